@@ -1,0 +1,160 @@
+//! Messages put together from frames and from pieces of frames.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::config::Limits;
+use crate::error::Violation;
+use crate::message::{Incoming, MessageKind};
+use crate::utf8::{InvalidUtf8, Utf8Stream};
+
+/// A message whose end has not come.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    kind: MessageKind,
+    /// How many frames have begun.
+    fragments: u32,
+    /// How many bytes those frames have declared in all; never above the limit.
+    declared: usize,
+    /// Whether a chunk of it has been handed out.
+    handed_out: bool,
+    utf8: Utf8Stream,
+    body: Body,
+}
+
+/// Text is kept as a `String`, so that what was checked once on the way in is never checked again.
+#[derive(Debug)]
+enum Body {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+impl Assembly {
+    pub(crate) fn new(kind: MessageKind) -> Self {
+        let body = match kind {
+            MessageKind::Text => Body::Text(String::new()),
+            MessageKind::Binary => Body::Binary(Vec::new()),
+        };
+        Self { kind, fragments: 0, declared: 0, handed_out: false, utf8: Utf8Stream::default(), body }
+    }
+
+    pub(crate) fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// A chunk is handed out; whether it is the first.
+    pub(crate) fn hand_out(&mut self) -> bool {
+        !mem::replace(&mut self.handed_out, true)
+    }
+
+    /// A frame of `len` bytes begins.
+    ///
+    /// # Errors
+    ///
+    /// When the message goes over a limit with it (RFC 6455 §10.4).
+    pub(crate) fn begin_frame(&mut self, len: u64, limits: &Limits) -> Result<(), Violation> {
+        self.declared = check_size(self.declared, len, limits)?;
+        self.fragments = self.fragments.saturating_add(1);
+        match limits.fragments {
+            Some(limit) if self.fragments > limit.max(1) => Err(Violation::TooManyFragments { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a piece of payload without keeping it.
+    pub(crate) fn check(&mut self, piece: &[u8], last: bool) -> Result<(), Violation> {
+        if self.kind == MessageKind::Text {
+            self.utf8.push(piece)?;
+            if last {
+                self.utf8.finish()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a piece of payload. `bound` is how long the message can become, as far as the headers tell: space is
+    /// taken as bytes arrive, never before, and never beyond it.
+    pub(crate) fn push(&mut self, piece: &[u8], bound: usize) -> Result<(), Violation> {
+        match &mut self.body {
+            Body::Text(text) => {
+                let (head, body) = self.utf8.push(piece)?;
+                let grown = room(text.len(), text.capacity(), head.map_or(0, char::len_utf8) + body.len(), bound);
+                text.reserve_exact(grown);
+                text.extend(head);
+                text.push_str(body);
+            }
+            Body::Binary(bytes) => {
+                bytes.reserve_exact(room(bytes.len(), bytes.capacity(), piece.len(), bound));
+                bytes.extend_from_slice(piece);
+            }
+        }
+        Ok(())
+    }
+
+    /// How long the message becomes at most: exactly so in its last frame.
+    pub(crate) fn bound(&self, fin: bool, limits: &Limits) -> usize {
+        if fin { self.declared } else { limits.message.unwrap_or(usize::MAX) }
+    }
+
+    /// The whole message.
+    pub(crate) fn finish(self) -> Result<Incoming<'static>, Violation> {
+        self.utf8.finish()?;
+        Ok(match self.body {
+            Body::Text(text) => Incoming::Text(Cow::Owned(text)),
+            Body::Binary(bytes) => Incoming::Binary(Cow::Owned(bytes)),
+        })
+    }
+}
+
+/// Checks a frame of `len` bytes against both size limits, when its message has `before` bytes already; the message's
+/// size with it.
+#[inline]
+pub(crate) fn check_size(before: usize, len: u64, limits: &Limits) -> Result<usize, Violation> {
+    if let Some(limit) = limits.frame
+        && len > limit as u64
+    {
+        return Err(Violation::FrameTooBig { limit });
+    }
+    let limit = limits.message.unwrap_or(usize::MAX);
+    usize::try_from(len)
+        .ok()
+        .and_then(|len| before.checked_add(len))
+        .filter(|&size| size <= limit)
+        .ok_or(Violation::MessageTooBig { limit })
+}
+
+/// How much to reserve beyond `len` for `more` bytes: twofold growth, up to `bound`.
+fn room(len: usize, capacity: usize, more: usize, bound: usize) -> usize {
+    let needed = len.saturating_add(more);
+    if needed <= capacity {
+        return 0;
+    }
+    let doubled = capacity.saturating_mul(2).min(bound);
+    needed.max(doubled) - len
+}
+
+impl From<InvalidUtf8> for Violation {
+    fn from(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_follows_what_arrived_and_never_passes_the_bound() {
+        let limits = Limits { message: Some(1000), ..Limits::default() };
+        let mut assembly = Assembly::new(MessageKind::Binary);
+        assembly.begin_frame(1000, &limits).unwrap();
+        for arrived in 1..=1000 {
+            assembly.push(&[7], assembly.bound(true, &limits)).unwrap();
+            let Body::Binary(bytes) = &assembly.body else { unreachable!() };
+            assert!(bytes.capacity() <= (2 * arrived).min(1000), "{} for {arrived}", bytes.capacity());
+        }
+        assert_eq!(assembly.finish(), Ok(Incoming::Binary(Cow::Owned([7; 1000].into()))));
+    }
+}

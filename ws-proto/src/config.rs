@@ -1,0 +1,115 @@
+//! What an application may set. The defaults are safe for a server that faces the open network.
+
+use core::time::Duration;
+
+/// Which end of the connection this is (RFC 6455 §1.2): a client masks what it sends, a server closes TCP first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that opened the connection.
+    Client,
+    /// The end that accepted it.
+    Server,
+}
+
+/// Everything an application may set about a connection. Share one among many with an `Arc`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How much is accepted and held.
+    pub limits: Limits,
+    /// How long is waited.
+    pub deadlines: Deadlines,
+    /// Whole messages, or pieces as they come.
+    pub delivery: Delivery,
+}
+
+/// How much a connection accepts and holds, in bytes unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest message accepted; a longer one is answered with 1009 as soon as a header tells. Default 1 MiB;
+    /// `None` for no limit.
+    pub message: Option<usize>,
+    /// The longest frame accepted, like [`message`](Self::message). Default 1 MiB; `None` for no limit.
+    pub frame: Option<usize>,
+    /// The most frames one message may come in, empty ones included; at least 1. Default 16,384; `None` for no limit.
+    pub fragments: Option<u32>,
+    /// From this much in the outgoing queue on, senders should wait. Default 64 KiB.
+    pub high_water: usize,
+    /// A message is refused when it would take the outgoing queue past this, unless the queue is still below
+    /// [`high_water`](Self::high_water): so a message larger than the cap can be sent, after a wait. Default 1 MiB
+    /// over the high-water mark's default.
+    pub hard_cap: usize,
+    /// The most pongs that wait to be sent; past that the newest replaces the last (RFC 6455 §5.5.3). At least 1.
+    /// Default 16.
+    pub pending_pongs: usize,
+    /// How much input is read and thrown away after an error Close, so that the Close reaches the peer before the
+    /// connection is reset. Default 1 MiB.
+    pub discard: usize,
+    /// How much of a message must arrive within [`Deadlines::message_progress`] if the message is not complete by
+    /// then. Default 16 KiB.
+    pub progress: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: Some(1 << 20),
+            frame: Some(1 << 20),
+            fragments: Some(16_384),
+            high_water: 64 << 10,
+            hard_cap: (1 << 20) + (64 << 10),
+            pending_pongs: 16,
+            discard: 1 << 20,
+            progress: 16 << 10,
+        }
+    }
+}
+
+/// How long a connection waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deadlines {
+    /// A ping is sent this often. Default 20 s; `None` for no pings.
+    pub ping_interval: Option<Duration>,
+    /// A pong must follow a keepalive ping within this time, counted from when the transport took the ping; else the
+    /// connection is closed with 1011. While a message is coming in, every byte of it puts the deadline off. Default
+    /// 20 s; `None` to wait for ever.
+    pub pong: Option<Duration>,
+    /// The closing handshake and the transport's end must be over in this time; then the connection is aborted.
+    /// Default 10 s.
+    pub close: Duration,
+    /// A message that has begun must be complete, or [`Limits::progress`] bytes of it have come, each time this has
+    /// passed; else the connection is closed with 1008. Default 60 s; `None` to wait for ever.
+    pub message_progress: Option<Duration>,
+    /// The transport must take some of what is queued within this time; else the connection is aborted. Default 30 s;
+    /// `None` to wait for ever.
+    pub write_stall: Option<Duration>,
+    /// How long input is read and thrown away after an error Close has been sent. Default 2 s.
+    pub discard: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            ping_interval: Some(Duration::from_secs(20)),
+            pong: Some(Duration::from_secs(20)),
+            close: Duration::from_secs(10),
+            message_progress: Some(Duration::from_secs(60)),
+            write_stall: Some(Duration::from_secs(30)),
+            discard: Duration::from_secs(2),
+        }
+    }
+}
+
+/// How messages are handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// Each as a whole: [`Event::Message`](crate::Event::Message).
+    #[default]
+    Messages,
+    /// Piece by piece as the bytes come, whatever the frames: [`Event::Chunk`](crate::Event::Chunk). Nothing is put
+    /// together, so a message may be larger than memory; raise [`Limits::message`] and [`Limits::frame`] for that.
+    Chunks,
+}

@@ -1,0 +1,170 @@
+//! Frame headers as bytes (RFC 6455 §5.2).
+//!
+//! Decoding goes byte by byte from the front, so that what is wrong is seen at the byte that makes it wrong, whatever
+//! the pieces the bytes came in.
+
+use alloc::vec::Vec;
+
+use super::{FrameHeader, OpCode};
+use crate::error::Violation;
+
+/// Reads a header from the beginning of `input`, and how many bytes it took; `None` while it is incomplete.
+///
+/// # Errors
+///
+/// A reserved opcode, a control frame that is fragmented or too long, a length that is not minimal or not below 2^63.
+/// Reserved bits and masking are returned as found: whether they are right depends on who sent the frame.
+pub fn decode(input: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
+    decode_checked(input, |_| Ok(()), |_| Ok(()))
+}
+
+/// [`decode`] with the rules of a connection added where the bytes they need are: after the first, after the second.
+#[inline]
+pub(crate) fn decode_checked(
+    input: &[u8],
+    check_first: impl FnOnce(First) -> Result<(), Violation>,
+    check_masked: impl FnOnce(bool) -> Result<(), Violation>,
+) -> Result<Option<(FrameHeader, usize)>, Violation> {
+    let Some((&first, rest)) = input.split_first() else { return Ok(None) };
+    let first = First::parse(first)?;
+    check_first(first)?;
+
+    let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
+    let masked = second & 0x80 != 0;
+    check_masked(masked)?;
+    let short = second & 0x7F;
+    if first.opcode.is_control() && short > 125 {
+        return Err(Violation::ControlTooLong);
+    }
+
+    let (len, len_size, rest) = match short {
+        126 => {
+            let Some((bytes, rest)) = rest.split_first_chunk::<2>() else { return early_minimal(rest, 2) };
+            let len = u64::from(u16::from_be_bytes(*bytes));
+            if len < 126 {
+                return Err(Violation::NonMinimalLength);
+            }
+            (len, 2, rest)
+        }
+        127 => {
+            let Some((bytes, rest)) = rest.split_first_chunk::<8>() else { return early_minimal(rest, 8) };
+            let len = u64::from_be_bytes(*bytes);
+            if len >> 63 != 0 {
+                return Err(Violation::LengthTooLarge);
+            }
+            if len < 1 << 16 {
+                return Err(Violation::NonMinimalLength);
+            }
+            (len, 8, rest)
+        }
+        short => (u64::from(short), 0, rest),
+    };
+
+    let (mask, mask_size) = match masked {
+        false => (None, 0),
+        true => match rest.first_chunk::<4>() {
+            Some(key) => (Some(*key), 4),
+            None => return Ok(None),
+        },
+    };
+    let header = FrameHeader { fin: first.fin, rsv: first.rsv, opcode: first.opcode, mask, len };
+    Ok(Some((header, 2 + len_size + mask_size)))
+}
+
+/// What can be said of an extended length that is still incomplete: only that its first bit must not be set.
+#[cold]
+fn early_minimal(partial: &[u8], size: usize) -> Result<Option<(FrameHeader, usize)>, Violation> {
+    match partial.first() {
+        Some(first) if size == 8 && first & 0x80 != 0 => Err(Violation::LengthTooLarge),
+        _ => Ok(None),
+    }
+}
+
+/// The first byte of a header.
+#[derive(Clone, Copy)]
+pub(crate) struct First {
+    pub(crate) fin: bool,
+    pub(crate) rsv: u8,
+    pub(crate) opcode: OpCode,
+}
+
+impl First {
+    #[inline]
+    fn parse(byte: u8) -> Result<Self, Violation> {
+        let Some(opcode) = OpCode::from_bits(byte) else { return Err(Violation::ReservedOpcode(byte & 0x0F)) };
+        let first = Self { fin: byte & 0x80 != 0, rsv: byte >> 4 & 0b111, opcode };
+        if opcode.is_control() && !first.fin {
+            return Err(Violation::FragmentedControl);
+        }
+        Ok(first)
+    }
+}
+
+/// Appends a header, in its shortest form.
+#[inline]
+pub fn encode(header: &FrameHeader, out: &mut Vec<u8>) {
+    let first = u8::from(header.fin) << 7 | (header.rsv & 0b111) << 4 | header.opcode as u8;
+    let masked = u8::from(header.mask.is_some()) << 7;
+    match header.len {
+        len @ 0..126 => out.extend_from_slice(&[first, masked | len as u8]),
+        len @ 126..0x1_0000 => {
+            let [high, low] = (len as u16).to_be_bytes();
+            out.extend_from_slice(&[first, masked | 126, high, low]);
+        }
+        len => {
+            out.extend_from_slice(&[first, masked | 127]);
+            out.extend_from_slice(&len.to_be_bytes());
+        }
+    }
+    if let Some(key) = header.mask {
+        out.extend_from_slice(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn text(len: u64) -> FrameHeader {
+        FrameHeader::new(OpCode::Text, len)
+    }
+
+    #[test]
+    fn lengths_use_their_shortest_form() {
+        for (len, bytes) in [
+            (0, vec![0x81, 0]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (65_535, vec![0x81, 126, 0xFF, 0xFF]),
+            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+            ((1 << 63) - 1, vec![0x81, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
+        ] {
+            let mut out = vec![];
+            encode(&text(len), &mut out);
+            assert_eq!(out, bytes);
+            assert_eq!(decode(&out), Ok(Some((text(len), out.len()))));
+            for end in 0..out.len() {
+                assert_eq!(decode(&out[..end]), Ok(None), "{len} cut to {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_in_more_bytes_than_needed_are_refused() {
+        assert_eq!(decode(&[0x81, 126, 0, 125]), Err(Violation::NonMinimalLength));
+        assert_eq!(decode(&[0x81, 127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]), Err(Violation::NonMinimalLength));
+        assert_eq!(decode(&[0x81, 127, 0x80]), Err(Violation::LengthTooLarge));
+        assert_eq!(decode(&[0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]), Err(Violation::LengthTooLarge));
+    }
+
+    #[test]
+    fn masks_and_reserved_bits_are_carried() {
+        let header = FrameHeader { fin: false, rsv: 0b101, opcode: OpCode::Binary, mask: Some([1, 2, 3, 4]), len: 300 };
+        let mut out = vec![];
+        encode(&header, &mut out);
+        assert_eq!(out, [0x52, 0xFE, 0x01, 0x2C, 1, 2, 3, 4]);
+        assert_eq!(decode(&out), Ok(Some((header, 8))));
+    }
+}

@@ -1,0 +1,103 @@
+//! Pings of our own and the pongs that answer them (RFC 6455 §5.5.2, §5.5.3).
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::time::Timestamp;
+
+/// Names one ping of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PingId(u64);
+
+/// The pings that nobody has answered, and the last round-trip time.
+#[derive(Debug, Default)]
+pub(crate) struct Keepalive {
+    next_id: u64,
+    in_flight: VecDeque<Ping>,
+    latency: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Ping {
+    id: PingId,
+    /// When it was queued.
+    at: Timestamp,
+    /// Where its last byte lies in all that was ever queued.
+    end: u64,
+    /// Whether it is a keepalive ping, whose pong has a deadline.
+    keepalive: bool,
+}
+
+impl PingId {
+    /// A ping's payload is its number: no two of a connection are alike.
+    pub(crate) fn payload(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
+
+impl Keepalive {
+    pub(crate) fn next_id(&mut self) -> PingId {
+        self.next_id += 1;
+        PingId(self.next_id)
+    }
+
+    /// A ping has been queued up to `end`.
+    pub(crate) fn sent(&mut self, id: PingId, at: Timestamp, end: u64, keepalive: bool) {
+        self.in_flight.push_back(Ping { id, at, end, keepalive });
+    }
+
+    /// A pong has come: the ping it answers, and how long that took. Pings before it count as answered too.
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Timestamp) -> Option<(PingId, Duration)> {
+        let index = self.in_flight.iter().position(|ping| ping.id.payload() == *payload)?;
+        let ping = self.in_flight.drain(..=index).next_back()?;
+        if self.in_flight.is_empty() {
+            self.in_flight = VecDeque::new();
+        }
+        let took = now - ping.at;
+        self.latency = Some(took);
+        Some((ping.id, took))
+    }
+
+    /// The last round-trip time.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency
+    }
+
+    /// Whether a keepalive ping is unanswered.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.in_flight.iter().any(|ping| ping.keepalive)
+    }
+
+    /// Whether the peer can have seen an unanswered keepalive ping: all of it has been written.
+    pub(crate) fn is_waiting_for_peer(&self, written: u64) -> bool {
+        self.in_flight.iter().any(|ping| ping.keepalive && ping.end <= written)
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.in_flight = VecDeque::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pong_answers_its_ping_and_those_before() {
+        let at = |ms| Timestamp::new(Duration::from_millis(ms));
+        let mut keepalive = Keepalive::default();
+        let ids = [1, 2, 3].map(|n| {
+            let id = keepalive.next_id();
+            keepalive.sent(id, at(n), n * 10, n == 1);
+            id
+        });
+        assert!(!keepalive.is_waiting_for_peer(9));
+        assert!(keepalive.is_waiting_for_peer(10));
+        assert_eq!(keepalive.pong(b"unsolicited", at(5)), None);
+        assert_eq!(keepalive.pong(&ids[1].payload(), at(9)), Some((ids[1], Duration::from_millis(7))));
+        assert!(!keepalive.is_waiting());
+        assert_eq!(keepalive.pong(&ids[0].payload(), at(9)), None, "answered by the one after it");
+        assert_eq!(keepalive.pong(&ids[2].payload(), at(9)), Some((ids[2], Duration::from_millis(6))));
+        assert_eq!(keepalive.latency(), Some(Duration::from_millis(6)));
+    }
+}

@@ -1,0 +1,175 @@
+//! The WebSocket protocol (RFC 6455) as a state machine: bytes in, events out, and no I/O, clock or randomness of its
+//! own.
+//!
+//! ```text
+//!          read                                          events
+//!   ──────────────────►  ┌──────────────────────────┐  ──────────►  Message · Chunk · Ping · Pong · Closed
+//!    receive(input, now) │                          │
+//!    handle_timeout(now) │        Connection        │  ◄──────────  send · send_fragment · ping · close
+//!   ◄──────────────────  │                          │
+//!    outgoing()          └──────────────────────────┘
+//!    transport()           receive │ state │ send
+//!    poll_timeout(now)     assemble│timers │ outgoing
+//! ```
+//!
+//! Whoever embeds it keeps the socket, the buffer it reads into and the time. A whole driver, a client that says one
+//! thing to an echo server, over plain [`std::net::TcpStream`]:
+//!
+//! ```
+//! use std::io::{self, ErrorKind, Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::Instant;
+//!
+//! use ws_proto::{Buf, CloseCode, CloseFrame, Config, Connection, Event, Outcome, Timestamp, Transport};
+//!
+//! /// Moves bytes between the transport and the connection until both are done.
+//! fn drive(
+//!     mut stream: TcpStream,
+//!     mut connection: Connection,
+//!     start: Instant,
+//!     mut on_event: impl FnMut(&mut Connection, Event<'_>, Timestamp),
+//! ) -> io::Result<()> {
+//!     let mut buffer = vec![0; 64 << 10];
+//!     let mut half_closed = false;
+//!     loop {
+//!         // Write what is queued: once per batch of input, not once per message.
+//!         while connection.outgoing().has_remaining() {
+//!             let n = stream.write(connection.outgoing().chunk())?;
+//!             connection.outgoing().advance(n);
+//!         }
+//!
+//!         // Do what the protocol asks of the transport.
+//!         match connection.transport() {
+//!             Transport::Open => {}
+//!             Transport::HalfClose if half_closed => {}
+//!             Transport::HalfClose => {
+//!                 stream.shutdown(Shutdown::Write)?;
+//!                 half_closed = true;
+//!             }
+//!             Transport::Close => return Ok(()),
+//!         }
+//!
+//!         // Read, but no longer than until the next deadline.
+//!         let now = Timestamp::new(start.elapsed());
+//!         let wait = connection.poll_timeout(now).map(|deadline| (deadline - now).max(std::time::Duration::from_millis(1)));
+//!         stream.set_read_timeout(wait)?;
+//!         let read = stream.read(&mut buffer);
+//!
+//!         let now = Timestamp::new(start.elapsed());
+//!         match read {
+//!             Ok(0) => {
+//!                 if let Some(event) = connection.receive_eof(now) {
+//!                     on_event(&mut connection, event, now);
+//!                 }
+//!             }
+//!             Ok(n) => {
+//!                 let mut input = &mut buffer[..n];
+//!                 while let Some(event) = connection.receive(&mut input, now) {
+//!                     on_event(&mut connection, event, now);
+//!                 }
+//!             }
+//!             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+//!                 if let Some(event) = connection.handle_timeout(now) {
+//!                     on_event(&mut connection, event, now);
+//!                 }
+//!             }
+//!             Err(_) => {
+//!                 if let Some(event) = connection.fail() {
+//!                     on_event(&mut connection, event, now);
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> io::Result<()> {
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let address = listener.local_addr()?;
+//! // The server's side of it: an echo. (The opening handshake is in `handshake`; both ends skip it here.)
+//! let server = std::thread::spawn(move || {
+//!     let (stream, _) = listener.accept()?;
+//!     let connection = Connection::server(Config::default(), Timestamp::ZERO);
+//!     drive(stream, connection, Instant::now(), |connection, event, _now| {
+//!         if let Event::Message(message) = event {
+//!             connection.send(message.into()).expect("there is room for an echo");
+//!         }
+//!     })
+//! });
+//!
+//! let stream = TcpStream::connect(address)?;
+//! let keys = || [0x37, 0xFA, 0x21, 0x3D]; // use a cryptographically secure generator
+//! let mut connection = Connection::client(Config::default(), keys, Timestamp::ZERO);
+//! connection.send_text("Hello").expect("the queue is empty");
+//! let (mut echo, mut outcome) = (None, None::<Outcome>);
+//! drive(stream, connection, Instant::now(), |connection, event, now| match event {
+//!     Event::Message(message) => {
+//!         echo = Some(message.into_message());
+//!         connection.close(CloseFrame::new(CloseCode::NORMAL, "done"), now).expect("1000 may be sent");
+//!     }
+//!     Event::Closed(end) => outcome = Some(end),
+//!     _ => {}
+//! })?;
+//! server.join().expect("the server does not panic")?;
+//!
+//! assert_eq!(echo, Some("Hello".into()));
+//! assert!(outcome.is_some_and(|outcome| outcome.is_normal()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`Connection`] | the composer: events, messages, deadlines, the closing handshake |
+//! | `state` | the closing handshake as a table |
+//! | `receive`, `assemble` | bytes to frames to messages, with every limit |
+//! | `send`, `outgoing` | messages to frames to a queue of bytes, a [`Buf`] |
+//! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
+//! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
+//! | [`Config`], [`Message`], [`Event`], [`CloseFrame`], [`Outcome`], [`Violation`], [`Timestamp`] | the vocabulary |
+//!
+//! # Features
+//!
+//! `handshake`, on by default, needs `std`. Without it the crate is `no_std` and
+//! needs `alloc` only.
+
+#![cfg_attr(not(feature = "handshake"), no_std)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+extern crate alloc;
+
+pub mod frame;
+pub mod utf8;
+
+mod assemble;
+mod close;
+mod config;
+mod connection;
+mod error;
+mod event;
+mod keepalive;
+mod message;
+mod outgoing;
+mod receive;
+mod send;
+mod state;
+mod time;
+mod timer;
+
+pub use bytes::{Buf, Bytes};
+pub use bytestring::ByteString;
+
+pub use self::close::{Cause, CloseCode, CloseFrame, Outcome};
+pub use self::config::{Config, Deadlines, Delivery, Limits, Role};
+pub use self::connection::{Connection, Transport};
+pub use self::error::{CloseError, SendError, Violation};
+pub use self::event::{Chunk, Event, Pong};
+pub use self::frame::mask::MaskKeys;
+pub use self::keepalive::PingId;
+pub use self::message::{Incoming, Message, MessageKind};
+pub use self::outgoing::Outgoing;
+pub use self::time::Timestamp;

@@ -1,0 +1,301 @@
+//! Bytes in, messages and control frames out (RFC 6455 §5). Knows nothing of what is sent.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::assemble::{Assembly, check_size};
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::{Config, Delivery, Limits, Role};
+use crate::error::Violation;
+use crate::event::Chunk;
+use crate::frame::codec::{First, decode_checked};
+use crate::frame::{FrameHeader, OpCode, mask};
+use crate::message::{Incoming, MessageKind};
+
+/// What one step of receiving found.
+#[derive(Debug)]
+pub(crate) enum Item<'i> {
+    Message(Incoming<'i>),
+    Chunk(Chunk<'i>),
+    Ping(Cow<'i, [u8]>),
+    Pong(Cow<'i, [u8]>),
+    Close(CloseFrame),
+}
+
+/// The receiving direction.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    role: Role,
+    /// The beginning of a header whose end has not come.
+    header: PartialHeader,
+    /// The frame whose payload is coming in.
+    frame: Option<PartialFrame>,
+    /// The beginning of a control frame's payload; at most 125 bytes.
+    control: Vec<u8>,
+    /// The message whose end has not come.
+    assembly: Option<Assembly>,
+    progress: Progress,
+}
+
+#[derive(Debug, Default)]
+struct PartialHeader {
+    bytes: [u8; FrameHeader::MAX_SIZE],
+    len: usize,
+}
+
+#[derive(Debug)]
+struct PartialFrame {
+    opcode: OpCode,
+    fin: bool,
+    /// The key for the next byte.
+    key: Option<[u8; 4]>,
+    /// How many bytes are still to come.
+    left: u64,
+}
+
+/// How far receiving has come; only ever compared with an earlier reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Messages completed.
+    pub(crate) messages: u64,
+    /// Bytes of message payload that did not complete a message at once.
+    pub(crate) bytes: u64,
+}
+
+impl Receiver {
+    pub(crate) fn new(role: Role) -> Self {
+        Self {
+            role,
+            header: PartialHeader::default(),
+            frame: None,
+            control: Vec::new(),
+            assembly: None,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Whether something has begun that must go on: part of a frame or, where messages are put together, of a message.
+    pub(crate) fn is_midway(&self, delivery: Delivery) -> bool {
+        self.header.len > 0 || self.frame.is_some() || (delivery == Delivery::Messages && self.assembly.is_some())
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Lets go of everything held: nothing more will be received.
+    pub(crate) fn release(&mut self) {
+        *self = Self { progress: self.progress, ..Self::new(self.role) };
+    }
+
+    /// Takes from the front of `input` what the next item needs; all of it when that is not enough.
+    #[inline]
+    pub(crate) fn next<'i>(
+        &mut self,
+        config: &Config,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Item<'i>>, Violation> {
+        loop {
+            if self.frame.is_none() {
+                let Some(header) = self.next_header(input)? else { return Ok(None) };
+                if header.opcode.is_control() {
+                    if input.len() as u64 >= header.len {
+                        let payload = take_payload(input, &header);
+                        return control_item(header.opcode, Cow::Borrowed(payload)).map(Some);
+                    }
+                } else if self.assembly.is_none() && header.fin && config.delivery == Delivery::Messages {
+                    check_size(0, header.len, &config.limits)?;
+                    if input.len() as u64 >= header.len {
+                        let payload = take_payload(input, &header);
+                        self.progress.messages += 1;
+                        return whole_message(header.opcode, payload).map(Some);
+                    }
+                    self.begin_frame(&header, &config.limits)?;
+                } else {
+                    self.begin_frame(&header, &config.limits)?;
+                }
+                self.frame = Some(PartialFrame {
+                    opcode: header.opcode,
+                    fin: header.fin,
+                    key: header.mask,
+                    left: header.len,
+                });
+            }
+            match self.next_payload(config, input)? {
+                Step::Item(item) => return Ok(Some(item)),
+                Step::FrameDone => {}
+                Step::NeedInput => return Ok(None),
+            }
+        }
+    }
+
+    /// Reads a header, from the input alone where it can.
+    #[inline]
+    fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
+        if self.header.len == 0 {
+            if let Some((header, size)) = self.decode(input)? {
+                take(input, size);
+                return Ok(Some(header));
+            }
+        }
+        self.next_header_slow(input)
+    }
+
+    /// Adds to a partial header byte by byte until it is complete.
+    fn next_header_slow(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
+        while let Some(&byte) = input.first() {
+            take(input, 1);
+            if let Some(slot) = self.header.bytes.get_mut(self.header.len) {
+                *slot = byte;
+                self.header.len += 1;
+            }
+            let bytes = self.header.bytes.get(..self.header.len).unwrap_or_default();
+            if let Some((header, _)) = self.decode(bytes)? {
+                self.header.len = 0;
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decodes with what this connection knows: who may mask, which reserved bits mean something, and whether a
+    /// message is open.
+    #[inline]
+    fn decode(&self, bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
+        decode_checked(
+            bytes,
+            |First { rsv, opcode, .. }| match opcode {
+                _ if rsv != 0 => Err(Violation::ReservedBits),
+                OpCode::Continuation if self.assembly.is_none() => Err(Violation::UnexpectedContinuation),
+                OpCode::Text | OpCode::Binary if self.assembly.is_some() => Err(Violation::UnfinishedMessage),
+                _ => Ok(()),
+            },
+            |masked| match (self.role, masked) {
+                (Role::Server, false) => Err(Violation::Unmasked),
+                (Role::Client, true) => Err(Violation::Masked),
+                _ => Ok(()),
+            },
+        )
+    }
+
+    fn begin_frame(&mut self, header: &FrameHeader, limits: &Limits) -> Result<(), Violation> {
+        let kind = kind_of(header.opcode);
+        self.assembly.get_or_insert_with(|| Assembly::new(kind)).begin_frame(header.len, limits)
+    }
+
+    /// Takes what `input` has of the open frame's payload.
+    fn next_payload<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Result<Step<'i>, Violation> {
+        let Some(frame) = &mut self.frame else { return Ok(Step::FrameDone) };
+        if input.is_empty() && frame.left > 0 {
+            return Ok(Step::NeedInput);
+        }
+        let piece = take(input, usize::try_from(frame.left).unwrap_or(usize::MAX));
+        if let Some(key) = &mut frame.key {
+            *key = mask::apply(piece, *key);
+        }
+        frame.left -= piece.len() as u64;
+        let (opcode, fin, done) = (frame.opcode, frame.fin, frame.left == 0);
+        if done {
+            self.frame = None;
+        }
+
+        if opcode.is_control() {
+            self.control.extend_from_slice(piece);
+            return match done {
+                true => control_item(opcode, Cow::Owned(mem::take(&mut self.control))).map(Step::Item),
+                false => Ok(Step::NeedInput),
+            };
+        }
+
+        self.progress.bytes += piece.len() as u64;
+        let Some(assembly) = &mut self.assembly else { return Ok(Step::FrameDone) };
+        let last = fin && done;
+        if config.delivery == Delivery::Chunks {
+            assembly.check(piece, last)?;
+            if piece.is_empty() && !last {
+                return Ok(Step::FrameDone);
+            }
+            let (kind, first) = (assembly.kind(), assembly.hand_out());
+            if last {
+                self.assembly = None;
+                self.progress.messages += 1;
+            }
+            return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: piece, first, last })));
+        }
+        let bound = assembly.bound(fin, &config.limits);
+        assembly.push(piece, bound)?;
+        if last && let Some(assembly) = self.assembly.take() {
+            self.progress.messages += 1;
+            return Ok(Step::Item(Item::Message(assembly.finish()?)));
+        }
+        Ok(if done { Step::FrameDone } else { Step::NeedInput })
+    }
+}
+
+enum Step<'i> {
+    Item(Item<'i>),
+    FrameDone,
+    NeedInput,
+}
+
+/// Splits at most `n` bytes off the front.
+#[inline]
+fn take<'i>(input: &mut &'i mut [u8], n: usize) -> &'i mut [u8] {
+    let all = mem::take(input);
+    let (front, rest) = all.split_at_mut(n.min(all.len()));
+    *input = rest;
+    front
+}
+
+/// Splits off a payload that is there in full, unmasked.
+#[inline]
+fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] {
+    let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
+    if let Some(key) = header.mask {
+        mask::apply(payload, key);
+    }
+    payload
+}
+
+#[inline]
+fn whole_message(opcode: OpCode, payload: &[u8]) -> Result<Item<'_>, Violation> {
+    Ok(Item::Message(match kind_of(opcode) {
+        MessageKind::Text => {
+            let text = simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)?;
+            Incoming::Text(Cow::Borrowed(text))
+        }
+        MessageKind::Binary => Incoming::Binary(Cow::Borrowed(payload)),
+    }))
+}
+
+fn control_item(opcode: OpCode, payload: Cow<'_, [u8]>) -> Result<Item<'_>, Violation> {
+    Ok(match opcode {
+        OpCode::Ping => Item::Ping(payload),
+        OpCode::Pong => Item::Pong(payload),
+        _ => Item::Close(parse_close(&payload)?),
+    })
+}
+
+/// Reads a Close frame's body (RFC 6455 §5.5.1, §7.4).
+fn parse_close(body: &[u8]) -> Result<CloseFrame, Violation> {
+    match body.split_first_chunk::<2>() {
+        None if body.is_empty() => Ok(CloseFrame::EMPTY),
+        None => Err(Violation::TruncatedCloseCode),
+        Some((code, reason)) => {
+            let code = u16::from_be_bytes(*code);
+            if !CloseCode::from(code).may_be_sent() {
+                return Err(Violation::InvalidCloseCode(code));
+            }
+            let reason = core::str::from_utf8(reason).map_err(|_| Violation::InvalidCloseReason)?;
+            Ok(CloseFrame { code: code.into(), reason: reason.into() })
+        }
+    }
+}
+
+fn kind_of(opcode: OpCode) -> MessageKind {
+    match opcode {
+        OpCode::Text => MessageKind::Text,
+        _ => MessageKind::Binary,
+    }
+}

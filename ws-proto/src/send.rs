@@ -1,0 +1,213 @@
+//! Messages and control frames in, bytes out (RFC 6455 §5). Knows nothing of what is received.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::close::CloseFrame;
+use crate::config::Limits;
+use crate::error::SendError;
+use crate::frame::mask::MaskKeys;
+use crate::frame::{FrameHeader, OpCode};
+use crate::message::{Message, MessageKind};
+use crate::outgoing::Outgoing;
+
+/// The sending direction.
+pub(crate) struct Sender {
+    /// A client's source of masking keys; a server has none.
+    keys: Option<Box<dyn MaskKeys + Send>>,
+    outgoing: Outgoing,
+    /// The kind of the fragmented message that is being sent.
+    unfinished: Option<MessageKind>,
+    pongs: Pongs,
+}
+
+/// Pongs on their way. Those not yet in the outgoing queue can still be replaced.
+#[derive(Debug, Default)]
+struct Pongs {
+    waiting: VecDeque<Box<[u8]>>,
+    /// Where the queued ones end, in all that was ever queued.
+    queued: VecDeque<u64>,
+}
+
+impl Sender {
+    pub(crate) fn new(keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
+        Self { keys, outgoing: Outgoing::default(), unfinished: None, pongs: Pongs::default() }
+    }
+
+    pub(crate) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    pub(crate) fn outgoing_mut(&mut self) -> &mut Outgoing {
+        &mut self.outgoing
+    }
+
+    /// Whether nothing is queued or waiting to be.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outgoing.is_empty() && self.pongs.waiting.is_empty()
+    }
+
+    /// Queues a whole message.
+    #[inline]
+    pub(crate) fn message(&mut self, message: Message, limits: &Limits) -> Result<(), SendError<Message>> {
+        if self.unfinished.is_some() {
+            return Err(SendError::Unfinished(message));
+        }
+        if !self.has_room(message.len(), limits) {
+            return Err(SendError::Full(message));
+        }
+        let opcode = opcode_of(message.kind());
+        self.push(true, opcode, message.into_bytes());
+        Ok(())
+    }
+
+    /// Queues a whole message from a slice, which is copied.
+    #[inline]
+    pub(crate) fn slice(&mut self, kind: MessageKind, payload: &[u8], limits: &Limits) -> Result<(), SendError<()>> {
+        if self.unfinished.is_some() {
+            return Err(SendError::Unfinished(()));
+        }
+        if !self.has_room(payload.len(), limits) {
+            return Err(SendError::Full(()));
+        }
+        self.push_copied(true, opcode_of(kind), payload);
+        Ok(())
+    }
+
+    /// Queues the first or the next fragment of a message.
+    pub(crate) fn fragment(
+        &mut self,
+        fragment: Message,
+        last: bool,
+        limits: &Limits,
+    ) -> Result<(), SendError<Message>> {
+        let kind = fragment.kind();
+        let opcode = match self.unfinished {
+            None => opcode_of(kind),
+            Some(begun) if begun == kind => OpCode::Continuation,
+            Some(_) => return Err(SendError::Unfinished(fragment)),
+        };
+        if !self.has_room(fragment.len(), limits) {
+            return Err(SendError::Full(fragment));
+        }
+        self.unfinished = (!last).then_some(kind);
+        self.push(last, opcode, fragment.into_bytes());
+        Ok(())
+    }
+
+    /// Queues a ping and returns where it ends; `None` at the cap.
+    pub(crate) fn ping(&mut self, payload: &[u8], limits: &Limits) -> Option<u64> {
+        if !self.has_room(payload.len(), limits) {
+            return None;
+        }
+        self.push_copied(true, OpCode::Ping, payload);
+        Some(self.outgoing.queued())
+    }
+
+    /// Answers a ping. Past the limit the newest pong replaces the last one that waits.
+    pub(crate) fn pong(&mut self, payload: &[u8], limits: &Limits) {
+        let pongs = &mut self.pongs;
+        pongs.forget_written(self.outgoing.written());
+        if pongs.waiting.len() + pongs.queued.len() >= limits.pending_pongs.max(1) {
+            pongs.waiting.pop_back();
+        }
+        pongs.waiting.push_back(payload.into());
+    }
+
+    /// Moves waiting pongs into the queue. One place is always left, for the newest.
+    pub(crate) fn queue_pongs(&mut self, limits: &Limits) {
+        if self.pongs.waiting.is_empty() {
+            return;
+        }
+        self.pongs.forget_written(self.outgoing.written());
+        let limit = limits.pending_pongs.max(1);
+        while self.outgoing.is_empty() || self.pongs.queued.len() + 1 < limit {
+            let Some(payload) = self.pongs.waiting.pop_front() else { break };
+            self.push_copied(true, OpCode::Pong, &payload);
+            self.pongs.queued.push_back(self.outgoing.queued());
+        }
+        if self.pongs.waiting.is_empty() {
+            self.pongs.waiting = VecDeque::new();
+        }
+    }
+
+    /// Queues a Close frame behind all that waits. Nothing may be queued after it.
+    pub(crate) fn close(&mut self, frame: &CloseFrame) {
+        while let Some(payload) = self.pongs.waiting.pop_front() {
+            self.push_copied(true, OpCode::Pong, &payload);
+        }
+        self.pongs = Pongs::default();
+        self.unfinished = None;
+        let mut body = Vec::new();
+        if !frame.is_empty() {
+            body.extend_from_slice(&u16::from(frame.code).to_be_bytes());
+            body.extend_from_slice(frame.reason.as_bytes());
+        }
+        self.push_copied(true, OpCode::Close, &body);
+    }
+
+    /// Throws away all that waits.
+    pub(crate) fn release(&mut self) {
+        self.outgoing.clear();
+        self.pongs = Pongs::default();
+    }
+
+    /// Below the high-water mark there is room for anything; above it, for what stays below the cap.
+    #[inline]
+    fn has_room(&self, payload: usize, limits: &Limits) -> bool {
+        let waiting = self.outgoing.len();
+        waiting < limits.high_water || waiting + payload + FrameHeader::MAX_SIZE <= limits.hard_cap
+    }
+
+    #[inline]
+    fn push(&mut self, fin: bool, opcode: OpCode, payload: Bytes) {
+        match self.keys {
+            None => self.outgoing.push_shared(&header(fin, opcode, payload.len(), None), payload),
+            Some(_) => self.push_copied(fin, opcode, &payload),
+        }
+    }
+
+    #[inline]
+    fn push_copied(&mut self, fin: bool, opcode: OpCode, payload: &[u8]) {
+        let key = self.keys.as_mut().map(|keys| keys.next_key());
+        self.outgoing.push_copied(&header(fin, opcode, payload.len(), key), payload);
+    }
+}
+
+impl Pongs {
+    fn forget_written(&mut self, written: u64) {
+        while self.queued.front().is_some_and(|&end| end <= written) {
+            self.queued.pop_front();
+        }
+        if self.queued.is_empty() {
+            self.queued = VecDeque::new();
+        }
+    }
+}
+
+fn opcode_of(kind: MessageKind) -> OpCode {
+    match kind {
+        MessageKind::Text => OpCode::Text,
+        MessageKind::Binary => OpCode::Binary,
+    }
+}
+
+#[inline]
+fn header(fin: bool, opcode: OpCode, len: usize, mask: Option<[u8; 4]>) -> FrameHeader {
+    FrameHeader { fin, mask, ..FrameHeader::new(opcode, len as u64) }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("masks", &self.keys.is_some())
+            .field("outgoing", &self.outgoing)
+            .field("unfinished", &self.unfinished)
+            .field("pongs", &self.pongs)
+            .finish()
+    }
+}

@@ -1,0 +1,80 @@
+//! The deadlines a connection can wait for: a closed set, and the one that comes first.
+
+use crate::time::Timestamp;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// Send the next keepalive ping.
+    Ping,
+    /// The pong to a keepalive ping must have come.
+    Pong,
+    /// A message that has begun must have moved on.
+    MessageProgress,
+    /// The transport must have taken something.
+    WriteStall,
+    /// The connection must be over.
+    Close,
+}
+
+impl Timer {
+    const ALL: [Self; 5] = [Self::Ping, Self::Pong, Self::MessageProgress, Self::WriteStall, Self::Close];
+}
+
+/// One optional deadline per timer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Timers {
+    deadlines: [Option<Timestamp>; Timer::ALL.len()],
+}
+
+impl Timers {
+    pub(crate) fn set(&mut self, timer: Timer, deadline: Option<Timestamp>) {
+        if let Some(slot) = self.deadlines.get_mut(timer as usize) {
+            *slot = deadline;
+        }
+    }
+
+    pub(crate) fn get(&self, timer: Timer) -> Option<Timestamp> {
+        self.deadlines.get(timer as usize).copied().flatten()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.deadlines.iter().flatten().min().copied()
+    }
+
+    /// Takes one timer that is due, in the order of the deadlines.
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
+        let due = |timer: &Timer| self.get(*timer).filter(|&deadline| deadline <= now);
+        let timer = Timer::ALL.into_iter().filter(|timer| due(timer).is_some()).min_by_key(|timer| due(timer))?;
+        self.set(timer, None);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_earliest_comes_first_and_only_when_due() {
+        let at = |secs| Timestamp::new(Duration::from_secs(secs));
+        let mut timers = Timers::default();
+        assert_eq!(timers.next(), None);
+        timers.set(Timer::Close, Some(at(3)));
+        timers.set(Timer::Pong, Some(at(2)));
+        timers.set(Timer::Ping, Some(at(5)));
+        assert_eq!(timers.next(), Some(at(2)));
+        assert_eq!(timers.take_due(at(1)), None);
+        assert_eq!(timers.take_due(at(4)), Some(Timer::Pong));
+        assert_eq!(timers.take_due(at(4)), Some(Timer::Close));
+        assert_eq!(timers.take_due(at(4)), None);
+        assert_eq!(timers.next(), Some(at(5)));
+    }
+}
