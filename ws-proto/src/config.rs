@@ -79,6 +79,9 @@ pub struct Deadlines {
     /// The closing handshake and the transport's end must be over in this time; then the connection is aborted.
     /// Default 10 s.
     pub close: Duration,
+    /// How long our answer to a Close frame, or to a fault, is put off for the application to answer the messages
+    /// before it; see [`Connection::set_putting_off`](crate::Connection::set_putting_off). Default 1 s.
+    pub answer: Duration,
     /// A message that has begun must be complete, or [`Limits::progress`] bytes of it have come, each time this has
     /// passed; else the connection is closed with 1008. Default 60 s; `None` to wait for ever.
     pub message_progress: Option<Duration>,
@@ -95,6 +98,7 @@ impl Default for Deadlines {
             ping_interval: Some(Duration::from_secs(20)),
             pong: Some(Duration::from_secs(20)),
             close: Duration::from_secs(10),
+            answer: Duration::from_secs(1),
             message_progress: Some(Duration::from_secs(60)),
             write_stall: Some(Duration::from_secs(30)),
             discard: Duration::from_secs(2),

@@ -44,6 +44,8 @@ pub struct Connection {
     timers: Timers,
     /// When bytes last came in.
     last_input: Timestamp,
+    /// Whether the caller has stopped reading for a while.
+    paused: bool,
     /// How far receiving had come when the message-progress deadline was set.
     progress_mark: Progress,
     /// How far writing had come when the write-stall deadline was set.
@@ -52,6 +54,10 @@ pub struct Connection {
     received: Option<CloseFrame>,
     /// What set off the end; first come, first kept.
     cause: Option<Cause>,
+    /// Whether our answer to the peer's Close, or to its fault, waits for [`Connection::conclude`].
+    putting_off: bool,
+    /// The Close frame that waits.
+    answer: Option<CloseFrame>,
     /// Whether the transport's read side has ended.
     eof: bool,
     /// Whether our error Close has been written, and input is read only to be thrown away.
@@ -94,11 +100,14 @@ impl Connection {
             keepalive: Keepalive::default(),
             timers,
             last_input: now,
+            paused: false,
             progress_mark: Progress::default(),
             written_mark: 0,
             sent: None,
             received: None,
             cause: None,
+            putting_off: false,
+            answer: None,
             eof: false,
             discarding: false,
             discarded: 0,
@@ -114,48 +123,72 @@ impl Connection {
     /// What an event borrows is the input, not the connection.
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
-        while !input.is_empty() {
-            if !self.state.receives() {
-                self.discard(mem::take(input).len());
-                return None;
-            }
-            self.last_input = now;
-            match self.receiver.next(&self.config, input) {
-                Ok(None) => return None,
-                Ok(Some(Item::Message(message))) => return Some(Event::Message(message)),
-                Ok(Some(Item::Chunk(chunk))) => return Some(Event::Chunk(chunk)),
-                Ok(Some(Item::Ping(payload))) => {
-                    if self.state.sends() {
-                        self.sender.pong(&payload, &self.config.limits);
-                    }
-                    return Some(Event::Ping(payload));
-                }
-                Ok(Some(Item::Pong(payload))) => {
-                    let answers = self.keepalive.pong(&payload, now);
-                    if !self.keepalive.is_waiting() {
-                        self.timers.set(Timer::Pong, None);
-                    }
-                    return Some(Event::Pong(Pong { payload, answers }));
-                }
-                Ok(Some(Item::Close(frame))) => return self.peer_closed(frame, now),
-                Err(violation) => return self.violated(violation, now),
-            }
+        if input.is_empty() {
+            return None;
         }
-        None
+        if !self.state.receives() {
+            self.discard(mem::take(input).len());
+            return None;
+        }
+        self.last_input = now;
+        let ending = match self.receiver.next(&self.config, input) {
+            Ok(None) => return None,
+            Ok(Some(Item::Message(message))) => return Some(Event::Message(message)),
+            Ok(Some(Item::Chunk(chunk))) => return Some(Event::Chunk(chunk)),
+            Ok(Some(Item::Ping(payload))) => {
+                if self.state.sends() {
+                    self.sender.pong(&payload, &self.config.limits);
+                }
+                return Some(Event::Ping(payload));
+            }
+            Ok(Some(Item::Pong(payload))) => {
+                let answers = self.keepalive.pong(&payload, now);
+                if !self.keepalive.is_waiting() {
+                    self.timers.set(Timer::Pong, None);
+                }
+                return Some(Event::Pong(Pong { payload, answers }));
+            }
+            Ok(Some(Item::Close(frame))) => self.peer_closed(frame, now),
+            Err(violation) => self.violated(violation, now),
+        };
+        if ending.is_none() {
+            self.discard(mem::take(input).len());
+        }
+        ending
     }
 
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
     pub fn receive_eof(&mut self, _now: Timestamp) -> Option<Event<'static>> {
         self.eof = true;
-        match self.state.receives() {
-            true => self.end(Cause::Eof),
-            false => None,
-        }
+        if self.state.receives() { self.end(Cause::Eof) } else { None }
     }
 
     /// The transport failed, reading or writing.
     pub fn fail(&mut self) -> Option<Event<'static>> {
         self.end(Cause::TransportFailed)
+    }
+
+    /// Whether our answer to the peer's Close frame, or to its fault, is put off until [`conclude`](Self::conclude).
+    ///
+    /// Who handles each event before the next needs none of this: an answer given to a message is queued before the
+    /// Close that follows it is even looked at. Who keeps messages in a queue of its own sets this, so that what came
+    /// just before a Close can still be answered. [`receive`](Self::receive) then throws away what follows, and
+    /// [`is_ending`](Self::is_ending) tells. Nothing is put off longer than [`Deadlines::answer`](crate::Deadlines).
+    pub fn set_putting_off(&mut self, putting_off: bool) {
+        self.putting_off = putting_off;
+    }
+
+    /// Whether the peer has closed or is at fault, and our answer waits for [`conclude`](Self::conclude).
+    pub fn is_ending(&self) -> bool {
+        self.state == State::Ending
+    }
+
+    /// Gives the answer that was put off, and reports the end; does nothing when none was.
+    pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
+        let frame = self.answer.take()?;
+        let step = if self.received.is_some() { Step::PeerClose } else { Step::Fail };
+        self.step(step).then(|| self.send_close(frame, now))?;
+        self.closed()
     }
 
     /// Gives the connection up at once: nothing more is written, not even a Close frame.
@@ -245,7 +278,8 @@ impl Connection {
         }
         if self.step(Step::LocalClose) {
             self.cause.get_or_insert(Cause::Local);
-            self.send_close(CloseFrame::new(frame.code, frame.reason), now);
+            let frame = if frame.is_empty() { CloseFrame::EMPTY } else { CloseFrame::new(frame.code, frame.reason) };
+            self.send_close(frame, now);
         }
         Ok(())
     }
@@ -296,6 +330,20 @@ impl Connection {
         self.timers.next()
     }
 
+    /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that
+    /// wait for bytes of the peer stand still meanwhile, and start afresh when reading goes on.
+    pub fn set_paused(&mut self, paused: bool, now: Timestamp) {
+        if self.paused && !paused {
+            let deadlines = &self.config.deadlines;
+            for (timer, time) in [(Timer::Pong, deadlines.pong), (Timer::MessageProgress, deadlines.message_progress)] {
+                if self.timers.get(timer).is_some() {
+                    self.timers.set(timer, time.map(|time| now + time));
+                }
+            }
+        }
+        self.paused = paused;
+    }
+
     /// Acts on the deadlines that have passed: sends a keepalive ping, or ends the connection.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Option<Event<'static>> {
         while let Some(timer) = self.timers.take_due(now) {
@@ -304,6 +352,7 @@ impl Connection {
                 Timer::Pong => self.pong_is_due(now),
                 Timer::MessageProgress => self.progress_is_due(now),
                 Timer::WriteStall => self.end(Cause::WriteStall),
+                Timer::Answer => self.conclude(now),
                 Timer::Close => self.end(Cause::CloseTimeout),
             };
             if event.is_some() {
@@ -321,7 +370,7 @@ impl Connection {
         let over = match self.state {
             State::Ended => true,
             State::Exchanged | State::Failing => flushed && self.eof,
-            State::Open | State::CloseSent => false,
+            State::Open | State::CloseSent | State::Ending => false,
         };
         if over {
             self.step(Step::End);
@@ -344,7 +393,7 @@ impl Connection {
         &self.config
     }
 
-    /// Whether messages can be sent: no Close frame has been sent or received, and the transport is there.
+    /// Whether messages can be sent: our Close frame has not been, and the transport is there.
     pub fn is_open(&self) -> bool {
         self.state.sends()
     }
@@ -371,29 +420,39 @@ impl Connection {
         let echo = CloseFrame { code: frame.code, reason: Default::default() };
         self.received = Some(frame);
         self.cause.get_or_insert(Cause::Peer);
-        self.step(Step::PeerClose);
-        self.send_close(echo, now);
-        self.closed()
+        self.answer_with(echo, now)
     }
 
     fn violated<'i>(&mut self, violation: Violation, now: Timestamp) -> Option<Event<'i>> {
-        let frame = CloseFrame::new(violation.close_code(), violation.to_string());
-        self.give_up(Cause::Violation(violation), frame, now)
+        self.cause = Some(Cause::Violation(violation));
+        self.answer_with(CloseFrame::new(violation.close_code(), violation.to_string()), now)
     }
 
-    /// Ends the connection with an error Close (RFC 6455 §7.1.7).
-    fn give_up<'i>(&mut self, cause: Cause, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
-        if !self.step(Step::Fail) {
-            return None;
+    /// Answers the peer's Close, or its fault (RFC 6455 §7.1.7): now, or when the application is ready.
+    fn answer_with<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
+        self.answer = Some(frame);
+        if !self.putting_off || !self.step(Step::PutOff) {
+            return self.conclude(now);
         }
+        self.receiver.release();
+        let stall = self.timers.get(Timer::WriteStall);
+        self.timers.clear();
+        self.timers.set(Timer::WriteStall, stall);
+        self.timers.set(Timer::Answer, Some(now + self.config.deadlines.answer));
+        None
+    }
+
+    /// Ends the connection with an error Close, because the peer is silent.
+    fn give_up<'i>(&mut self, cause: Cause, code: CloseCode, now: Timestamp) -> Option<Event<'i>> {
+        let frame = CloseFrame::new(code, cause.to_string());
+        self.step(Step::Fail).then(|| self.send_close(frame, now))?;
         self.cause = Some(cause);
-        self.send_close(frame, now);
         self.closed()
     }
 
     /// Ends the connection without another word.
     fn end<'i>(&mut self, cause: Cause) -> Option<Event<'i>> {
-        let reported = !self.state.receives();
+        let reported = self.state.is_over();
         if !self.step(Step::End) {
             return None;
         }
@@ -402,7 +461,10 @@ impl Connection {
         if reported {
             return None;
         }
-        self.cause = Some(cause);
+        // A Close that came, or a fault that was found, says more than how the transport ended after it.
+        if self.received.is_none() && !matches!(self.cause, Some(Cause::Violation(_))) {
+            self.cause = Some(cause);
+        }
         self.closed()
     }
 
@@ -436,7 +498,7 @@ impl Connection {
         let closes_first = match self.state {
             State::Exchanged => self.role == Role::Server,
             State::Failing => true,
-            State::Open | State::CloseSent | State::Ended => false,
+            State::Open | State::CloseSent | State::Ending | State::Ended => false,
         };
         closes_first && self.sender.is_idle()
     }
@@ -455,7 +517,7 @@ impl Connection {
 
     fn ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| now + interval));
-        if !self.keepalive.is_waiting() {
+        if self.state == State::Open && !self.keepalive.is_waiting() {
             self.queue_ping(now, true);
         }
         None
@@ -469,30 +531,32 @@ impl Connection {
     }
 
     fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        // While a message is coming in, its bytes are life enough.
-        if let Some(time) = self.config.deadlines.pong
-            && self.receiver.is_midway(self.config.delivery)
-            && self.last_input + time > now
-        {
-            self.timers.set(Timer::Pong, Some(self.last_input + time));
-            return None;
+        if let Some(time) = self.config.deadlines.pong {
+            // While a message is coming in, its bytes are life enough.
+            let alive = match self.paused {
+                true => Some(now + time),
+                false if self.receiver.is_midway(self.config.delivery) => Some(self.last_input + time),
+                false => None,
+            };
+            if alive.is_some_and(|deadline| deadline > now) {
+                self.timers.set(Timer::Pong, alive);
+                return None;
+            }
         }
-        let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, Cause::KeepaliveTimeout.to_string());
-        self.give_up(Cause::KeepaliveTimeout, frame, now)
+        self.give_up(Cause::KeepaliveTimeout, CloseCode::INTERNAL_ERROR, now)
     }
 
     fn progress_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         let progress = self.receiver.progress();
-        let moved = progress.messages != self.progress_mark.messages
+        let moved = self.paused
+            || progress.messages != self.progress_mark.messages
             || progress.bytes - self.progress_mark.bytes >= self.config.limits.progress as u64;
         if moved {
             self.progress_mark = progress;
-            self.timers
-                .set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| now + time));
+            self.timers.set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| now + time));
             return None;
         }
-        let frame = CloseFrame::new(CloseCode::POLICY_VIOLATION, Cause::MessageTimeout.to_string());
-        self.give_up(Cause::MessageTimeout, frame, now)
+        self.give_up(Cause::MessageTimeout, CloseCode::POLICY_VIOLATION, now)
     }
 
     fn step(&mut self, step: Step) -> bool {

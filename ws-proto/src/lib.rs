@@ -127,23 +127,24 @@
 //! | `send`, `outgoing` | messages to frames to a queue of bytes, a [`Buf`] |
 //! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
 //! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
+//! | [`handshake`] | the opening handshake, both roles |
 //! | [`Config`], [`Message`], [`Event`], [`CloseFrame`], [`Outcome`], [`Violation`], [`Timestamp`] | the vocabulary |
 //!
 //! # Features
 //!
-//! `handshake`, on by default, needs `std`. Without it the crate is `no_std` and
+//! `handshake`, on by default, adds the [`handshake`] module and needs `std`. Without it the crate is `no_std` and
 //! needs `alloc` only.
 
 #![cfg_attr(not(feature = "handshake"), no_std)]
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 extern crate alloc;
 
 pub mod frame;
 pub mod utf8;
+
+#[cfg(feature = "handshake")]
+pub mod handshake;
 
 mod assemble;
 mod close;

@@ -22,7 +22,8 @@ const SEGMENT: usize = 64 << 10;
 pub struct Outgoing {
     segments: VecDeque<Segment>,
     len: usize,
-    /// How many bytes have been taken out since the beginning.
+    /// How many bytes have been put in since the beginning, and taken out.
+    queued: u64,
     written: u64,
 }
 
@@ -39,9 +40,10 @@ impl Outgoing {
         self.written
     }
 
-    /// How many bytes have been queued since the connection began, written or not.
+    /// How many bytes have been queued since the connection began, written or not. What is thrown away when a
+    /// connection breaks stays counted: [`written`](Self::written) never gets here then.
     pub fn queued(&self) -> u64 {
-        self.written + self.len as u64
+        self.queued
     }
 
     /// How many bytes are waiting.
@@ -66,6 +68,7 @@ impl Outgoing {
             return self.push_copied(header, &payload);
         }
         self.len += payload.len();
+        self.queued += payload.len() as u64;
         self.append(FrameHeader::MAX_SIZE, |out| codec::encode(header, out));
         self.segments.push_back(Segment::Shared(payload));
     }
@@ -91,7 +94,9 @@ impl Outgoing {
         if let Some(Segment::Copied { bytes, .. }) = self.segments.back_mut() {
             let before = bytes.len();
             write(bytes);
-            self.len += bytes.len() - before;
+            let added = bytes.len() - before;
+            self.len += added;
+            self.queued += added as u64;
         }
     }
 }

@@ -115,12 +115,8 @@ impl Receiver {
                 } else {
                     self.begin_frame(&header, &config.limits)?;
                 }
-                self.frame = Some(PartialFrame {
-                    opcode: header.opcode,
-                    fin: header.fin,
-                    key: header.mask,
-                    left: header.len,
-                });
+                self.frame =
+                    Some(PartialFrame { opcode: header.opcode, fin: header.fin, key: header.mask, left: header.len });
             }
             match self.next_payload(config, input)? {
                 Step::Item(item) => return Ok(Some(item)),
@@ -133,11 +129,11 @@ impl Receiver {
     /// Reads a header, from the input alone where it can.
     #[inline]
     fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
-        if self.header.len == 0 {
-            if let Some((header, size)) = self.decode(input)? {
-                take(input, size);
-                return Ok(Some(header));
-            }
+        if self.header.len == 0
+            && let Some((header, size)) = self.decode(input)?
+        {
+            take(input, size);
+            return Ok(Some(header));
         }
         self.next_header_slow(input)
     }

@@ -60,6 +60,7 @@ impl Sender {
         if !self.has_room(message.len(), limits) {
             return Err(SendError::Full(message));
         }
+        self.queue_pongs(limits);
         let opcode = opcode_of(message.kind());
         self.push(true, opcode, message.into_bytes());
         Ok(())
@@ -74,6 +75,7 @@ impl Sender {
         if !self.has_room(payload.len(), limits) {
             return Err(SendError::Full(()));
         }
+        self.queue_pongs(limits);
         self.push_copied(true, opcode_of(kind), payload);
         Ok(())
     }
@@ -94,6 +96,7 @@ impl Sender {
         if !self.has_room(fragment.len(), limits) {
             return Err(SendError::Full(fragment));
         }
+        self.queue_pongs(limits);
         self.unfinished = (!last).then_some(kind);
         self.push(last, opcode, fragment.into_bytes());
         Ok(())
@@ -118,11 +121,16 @@ impl Sender {
         pongs.waiting.push_back(payload.into());
     }
 
-    /// Moves waiting pongs into the queue. One place is always left, for the newest.
+    /// Moves waiting pongs into the queue, so that what is queued after this comes after them. One place is always
+    /// left, for the newest.
+    #[inline]
     pub(crate) fn queue_pongs(&mut self, limits: &Limits) {
-        if self.pongs.waiting.is_empty() {
-            return;
+        if !self.pongs.waiting.is_empty() {
+            self.queue_waiting_pongs(limits);
         }
+    }
+
+    fn queue_waiting_pongs(&mut self, limits: &Limits) {
         self.pongs.forget_written(self.outgoing.written());
         let limit = limits.pending_pongs.max(1);
         while self.outgoing.is_empty() || self.pongs.queued.len() + 1 < limit {

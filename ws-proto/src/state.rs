@@ -7,6 +7,9 @@ pub(crate) enum State {
     Open,
     /// Our Close is queued or sent, the peer's has not come: messages still come in, none goes out.
     CloseSent,
+    /// The peer has closed or is at fault, and our Close waits until the application has answered what came before.
+    /// What comes in is thrown away.
+    Ending,
     /// Both Close frames are there. What comes in is thrown away.
     Exchanged,
     /// An error Close is queued or sent. What comes in is thrown away.
@@ -20,6 +23,8 @@ pub(crate) enum State {
 pub(crate) enum Step {
     /// The application closes.
     LocalClose,
+    /// The peer has closed or is at fault, and our answer is put off.
+    PutOff,
     /// The peer's Close has come (and ours, if it was not there, is queued).
     PeerClose,
     /// The peer is at fault, or silent: an error Close, if none was sent before, is queued.
@@ -35,9 +40,10 @@ impl State {
         use Step::*;
         Some(match (self, step) {
             (Open, LocalClose) => CloseSent,
-            (Open | CloseSent, PeerClose) => Exchanged,
-            (Open | CloseSent, Fail) => Failing,
-            (Open | CloseSent | Exchanged | Failing, End) => Ended,
+            (Open, PutOff) => Ending,
+            (Open | CloseSent | Ending, PeerClose) => Exchanged,
+            (Open | CloseSent | Ending, Fail) => Failing,
+            (Open | CloseSent | Ending | Exchanged | Failing, End) => Ended,
             _ => return None,
         })
     }
@@ -47,9 +53,14 @@ impl State {
         matches!(self, Self::Open | Self::CloseSent)
     }
 
+    /// Whether the end has been reported, or is being reported now.
+    pub(crate) const fn is_over(self) -> bool {
+        matches!(self, Self::Exchanged | Self::Failing | Self::Ended)
+    }
+
     /// Whether messages can still go out.
     pub(crate) const fn sends(self) -> bool {
-        matches!(self, Self::Open)
+        matches!(self, Self::Open | Self::Ending)
     }
 }
 
@@ -60,15 +71,16 @@ mod tests {
 
     #[test]
     fn the_table() {
-        //                 LocalClose       PeerClose        Fail           End
+        //           LocalClose       PutOff        PeerClose        Fail           End
         for (state, rows) in [
-            (Open, [Some(CloseSent), Some(Exchanged), Some(Failing), Some(Ended)]),
-            (CloseSent, [None, Some(Exchanged), Some(Failing), Some(Ended)]),
-            (Exchanged, [None, None, None, Some(Ended)]),
-            (Failing, [None, None, None, Some(Ended)]),
-            (Ended, [None, None, None, None]),
+            (Open, [Some(CloseSent), Some(Ending), Some(Exchanged), Some(Failing), Some(Ended)]),
+            (CloseSent, [None, None, Some(Exchanged), Some(Failing), Some(Ended)]),
+            (Ending, [None, None, Some(Exchanged), Some(Failing), Some(Ended)]),
+            (Exchanged, [None, None, None, None, Some(Ended)]),
+            (Failing, [None, None, None, None, Some(Ended)]),
+            (Ended, [None, None, None, None, None]),
         ] {
-            assert_eq!([LocalClose, PeerClose, Fail, End].map(|step| state.after(step)), rows, "{state:?}");
+            assert_eq!([LocalClose, PutOff, PeerClose, Fail, End].map(|step| state.after(step)), rows, "{state:?}");
         }
     }
 }

@@ -13,12 +13,14 @@ pub(crate) enum Timer {
     MessageProgress,
     /// The transport must have taken something.
     WriteStall,
+    /// The application has had its time to answer what came before the peer's Close.
+    Answer,
     /// The connection must be over.
     Close,
 }
 
 impl Timer {
-    const ALL: [Self; 5] = [Self::Ping, Self::Pong, Self::MessageProgress, Self::WriteStall, Self::Close];
+    const ALL: [Self; 6] = [Self::Ping, Self::Pong, Self::MessageProgress, Self::WriteStall, Self::Answer, Self::Close];
 }
 
 /// One optional deadline per timer.

@@ -127,19 +127,19 @@ mod tests {
     #[test]
     fn invalid_text_is_refused_at_its_first_wrong_byte() {
         for (bytes, at) in [
-            (&b"\xC0\xAF"[..], 0),         // overlong
-            (b"\xC1", 0),                  // overlong
-            (b"\xE0\x9F\xBF", 1),          // overlong
-            (b"\xF0\x8F\xBF\xBF", 1),      // overlong
-            (b"\xED\xA0\x80", 1),          // surrogate
-            (b"\xED\xBF\xBF", 1),          // surrogate
-            (b"\xF4\x90\x80\x80", 1),      // over U+10FFFF
-            (b"\xF5", 0),                  // over U+10FFFF
-            (b"\xFF", 0),                  // never valid
-            (b"a\x80", 1),                 // continuation alone
-            (b"\xE2\x82a", 2),             // cut short by a letter
-            (b"\xE2\x82", 2),              // cut short by the end
-            (b"ab\xF0\x9F\x98", 5),        // cut short by the end
+            (&b"\xC0\xAF"[..], 0),    // overlong
+            (b"\xC1", 0),             // overlong
+            (b"\xE0\x9F\xBF", 1),     // overlong
+            (b"\xF0\x8F\xBF\xBF", 1), // overlong
+            (b"\xED\xA0\x80", 1),     // surrogate
+            (b"\xED\xBF\xBF", 1),     // surrogate
+            (b"\xF4\x90\x80\x80", 1), // over U+10FFFF
+            (b"\xF5", 0),             // over U+10FFFF
+            (b"\xFF", 0),             // never valid
+            (b"a\x80", 1),            // continuation alone
+            (b"\xE2\x82a", 2),        // cut short by a letter
+            (b"\xE2\x82", 2),         // cut short by the end
+            (b"ab\xF0\x9F\x98", 5),   // cut short by the end
         ] {
             assert_eq!(bytewise(bytes), Err(at), "{bytes:x?}");
         }

@@ -1,0 +1,191 @@
+//! The client's side of the opening handshake, over a transport.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::Response;
+use tracing::{debug, info};
+use ws_proto::handshake::body::BodyReader;
+use ws_proto::handshake::client::{BuildError, Error as HandshakeError, Handshake};
+use ws_proto::{Config, Connection, Timestamp};
+
+use super::Client;
+use super::url::UrlError;
+use crate::driver::Driver;
+use crate::exchange::{Exchange, Interrupted};
+use crate::runtime::Runtime;
+use crate::sender::Sender;
+use crate::shared::{Addresses, Shared};
+use crate::transport::{Timer, Transport};
+use crate::websocket::WebSocket;
+
+/// Why a connection did not open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL cannot be used. Nothing was sent.
+    Url(UrlError),
+    /// The request cannot be built from what was given. Nothing was sent.
+    Request(BuildError),
+    /// The URL asks for TLS, which this build does not have. Nothing was sent.
+    TlsUnsupported,
+    /// It took longer than [`Client::connect_timeout`].
+    Timeout,
+    /// Name resolution, TCP, or the transport failed.
+    Io(io::Error),
+    /// The server closed the connection before it answered.
+    Eof,
+    /// The server answered something other than 101: it refuses, redirects, or is no WebSocket server. With at most
+    /// 64 KiB of the body.
+    Rejected(Box<Response<Bytes>>),
+    /// The server's answer is not a valid opening handshake (RFC 6455 §4.1).
+    Handshake(HandshakeError),
+}
+
+impl ConnectError {
+    /// The server's answer, when it was not a 101: status, headers, and at most 64 KiB of the body.
+    pub fn response(&self) -> Option<&Response<Bytes>> {
+        match self {
+            Self::Rejected(response) => Some(response),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => error.fmt(f),
+            Self::Request(error) => error.fmt(f),
+            Self::TlsUnsupported => f.write_str("wss:// needs TLS, which this build does not have"),
+            Self::Timeout => f.write_str("timed out during the opening handshake"),
+            Self::Io(error) => error.fmt(f),
+            Self::Eof => f.write_str("the server closed the connection before it answered"),
+            Self::Rejected(response) => {
+                write!(f, "server rejected the WebSocket connection: HTTP {}", response.status())
+            }
+            Self::Handshake(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for ConnectError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Url(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Handshake(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Interrupted> for ConnectError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Timeout => Self::Timeout,
+            Interrupted::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+/// Dials and does the handshake, all within one deadline.
+pub(super) async fn connect<R: Runtime>(
+    client: Client<R>,
+) -> Result<(WebSocket, Driver<R::Stream, R::Timer>), ConnectError> {
+    let Client { request, config, inbound, connect_timeout, .. } = client;
+    let (target, builder) = request.map_err(ConnectError::Url)?;
+    if target.secure {
+        return Err(ConnectError::TlsUnsupported);
+    }
+    // The request is built first: what is wrong with it is told before anything is dialled.
+    let handshake = builder.build(rand::random()).map_err(ConnectError::Request)?;
+    let mut timer = R::timer();
+    let deadline = timer.now() + connect_timeout;
+    let (stream, addresses) = or_timeout(R::dial(&target.host, target.port), &mut timer, deadline).await?;
+    let exchange = Exchange { transport: stream, timer, deadline, received: Vec::new() };
+    open(exchange, handshake, config, inbound, addresses).await
+}
+
+/// Does the handshake on a transport from elsewhere.
+pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
+    client: Client<R>,
+    transport: T,
+    addresses: Addresses,
+) -> Result<(WebSocket, Driver<T, R::Timer>), ConnectError> {
+    let Client { request, config, inbound, connect_timeout, .. } = client;
+    let (_, builder) = request.map_err(ConnectError::Url)?;
+    let handshake = builder.build(rand::random()).map_err(ConnectError::Request)?;
+    let timer = R::timer();
+    let deadline = timer.now() + connect_timeout;
+    let exchange = Exchange { transport, timer, deadline, received: Vec::new() };
+    open(exchange, handshake, config, inbound, addresses).await
+}
+
+async fn open<T: Transport, C: Timer>(
+    mut exchange: Exchange<T, C>,
+    mut handshake: Handshake,
+    config: Arc<Config>,
+    inbound: usize,
+    addresses: Addresses,
+) -> Result<(WebSocket, Driver<T, C>), ConnectError> {
+    debug!(target = %handshake.request().uri(), "> request");
+    exchange.write(&handshake.request_bytes()).await?;
+    let established = loop {
+        if exchange.read().await? == 0 {
+            return Err(ConnectError::Eof);
+        }
+        match handshake.receive(&exchange.received) {
+            Ok(None) => {}
+            Ok(Some(established)) => break established,
+            Err(HandshakeError::Rejected { response, consumed }) => {
+                exchange.received.drain(..consumed);
+                return Err(ConnectError::Rejected(Box::new(read_body(exchange, *response).await)));
+            }
+            Err(error) => return Err(ConnectError::Handshake(error)),
+        }
+    };
+
+    let Exchange { transport, timer, mut received, .. } = exchange;
+    received.drain(..established.consumed);
+    let connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
+    let shared = Shared::new(connection, inbound, handshake.into_request(), established.response, addresses);
+    let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
+    let peer = addresses.peer.map(tracing::field::display);
+    info!(id = socket.id(), peer, subprotocol = socket.subprotocol(), "connection open");
+    Ok((socket, Driver::new(transport, timer, shared, received)))
+}
+
+/// Reads the body of a refusal, as much of it as comes before the deadline.
+async fn read_body<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, head: Response<()>) -> Response<Bytes> {
+    let mut reader = BodyReader::new(&head);
+    while !reader.read(&exchange.received) {
+        exchange.received.clear();
+        match exchange.read().await {
+            Ok(n) if n > 0 => {}
+            _ => break,
+        }
+    }
+    head.map(|()| reader.into_body().bytes)
+}
+
+/// Waits for `future`, but not past the deadline.
+async fn or_timeout<O>(
+    future: impl Future<Output = io::Result<O>>,
+    timer: &mut impl Timer,
+    deadline: Timestamp,
+) -> Result<O, ConnectError> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result.map_err(ConnectError::Io)),
+        Poll::Pending => timer.poll_at(cx, deadline).map(|()| Err(ConnectError::Timeout)),
+    })
+    .await
+}

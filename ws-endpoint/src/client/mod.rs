@@ -1,0 +1,136 @@
+//! The client: where to connect, and what to ask for.
+
+mod connect;
+mod url;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
+use ws_proto::Config;
+use ws_proto::handshake::client::{Builder, Handshake};
+
+use crate::driver::Driver;
+use crate::runtime::Runtime;
+use crate::server::whole_messages;
+use crate::shared::Addresses;
+use crate::transport::Transport;
+use crate::websocket::WebSocket;
+
+pub use self::connect::ConnectError;
+pub use self::url::UrlError;
+
+use self::url::Target;
+
+/// A connection to be: the URL, what the request says, limits and deadlines. [`connect`](Self::connect) opens it.
+pub struct Client<R> {
+    /// Where to, and the request; a URL that cannot be used is reported when connecting.
+    request: Result<(Target, Builder), UrlError>,
+    config: Arc<Config>,
+    inbound: usize,
+    connect_timeout: Duration,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Runtime> Client<R> {
+    /// A client for a `ws://` URL. A user name and password in it are sent as Basic credentials.
+    pub fn new(url: &str) -> Self {
+        let request = Target::parse(url).map(|target| {
+            let builder = Handshake::builder(target.authority.as_str(), target.path_and_query.as_str());
+            let builder = match &target.authorization {
+                Some(credentials) => builder.header(AUTHORIZATION, credentials.as_str()),
+                None => builder,
+            };
+            (target, builder)
+        });
+        Self {
+            request,
+            config: Arc::default(),
+            inbound: 16,
+            connect_timeout: Duration::from_secs(10),
+            runtime: PhantomData,
+        }
+    }
+
+    fn request(mut self, change: impl FnOnce(Builder) -> Builder) -> Self {
+        self.request = self.request.map(|(target, builder)| (target, change(builder)));
+        self
+    }
+
+    /// Adds a header to the request. `Host` replaces the one made from the URL. The handshake's own headers are
+    /// refused when connecting.
+    #[must_use]
+    pub fn header(self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
+        self.request(|builder| builder.header(name, value))
+    }
+
+    /// Sets the `Origin` header, as a browser would for a page of that origin (RFC 6454).
+    #[must_use]
+    pub fn origin(self, origin: &str) -> Self {
+        self.header(ORIGIN, origin)
+    }
+
+    /// Offers subprotocols, the preferred first (RFC 6455 §1.9).
+    #[must_use]
+    pub fn subprotocols(self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.request(|builder| builder.subprotocols(subprotocols))
+    }
+
+    /// Limits and deadlines of the connection. Messages are always delivered whole.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Arc::new(whole_messages(config));
+        self
+    }
+
+    /// How many messages may wait to be received before reading stops. Default 16.
+    #[must_use]
+    pub fn inbound_queue(mut self, messages: usize) -> Self {
+        self.inbound = messages;
+        self
+    }
+
+    /// How long connecting may take in all: name resolution, TCP, and the opening handshake. Default 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Connects, and moves the connection's bytes in a task of its own.
+    ///
+    /// Dropping the future gives up.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL or the request, before anything is sent; what went wrong on the way; or the server's
+    /// answer when it is not a valid 101.
+    pub async fn connect(self) -> Result<WebSocket, ConnectError> {
+        let (socket, driver) = connect::connect(self).await?;
+        R::spawn(driver);
+        Ok(socket)
+    }
+
+    /// Does the opening handshake on a transport that is connected already: a tunnel, a Unix socket, a pipe. Whoever
+    /// calls this runs the driver, by itself or beside a handler ([`Driver::run`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn handshake<T: Transport>(
+        self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<(WebSocket, Driver<T, R::Timer>), ConnectError> {
+        connect::handshake_alone(self, transport, addresses).await
+    }
+}
+
+impl<R> fmt::Debug for Client<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.request.as_ref().map(|(target, _)| (&target.authority, &target.path_and_query));
+        f.debug_struct("Client").field("target", &target).finish_non_exhaustive()
+    }
+}

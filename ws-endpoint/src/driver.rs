@@ -1,0 +1,357 @@
+//! The one loop that moves bytes.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Buf;
+use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
+
+use crate::shared::{Shared, State};
+use crate::transport::{Timer, Transport};
+
+/// How much is read at once.
+const SCRATCH: usize = 64 << 10;
+
+/// How many pieces one vectored write takes.
+const SLICES: usize = 32;
+
+/// How many reads one poll does before other tasks get their turn.
+const READS_PER_POLL: usize = 16;
+
+thread_local! {
+    /// The read buffer of this worker thread: connections do not own one.
+    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Moves bytes between a transport and a connection, and keeps its deadlines, until the connection has ended.
+///
+/// It is a future to be spawned beside whoever holds the [`WebSocket`](crate::WebSocket); a server uses
+/// [`run`](Self::run) instead, to have it in the handler's own task. Dropping it drops the transport at once.
+pub struct Driver<T, C> {
+    transport: T,
+    timer: C,
+    shared: Arc<Shared>,
+    /// Input that was read and that the application has not had room for.
+    unread: Vec<u8>,
+    /// How much of it has been taken since.
+    unread_from: usize,
+    /// The deadline that the timer is set to.
+    armed: Option<(Timestamp, Waker)>,
+    read_ended: bool,
+    shutdown: Shutdown,
+    needs_flush: bool,
+}
+
+/// How far the end of the write side has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shutdown {
+    NotYet,
+    Underway,
+    Done,
+}
+
+/// What came of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Something came in, or a deadline passed: the application may have something to do.
+    Made,
+    /// Nothing can be done before the task is woken.
+    Blocked,
+    /// The connection has ended and the transport can go.
+    Done,
+}
+
+impl<T: Transport, C: Timer> Driver<T, C> {
+    /// `unread` is what was read behind the opening handshake.
+    pub(crate) fn new(transport: T, timer: C, shared: Arc<Shared>, unread: Vec<u8>) -> Self {
+        Self {
+            transport,
+            timer,
+            shared,
+            unread,
+            unread_from: 0,
+            armed: None,
+            read_ended: false,
+            shutdown: Shutdown::NotYet,
+            needs_flush: false,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// One round: do what was asked, write what is queued, read once, look at the time. `beside` is the waker of the
+    /// task when the application is polled after this in the same task, and need not be woken.
+    pub(crate) fn step(&mut self, cx: &mut Context<'_>, beside: Option<&Waker>) -> Progress {
+        let now = self.timer.now();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        if mem::take(&mut state.abort_request)
+            && let Some(event) = state.connection.abort()
+        {
+            state.on_event(event, shared.info.id);
+        }
+        if state.handle_dropped && beside.is_none() && state.close_request.is_none() {
+            state.close_request = Some(CloseFrame::new(CloseCode::GOING_AWAY, ""));
+        }
+        state.send_pings(now);
+        if let Some(frame) = &state.close_request
+            && state.connection.is_open()
+        {
+            let frame = frame.clone();
+            // The code was checked when the close was asked for.
+            let _ = state.connection.close(frame, now);
+        }
+
+        if state.connection.is_ending()
+            && state.is_caught_up()
+            && let Some(event) = state.connection.conclude(now)
+        {
+            state.on_event(event, shared.info.id);
+        }
+
+        let moved = self.write(cx, &mut state).and_then(|()| self.read(cx, &mut state, now)).and_then(|came_in| {
+            if state.connection.transport() == Wanted::HalfClose {
+                self.shut_down(cx)?;
+            }
+            Ok(came_in)
+        });
+        let mut made = moved.unwrap_or_else(|error| {
+            state.on_io_error(error, shared.info.id);
+            true
+        });
+        made |= self.check_deadlines(cx, &mut state, now);
+
+        let done = state.connection.transport() == Wanted::Close;
+        if done {
+            state.done = true;
+            state.news = true;
+        }
+        match &mut state.driver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        made |= wake_whom_it_concerns(state, beside);
+        match (done, made) {
+            (true, _) => Progress::Done,
+            (false, true) => Progress::Made,
+            (false, false) => Progress::Blocked,
+        }
+    }
+
+    /// Writes all that is queued, as far as the transport takes it.
+    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
+        loop {
+            let outgoing = state.connection.outgoing();
+            if outgoing.is_empty() {
+                break;
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = outgoing.chunks_vectored(&mut slices);
+            match self.transport.poll_write_vectored(cx, slices.get(..filled).unwrap_or_default()) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => {
+                    outgoing.advance(n);
+                    self.needs_flush = true;
+                    state.news = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        if self.needs_flush
+            && let Poll::Ready(flushed) = self.transport.poll_flush(cx)
+        {
+            flushed?;
+            self.needs_flush = false;
+        }
+        if !self.needs_flush {
+            state.flushed = state.connection.outgoing().written();
+        }
+        Ok(())
+    }
+
+    /// Reads once, unless the application must take messages first; whether anything came.
+    fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<bool> {
+        if state.paused {
+            if !state.may_resume() {
+                return Ok(false);
+            }
+            state.paused = false;
+            state.connection.set_paused(false, now);
+        }
+        if !self.unread.is_empty() {
+            self.take_unread(state, now);
+            return Ok(true);
+        }
+        if self.read_ended {
+            return Ok(false);
+        }
+        with_read_buffer(|buffer| match self.transport.poll_read(cx, buffer) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(0)) => {
+                self.read_ended = true;
+                if let Some(event) = state.connection.receive_eof(now) {
+                    state.on_event(event, self.shared.info.id);
+                }
+                Ok(true)
+            }
+            Poll::Ready(Ok(n)) => {
+                let mut input = buffer.get_mut(..n).unwrap_or_default();
+                self.receive(state, &mut input, now);
+                if !input.is_empty() {
+                    self.unread = input.to_vec();
+                    self.unread_from = 0;
+                }
+                Ok(true)
+            }
+            Poll::Ready(Err(error)) => Err(error),
+        })
+    }
+
+    /// Goes on with input that was read before.
+    fn take_unread(&mut self, state: &mut State, now: Timestamp) {
+        let mut unread = mem::take(&mut self.unread);
+        let mut input = unread.get_mut(self.unread_from..).unwrap_or_default();
+        self.receive(state, &mut input, now);
+        let left = input.len();
+        if left > 0 {
+            self.unread_from = unread.len() - left;
+            self.unread = unread;
+        }
+    }
+
+    /// Feeds the connection until the input or the room for messages is used up.
+    fn receive(&mut self, state: &mut State, input: &mut &mut [u8], now: Timestamp) {
+        while !state.is_inbound_full() {
+            match state.connection.receive(input, now) {
+                Some(event) => state.on_event(event, self.shared.info.id),
+                None => return,
+            }
+        }
+        state.paused = true;
+        state.connection.set_paused(true, now);
+    }
+
+    /// Ends the write side, once.
+    fn shut_down(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.shutdown != Shutdown::Done {
+            self.shutdown = Shutdown::Underway;
+            if let Poll::Ready(result) = self.transport.poll_shutdown(cx) {
+                self.shutdown = Shutdown::Done;
+                result?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts on deadlines that have passed and sets the timer to the next; whether one had.
+    ///
+    /// The timer is left alone while it is set to an earlier time: it fires for nothing then, once, and messages that
+    /// come and go do not touch it.
+    fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
+        let mut acted = false;
+        loop {
+            let Some(deadline) = state.connection.poll_timeout(now) else { return acted };
+            if deadline <= now {
+                if let Some(event) = state.connection.handle_timeout(now) {
+                    state.on_event(event, self.shared.info.id);
+                }
+                acted = true;
+                continue;
+            }
+            let set = matches!(&self.armed, Some((armed, waker))
+                if now < *armed && *armed <= deadline && waker.will_wake(cx.waker()));
+            if set {
+                return acted;
+            }
+            self.armed = Some((deadline, cx.waker().clone()));
+            if self.timer.poll_at(cx, deadline).is_pending() {
+                return acted;
+            }
+            // It came while it was being set.
+            self.armed = None;
+            cx.waker().wake_by_ref();
+            return acted;
+        }
+    }
+}
+
+impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let driver = self.get_mut();
+        for _ in 0..READS_PER_POLL {
+            match driver.step(cx, None) {
+                Progress::Made => {}
+                Progress::Blocked => return Poll::Pending,
+                Progress::Done => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<T, C> Drop for Driver<T, C> {
+    /// With the transport gone, nobody is left waiting for it.
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if state.done {
+            return;
+        }
+        state.done = true;
+        state.news = true;
+        if let Some(event) = state.connection.abort() {
+            state.on_event(event, self.shared.info.id);
+        }
+        let _ = wake_whom_it_concerns(state, None);
+    }
+}
+
+/// Wakes who has something to find, once the lock is released; whether that is the application beside the driver,
+/// which needs no waking because it is polled next.
+fn wake_whom_it_concerns(mut state: MutexGuard<'_, State>, beside: Option<&Waker>) -> bool {
+    let has_news = !state.inbound.is_empty() || state.closed.is_some();
+    let receiver = if has_news { state.receiver.take() } else { None };
+    let waiters = state.take_waiters();
+    drop(state);
+    let mut is_beside = false;
+    for waker in receiver.into_iter().chain(waiters) {
+        match beside {
+            Some(beside) if beside.will_wake(&waker) => is_beside = true,
+            _ => waker.wake(),
+        }
+    }
+    is_beside
+}
+
+/// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its
+/// own.
+pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut buffer = READ_BUFFER.take();
+    if buffer.is_empty() {
+        buffer = vec![0; SCRATCH];
+    }
+    let result = read(&mut buffer);
+    READ_BUFFER.set(buffer);
+    result
+}
+
+impl<T, C> fmt::Debug for Driver<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("id", &self.shared.info.id)
+            .field("read_ended", &self.read_ended)
+            .field("shutdown", &self.shutdown)
+            .finish_non_exhaustive()
+    }
+}

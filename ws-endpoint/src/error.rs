@@ -1,0 +1,102 @@
+//! What can go wrong with an open connection.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use ws_proto::{CloseCode, CloseError, Outcome, SendError};
+
+/// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    pub(crate) outcome: Outcome,
+    pub(crate) io: Option<Arc<io::Error>>,
+}
+
+impl Closed {
+    /// How the connection ended.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// The I/O error that ended it, if one did.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        self.io.as_deref()
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.io {
+            None => write!(f, "{}", self.outcome),
+            Some(error) => write!(f, "{} ({error})", self.outcome),
+        }
+    }
+}
+
+impl StdError for Closed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.io.as_deref().map(|error| error as _)
+    }
+}
+
+/// Why an operation on a connection failed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The connection has ended.
+    Closed(Closed),
+    /// We are closing the connection: nothing more can be sent (RFC 6455 §5.5.1).
+    Closing,
+    /// The outgoing queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)).
+    Full,
+    /// A fragmented message is being sent, and this is not its next fragment (RFC 6455 §5.4).
+    Unfinished,
+    /// The close code must not be sent (RFC 6455 §7.4).
+    CloseCode(CloseCode),
+}
+
+impl Error {
+    /// The end of the connection, when that is what it was.
+    pub fn closed(&self) -> Option<&Closed> {
+        match self {
+            Self::Closed(closed) => Some(closed),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(closed) => write!(f, "connection closed: {closed}"),
+            Self::Closing => f.write_str("the connection is closing"),
+            Self::Full => f.write_str("the outgoing queue is at its cap (limits.hard_cap)"),
+            Self::Unfinished => f.write_str("a fragmented message is being sent"),
+            Self::CloseCode(code) => fmt::Display::fmt(&CloseError(*code), f),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.closed().map(|closed| closed as _)
+    }
+}
+
+impl From<CloseError> for Error {
+    fn from(CloseError(code): CloseError) -> Self {
+        Self::CloseCode(code)
+    }
+}
+
+impl<M> From<SendError<M>> for Error {
+    fn from(error: SendError<M>) -> Self {
+        match error {
+            SendError::Full(_) => Self::Full,
+            SendError::Unfinished(_) => Self::Unfinished,
+            _ => Self::Closing,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A handler and its driver in one task.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ws_proto::{CloseCode, CloseFrame};
+
+use crate::driver::{Driver, Progress};
+use crate::shared::Shared;
+use crate::transport::{Timer, Transport};
+
+/// Any error a handler ends with.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What a handler returns: `Ok` closes the connection with 1000, an error with 1011.
+pub type HandlerResult = Result<(), BoxError>;
+
+/// How many rounds one poll does before other tasks get their turn.
+const ROUNDS_PER_POLL: usize = 16;
+
+/// How a handler failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// It returned an error.
+    Failed(BoxError),
+    /// It panicked, with this message.
+    Panicked(String),
+    /// It was still running when the server's drain deadline passed, and was dropped.
+    Aborted,
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Panicked(message) => write!(f, "the handler panicked: {message}"),
+            Self::Aborted => f.write_str("the handler was still running when the server stopped"),
+        }
+    }
+}
+
+impl StdError for HandlerError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
+    /// Runs `handler` and moves the bytes of its connection, both in this task: pings are answered and deadlines kept
+    /// while the handler does something else, and a message costs no trip through the scheduler.
+    ///
+    /// When the handler returns, the connection is closed: with 1000 after `Ok`, with 1011 after an error or a panic.
+    /// The future is ready when the connection has ended.
+    ///
+    /// Dropping the future drops handler and transport.
+    ///
+    /// # Errors
+    ///
+    /// How the handler failed, if it did.
+    pub async fn run(self, handler: impl Future<Output = HandlerResult>) -> Result<(), HandlerError> {
+        let shared = Arc::clone(self.shared());
+        let mut driver = Some(self);
+        let result = {
+            let mut handler = pin!(handler);
+            poll_fn(|cx| poll_beside(&shared, &mut driver, handler.as_mut(), cx)).await
+        };
+        if matches!(result, Err(HandlerError::Aborted)) {
+            return result;
+        }
+        shared.close(match &result {
+            Ok(()) => CloseFrame::new(CloseCode::NORMAL, ""),
+            Err(_) => CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error"),
+        });
+        if let Some(driver) = driver {
+            driver.await;
+        }
+        result
+    }
+}
+
+/// Moves bytes and polls the handler in turns, until neither can go on. The driver goes, and the transport with it,
+/// as soon as the connection has ended, even if the handler has not.
+fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
+    shared: &Shared,
+    driver: &mut Option<Driver<T, C>>,
+    mut handler: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), HandlerError>> {
+    // The task may have been woken for the handler's sake.
+    let mut is_due = true;
+    for _ in 0..ROUNDS_PER_POLL {
+        let beside = cx.waker().clone();
+        let progress = driver.as_mut().map_or(Progress::Blocked, |driver| driver.step(cx, Some(&beside)));
+        if progress == Progress::Done {
+            *driver = None;
+        }
+        if progress == Progress::Blocked && !is_due {
+            return Poll::Pending;
+        }
+        is_due = false;
+
+        {
+            let mut state = shared.lock();
+            if state.handler_cancelled {
+                return Poll::Ready(Err(HandlerError::Aborted));
+            }
+            state.driver_follows = driver.is_some();
+        }
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
+        let mut state = shared.lock();
+        state.driver_follows = false;
+        match polled {
+            Ok(Poll::Ready(result)) => return Poll::Ready(result.map_err(HandlerError::Failed)),
+            Ok(Poll::Pending) => {}
+            Err(panic) => return Poll::Ready(Err(HandlerError::Panicked(panic_message(&*panic)))),
+        }
+        if progress == Progress::Blocked && !(driver.is_some() && state.has_work()) {
+            return Poll::Pending;
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// What a panic said.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(message), _) => (*message).to_owned(),
+        (_, Some(message)) => message.clone(),
+        _ => "(no message)".to_owned(),
+    }
+}

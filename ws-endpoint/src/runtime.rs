@@ -1,0 +1,45 @@
+//! What a runtime's adapter supplies, all of it.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::task::{Context, Poll};
+
+use crate::shared::Addresses;
+use crate::transport::{Timer, Transport};
+
+/// An async runtime: sockets, timers, tasks. With it, [`Server`](crate::Server) and [`Client`](crate::Client) work.
+pub trait Runtime: Send + Sync + 'static {
+    /// A TCP connection.
+    type Stream: Transport + Unpin + Send + 'static;
+    /// A listening TCP socket.
+    type Listener: Send + Sync + 'static;
+    /// A clock and an alarm.
+    type Timer: Timer + Unpin + Send + 'static;
+
+    /// A timer whose origin is now.
+    fn timer() -> Self::Timer;
+
+    /// Runs a task beside the current one.
+    fn spawn(task: impl Future<Output = ()> + Send + 'static);
+
+    /// Opens a TCP connection, trying each address of the host.
+    fn dial(host: &str, port: u16) -> impl Future<Output = io::Result<(Self::Stream, Addresses)>> + Send;
+
+    /// Takes over a listening socket, which does not block.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot watch it.
+    fn listen(listener: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Where the socket listens.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::local_addr`].
+    fn local_addr(listener: &Self::Listener) -> io::Result<SocketAddr>;
+
+    /// Accepts a connection, and sets it up to send small writes at once (`TCP_NODELAY`).
+    fn poll_accept(listener: &Self::Listener, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Addresses)>>;
+}

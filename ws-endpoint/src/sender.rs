@@ -1,0 +1,242 @@
+//! The sending half of a handle: cheap to clone, usable from anywhere.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, SendError};
+
+use crate::error::Error;
+use crate::shared::{Shared, wake};
+
+/// Sends to one connection. Clones share it; it does not keep the connection open.
+///
+/// Every method is cancel-safe: a future that is dropped has either done its work or nothing at all.
+#[derive(Clone)]
+pub struct Sender {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Sender {
+    /// Queues a message, after waiting until the queue is below its high-water mark
+    /// ([`Limits::high_water`](ws_proto::Limits::high_water)). `Ok` means queued; see [`flush`](Self::flush).
+    ///
+    /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is closing or has ended, or between the fragments of another message.
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.send_when_room(message.into(), None)
+    }
+
+    /// Queues the first or next fragment of a message (RFC 6455 §5.4), as [`send`](Self::send) does; `last` ends the
+    /// message. All its fragments are of one kind, and until the last no other message can be sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_fragment(
+        &self,
+        fragment: impl Into<Message>,
+        last: bool,
+    ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.send_when_room(fragment.into(), Some(last))
+    }
+
+    /// Queues a message at once, whatever the high-water mark.
+    ///
+    /// # Errors
+    ///
+    /// Hands the message back when the queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)), when the
+    /// connection is closing or has ended, or between the fragments of another message.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
+        self.shared.send(message.into(), None)
+    }
+
+    /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel).
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends before.
+    pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        let mut target = None;
+        poll_fn(move |cx| {
+            let mut state = self.shared.lock();
+            let target = *target.get_or_insert_with(|| state.connection.outgoing().queued());
+            if state.flushed >= target {
+                return Poll::Ready(Ok(()));
+            }
+            if state.done {
+                return Poll::Ready(Err(state.closed_error()));
+            }
+            state.wait(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    /// Sends a ping and waits for its pong; the round-trip time.
+    ///
+    /// Cancel-safe: when the future is dropped, the pong is awaited no longer.
+    ///
+    /// # Errors
+    ///
+    /// When the connection closes before.
+    pub fn ping(&self) -> impl Future<Output = Result<Duration, Error>> + Send + '_ {
+        let mut waiting = None;
+        poll_fn(move |cx| {
+            let waiting = waiting.get_or_insert_with(|| PingGuard::new(&self.shared));
+            let mut state = self.shared.lock();
+            if let Some(took) = state.ping_answer(waiting.token) {
+                return Poll::Ready(Ok(took));
+            }
+            if state.is_closing() {
+                return Poll::Ready(Err(state.closed_error()));
+            }
+            state.wait(cx.waker());
+            Poll::Pending
+        })
+    }
+
+    /// Closes the connection (RFC 6455 §7.1.2) and waits for its end: what was sent before is written first, then the
+    /// Close frame, then the peer's is awaited, [`Deadlines::close`](ws_proto::Deadlines::close) at the longest. A
+    /// reason over 123 bytes is cut at a character boundary. [`CloseCode::NO_STATUS`] sends a Close without a body.
+    ///
+    /// Idempotent: the first close counts, others wait with it. Cancel-safe: the closing handshake begins with the
+    /// call, and goes on when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the code must not be sent; when the connection ended otherwise than by both Close frames, or before all
+    /// was written.
+    pub fn close(&self, code: CloseCode, reason: &str) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
+        let refused = match code.may_be_sent() || code == CloseCode::NO_STATUS {
+            true => {
+                self.shared.close(CloseFrame::new(code, reason));
+                None
+            }
+            false => Some(Error::from(CloseError(code))),
+        };
+        poll_fn(move |cx| match &refused {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None => self.poll_done(cx).map(|all_written| match self.shared.lock().closed.clone() {
+                Some(closed) if closed.outcome.is_clean() && all_written => Ok(closed.outcome),
+                Some(closed) => Err(Error::Closed(closed)),
+                None => Err(Error::Closing),
+            }),
+        })
+    }
+
+    /// Waits for the end of the connection, whoever ends it: the transport is gone then.
+    pub fn closed(&self) -> impl Future<Output = Outcome> + Send + '_ {
+        poll_fn(move |cx| {
+            self.poll_done(cx).map(|_| {
+                let closed = self.shared.lock().closed.clone();
+                closed.map_or(GONE, |closed| closed.outcome)
+            })
+        })
+    }
+
+    /// Whether messages can be sent.
+    pub fn is_open(&self) -> bool {
+        !self.shared.lock().is_closing()
+    }
+
+    /// The round-trip time of the last ping that was answered, keepalive's included.
+    pub fn latency(&self) -> Option<Duration> {
+        self.shared.lock().connection.latency()
+    }
+
+    /// Names the connection within this process; the log uses it too.
+    pub fn id(&self) -> u64 {
+        self.shared.info.id
+    }
+
+    /// Ready when the queue is below its high-water mark, or nothing can be sent any more.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        if state.is_closing() || !state.connection.is_above_high_water() {
+            return Poll::Ready(());
+        }
+        state.wait(cx.waker());
+        Poll::Pending
+    }
+
+    /// Ready when all that is queued has been written.
+    pub(crate) fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut state = self.shared.lock();
+        if state.flushed >= state.connection.outgoing().queued() {
+            return Poll::Ready(Ok(()));
+        }
+        if state.done {
+            return Poll::Ready(Err(state.closed_error()));
+        }
+        state.wait(cx.waker());
+        Poll::Pending
+    }
+
+    /// Ready when the transport is gone, with whether all was written before.
+    pub(crate) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.shared.lock();
+        if state.done {
+            return Poll::Ready(state.is_all_written());
+        }
+        state.wait(cx.waker());
+        Poll::Pending
+    }
+
+    /// A send that is refused by the engine's own rules.
+    pub(crate) fn error_of(&self, error: SendError<Message>) -> Error {
+        match error {
+            SendError::Closed(_) => self.shared.lock().closed_error(),
+            other => other.into(),
+        }
+    }
+
+    async fn send_when_room(&self, message: Message, fragment: Option<bool>) -> Result<(), Error> {
+        let mut message = message;
+        loop {
+            poll_fn(|cx| self.poll_room(cx)).await;
+            match self.shared.send(message, fragment) {
+                Ok(()) => return Ok(()),
+                // Another sender took the room: wait on.
+                Err(SendError::Full(refused)) => message = refused,
+                Err(error) => return Err(self.error_of(error)),
+            }
+        }
+    }
+}
+
+/// What a connection that was dropped together with its driver ended with.
+const GONE: Outcome = Outcome { sent: None, received: None, cause: ws_proto::Cause::Aborted };
+
+/// A ping that is waited for; dropped, it no longer is.
+struct PingGuard<'a> {
+    shared: &'a Shared,
+    token: u64,
+}
+
+impl<'a> PingGuard<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let mut state = shared.lock();
+        let token = state.request_ping();
+        let waker = state.driver_waker();
+        drop(state);
+        wake(waker);
+        Self { shared, token }
+    }
+}
+
+impl Drop for PingGuard<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().forget_ping(self.token);
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("id", &self.id()).field("is_open", &self.is_open()).finish()
+    }
+}

@@ -1,0 +1,210 @@
+//! The server's side of the opening handshake, over a transport.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, DATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tracing::error;
+use ws_proto::Connection;
+use ws_proto::handshake::encode;
+use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
+
+use super::Settings;
+use crate::driver::Driver;
+use crate::exchange::{Exchange, Interrupted};
+use crate::sender::Sender;
+use crate::shared::{Addresses, Shared};
+use crate::transport::{Timer, Transport};
+use crate::websocket::WebSocket;
+
+/// After an answer other than 101, input is read and thrown away for so long, and so much of it.
+const FINISH_TIME: Duration = Duration::from_secs(2);
+const FINISH_BYTES: usize = 1 << 20;
+
+/// Why a connection did not open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The request was refused, and the client told so.
+    Rejected(Rejection),
+    /// The request hook answered with a response of its own.
+    Answered(StatusCode),
+    /// The request did not come in time. The client was told so, if it listened.
+    Timeout,
+    /// The client left before its request was complete.
+    Eof,
+    /// The transport failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Answered(status) => write!(f, "answered with HTTP {status}"),
+            Self::Timeout => f.write_str("the opening handshake took too long"),
+            Self::Eof => f.write_str("the client left before its request was complete"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for AcceptError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Interrupted> for AcceptError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Timeout => Self::Timeout,
+            Interrupted::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+/// What to do with a request.
+enum Decision {
+    Open(Accepted),
+    Answer { response: Response<Bytes>, error: AcceptError },
+}
+
+/// Does the handshake. `admit` says whether there is room for one more connection; it is asked once the request is
+/// there.
+pub(crate) async fn accept<T: Transport, C: Timer>(
+    settings: &Settings,
+    transport: T,
+    timer: C,
+    addresses: Addresses,
+    admit: impl FnOnce() -> bool,
+) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
+    let deadline = timer.now() + settings.handshake_timeout;
+    let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
+    let (decision, is_head) = match read_request(settings, &mut exchange).await {
+        Ok(request) => {
+            let is_head = request.method() == Method::HEAD;
+            (decide(settings, request, admit), is_head)
+        }
+        Err(AcceptError::Rejected(rejection)) => (refuse(rejection), false),
+        Err(AcceptError::Timeout) => {
+            let response = Rejection::request_timeout().into_response();
+            (Decision::Answer { response, error: AcceptError::Timeout }, false)
+        }
+        Err(error) => return Err(error),
+    };
+    match decision {
+        Decision::Open(accepted) => open(settings, exchange, accepted, addresses).await,
+        Decision::Answer { response, error } => {
+            answer(exchange, response, is_head).await;
+            Err(error)
+        }
+    }
+}
+
+/// Reads the request's head; what lies behind it stays in the exchange.
+async fn read_request<T: Transport, C: Timer>(
+    settings: &Settings,
+    exchange: &mut Exchange<T, C>,
+) -> Result<Request<()>, AcceptError> {
+    let mut reader = RequestReader::with_limits(settings.head);
+    loop {
+        if exchange.read().await? == 0 {
+            return Err(AcceptError::Eof);
+        }
+        if let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)? {
+            exchange.received.drain(..head.consumed);
+            return Ok(head.request);
+        }
+    }
+}
+
+fn decide(settings: &Settings, request: Request<()>, admit: impl FnOnce() -> bool) -> Decision {
+    if let Some(hook) = &settings.hook {
+        match catch_unwind(AssertUnwindSafe(|| hook(&request))) {
+            Ok(None) => {}
+            Ok(Some(mut response)) => {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                let error = AcceptError::Answered(response.status());
+                return Decision::Answer { response, error };
+            }
+            Err(_) => {
+                error!(path = request.uri().path(), "the request hook panicked");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                return refuse(Rejection::new(status, "The server failed to look at the request."));
+            }
+        }
+    }
+    let accepted = Upgrade::new(request).and_then(|upgrade| {
+        if let Some(origins) = &settings.origins {
+            origins.check(upgrade.request().headers())?;
+        }
+        if !admit() {
+            return Err(Rejection::service_unavailable());
+        }
+        let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
+        upgrade.accept(subprotocol, settings.headers.clone()).map_err(|mistake| {
+            error!("{mistake}");
+            mistake.into()
+        })
+    });
+    match accepted {
+        Ok(accepted) => Decision::Open(accepted),
+        Err(rejection) => refuse(rejection),
+    }
+}
+
+fn refuse(rejection: Rejection) -> Decision {
+    Decision::Answer { response: rejection.clone().into_response(), error: AcceptError::Rejected(rejection) }
+}
+
+/// Sends the 101 and hands the connection over.
+async fn open<T: Transport, C: Timer>(
+    settings: &Settings,
+    mut exchange: Exchange<T, C>,
+    accepted: Accepted,
+    addresses: Addresses,
+) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
+    let Accepted { request, mut response, .. } = accepted;
+    set_date(&mut response);
+    let mut bytes = Vec::new();
+    encode::response_head(&response, &mut bytes);
+    exchange.write(&bytes).await?;
+
+    let Exchange { transport, timer, received, .. } = exchange;
+    let connection = Connection::server(Arc::clone(&settings.config), timer.now());
+    let shared = Shared::new(connection, settings.inbound, request, response, addresses);
+    let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
+    Ok((socket, Driver::new(transport, timer, shared, received)))
+}
+
+/// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to
+/// succeed.
+async fn answer<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, mut response: Response<Bytes>, is_head: bool) {
+    set_date(&mut response);
+    let mut bytes = Vec::new();
+    match is_head {
+        true => encode::response_head(&response, &mut bytes),
+        false => encode::response(&response, &mut bytes),
+    }
+    exchange.deadline = exchange.deadline.max(exchange.timer.now() + FINISH_TIME);
+    if exchange.write(&bytes).await.is_ok() {
+        exchange.deadline = exchange.timer.now() + FINISH_TIME;
+        exchange.finish(FINISH_BYTES).await;
+    }
+}
+
+fn set_date<B>(response: &mut Response<B>) {
+    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+        response.headers_mut().entry(DATE).or_insert(date);
+    }
+}

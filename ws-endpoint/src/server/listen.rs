@@ -1,0 +1,202 @@
+//! A server that listens: one task for each connection, and a way to end it all.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::Settings;
+use super::accept::{AcceptError, accept};
+use super::registry::Registry;
+use crate::error::Error;
+use crate::run::{HandlerError, HandlerResult};
+use crate::runtime::Runtime;
+use crate::shared::Addresses;
+use crate::transport::Timer;
+use crate::websocket::WebSocket;
+
+/// How long accepting rests after an error such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server with its listening socket. [`serve`](Self::serve) runs it.
+pub struct Listening<R: Runtime> {
+    listener: R::Listener,
+    shared: Arc<Serving>,
+}
+
+/// What the tasks of a server share.
+struct Serving {
+    settings: Settings,
+    registry: Arc<Registry>,
+}
+
+/// Watches and ends a server from elsewhere. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerHandle {
+    shared: Arc<Serving>,
+}
+
+impl ServerHandle {
+    /// Ends the server: no more connections are accepted, those whose handshake is under way get 503, those that are
+    /// open are closed with 1001. [`Listening::serve`] returns when all handlers have, or after
+    /// [`Server::drain_timeout`](super::Server::drain_timeout).
+    pub fn shutdown(&self) {
+        self.shared.registry.shut_down();
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.shared.registry.open_connections()
+    }
+}
+
+impl<R: Runtime> Listening<R> {
+    pub(super) fn new(listener: R::Listener, settings: Settings) -> Self {
+        Self { listener, shared: Arc::new(Serving { settings, registry: Arc::default() }) }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        R::local_addr(&self.listener)
+    }
+
+    /// A way to watch it and to end it.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`].
+    ///
+    /// A handler that returns `Ok` closes its connection with 1000, one that fails or panics with 1011; failures are
+    /// logged. Errors of a single connection, or of accepting one, do not end the server.
+    ///
+    /// When the future is dropped, nothing more is accepted, and open connections go on.
+    ///
+    /// # Errors
+    ///
+    /// None today; I/O errors that end a server would be here.
+    pub async fn serve<H, F>(self, handler: H) -> io::Result<()>
+    where
+        H: Fn(WebSocket) -> F + Send + Sync + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static,
+    {
+        let Self { listener, shared } = self;
+        let registry = &shared.registry;
+        let handler = Arc::new(handler);
+        let mut timer = R::timer();
+        loop {
+            poll_fn(|cx| registry.poll_handshake_slot(shared.settings.max_handshakes, cx)).await;
+            let accepted = poll_fn(|cx| match registry.poll_shutdown(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => R::poll_accept(&listener, cx).map(Some),
+            });
+            match accepted.await {
+                None => break,
+                Some(Ok((stream, addresses))) => {
+                    let connection = serve_one::<R, H, F>(Arc::clone(&shared), Arc::clone(&handler), stream, addresses);
+                    R::spawn(connection);
+                }
+                Some(Err(error)) => {
+                    warn!("accepting a connection failed: {error}");
+                    pause(&mut timer, ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        drain(registry, &mut timer, shared.settings.drain_timeout).await;
+        Ok(())
+    }
+}
+
+/// A connection's whole life.
+async fn serve_one<R, H, F>(shared: Arc<Serving>, handler: Arc<H>, stream: R::Stream, addresses: Addresses)
+where
+    R: Runtime,
+    H: Fn(WebSocket) -> F,
+    F: Future<Output = HandlerResult>,
+{
+    let Serving { settings, registry } = &*shared;
+    let handshake = registry.begin_handshake();
+    let admit = || {
+        let full = settings.max_connections.is_some_and(|most| registry.open_connections() >= most);
+        !full && !registry.is_shutting_down()
+    };
+    // On the heap, so that an open connection does not carry the room its handshake took.
+    let accepted = Box::pin(accept(settings, stream, R::timer(), addresses, admit)).await;
+    let (socket, driver) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => return log_rejection(&error, addresses),
+    };
+    let sender = socket.sender();
+    let open = registry.enter(sender.clone());
+    drop(handshake);
+
+    let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
+    info!(id, peer, path = socket.request().uri().path(), subprotocol = socket.subprotocol(), "connection open");
+    let span = info_span!("websocket", id, peer);
+    let result = driver.run(async move { handler(socket).await }.instrument(span)).await;
+    drop(open);
+    match result {
+        Ok(()) => {}
+        Err(HandlerError::Failed(error)) if is_end_of_connection(&*error) => {}
+        Err(error) => error!(id, "connection handler failed: {error}"),
+    }
+    let outcome = sender.closed().await;
+    info!(id, peer, "connection closed: {outcome}");
+}
+
+fn log_rejection(error: &AcceptError, addresses: Addresses) {
+    let peer = addresses.peer.map(tracing::field::display);
+    match error {
+        AcceptError::Rejected(rejection) => {
+            info!(peer, status = rejection.status().as_u16(), "connection rejected: {rejection}");
+        }
+        AcceptError::Answered(status) => info!(peer, status = status.as_u16(), "request answered"),
+        error => info!(peer, "opening handshake failed: {error}"),
+    }
+}
+
+/// A handler that passes on how its connection ended has not failed.
+fn is_end_of_connection(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(error.downcast_ref::<Error>(), Some(Error::Closed(_) | Error::Closing))
+}
+
+/// Waits for the end of all connections, for so long; then drops them.
+async fn drain(registry: &Registry, timer: &mut impl Timer, timeout: Duration) {
+    let deadline = timer.now() + timeout;
+    let in_time = poll_fn(|cx| match registry.poll_idle(cx) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending => timer.poll_at(cx, deadline).map(|()| false),
+    });
+    if !in_time.await {
+        let left = registry.open_connections();
+        warn!("{left} connections were still open when the drain deadline passed; dropping them");
+        registry.abort();
+    }
+}
+
+async fn pause(timer: &mut impl Timer, time: Duration) {
+    let deadline = timer.now() + time;
+    poll_fn(|cx| timer.poll_at(cx, deadline)).await;
+}
+
+impl<R: Runtime> fmt::Debug for Listening<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("local_addr", &self.local_addr().ok()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").field("connections", &self.connections()).finish()
+    }
+}

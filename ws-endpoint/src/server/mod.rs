@@ -1,0 +1,240 @@
+//! The server: what it accepts, and the connections it has.
+
+mod accept;
+mod listen;
+mod registry;
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use ws_proto::handshake::head::HeadLimits;
+use ws_proto::handshake::server::Origins;
+use ws_proto::{Config, Delivery};
+
+use crate::driver::Driver;
+use crate::runtime::Runtime;
+use crate::shared::Addresses;
+use crate::transport::Transport;
+use crate::websocket::WebSocket;
+
+pub use self::accept::AcceptError;
+pub use self::listen::{Listening, ServerHandle};
+
+/// A server to be: what it accepts and how long it waits. [`bind`](Self::bind) makes it listen, and
+/// [`Listening::serve`] runs it; [`accept`](Self::accept) serves a connection from elsewhere.
+///
+/// Without any setting it accepts every WebSocket request, whatever its path and its origin. A server that trusts
+/// cookies should set [`origins`](Self::origins).
+pub struct Server<R> {
+    settings: Settings,
+    runtime: PhantomData<fn() -> R>,
+}
+
+/// Decides on a request before the handshake; see [`Server::on_request`].
+type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) config: Arc<Config>,
+    pub(crate) inbound: usize,
+    pub(crate) head: HeadLimits,
+    pub(crate) origins: Option<Origins>,
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) hook: Option<Arc<RequestHook>>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) max_handshakes: usize,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) drain_timeout: Duration,
+    /// A setting that cannot be; reported when the server is to start.
+    pub(crate) mistake: Option<String>,
+}
+
+impl<R: Runtime> Server<R> {
+    /// A server with the default settings.
+    pub fn new() -> Self {
+        let settings = Settings {
+            config: Arc::default(),
+            inbound: 16,
+            head: HeadLimits::default(),
+            origins: None,
+            subprotocols: Vec::new(),
+            headers: HeaderMap::new(),
+            hook: None,
+            handshake_timeout: Duration::from_secs(10),
+            max_handshakes: 1024,
+            max_connections: None,
+            drain_timeout: Duration::from_secs(10),
+            mistake: None,
+        };
+        Self { settings, runtime: PhantomData }
+    }
+
+    /// Limits and deadlines of each connection. Messages are always delivered whole.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.settings.config = Arc::new(whole_messages(config));
+        self
+    }
+
+    /// How many messages may wait to be received before reading stops. Default 16.
+    #[must_use]
+    pub fn inbound_queue(mut self, messages: usize) -> Self {
+        self.settings.inbound = messages;
+        self
+    }
+
+    /// Limits for the request's head. Default 16 KiB, 100 headers, a target of 8 KiB.
+    #[must_use]
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.settings.head = limits;
+        self
+    }
+
+    /// Accepts only requests from these origins, such as `https://example.com`; others get 403 (RFC 6455 §10.2).
+    /// Requests without an `Origin` header, which no browser sends, are refused too; see [`origins_or_none`]
+    /// (Self::origins_or_none).
+    #[must_use]
+    pub fn origins(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        match Origins::new(origins) {
+            Ok(origins) => self.settings.origins = Some(origins),
+            Err(error) => self.settings.mistake = Some(error.to_string()),
+        }
+        self
+    }
+
+    /// Accepts only requests from these origins, or without an `Origin` header.
+    #[must_use]
+    pub fn origins_or_none(self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let mut server = self.origins(origins);
+        server.settings.origins = server.settings.origins.map(Origins::or_none);
+        server
+    }
+
+    /// The subprotocols the server speaks, the preferred first: the first that the client offers is chosen. With none
+    /// in common the connection opens without one (RFC 6455 §4.2.2).
+    #[must_use]
+    pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.subprotocols = subprotocols.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a header to the response that accepts a connection.
+    #[must_use]
+    pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
+        match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(value)) => {
+                self.settings.headers.append(name, value);
+            }
+            _ => self.settings.mistake = Some("invalid response header".to_owned()),
+        }
+        self
+    }
+
+    /// Looks at each request before the handshake. A response it returns is sent and the connection closed: a page, a
+    /// health check, a 401. With `None` the handshake goes on. If it panics, the answer is 500.
+    #[must_use]
+    pub fn on_request(
+        mut self,
+        hook: impl Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// How long an opening handshake may take. Default 10 s.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout;
+        self
+    }
+
+    /// How many opening handshakes may be under way; further connections wait to be accepted. Default 1,024.
+    #[must_use]
+    pub fn max_handshakes(mut self, handshakes: usize) -> Self {
+        self.settings.max_handshakes = handshakes.max(1);
+        self
+    }
+
+    /// How many connections may be open; a further one gets 503. No limit by default.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = Some(connections);
+        self
+    }
+
+    /// How long a shutdown waits for handlers and closing handshakes before it drops them. Default 10 s.
+    #[must_use]
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.drain_timeout = timeout;
+        self
+    }
+
+    /// Listens on a TCP address. Names are resolved at once, blocking: give an address.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound, or a setting is invalid.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Listening<R>> {
+        self.listen_on(TcpListener::bind(address)?)
+    }
+
+    /// Serves a socket that listens already.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot watch it, or a setting is invalid.
+    pub fn listen_on(self, listener: TcpListener) -> io::Result<Listening<R>> {
+        if let Some(mistake) = self.settings.mistake {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, mistake));
+        }
+        listener.set_nonblocking(true)?;
+        Ok(Listening::new(R::listen(listener)?, self.settings))
+    }
+
+    /// Does the opening handshake on any transport. Whoever calls this runs the driver: by itself or beside a handler
+    /// ([`Driver::run`]).
+    ///
+    /// # Errors
+    ///
+    /// When the handshake failed; the peer has been told why.
+    pub async fn accept<T: Transport>(
+        &self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<(WebSocket, Driver<T, R::Timer>), AcceptError> {
+        if let Some(mistake) = &self.settings.mistake {
+            return Err(AcceptError::Io(io::Error::new(io::ErrorKind::InvalidInput, mistake.clone())));
+        }
+        accept::accept(&self.settings, transport, R::timer(), addresses, || true).await
+    }
+}
+
+/// The handle delivers whole messages; pieces are for those who embed the core.
+pub(crate) fn whole_messages(mut config: Config) -> Config {
+    config.delivery = Delivery::Messages;
+    config
+}
+
+impl<R: Runtime> Default for Server<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("config", &self.settings.config)
+            .field("origins", &self.settings.origins)
+            .field("subprotocols", &self.settings.subprotocols)
+            .field("max_connections", &self.settings.max_connections)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! The connections a server has, and its end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use ws_proto::{CloseCode, CloseFrame};
+
+use crate::sender::Sender;
+use crate::shared::wake;
+
+/// Who is connected, who is about to be, and whether the server is shutting down.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: BTreeMap<u64, Sender>,
+    handshakes: usize,
+    shutting_down: bool,
+    /// Who waits for any of it to change.
+    waiters: Vec<Waker>,
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.lock().shutting_down
+    }
+
+    /// Counts an opening handshake until the guard goes.
+    pub(crate) fn begin_handshake(self: &Arc<Self>) -> HandshakeGuard {
+        self.lock().handshakes += 1;
+        HandshakeGuard { registry: Arc::clone(self) }
+    }
+
+    /// Enters an open connection until the guard goes. When the server is shutting down it is closed at once.
+    pub(crate) fn enter(self: &Arc<Self>, sender: Sender) -> OpenGuard {
+        let id = sender.id();
+        let mut state = self.lock();
+        if state.shutting_down {
+            close(&sender);
+        }
+        state.open.insert(id, sender);
+        OpenGuard { registry: Arc::clone(self), id }
+    }
+
+    /// Accepts no more, and closes all that is open with 1001.
+    pub(crate) fn shut_down(&self) {
+        let mut state = self.lock();
+        state.shutting_down = true;
+        state.open.values().for_each(close);
+        let waiters = std::mem::take(&mut state.waiters);
+        drop(state);
+        wake(waiters);
+    }
+
+    /// Drops the connections and handlers that are left.
+    pub(crate) fn abort(&self) {
+        let senders: Vec<_> = self.lock().open.values().cloned().collect();
+        senders.iter().for_each(|sender| sender.shared.abort());
+    }
+
+    /// Ready when fewer than `limit` handshakes are under way, or the server is shutting down.
+    pub(crate) fn poll_handshake_slot(&self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |state| state.handshakes < limit || state.shutting_down)
+    }
+
+    /// Ready when the server is shutting down.
+    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |state| state.shutting_down)
+    }
+
+    /// Ready when nobody is connected or about to be.
+    pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |state| state.open.is_empty() && state.handshakes == 0)
+    }
+
+    fn poll_until(&self, cx: &mut Context<'_>, is_so: impl FnOnce(&State) -> bool) -> Poll<()> {
+        let mut state = self.lock();
+        if is_so(&state) {
+            return Poll::Ready(());
+        }
+        if !state.waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
+            state.waiters.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let waiters = std::mem::take(&mut state.waiters);
+        drop(state);
+        wake(waiters);
+    }
+}
+
+fn close(sender: &Sender) {
+    sender.shared.close(CloseFrame::new(CloseCode::GOING_AWAY, "server shutdown"));
+}
+
+/// An opening handshake under way.
+#[derive(Debug)]
+pub(crate) struct HandshakeGuard {
+    registry: Arc<Registry>,
+}
+
+impl Drop for HandshakeGuard {
+    fn drop(&mut self) {
+        self.registry.change(|state| state.handshakes -= 1);
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(crate) struct OpenGuard {
+    registry: Arc<Registry>,
+    id: u64,
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        let mut gone = None;
+        self.registry.change(|state| gone = state.open.remove(&self.id));
+    }
+}

@@ -1,0 +1,34 @@
+//! What an adapter supplies: a way to move bytes, and a way to wait.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use ws_proto::Timestamp;
+
+/// A reliable stream of bytes both ways: a TCP or TLS connection, a pipe.
+///
+/// A poll method that returns `Pending` wakes the task when it is worth another try, as in `AsyncRead` and
+/// `AsyncWrite`.
+pub trait Transport {
+    /// Reads into `buffer`, which is never empty; 0 at the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes from `buffers`, of which at least one is not empty; how many bytes were taken.
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    /// Passes on what the transport itself has buffered.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the write side, so that the peer reads the end of the stream; reading goes on.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// A clock and one alarm.
+pub trait Timer {
+    /// The time since an origin that this timer keeps for as long as it lives.
+    fn now(&self) -> Timestamp;
+
+    /// `Ready` from `deadline` on; before that the task is woken when it comes. Another deadline replaces the one
+    /// before, and a dropped timer wakes nobody.
+    fn poll_at(&mut self, cx: &mut Context<'_>, deadline: Timestamp) -> Poll<()>;
+}

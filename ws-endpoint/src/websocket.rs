@@ -1,0 +1,237 @@
+//! The handle an application holds.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::{FusedStream, Stream};
+use futures_sink::Sink;
+use http::{Request, Response};
+use ws_proto::{CloseCode, CloseFrame, Message, Outcome};
+
+use crate::error::Error;
+use crate::sender::Sender;
+use crate::shared::wake;
+
+/// An open WebSocket: receives, and sends like a [`Sender`].
+///
+/// It knows no runtime: the bytes are moved by its [`Driver`](crate::Driver). Every method is cancel-safe: what has
+/// come in or is to go out lives in the connection, not in the futures. It is also a [`Stream`] and a [`Sink`].
+///
+/// Dropping it never blocks. A client's connection is closed with 1001 then, by its driver; a server's is closed when
+/// its handler returns.
+pub struct WebSocket {
+    sender: Sender,
+    /// Whether the stream has returned its last item.
+    stream_ended: bool,
+}
+
+impl WebSocket {
+    pub(crate) fn new(sender: Sender) -> Self {
+        Self { sender, stream_ended: false }
+    }
+
+    /// The next message; `None` when the connection has ended as it should: both sides sent a Close frame, with 1000,
+    /// 1001 or no code. Messages that were complete before the end come first.
+    ///
+    /// Cancel-safe: no message is lost when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the connection has ended otherwise; again and again when called again.
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> + Send + '_ {
+        poll_fn(|cx| self.poll_recv(cx))
+    }
+
+    /// [`recv`](Self::recv), as a poll function.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        let mut state = self.sender.shared.lock();
+        if let Some(message) = state.inbound.pop_front() {
+            state.receiver = None;
+            let waker = if state.may_resume() { state.driver_waker() } else { None };
+            drop(state);
+            wake(waker);
+            return Poll::Ready(Ok(Some(message)));
+        }
+        if let Some(closed) = &state.closed {
+            return Poll::Ready(match closed.outcome.is_normal() {
+                true => Ok(None),
+                false => Err(Error::Closed(closed.clone())),
+            });
+        }
+        match &mut state.receiver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        // A Close that was put off until everything before it is dealt with waits no longer.
+        let driver = if state.connection.is_ending() { state.driver_waker() } else { None };
+        drop(state);
+        wake(driver);
+        Poll::Pending
+    }
+
+    /// A handle that only sends; it can be cloned and moved anywhere.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Queues a message. See [`Sender::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.send(message)
+    }
+
+    /// Queues the first or next fragment of a message. See [`Sender::send_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_fragment`].
+    pub fn send_fragment(
+        &self,
+        fragment: impl Into<Message>,
+        last: bool,
+    ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.send_fragment(fragment, last)
+    }
+
+    /// Waits until all that is queued now has been taken by the transport. See [`Sender::flush`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::flush`].
+    pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.flush()
+    }
+
+    /// Sends a ping and waits for its pong; the round-trip time. See [`Sender::ping`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::ping`].
+    pub fn ping(&self) -> impl Future<Output = Result<Duration, Error>> + Send + '_ {
+        self.sender.ping()
+    }
+
+    /// Closes the connection and waits for its end. See [`Sender::close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::close`].
+    pub fn close(&self, code: CloseCode, reason: &str) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
+        self.sender.close(code, reason)
+    }
+
+    /// Waits for the end of the connection, whoever ends it.
+    pub fn closed(&self) -> impl Future<Output = Outcome> + Send + '_ {
+        self.sender.closed()
+    }
+
+    /// The round-trip time of the last ping that was answered, keepalive's included.
+    pub fn latency(&self) -> Option<Duration> {
+        self.sender.latency()
+    }
+
+    /// Names the connection within this process; the log uses it too.
+    pub fn id(&self) -> u64 {
+        self.sender.id()
+    }
+
+    /// The request that opened the connection.
+    pub fn request(&self) -> &Request<()> {
+        &self.sender.shared.info.request
+    }
+
+    /// The response that accepted it.
+    pub fn response(&self) -> &Response<()> {
+        &self.sender.shared.info.response
+    }
+
+    /// The subprotocol that both sides agreed on, if any (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.response().headers().get(http::header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()
+    }
+
+    /// The peer's address, when the transport has one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.sender.shared.info.addresses.peer
+    }
+
+    /// Our own address, when the transport has one.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.sender.shared.info.addresses.local
+    }
+}
+
+impl Stream for WebSocket {
+    type Item = Result<Message, Error>;
+
+    /// As [`WebSocket::recv`]; an error is the last item.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.stream_ended {
+            return Poll::Ready(None);
+        }
+        self.poll_recv(cx).map(|received| {
+            self.stream_ended = !matches!(received, Ok(Some(_)));
+            received.transpose()
+        })
+    }
+}
+
+impl FusedStream for WebSocket {
+    fn is_terminated(&self) -> bool {
+        self.stream_ended
+    }
+}
+
+impl<M: Into<Message>> Sink<M> for WebSocket {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.sender.poll_room(cx).map(Ok)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
+        self.sender.try_send(message).map_err(|error| self.sender.error_of(error))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.sender.poll_flushed(cx)
+    }
+
+    /// Closes with 1000 and waits for the end of the connection.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let closing = self.sender.shared.lock().is_closing();
+        if !closing {
+            self.sender.shared.close(CloseFrame::new(CloseCode::NORMAL, ""));
+        }
+        self.sender.poll_done(cx).map(|_| Ok(()))
+    }
+}
+
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        let mut state = self.sender.shared.lock();
+        state.handle_dropped = true;
+        let unread = std::mem::take(&mut state.inbound);
+        let waker = state.driver_waker();
+        drop(state);
+        drop(unread);
+        wake(waker);
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("id", &self.id())
+            .field("peer", &self.peer_addr())
+            .field("subprotocol", &self.subprotocol())
+            .finish()
+    }
+}

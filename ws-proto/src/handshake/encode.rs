@@ -1,0 +1,136 @@
+//! HTTP/1.1 requests and responses as bytes (RFC 9112).
+
+use alloc::vec::Vec;
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response, StatusCode};
+
+/// Appends the head of a request to `out` (RFC 9112 §3). The target is the URI's path and query.
+pub fn request(request: &Request<()>, out: &mut Vec<u8>) {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in request.headers() {
+        header(name.as_str(), value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a response to `out`: its head and its body (RFC 9112 §4, §6).
+///
+/// A `Content-Length` is added where there is none. A `Transfer-Encoding` is left out, for the body is written
+/// as it is. Statuses that have no body (1xx, 204, 304) get neither a body nor a length.
+pub fn response<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
+    let body = response.body().as_ref();
+    head(response, has_body(response.status()).then_some(body.len()), out);
+    if has_body(response.status()) {
+        out.extend_from_slice(body);
+    }
+}
+
+/// Appends the head of a response to `out`: for one without a body, such as a 101. Again no `Transfer-Encoding`.
+pub fn response_head<B>(response: &Response<B>, out: &mut Vec<u8>) {
+    head(response, None, out);
+}
+
+fn head<B>(response: &Response<B>, body: Option<usize>, out: &mut Vec<u8>) {
+    let status = response.status();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    // The space stays without a reason too (RFC 9112 §4).
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in response.headers().iter().filter(|(name, _)| *name != TRANSFER_ENCODING) {
+        header(name.as_str(), value, out);
+    }
+    if let Some(len) = body.filter(|_| !response.headers().contains_key(CONTENT_LENGTH)) {
+        header(CONTENT_LENGTH.as_str(), &len.into(), out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a response of that status has a body (RFC 9112 §6.3).
+pub(super) fn has_body(status: StatusCode) -> bool {
+    !status.is_informational() && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+}
+
+fn header(name: &str, value: &HeaderValue, out: &mut Vec<u8>) {
+    for (at, word) in name.split('-').enumerate() {
+        if at > 0 {
+            out.push(b'-');
+        }
+        capitalize(word, out);
+    }
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Names are compared without regard to case, but some peers look for the spelling of the RFC.
+fn capitalize(word: &str, out: &mut Vec<u8>) {
+    if word == "websocket" {
+        out.extend_from_slice(b"WebSocket");
+    } else {
+        let mut bytes = word.bytes();
+        out.extend(bytes.next().map(|first| first.to_ascii_uppercase()));
+        out.extend(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(response: http::Result<Response<&str>>) -> Vec<u8> {
+        let mut out = Vec::new();
+        super::response(&response.unwrap(), &mut out);
+        out
+    }
+
+    #[test]
+    fn requests() {
+        let get = |uri| Request::get(uri).header("sec-websocket-key", "k").header("x-a", "b").body(()).unwrap();
+        let mut out = Vec::new();
+        request(&get("/a?b=c"), &mut out);
+        assert_eq!(out, b"GET /a?b=c HTTP/1.1\r\nSec-WebSocket-Key: k\r\nX-A: b\r\n\r\n");
+        let mut out = Vec::new();
+        request(&get("ws://example.com"), &mut out);
+        assert!(out.starts_with(b"GET / HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn responses_get_their_length() {
+        assert_eq!(
+            encode(Response::builder().header("x-a", "1").header("x-a", "2").body("OK\n")),
+            b"HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 3\r\n\r\nOK\n"
+        );
+        assert_eq!(
+            encode(Response::builder().header("content-length", "3").body("OK\n")),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nOK\n"
+        );
+        assert_eq!(
+            encode(Response::builder().status(599).header("transfer-encoding", "chunked").body("")),
+            b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn some_statuses_have_no_body() {
+        assert_eq!(
+            encode(Response::builder().status(101).header("upgrade", "websocket").body("no")),
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+        );
+        assert_eq!(encode(Response::builder().status(204).body("no")), b"HTTP/1.1 204 No Content\r\n\r\n");
+        assert_eq!(encode(Response::builder().status(304).body("no")), b"HTTP/1.1 304 Not Modified\r\n\r\n");
+    }
+
+    #[test]
+    fn values_go_out_as_they_are() {
+        let value = HeaderValue::from_bytes(b"caf\xE9").unwrap();
+        let out = encode(Response::builder().header("x--a-", value).body(""));
+        assert_eq!(out, b"HTTP/1.1 200 OK\r\nX--A-: caf\xE9\r\nContent-Length: 0\r\n\r\n");
+    }
+}

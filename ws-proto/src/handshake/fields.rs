@@ -1,0 +1,147 @@
+//! What header fields have in common: tokens, comma-separated lists, and fields that stand once
+//! (RFC 9110 §5.3, §5.6).
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+
+use http::header::{
+    AUTHORIZATION, AsHeaderName, CONNECTION, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHORIZATION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::uri::Authority;
+
+/// The fields an application cannot set: the handshake's own, and those that announce a body.
+pub(super) const RESERVED: [HeaderName; 10] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Keeps credentials out of `Debug` output.
+pub(super) fn mark_secret(name: &HeaderName, value: &mut HeaderValue) {
+    if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name) {
+        value.set_sensitive(true);
+    }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+pub(super) const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
+}
+
+/// Whether `text` is a token (RFC 9110 §5.6.2).
+pub(super) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(is_token_byte)
+}
+
+/// The elements of a comma-separated list, over all lines of that name in order, empty ones included, without
+/// the white space around them (RFC 9110 §5.6.1). Not for fields with quoted strings.
+pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(name).into_iter();
+    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// Whether a list holds `token`, in upper or lower case.
+pub(super) fn has_token(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
+    elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// A field that must not stand twice does.
+#[derive(Debug, PartialEq)]
+pub(super) struct Duplicate;
+
+/// The value of a field that must not stand twice.
+pub(super) fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderValue>, Duplicate> {
+    let mut lines = headers.get_all(name).into_iter();
+    let first = lines.next();
+    if lines.next().is_some() { Err(Duplicate) } else { Ok(first) }
+}
+
+/// The first name that stands in a list twice. Takes n log n time, for a peer wrote the list.
+pub(super) fn first_duplicate(names: &[String]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    names.iter().map(String::as_str).find(|name| !seen.insert(*name))
+}
+
+/// Parses a host with an optional port, as in a Host field (RFC 9110 §7.2) or an origin: no user information,
+/// no empty host.
+pub(super) fn host_and_port(text: &[u8]) -> Option<Authority> {
+    let authority = Authority::try_from(text).ok()?;
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let port_is_valid = match port.strip_prefix(':') {
+        Some(digits) => digits.is_empty() || authority.port_u16().is_some(),
+        None => port.is_empty(),
+    };
+    (port_is_valid && !authority.host().is_empty()).then_some(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn headers(lines: &[&'static [u8]]) -> HeaderMap {
+        lines.iter().map(|line| (http::header::CONNECTION, HeaderValue::from_bytes(line).unwrap())).collect()
+    }
+
+    #[test]
+    fn tokens() {
+        assert!(is_token(b"graphql-ws"));
+        assert!(is_token(b"!#$%&'*+-.^_`|~09azAZ"));
+        for text in [&b""[..], b"a b", b"a,b", b"a/b", b"\"a\"", b"a\0", b"\xFF", b"a=b", b"(", b"\x7F"] {
+            assert!(!is_token(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lists() {
+        let headers = headers(&[b"keep-alive,\t Upgrade ", b"", b"a,,\xFF"]);
+        let found: Vec<_> = elements(&headers, "connection").collect();
+        assert_eq!(found, [&b"keep-alive"[..], b"Upgrade", b"", b"a", b"", b"\xFF"]);
+        assert!(has_token(&headers, "connection", "upgrade"));
+        assert!(!has_token(&headers, "connection", "keep"));
+        assert!(!has_token(&headers, "upgrade", "upgrade"));
+    }
+
+    #[test]
+    fn once() {
+        assert_eq!(single(&headers(&[]), "connection"), Ok(None));
+        assert_eq!(single(&headers(&[b"a"]), "connection").unwrap().unwrap(), "a");
+        assert_eq!(single(&headers(&[b"a", b"a"]), "connection"), Err(Duplicate));
+    }
+
+    #[test]
+    fn duplicates() {
+        let duplicate = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            first_duplicate(&names).map(ToString::to_string)
+        };
+        assert_eq!(duplicate(&[]), None);
+        assert_eq!(duplicate(&["a", "A", "b"]), None);
+        assert_eq!(duplicate(&["a", "b", "b", "a"]).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn hosts() {
+        for host in ["example.com", "example.com:8080", "example.com:", "127.0.0.1:1", "[::1]", "[::1]:80", "a_b"] {
+            assert!(host_and_port(host.as_bytes()).is_some(), "{host}");
+        }
+        for host in ["", ":80", "a:65536", "a:b", "u@a", "u:p@a:1", "a/b", "a b", "[::1]x", "[::1", "\u{e9}"] {
+            assert!(host_and_port(host.as_bytes()).is_none(), "{host}");
+        }
+    }
+}

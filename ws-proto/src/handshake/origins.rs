@@ -1,0 +1,163 @@
+//! Which web pages may connect (RFC 6455 §10.2).
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use http::header::{HeaderMap, ORIGIN};
+use http::{HeaderValue, StatusCode};
+
+use super::fields::{host_and_port, single};
+use super::rejection::Rejection;
+
+/// The origins a server accepts connections from (RFC 6455 §10.2, RFC 6454).
+///
+/// A browser says in the `Origin` header which page opens the connection, and scripts cannot change that: a
+/// server that trusts cookies needs this check, or any page can act as its visitors.
+///
+/// Scheme and host are compared without regard to case, and a default port counts as no port. Clients other
+/// than browsers usually send no Origin; they are refused unless [`or_none`](Self::or_none) was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origins {
+    allowed: Vec<String>,
+    or_none: bool,
+}
+
+impl Origins {
+    /// Accepts exactly these origins, such as `https://example.com` or `http://localhost:3000`; `null` stands
+    /// for a page without an origin of its own (RFC 6454 §7.3).
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not an origin. It could never match: an origin has no path, not even a slash at its
+    /// end, and an internationalized host is in its ASCII form.
+    pub fn new(origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidOrigin> {
+        let parse = |origin: &str| normalize(origin).ok_or_else(|| InvalidOrigin(origin.to_owned()));
+        let allowed = origins.into_iter().map(|origin| parse(origin.as_ref())).collect::<Result<_, _>>()?;
+        Ok(Self { allowed, or_none: false })
+    }
+
+    /// Accepts requests without an Origin header too. Only clients other than browsers can send those.
+    #[must_use]
+    pub fn or_none(self) -> Self {
+        Self { or_none: true, ..self }
+    }
+
+    /// Whether a request with these headers may go on.
+    ///
+    /// # Errors
+    ///
+    /// 403 when it may not; 400 when it has more than one Origin header.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let origin = single(headers, ORIGIN)
+            .map_err(|_| Rejection::new(StatusCode::BAD_REQUEST, "The request has more than one Origin header."))?;
+        match origin {
+            None if self.or_none => Ok(()),
+            None => Err(Rejection::new(
+                StatusCode::FORBIDDEN,
+                "The request has no Origin header. This server only accepts connections from known web pages.",
+            )),
+            Some(origin) if self.allows(origin) => Ok(()),
+            Some(_) => Err(Rejection::new(
+                StatusCode::FORBIDDEN,
+                "The Origin of this request is not one that this server accepts connections from.",
+            )),
+        }
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        let origin = origin.to_str().ok().and_then(normalize);
+        origin.is_some_and(|origin| self.allowed.contains(&origin))
+    }
+}
+
+/// The one form that all spellings of an origin have in common.
+fn normalize(origin: &str) -> Option<String> {
+    let origin = origin.to_ascii_lowercase();
+    if origin == "null" {
+        return Some(origin);
+    }
+    let (scheme, rest) = origin.split_once("://")?;
+    let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    if !scheme.starts_with(|first: char| first.is_ascii_alphabetic()) || !scheme.bytes().all(is_scheme_byte) {
+        return None;
+    }
+    let authority = host_and_port(rest.as_bytes())?;
+    let host = authority.host();
+    match (scheme, authority.port_u16()) {
+        (_, None) | ("http" | "ws", Some(80)) | ("https" | "wss", Some(443)) => Some(format!("{scheme}://{host}")),
+        (_, Some(port)) => Some(format!("{scheme}://{host}:{port}")),
+    }
+}
+
+/// A string that was given as an origin and is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidOrigin(pub String);
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not an origin such as \"https://example.com\"", self.0)
+    }
+}
+
+impl core::error::Error for InvalidOrigin {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(origins: &Origins, sent: &[&'static [u8]]) -> Option<u16> {
+        let headers = sent.iter().map(|origin| (ORIGIN, HeaderValue::from_bytes(origin).unwrap())).collect();
+        origins.check(&headers).err().map(|rejection| rejection.status().as_u16())
+    }
+
+    #[test]
+    fn exact_origins() {
+        let origins = Origins::new(["https://Example.com", "http://localhost:3000"]).unwrap();
+        assert_eq!(check(&origins, &[b"https://example.com"]), None);
+        assert_eq!(check(&origins, &[b"HTTPS://EXAMPLE.COM:443"]), None);
+        assert_eq!(check(&origins, &[b"http://localhost:3000"]), None);
+        for origin in [
+            &b"http://example.com"[..],
+            b"https://example.com:8443",
+            b"https://example.com.evil.example",
+            b"https://evil.example/https://example.com",
+            b"https://example.com@evil.example",
+            b"https://sub.example.com",
+            b"https://example.com https://evil.example",
+            b"http://localhost",
+            b"null",
+            b"",
+            b"https://ex\xE4mple.com",
+        ] {
+            assert_eq!(check(&origins, &[origin]), Some(403), "{origin:?}");
+        }
+        assert_eq!(check(&origins, &[b"https://example.com", b"https://example.com"]), Some(400));
+    }
+
+    #[test]
+    fn no_origin_is_a_choice() {
+        let origins = Origins::new(["https://example.com"]).unwrap();
+        assert_eq!(check(&origins, &[]), Some(403));
+        assert_eq!(check(&origins.clone().or_none(), &[]), None);
+        assert_eq!(check(&origins.or_none(), &[b"https://evil.example"]), Some(403));
+    }
+
+    #[test]
+    fn origins_without_a_host() {
+        let origins = Origins::new(["null", "chrome-extension://abcdef", "https://[::1]:8443"]).unwrap();
+        assert_eq!(check(&origins, &[b"null"]), None);
+        assert_eq!(check(&origins, &[b"chrome-extension://abcdef"]), None);
+        assert_eq!(check(&origins, &[b"https://[::1]:8443"]), None);
+        assert_eq!(check(&origins, &[b"https://[::1]"]), Some(403));
+    }
+
+    #[test]
+    fn what_is_not_an_origin_is_refused_early() {
+        for origin in ["", "example.com", "https://example.com/", "https://", "://a", "1a://b", "https://u@a", "*"] {
+            assert_eq!(Origins::new([origin]), Err(InvalidOrigin(origin.to_owned())), "{origin}");
+        }
+    }
+}

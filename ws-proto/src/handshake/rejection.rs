@@ -1,0 +1,164 @@
+//! The answer to a request that does not become a WebSocket connection.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use super::head::HeadError;
+
+/// Why a server refuses a request, as the HTTP response that says so: a status, headers, and a plain text that
+/// a human can act on. The connection is to be closed once it is sent.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    status: StatusCode,
+    headers: Box<HeaderMap>,
+    message: Cow<'static, str>,
+}
+
+impl Rejection {
+    /// A rejection with that status and text. The text is shown to whoever sent the request.
+    pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, headers: Box::default(), message: message.into() }
+    }
+
+    /// 408: the request did not arrive in time (RFC 9110 §15.5.9).
+    pub fn request_timeout() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.")
+    }
+
+    /// 503: the server is shutting down or has too many connections (RFC 9110 §15.6.4). Use
+    /// [`with_retry_after`](Self::with_retry_after) to say when to come back.
+    pub fn service_unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server takes no new connections now. Try again later.")
+    }
+
+    /// Adds a `Retry-After` header, in seconds (RFC 9110 §10.2.3).
+    #[must_use]
+    pub fn with_retry_after(self, seconds: u32) -> Self {
+        self.with_header(RETRY_AFTER, seconds.into())
+    }
+
+    /// Adds a header. `Connection` and `Content-Length` are set by [`into_response`](Self::into_response), whatever
+    /// is added here; `Content-Type` only when it is not added here.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers, but for those every rejection gets.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The response: with `Connection: close`, `Content-Length`, and unless another was added
+    /// `Content-Type: text/plain; charset=utf-8`. The body is the text and a line end.
+    ///
+    /// With an `Upgrade` header the Connection header names it as well (RFC 9110 §7.8).
+    pub fn into_response(self) -> Response<Bytes> {
+        let mut body = String::from(self.message);
+        body.push('\n');
+        let mut headers = *self.headers;
+        let upgrade = headers.contains_key(UPGRADE);
+        let connection = if upgrade { "close, Upgrade" } else { "close" };
+        headers.insert(CONNECTION, HeaderValue::from_static(connection));
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(CONTENT_LENGTH, body.len().into());
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status, self.message)
+    }
+}
+
+impl core::error::Error for Rejection {}
+
+impl From<HeadError> for Rejection {
+    fn from(error: HeadError) -> Self {
+        let status = match error {
+            HeadError::Version => {
+                return Self::new(
+                    StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                    "This server speaks HTTP/1.1. The WebSocket handshake needs it.",
+                );
+            }
+            HeadError::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
+            HeadError::TooLarge { .. } | HeadError::TooManyHeaders { .. } => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, alloc::format!("The request cannot be read: {error}."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn becomes_a_response() {
+        let rejection = Rejection::service_unavailable().with_retry_after(30);
+        assert_eq!(rejection.status(), 503);
+        assert_eq!(rejection.headers()["retry-after"], "30");
+        assert_eq!(
+            rejection.to_string(),
+            "503 Service Unavailable: The server takes no new connections now. Try again later."
+        );
+        let response = rejection.into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["connection"], "close");
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(response.headers()["content-length"], response.body().len().to_string());
+        assert_eq!(response.body(), "The server takes no new connections now. Try again later.\n");
+        assert_eq!(Rejection::request_timeout().status(), 408);
+    }
+
+    #[test]
+    fn headers_that_frame_the_response_cannot_be_changed() {
+        let response = Rejection::new(StatusCode::UNAUTHORIZED, "<p>No.</p>")
+            .with_header(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"x\""))
+            .with_header(CONTENT_TYPE, HeaderValue::from_static("text/html"))
+            .with_header(CONTENT_LENGTH, 999.into())
+            .with_header(CONNECTION, HeaderValue::from_static("keep-alive"))
+            .into_response();
+        assert_eq!(response.headers()["www-authenticate"], "Basic realm=\"x\"");
+        assert_eq!(response.headers()["content-type"], "text/html");
+        assert_eq!(response.headers()["content-length"], "11");
+        assert_eq!(response.headers()["connection"], "close");
+        assert_eq!(response.headers().len(), 4);
+    }
+
+    #[test]
+    fn errors_of_the_head_have_their_status() {
+        let status = |error: HeadError| Rejection::from(error).status();
+        assert_eq!(status(HeadError::BareLineFeed), 400);
+        assert_eq!(status(HeadError::Version), 505);
+        assert_eq!(status(HeadError::TooLarge { limit: 1 }), 431);
+        assert_eq!(status(HeadError::TooManyHeaders { limit: 1 }), 431);
+        assert_eq!(status(HeadError::TargetTooLong { limit: 1 }), 414);
+    }
+}

@@ -1,0 +1,399 @@
+//! The server's side of the opening handshake (RFC 6455 §4.2).
+//!
+//! ```
+//! use ws_proto::handshake::{encode, server::{Rejection, RequestReader, Upgrade}};
+//!
+//! /// The answer, once there is one, and where in `received` the frames begin.
+//! fn answer(reader: &mut RequestReader, received: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Rejection> {
+//!     let Some(head) = reader.read(received)? else {
+//!         return Ok(None); // read on
+//!     };
+//!     let upgrade = Upgrade::new(head.request)?;
+//!     let subprotocol = upgrade.select_subprotocol(["chat.v2", "chat.v1"]);
+//!     let accepted = upgrade.accept(subprotocol, Default::default())?;
+//!     let mut response = Vec::new();
+//!     encode::response_head(&accepted.response, &mut response);
+//!     Ok(Some((response, head.consumed)))
+//! }
+//!
+//! let received = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+//!     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+//! let (response, consumed) = answer(&mut RequestReader::new(), received)?.unwrap();
+//! assert_eq!(consumed, received.len());
+//! assert!(response.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! # Ok::<(), Rejection>(())
+//! ```
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+
+use super::extensions::{self, Extension};
+use super::fields::{Duplicate, RESERVED, elements, first_duplicate, has_token, host_and_port, is_token, single};
+use super::head::{HeadError, HeadLimits, HeadReader, RequestLine};
+use super::key;
+
+pub use super::origins::{InvalidOrigin, Origins};
+pub use super::rejection::Rejection;
+
+/// Reads a request without a body (RFC 9112).
+///
+/// It checks what must hold for every request a WebSocket server can answer; whether the request opens a
+/// WebSocket is for [`Upgrade`] to say. So the same port can answer a plain GET.
+#[derive(Debug)]
+pub struct RequestReader {
+    head: HeadReader<RequestLine>,
+}
+
+/// A request, and how much of the input it took.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RequestHead {
+    /// The request. Its version is HTTP/1.1.
+    pub request: Request<()>,
+    /// The length of the head. What the client sent after it is the caller's: frames, if the request is accepted;
+    /// never another request.
+    pub consumed: usize,
+}
+
+impl RequestReader {
+    /// A reader with the default limits: 16 KiB in all, 100 headers, a target of 8 KiB.
+    pub fn new() -> Self {
+        Self::with_limits(HeadLimits::default())
+    }
+
+    /// A reader with other limits.
+    pub fn with_limits(limits: HeadLimits) -> Self {
+        Self { head: HeadReader::new(limits) }
+    }
+
+    /// Takes *everything received so far*, the bytes of earlier calls included, and returns the request once its
+    /// head is complete. Only bytes that are new are looked at.
+    ///
+    /// Empty lines before the request are skipped (RFC 9112 §2.2).
+    ///
+    /// # Errors
+    ///
+    /// As early as the input allows. The connection is to be closed once the rejection is sent.
+    ///
+    /// - 400: malformed (RFC 9112 §2.2, §3, §5); no Host or more than one (RFC 9112 §3.2); a request with a
+    ///   body, even an ambiguous one (RFC 9112 §6)
+    /// - 414, 431: over a limit
+    /// - 505: not HTTP/1.1 (RFC 6455 §4.2.1)
+    pub fn read(&mut self, input: &[u8]) -> Result<Option<RequestHead>, Rejection> {
+        let Some(head) = self.head.read(input)? else {
+            return Ok(None);
+        };
+        check_host(&head.headers)?;
+        check_no_body(&head.headers)?;
+        let mut request = Request::new(());
+        *request.method_mut() = head.start.method;
+        *request.uri_mut() = head.start.target;
+        *request.headers_mut() = head.headers;
+        Ok(Some(RequestHead { request, consumed: head.consumed }))
+    }
+}
+
+impl Default for RequestReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// RFC 9112 §3.2.
+fn check_host(headers: &HeaderMap) -> Result<(), Rejection> {
+    let host = single(headers, HOST).map_err(|_| bad_request("The request has more than one Host header."))?;
+    let host = host.ok_or_else(|| bad_request("The request has no Host header."))?;
+    match host_and_port(host.as_bytes()) {
+        Some(_) => Ok(()),
+        None => Err(bad_request("The Host header is not a host with an optional port.")),
+    }
+}
+
+/// A body would have to be skipped before the first frame, and peers disagree on where it ends if its length is
+/// told twice: so there is none (RFC 9112 §6).
+fn check_no_body(headers: &HeaderMap) -> Result<(), Rejection> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return Err(bad_request("The request has a Transfer-Encoding. It must not have a body."));
+    }
+    let length = single(headers, CONTENT_LENGTH)
+        .map_err(|_| bad_request("The request has more than one Content-Length header."))?;
+    match length.map(HeaderValue::as_bytes) {
+        None => Ok(()),
+        Some(length) if !length.is_empty() && length.iter().all(|&digit| digit == b'0') => Ok(()),
+        Some(length) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => {
+            Err(bad_request("The request has a body. It must not have one."))
+        }
+        Some(_) => Err(bad_request("The Content-Length is not a number.")),
+    }
+}
+
+fn bad_request(message: &'static str) -> Rejection {
+    Rejection::new(StatusCode::BAD_REQUEST, message)
+}
+
+/// A request that opens a WebSocket connection, found valid and not yet answered (RFC 6455 §4.2.1).
+///
+/// To accept it, [`accept`](Self::accept); to refuse it, answer with a [`Rejection`] instead.
+#[derive(Debug)]
+pub struct Upgrade {
+    request: Request<()>,
+    accept: HeaderValue,
+    subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
+}
+
+impl Upgrade {
+    /// Checks that a request opens a WebSocket connection.
+    ///
+    /// It checks the version of HTTP too, for requests that did not come from a [`RequestReader`].
+    ///
+    /// # Errors
+    ///
+    /// - 405 with `Allow`: the method is not GET (RFC 6455 §4.2.1)
+    /// - 505: not HTTP/1.1
+    /// - 426 with `Upgrade`: not an upgrade to `websocket` (RFC 9110 §15.5.22)
+    /// - 400: no version; a key that is missing, given twice, or not 16 bytes in Base64; subprotocols that are
+    ///   empty, given twice or not tokens (RFC 6455 §4.1); extensions that are malformed (RFC 6455 §9.1)
+    /// - 426 with `Sec-WebSocket-Version: 13`: another version (RFC 6455 §4.2.2, §4.4)
+    pub fn new(request: Request<()>) -> Result<Self, Rejection> {
+        check_method(&request)?;
+        let headers = request.headers();
+        check_upgrade(headers)?;
+        check_version(headers)?;
+        let accept = accept_of_key(headers)?;
+        let subprotocols = parse_subprotocols(headers)?;
+        let extensions =
+            extensions::parse(headers).map_err(|_| bad_request("The Sec-WebSocket-Extensions header is malformed."))?;
+        Ok(Self { request, accept, subprotocols, extensions })
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// The subprotocols the client offers, those it prefers first. Each is a token, and none stands twice.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// The extensions the client offers, those it prefers first. [`accept`](Self::accept) declines them all.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    /// The first of `supported` that the client offers too: the server's order decides (RFC 6455 §4.2.2).
+    /// Subprotocols are compared with regard to case.
+    pub fn select_subprotocol<S: AsRef<str>>(&self, supported: impl IntoIterator<Item = S>) -> Option<S> {
+        let offered = |name: &S| self.subprotocols.iter().any(|offer| offer == name.as_ref());
+        supported.into_iter().find(offered)
+    }
+
+    /// Accepts the connection with 101 (RFC 6455 §4.2.2), the headers the handshake needs, and those in `headers`.
+    ///
+    /// # Errors
+    ///
+    /// When the client did not offer that subprotocol, or when `headers` holds a header that is the handshake's own
+    /// or announces a body. Both are the server's mistake: as a [`Rejection`] they are a 500.
+    pub fn accept(self, subprotocol: Option<&str>, headers: HeaderMap) -> Result<Accepted, AcceptError> {
+        if let Some(reserved) = headers.keys().find(|name| RESERVED.contains(name)) {
+            return Err(AcceptError::ReservedHeader(reserved.clone()));
+        }
+        let mut all = HeaderMap::new();
+        all.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        all.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        all.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        if let Some(name) = subprotocol {
+            let not_offered = || AcceptError::SubprotocolNotOffered(name.to_owned());
+            let offered = self.subprotocols.into_iter().find(|offer| offer == name).ok_or_else(not_offered)?;
+            all.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::try_from(offered).map_err(|_| not_offered())?);
+        }
+        all.extend(headers);
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *response.headers_mut() = all;
+        Ok(Accepted { request: self.request, response })
+    }
+}
+
+/// A connection that opens once the response is sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The client's request.
+    pub request: Request<()>,
+    /// The response, 101. See [`encode::response_head`](super::encode::response_head).
+    pub response: Response<()>,
+}
+
+/// Why a connection could not be accepted: a mistake of the server's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The client did not offer this subprotocol (RFC 6455 §4.2.2).
+    SubprotocolNotOffered(String),
+    /// This header is the handshake's own, or announces a body that a 101 cannot have.
+    ReservedHeader(HeaderName),
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SubprotocolNotOffered(name) => write!(f, "the client did not offer the subprotocol {name:?}"),
+            Self::ReservedHeader(name) => write!(f, "the header {name} cannot be set on a response of 101"),
+        }
+    }
+}
+
+impl core::error::Error for AcceptError {}
+
+impl From<AcceptError> for Rejection {
+    /// 500, without the details, which are for the server's log.
+    fn from(_: AcceptError) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to accept the connection.")
+    }
+}
+
+/// RFC 6455 §4.2.1, item 1.
+fn check_method(request: &Request<()>) -> Result<(), Rejection> {
+    if request.method() != Method::GET {
+        let message = "A WebSocket connection is opened with GET.";
+        let rejection = Rejection::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        return Err(rejection.with_header(ALLOW, HeaderValue::from_static("GET")));
+    }
+    if request.version() != Version::HTTP_11 {
+        return Err(HeadError::Version.into());
+    }
+    Ok(())
+}
+
+/// RFC 6455 §4.2.1, items 3 and 4.
+fn check_upgrade(headers: &HeaderMap) -> Result<(), Rejection> {
+    if has_token(headers, UPGRADE, "websocket") && has_token(headers, CONNECTION, "upgrade") {
+        return Ok(());
+    }
+    let message = if headers.contains_key(SEC_WEBSOCKET_KEY) {
+        "The request lacks \"Upgrade: websocket\" or \"Connection: Upgrade\". \
+         If there is a proxy before this server, it must pass them on."
+    } else {
+        "This is a WebSocket endpoint. Open it with a WebSocket client, not as a page."
+    };
+    Err(upgrade_required(message))
+}
+
+fn upgrade_required(message: &'static str) -> Rejection {
+    Rejection::new(StatusCode::UPGRADE_REQUIRED, message).with_header(UPGRADE, HeaderValue::from_static("websocket"))
+}
+
+/// RFC 6455 §4.2.1, item 6, and §4.4.
+fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
+    match single(headers, SEC_WEBSOCKET_VERSION) {
+        Ok(None) => return Err(bad_request("The request has no Sec-WebSocket-Version header.")),
+        Ok(Some(version)) if version == "13" => return Ok(()),
+        // Two headers are as good as a list in one.
+        Ok(Some(_)) | Err(Duplicate) => {}
+    }
+    Err(upgrade_required("This server speaks version 13 of the WebSocket protocol (RFC 6455).")
+        .with_header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
+}
+
+/// RFC 6455 §4.2.1, item 5.
+fn accept_of_key(headers: &HeaderMap) -> Result<HeaderValue, Rejection> {
+    let key = single(headers, SEC_WEBSOCKET_KEY)
+        .map_err(|_| bad_request("The request has more than one Sec-WebSocket-Key header."))?
+        .ok_or_else(|| bad_request("The request has no Sec-WebSocket-Key header."))?
+        .as_bytes();
+    let accept = key::is_valid(key).then(|| HeaderValue::try_from(key::accept(key)).ok()).flatten();
+    accept.ok_or_else(|| bad_request("The Sec-WebSocket-Key is not 16 bytes in Base64."))
+}
+
+/// RFC 6455 §4.1, item 10 of the request, and §11.3.4.
+fn parse_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, Rejection> {
+    let mut subprotocols = Vec::new();
+    for element in elements(headers, SEC_WEBSOCKET_PROTOCOL) {
+        let name = str::from_utf8(element).ok().filter(|name| is_token(name.as_bytes()));
+        let Some(name) = name else {
+            return Err(bad_request("The Sec-WebSocket-Protocol header is not a list of tokens."));
+        };
+        subprotocols.push(name.to_owned());
+    }
+    if let Some(name) = first_duplicate(&subprotocols) {
+        let message = format!("The Sec-WebSocket-Protocol header offers {name:?} twice.");
+        return Err(Rejection::new(StatusCode::BAD_REQUEST, message));
+    }
+    Ok(subprotocols)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    fn request() -> http::request::Builder {
+        Request::get("/chat")
+            .header(HOST, "server.example.com")
+            .header(UPGRADE, "websocket")
+            .header(CONNECTION, "Upgrade")
+            .header(SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==")
+            .header(SEC_WEBSOCKET_VERSION, "13")
+    }
+
+    fn upgrade() -> Upgrade {
+        Upgrade::new(request().header(SEC_WEBSOCKET_PROTOCOL, "a, B").body(()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_order_of_the_server_decides() {
+        let upgrade = upgrade();
+        assert_eq!(upgrade.subprotocols(), ["a", "B"]);
+        assert_eq!(upgrade.select_subprotocol(["B", "a"]), Some("B"));
+        assert_eq!(upgrade.select_subprotocol(["x".to_string(), "a".to_string()]), Some("a".into()));
+        assert_eq!(upgrade.select_subprotocol(["A", "b"]), None);
+        assert_eq!(upgrade.select_subprotocol([""; 0]), None);
+    }
+
+    #[test]
+    fn accepts_only_what_was_offered() {
+        let error = upgrade().accept(Some("c"), HeaderMap::new()).unwrap_err();
+        assert_eq!(error, AcceptError::SubprotocolNotOffered("c".into()));
+        assert_eq!(error.to_string(), "the client did not offer the subprotocol \"c\"");
+        assert_eq!(Rejection::from(error).status(), 500);
+    }
+
+    #[test]
+    fn keeps_its_own_headers() {
+        for name in RESERVED {
+            let mut headers = HeaderMap::new();
+            headers.insert(&name, HeaderValue::from_static("x"));
+            assert_eq!(upgrade().accept(None, headers).unwrap_err(), AcceptError::ReservedHeader(name));
+        }
+    }
+
+    #[test]
+    fn adds_the_headers_of_the_application() {
+        let mut headers = HeaderMap::new();
+        headers.append("set-cookie", HeaderValue::from_static("a=1"));
+        headers.append("set-cookie", HeaderValue::from_static("b=2"));
+        let accepted = upgrade().accept(Some("B"), headers).unwrap();
+        assert_eq!(accepted.request.uri(), "/chat");
+        assert_eq!(accepted.response.status(), 101);
+        assert_eq!(accepted.response.headers()["sec-websocket-protocol"], "B");
+        assert_eq!(accepted.response.headers().get_all("set-cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn checks_requests_from_elsewhere() {
+        let http2 = request().version(Version::HTTP_2).body(()).unwrap();
+        assert_eq!(Upgrade::new(http2).unwrap_err().status(), 505);
+    }
+}

@@ -1,0 +1,973 @@
+//! Every deadline: nothing happens just before it, and the right thing at it. And time that stands still or jumps.
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use ws_proto::{Buf, Cause, CloseCode, Config, Role, Timestamp, Transport};
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// The peer answers the last ping.
+#[track_caller]
+fn answer_ping(end: &mut End) {
+    let payload = end.payloads(PING).pop().expect("a ping was sent");
+    end.read_frame(PONG, payload);
+}
+
+fn keepalive(interval: u64, pong: Option<u64>) -> Config {
+    deadlines(|config| {
+        config.deadlines.ping_interval = Some(secs(interval));
+        config.deadlines.pong = pong.map(secs);
+    })
+}
+
+// ---- keepalive ----
+
+#[test]
+fn a_ping_is_sent_every_20_seconds() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        for n in 1..=100 {
+            end.wait_until(just_before(20 * n));
+            assert_eq!(end.payloads(PING).len(), n as usize - 1);
+            end.wait_until(at(20 * n));
+            assert_eq!(end.payloads(PING).len(), n as usize);
+            end.wait(secs(3));
+            answer_ping(&mut end);
+            assert_eq!(end.connection.latency(), Some(secs(3)));
+        }
+        let mut payloads = end.payloads(PING);
+        payloads.sort();
+        payloads.dedup();
+        assert_eq!(payloads.len(), 100, "no two pings are alike");
+        end.assert_open();
+    }
+}
+
+#[test]
+fn messages_do_not_put_pings_off() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        for second in 1..20 {
+            end.wait_until(at(second));
+            end.read_frame(TEXT, "tick");
+            end.connection.send("tock".into()).unwrap();
+            end.settle();
+        }
+        assert_eq!(end.deadline(), Some(at(20)));
+    }
+}
+
+#[test]
+fn a_pong_must_follow_within_20_seconds_of_the_ping() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(just_before(40));
+        end.assert_open();
+        end.wait_until(at(40));
+        assert_eq!(end.before_closed(), []);
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+        assert_eq!(end.payloads(CLOSE), [close_body(1011, "keepalive ping timeout")]);
+    }
+}
+
+#[test]
+fn a_pong_just_in_time_is_in_time() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(7)));
+        for n in 1..=50 {
+            end.wait_until(just_before(20 * n + 7));
+            answer_ping(&mut end);
+            end.assert_open();
+        }
+        end.wait_until(at(20 * 51 + 7));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn the_pong_that_was_read_at_the_deadline_counts() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(just_before(40));
+        let payload = end.payloads(PING).concat();
+        end.now = at(40);
+        end.receive(to(role, PONG, payload));
+        end.wake();
+        end.assert_open();
+    }
+}
+
+#[test]
+fn the_pong_deadline_counts_from_when_the_ping_was_written() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        end.writable = false;
+        end.wait_until(at(33));
+        // All but the last byte of the ping is not yet the ping.
+        end.take(from(role, PING, [0; 8]).len() - 1);
+        end.wait_until(at(50));
+        end.assert_open_so_far();
+        end.take(1);
+        end.wait_until(just_before(70));
+        end.assert_open_so_far();
+        end.wait_until(at(70));
+        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::KeepaliveTimeout));
+    }
+}
+
+#[test]
+fn a_ping_behind_a_long_queue_is_waited_for_once_it_is_out() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        end.writable = false;
+        end.connection.send_binary(&[0; 100_000]).unwrap();
+        // The peer takes 1,000 bytes a second; the ping has its turn after 100 of them.
+        for second in 1..=101 {
+            end.wait_until(at(second));
+            end.take(1000);
+            end.deadline();
+        }
+        end.take(usize::MAX);
+        end.wait_until(just_before(121));
+        end.assert_open();
+        end.wait_until(at(121));
+        end.assert_over_or_failed(&Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn pings_do_not_pile_up_for_a_peer_that_does_not_read() {
+    for role in ROLES {
+        for pong in [None, Some(20)] {
+            let mut end = End::new(role, &keepalive(20, pong));
+            end.writable = false;
+            end.wait_until(at(3600));
+            end.assert_open_so_far();
+            assert_eq!(end.connection.outgoing().remaining(), from(role, PING, [0; 8]).len());
+        }
+    }
+}
+
+#[test]
+fn whole_messages_are_no_pong() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        for second in 1..40 {
+            end.wait_until(at(second));
+            end.read(all_to(role, &[(TEXT, b"whole"), (PING, b""), (PONG, b"not yours")]));
+        }
+        end.wait_until(at(40));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn a_message_in_flight_is_life_and_its_last_byte_starts_the_deadline() {
+    for role in ROLES {
+        // Part of a frame, or of a message between two frames.
+        let begun = [[to(role, BINARY, vec![0; 1000])[..20].to_vec()], [to(role, TEXT_BEGINS, "x")]].map(|[b]| b);
+        let goes_on = [vec![0], to(role, CONTINUES, "x")];
+        for (begun, goes_on) in begun.into_iter().zip(goes_on) {
+            let mut end = End::new(role, &keepalive(20, Some(20)));
+            end.read(begun);
+            for n in 1..=20 {
+                end.wait_until(at(19 * n));
+                end.read(&goes_on);
+                end.assert_open();
+            }
+            let last = 19 * 20;
+            end.wait_until(just_before(last + 20));
+            end.assert_open();
+            end.wait_until(at(last + 20));
+            end.assert_failed(1011, Cause::KeepaliveTimeout);
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_long_message_is_life_too() {
+    // The pong can only follow the message that was already on its way when the ping came.
+    for role in ROLES {
+        for config in [keepalive(20, Some(20)), {
+            let mut config = keepalive(20, Some(20));
+            config.delivery = ws_proto::Delivery::Chunks;
+            config
+        }] {
+            let message = to(role, BINARY, [7; 2000]);
+            let mut end = End::new(role, &config);
+            for (second, piece) in message.chunks(message.len().div_ceil(40)).enumerate() {
+                end.wait_until(at(second as u64));
+                end.read(piece);
+            }
+            assert_eq!(end.now, at(39), "its last byte");
+            end.wait_until(just_before(59));
+            end.assert_open();
+            answer_ping(&mut end);
+            end.wait_until(at(60));
+            end.assert_open();
+        }
+    }
+}
+
+#[test]
+fn without_a_pong_after_the_message_it_is_over() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        let message = to(role, BINARY, [7; 2000]);
+        let (front, back) = message.split_at(1000);
+        end.wait_until(at(38));
+        end.read(front);
+        end.wait_until(at(39));
+        end.read(back);
+        end.wait_until(at(59));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn a_pong_to_a_later_ping_of_the_application_answers_the_keepalive_ping() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(at(25));
+        end.connection.ping(end.now).unwrap();
+        end.settle();
+        answer_ping(&mut end);
+        end.wait_until(at(59));
+        assert_eq!(end.payloads(PING).len(), 3);
+        end.assert_open();
+    }
+}
+
+#[test]
+fn a_pong_to_an_earlier_ping_of_the_application_does_not() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(at(19));
+        end.connection.ping(end.now).unwrap();
+        end.settle();
+        let earlier = end.payloads(PING).concat();
+        end.wait_until(at(30));
+        end.read_frame(PONG, earlier);
+        end.wait_until(at(40));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn the_applications_own_pings_have_no_deadline() {
+    for role in ROLES {
+        let mut end = End::new(role, &deadlines(|config| config.deadlines.pong = Some(secs(20))));
+        end.connection.ping(end.now).unwrap();
+        end.settle();
+        assert_eq!(end.deadline(), None);
+        end.wait_until(at(DAY));
+        end.assert_open();
+    }
+}
+
+#[test]
+fn without_an_interval_no_ping_is_sent() {
+    for role in ROLES {
+        let config = config(|config| config.deadlines.ping_interval = None);
+        let mut end = End::new(role, &config);
+        assert_eq!(end.deadline(), None);
+        end.wait_until(at(DAY));
+        assert_eq!(end.written, []);
+        end.assert_open();
+    }
+}
+
+#[test]
+fn without_a_pong_deadline_pings_go_on_and_no_pong_is_missed() {
+    for role in ROLES {
+        let mut end = End::new(role, &config(|config| config.deadlines.pong = None));
+        end.wait_until(at(DAY));
+        end.assert_open();
+        assert_eq!(end.payloads(PING).len() as u64, DAY / 20, "a ping every 20 s keeps middleboxes awake");
+    }
+}
+
+#[test]
+#[ignore = "handle_timeout does not return"]
+fn an_interval_of_zero_does_not_hang() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(0, None));
+        end.connection.handle_timeout(end.now);
+        end.connection.handle_timeout(at(1));
+    }
+}
+
+#[test]
+fn after_our_close_no_ping_is_sent_and_no_pong_awaited() {
+    for role in ROLES {
+        let mut end = End::new(role, &config(|config| config.deadlines.close = secs(1000)));
+        end.wait_until(at(25));
+        end.close(1000, "");
+        end.wait_until(at(26));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.wait_until(at(1000));
+        assert_eq!(end.payloads(PING).len(), 1);
+        assert_eq!(end.frames().last().map(|frame| frame.first), Some(CLOSE));
+    }
+}
+
+// ---- closing ----
+
+#[test]
+fn a_close_must_be_answered_within_10_seconds() {
+    for role in ROLES {
+        for close in [10, 3] {
+            let mut end = End::new(role, &config(|config| config.deadlines.close = secs(close)));
+            end.wait_until(at(5));
+            end.close(1000, "bye");
+            assert_eq!(end.deadline(), Some(at(5 + close)));
+            end.wait_until(just_before(5 + close));
+            end.read_frame(TEXT, "this is no answer");
+            assert_eq!(end.outcome(), None);
+            end.wait_until(at(5 + close));
+            let outcome = end.outcome().unwrap();
+            assert_eq!((outcome.cause.clone(), outcome.code()), (Cause::CloseTimeout, CloseCode::ABNORMAL));
+            assert_eq!(outcome.sent, Some(close_frame(1000, "bye")));
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn the_transport_must_end_within_the_same_10_seconds() {
+    for role in ROLES {
+        // We closed at 5 and the peer answered at 12; or the peer closed at 5. Then nobody ends the transport.
+        let mut ours = End::new(role, &Config::default());
+        ours.wait_until(at(5));
+        ours.close(1000, "");
+        ours.wait_until(at(12));
+        ours.read_frame(CLOSE, close_body(1000, ""));
+
+        let mut theirs = End::new(role, &Config::default());
+        theirs.wait_until(at(5));
+        theirs.read_frame(CLOSE, close_body(1000, ""));
+
+        for mut end in [ours, theirs] {
+            let outcome = end.outcome().cloned().unwrap();
+            assert!(outcome.is_normal());
+            end.wait_until(just_before(15));
+            assert_ne!(end.transport(), Transport::Close);
+            end.wait_until(at(15));
+            assert_eq!(end.outcome(), Some(&outcome));
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn a_close_that_cannot_be_written_is_given_up_after_10_seconds() {
+    for role in ROLES {
+        let closings: [fn(&mut End); 3] = [
+            |end| end.close(1000, ""),
+            |end| end.read_frame(CLOSE, close_body(1000, "")),
+            |end| end.read_frame(0x83, ""),
+        ];
+        for closing in closings {
+            let mut end = End::new(role, &Config::default());
+            end.writable = false;
+            end.wait_until(at(5));
+            closing(&mut end);
+            end.wait_until(just_before(15));
+            assert_eq!(end.transport(), Transport::Open);
+            assert!(end.connection.outgoing().has_remaining());
+            end.wait_until(at(15));
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn input_is_discarded_for_2_seconds_after_an_error_close_was_written() {
+    for role in ROLES {
+        // When it is written, and when it is over: 2 s later, but never after the closing deadline.
+        for (written, over) in [(5, 7), (9, 11), (13, 15), (14, 15)] {
+            let mut end = End::new(role, &Config::default());
+            end.writable = false;
+            end.wait_until(at(5));
+            end.read_frame(0x83, "");
+            end.wait_until(at(written));
+            end.writable = true;
+            end.settle();
+            end.assert_violated(1002, ws_proto::Violation::ReservedOpcode(3));
+            assert_eq!(end.deadline(), Some(at(over)));
+            end.wait_until(just_before(over));
+            end.read_frame(TEXT, "discarded");
+            assert_eq!(end.transport(), Transport::HalfClose);
+            end.wait_until(at(over));
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn the_time_for_discarding_can_be_set() {
+    for role in ROLES {
+        let mut end = End::new(role, &config(|config| config.deadlines.discard = secs(4)));
+        end.read_frame(0x83, "");
+        assert_eq!(end.deadline(), Some(at(4)));
+    }
+}
+
+// ---- message progress ----
+
+fn progress() -> Config {
+    deadlines(|config| config.deadlines.message_progress = Some(secs(60)))
+}
+
+#[test]
+fn f25_one_byte_every_19_seconds_is_dropped_at_the_message_progress_deadline() {
+    for role in ROLES {
+        for first in [TEXT, BINARY, TEXT_BEGINS] {
+            let message = to(role, first, [b'x'; 100]);
+            let mut end = End::new(role, &Config::default());
+            for (n, byte) in message.iter().take(4).enumerate() {
+                end.wait_until(at(19 * n as u64));
+                end.read([*byte]);
+            }
+            end.wait_until(just_before(60));
+            end.assert_open();
+            end.wait_until(at(60));
+            assert_eq!(end.before_closed(), []);
+            end.assert_failed(1008, Cause::MessageTimeout);
+        }
+    }
+}
+
+#[test]
+fn f25_one_byte_every_20_seconds_is_dropped_at_the_message_progress_deadline_wherever_it_stands() {
+    for role in ROLES {
+        let beginnings = [
+            vec![],                                      // in a header
+            header_to(role, BINARY, 1000),               // in a payload
+            to(role, TEXT_BEGINS, "between fragments"),  // in a message, and in the header after that
+            header_to(role, PING, 100),                  // in a control frame
+            [to(role, TEXT_BEGINS, "x"), header_to(role, CLOSE, 100)].concat(),
+        ];
+        for beginning in beginnings {
+            let mut end = End::new(role, &progress());
+            end.wait_until(at(7));
+            end.read(&beginning);
+            // Whatever it was before, it goes on with frames that never end.
+            for (n, byte) in header_to(role, LAST | BINARY, 65_536).into_iter().take(3).enumerate() {
+                end.wait_until(at(7 + 20 * n as u64));
+                if beginning.ends_with(b"between fragments") || n > 0 || beginning.is_empty() {
+                    end.read([if n == 0 && !beginning.is_empty() { 0x80 } else { byte }]);
+                }
+            }
+            end.wait_until(just_before(67));
+            assert_eq!(end.outcome(), None, "{beginning:02x?}");
+            end.wait_until(at(67));
+            end.assert_failed(1008, Cause::MessageTimeout);
+        }
+    }
+}
+
+#[test]
+fn sixteen_kib_a_minute_is_progress_and_a_byte_less_is_not() {
+    for role in ROLES {
+        for (came, over) in [(16_384, 120), (16_383, 60)] {
+            for size in [1, 1000, came] {
+                let mut end = End::new(role, &progress());
+                end.read(header_to(role, BINARY, 1 << 20));
+                end.wait_until(at(30));
+                vec![0; came].chunks(size).for_each(|piece| end.read(piece));
+                end.wait_until(just_before(over));
+                end.assert_open();
+                end.wait_until(at(over));
+                end.assert_failed(1008, Cause::MessageTimeout);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_slow_message_that_keeps_its_pace_is_delivered() {
+    for role in ROLES {
+        let message = to(role, BINARY, vec![1; 1 << 20]);
+        let mut end = End::new(role, &progress());
+        // 64 pieces of 16 KiB, one a minute, cut so that the first holds the header as well.
+        let header = message.len() - (1 << 20);
+        end.read(&message[..header]);
+        for (n, piece) in message[header..].chunks(16_384).enumerate() {
+            end.wait_until(just_before(60 * (n as u64 + 1)));
+            end.read(piece);
+        }
+        assert!(matches!(&end.seen[..], [Seen::Binary(bytes)] if bytes.len() == 1 << 20));
+        assert_eq!(end.deadline(), None);
+    }
+}
+
+#[test]
+fn a_message_complete_just_in_time_is_in_time() {
+    for role in ROLES {
+        for message in [
+            to(role, TEXT, "text"),
+            to(role, PING, "text"),
+            all_to(role, &[(TEXT_BEGINS, b"te"), (PING, b"p"), (LAST, b"xt")]),
+        ] {
+            for split in 1..message.len() {
+                let mut end = End::new(role, &progress());
+                end.read(&message[..split]);
+                assert_eq!(end.deadline(), Some(at(60)), "{message:02x?} split at {split}");
+                end.wait_until(just_before(60));
+                end.read(&message[split..]);
+                assert_eq!(end.deadline(), None);
+                end.wait_until(at(600));
+                end.assert_open();
+                // And the next one has its own 60 seconds.
+                end.read(&message[..split]);
+                end.wait_until(just_before(660));
+                end.assert_open();
+                end.wait_until(at(660));
+                end.assert_failed(1008, Cause::MessageTimeout);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_read_at_the_deadline_counts() {
+    for role in ROLES {
+        let mut streaming = progress();
+        streaming.delivery = ws_proto::Delivery::Chunks;
+        for (config, message) in [
+            (progress(), to(role, TEXT, "text")),
+            (progress(), to(role, PING, "ping")),
+            (progress(), to(role, PONG, "pong")),
+            (streaming.clone(), to(role, TEXT, "text")),
+            (streaming, to(role, TEXT_BEGINS, "a chunk")),
+        ] {
+            let (front, back) = message.split_at(message.len() - 1);
+            let mut end = End::new(role, &config);
+            end.read(front);
+            end.wait_until(just_before(60));
+            // "Read what is there before": the driver wakes up, reads, and then acts on the deadline.
+            end.now = at(60);
+            end.receive(back);
+            end.wake();
+            assert_eq!(end.outcome(), None, "nothing stands half-way: {message:02x?}");
+        }
+    }
+}
+
+#[test]
+fn messages_one_behind_the_other_are_progress_even_when_each_read_ends_inside_one() {
+    for role in ROLES {
+        let messages = to(role, TEXT, "0123456789").repeat(100);
+        let mut end = End::new(role, &progress());
+        for (n, piece) in messages.chunks(17).enumerate() {
+            end.wait_until(at(50 * n as u64));
+            end.read(piece);
+            assert_eq!(end.outcome(), None);
+        }
+        assert_eq!(end.seen.len(), 100);
+    }
+}
+
+#[test]
+fn without_a_progress_deadline_a_message_may_stand_still() {
+    for role in ROLES {
+        let mut end = End::new(role, &deadlines(|_| ()));
+        let message = to(role, TEXT, "slow");
+        end.read(&message[..4]);
+        assert_eq!(end.deadline(), None);
+        end.wait_until(at(DAY));
+        end.read(&message[4..]);
+        assert_eq!(end.seen, [text("slow")]);
+    }
+}
+
+#[test]
+fn progress_can_be_set() {
+    for role in ROLES {
+        let mut config = deadlines(|config| config.deadlines.message_progress = Some(secs(5)));
+        config.limits.progress = 10;
+        for (came, over) in [(10, 10), (9, 5)] {
+            let mut end = End::new(role, &config);
+            end.read(header_to(role, BINARY, 100));
+            end.read(vec![0; came]);
+            end.wait_until(just_before(over));
+            end.assert_open();
+            end.wait_until(at(over));
+            end.assert_failed(1008, Cause::MessageTimeout);
+        }
+    }
+}
+
+// ---- write stall ----
+
+fn stall() -> Config {
+    deadlines(|config| config.deadlines.write_stall = Some(secs(30)))
+}
+
+#[test]
+fn a_transport_that_takes_nothing_for_30_seconds_is_given_up() {
+    for role in ROLES {
+        let mut end = End::new(role, &stall());
+        end.writable = false;
+        end.wait_until(at(5));
+        end.connection.send("stuck".into()).unwrap();
+        end.settle();
+        assert_eq!(end.deadline(), Some(at(35)));
+        end.wait_until(just_before(35));
+        end.assert_open_so_far();
+        end.wait_until(at(35));
+        let outcome = end.outcome().unwrap();
+        assert_eq!((&outcome.cause, outcome.code()), (&Cause::WriteStall, CloseCode::ABNORMAL));
+        assert_eq!(outcome.sent, None, "a Close would only stand behind what is stuck");
+        end.assert_over();
+        assert_eq!(end.written, []);
+    }
+}
+
+#[test]
+fn any_byte_taken_starts_the_30_seconds_afresh_and_queueing_does_not() {
+    for role in ROLES {
+        let mut end = End::new(role, &stall());
+        end.writable = false;
+        for second in 0..100 {
+            end.wait_until(at(second));
+            end.connection.send("more".into()).unwrap();
+            end.settle();
+            if second % 29 == 0 {
+                end.take(1);
+            }
+            end.deadline();
+            end.assert_open_so_far();
+        }
+        // The last byte was taken at 87.
+        end.wait_until(just_before(117));
+        end.assert_open_so_far();
+        end.wait_until(at(117));
+        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::WriteStall));
+    }
+}
+
+#[test]
+fn an_empty_queue_has_no_stall() {
+    for role in ROLES {
+        let mut end = End::new(role, &stall());
+        end.writable = false;
+        end.connection.send("a".into()).unwrap();
+        end.wait_until(at(20));
+        end.take(usize::MAX);
+        assert_eq!(end.deadline(), None);
+        end.wait_until(at(100));
+        end.connection.send("b".into()).unwrap();
+        assert_eq!(end.deadline(), Some(at(130)));
+    }
+}
+
+#[test]
+fn what_was_written_at_the_deadline_counts() {
+    for role in ROLES {
+        for taken in [1, usize::MAX] {
+            let mut end = End::new(role, &stall());
+            end.writable = false;
+            end.connection.send("stuck".into()).unwrap();
+            end.wait_until(just_before(30));
+            // The driver wakes up, the transport is ready again, and only then it acts on the deadline.
+            end.now = at(30);
+            end.take(taken);
+            end.wake();
+            assert_eq!(end.outcome(), None, "{taken} bytes were taken in time");
+        }
+    }
+}
+
+#[test]
+fn a_pong_that_nobody_takes_is_a_stall_too() {
+    for role in ROLES {
+        let mut end = End::new(role, &stall());
+        end.writable = false;
+        end.read_frame(PING, "p");
+        assert_eq!(end.deadline(), Some(at(30)));
+        end.wait_until(at(30));
+        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::WriteStall));
+    }
+}
+
+#[test]
+fn without_a_stall_deadline_writing_may_wait() {
+    for role in ROLES {
+        let mut end = End::new(role, &deadlines(|_| ()));
+        end.writable = false;
+        end.connection.send("patience".into()).unwrap();
+        end.settle();
+        assert_eq!(end.deadline(), None);
+        end.wait_until(at(DAY));
+        end.take(usize::MAX);
+        assert_eq!(end.written, from(role, TEXT, "patience"));
+        end.assert_open();
+    }
+}
+
+// ---- reading that is paused ----
+
+#[test]
+fn while_reading_is_paused_the_peer_cannot_be_late() {
+    for role in ROLES {
+        for (config, cause, code) in
+            [(keepalive(20, Some(20)), Cause::KeepaliveTimeout, 1011), (progress(), Cause::MessageTimeout, 1008)]
+        {
+            let mut end = End::new(role, &config);
+            end.wait_until(at(20));
+            if cause == Cause::MessageTimeout {
+                end.read(header_to(role, TEXT, 5));
+            }
+            end.wait_until(at(30));
+            end.connection.set_paused(true, end.now);
+            end.wait_until(at(1000));
+            end.assert_open();
+            end.connection.set_paused(false, end.now);
+            let time = if code == 1011 { 20 } else { 60 };
+            end.wait_until(just_before(1000 + time));
+            end.assert_open();
+            end.wait_until(at(1000 + time));
+            end.assert_failed(code, cause);
+        }
+    }
+}
+
+#[test]
+fn pausing_stops_neither_pings_nor_the_write_stall_nor_the_close_deadline() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.connection.set_paused(true, end.now);
+        end.wait_until(at(20));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.writable = false;
+        end.connection.send("stuck".into()).unwrap();
+        end.wait_until(at(50));
+        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::WriteStall));
+
+        let mut end = End::new(role, &Config::default());
+        end.connection.set_paused(true, end.now);
+        end.close(1000, "");
+        end.wait_until(at(10));
+        end.assert_over();
+    }
+}
+
+// ---- which deadline is next ----
+
+#[test]
+fn each_state_waits_for_what_it_should() {
+    for role in ROLES {
+        let all = Config::default();
+        let none = deadlines(|_| ());
+        let cases: [(&str, &Config, fn(&mut End), Option<u64>); 17] = [
+            ("open", &all, |_| (), Some(20)),
+            ("open, without deadlines", &none, |_| (), None),
+            ("a ping is out", &keepalive(20, Some(5)), |end| end.wait_until(at(20)), Some(25)),
+            ("in a frame", &progress(), |end| end.read([0x81]), Some(60)),
+            ("in a message", &progress(), |end| end.read_frame(TEXT_BEGINS, ""), Some(60)),
+            ("after a message", &progress(), |end| end.read_frame(TEXT, ""), None),
+            ("our Close sent", &all, |end| end.close(1000, ""), Some(10)),
+            ("our Close sent, without deadlines", &none, |end| end.close(1000, ""), Some(10)),
+            ("both sent", &all, |end| end.read_frame(CLOSE, ""), Some(10)),
+            ("failing", &all, |end| end.read_frame(0x83, ""), Some(2)),
+            (
+                "both sent, and the peer gone",
+                &all,
+                |end| {
+                    end.read_frame(CLOSE, "");
+                    end.eof();
+                },
+                None,
+            ),
+            (
+                "failing, and the peer gone",
+                &all,
+                |end| {
+                    end.read_frame(0x83, "");
+                    end.eof();
+                },
+                None,
+            ),
+            ("eof", &all, |end| end.eof(), None),
+            (
+                "eof after our Close",
+                &all,
+                |end| {
+                    end.close(1000, "");
+                    end.eof();
+                },
+                None,
+            ),
+            ("failed", &all, |end| end.fail(), None),
+            ("aborted", &all, |end| end.abort(), None),
+            ("timed out", &all, |end| end.wait_until(at(43)), None),
+        ];
+        for (state, config, reach, deadline) in cases {
+            let mut end = End::new(role, config);
+            reach(&mut end);
+            assert_eq!(end.deadline(), deadline.map(at), "{role:?}: {state}");
+            // Asking does not change the answer.
+            assert_eq!(end.deadline(), deadline.map(at), "{role:?}: {state}, asked again");
+        }
+    }
+}
+
+#[test]
+fn handling_a_timeout_too_early_does_nothing() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        for _ in 0..10 {
+            assert_eq!(end.connection.handle_timeout(just_before(20)), None);
+        }
+        end.settle();
+        assert_eq!(end.written, []);
+        assert_eq!(end.deadline(), Some(at(20)));
+    }
+}
+
+// ---- time ----
+
+#[test]
+fn when_time_jumps_an_idle_connection_sends_one_ping() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.jump_to(at(3600));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.assert_open();
+        assert_eq!(end.deadline(), Some(at(3620)), "the pong has its 20 seconds from now on");
+        answer_ping(&mut end);
+        end.wait_until(just_before(3620));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.wait_until(at(3620));
+        assert_eq!(end.payloads(PING).len(), 2);
+    }
+}
+
+#[test]
+fn when_time_jumps_nothing_loops_and_the_end_comes_once_wherever_it_finds_the_connection() {
+    let places: [fn(&mut End); 13] = [
+        |_| (),
+        |end| end.read([0x81]),
+        |end| end.read_frame(TEXT_BEGINS, "part"),
+        |end| end.read(header_to(end.role(), BINARY, 1 << 20)),
+        |end| end.wait_until(at(20)),
+        |end| {
+            end.writable = false;
+            end.connection.send("stuck".into()).unwrap();
+            end.settle();
+        },
+        |end| {
+            end.writable = false;
+            end.read_frame(PING, "stuck");
+        },
+        |end| end.close(1000, ""),
+        |end| {
+            end.writable = false;
+            end.close(1000, "");
+        },
+        |end| end.read_frame(CLOSE, ""),
+        |end| end.read_frame(0x83, ""),
+        |end| {
+            end.writable = false;
+            end.read_frame(0x83, "");
+        },
+        |end| {
+            end.connection.set_putting_off(true);
+            end.read_frame(CLOSE, "");
+        },
+    ];
+    for role in ROLES {
+        for (i, place) in places.iter().enumerate() {
+            for jump in [1, 2, 10, 19, 20, 21, 30, 40, 59, 60, 61, 80, 3600, 1 << 40].map(secs) {
+                let mut end = End::new(role, &Config::default());
+                place(&mut end);
+                let start = end.now;
+                end.jump_to(start + jump);
+                for _ in 0..5 {
+                    end.jump_to(end.now + secs(3600));
+                }
+                end.assert_over();
+                assert!(matches!(end.seen.last(), Some(Seen::Closed(_))), "place {i}, jump {jump:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn time_that_stands_still_or_runs_backwards_is_no_trouble() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(at(25));
+        for now in [at(25), at(3), Timestamp::ZERO, at(25)] {
+            end.now = now;
+            end.read_frame(TEXT, "t");
+            let message = to(role, TEXT, "in pieces");
+            end.read(&message[..5]);
+            end.connection.handle_timeout(now);
+            end.read(&message[5..]);
+            end.connection.ping(now).unwrap();
+            end.settle();
+            answer_ping(&mut end);
+        }
+        end.assert_open();
+        assert_eq!(end.deadline(), Some(at(40)));
+    }
+}
+
+#[test]
+fn deadlines_too_far_away_to_be_told_never_come() {
+    for role in ROLES {
+        let config = config(|config| {
+            config.deadlines.ping_interval = Some(Duration::MAX);
+            config.deadlines.close = Duration::MAX;
+            config.deadlines.message_progress = Some(Duration::MAX);
+            config.deadlines.write_stall = Some(Duration::MAX);
+            config.deadlines.discard = Duration::MAX;
+        });
+        let mut end = End::new(role, &config);
+        end.writable = false;
+        end.wait_until(at(1 << 40));
+        end.read([0x82]);
+        end.connection.send("t".into()).unwrap();
+        end.wait_until(at(1 << 41));
+        end.assert_open_so_far();
+        end.close(1000, "");
+        end.wait_until(at(1 << 42));
+        assert_eq!(end.outcome(), None);
+    }
+}
+
+impl End {
+    /// Open, with bytes that nobody has taken.
+    #[track_caller]
+    fn assert_open_so_far(&mut self) {
+        assert_eq!(self.outcome(), None);
+        assert!(self.connection.is_open());
+        assert_eq!(self.transport(), Transport::Open);
+    }
+
+    #[track_caller]
+    fn assert_over_or_failed(&self, cause: &Cause) {
+        assert_eq!(self.outcome().map(|outcome| &outcome.cause), Some(cause));
+        assert!(!self.connection.is_open());
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let deadlines = Config::default().deadlines;
+    assert_eq!(deadlines.ping_interval, Some(secs(20)));
+    assert_eq!(deadlines.pong, Some(secs(20)));
+    assert_eq!(deadlines.close, secs(10));
+    assert_eq!(deadlines.message_progress, Some(secs(60)));
+    assert_eq!(deadlines.write_stall, Some(secs(30)));
+    assert_eq!(deadlines.discard, secs(2));
+    let limits = Config::default().limits;
+    assert_eq!((limits.progress, limits.discard, limits.pending_pongs), (16 << 10, 1 << 20, 16));
+    let _: [Role; 2] = ROLES;
+}

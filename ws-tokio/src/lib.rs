@@ -1,0 +1,141 @@
+//! WebSocket servers and clients on tokio.
+//!
+//! A server that sends back what it gets:
+//!
+//! ```no_run
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     ws_tokio::serve("127.0.0.1:8765", |mut ws| async move {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok(())
+//!     })
+//!     .await
+//! }
+//! ```
+//!
+//! A client that says hello to it:
+//!
+//! ```no_run
+//! use ws_tokio::CloseCode;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut ws = ws_tokio::connect("ws://127.0.0.1:8765").await?;
+//!     ws.send("Hello").await?;
+//!     println!("{:?}", ws.recv().await?);
+//!     ws.close(CloseCode::NORMAL, "").await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What connections do is documented where it is written: [`WebSocket`] and [`Sender`], [`Server`] and [`Client`], in
+//! the crate `ws-endpoint`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
+//! [`TokioIo`] makes a transport of any stream that tokio can read and write.
+
+mod io;
+mod time;
+
+use std::future::Future;
+use std::io::Result;
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+pub use ws_endpoint::*;
+
+pub use self::io::TokioIo;
+pub use self::time::TokioTimer;
+
+/// A server on tokio. See [`ws_endpoint::Server`].
+pub type Server = ws_endpoint::Server<Tokio>;
+
+/// A server on tokio that listens. See [`ws_endpoint::Listening`].
+pub type Listening = ws_endpoint::Listening<Tokio>;
+
+/// A client on tokio. See [`ws_endpoint::Client`].
+pub type Client = ws_endpoint::Client<Tokio>;
+
+/// Connects to a `ws://` URL with the default settings. See [`Client`] for others.
+///
+/// # Errors
+///
+/// As [`Client::connect`].
+pub async fn connect(url: &str) -> std::result::Result<WebSocket, ConnectError> {
+    Client::new(url).connect().await
+}
+
+/// Listens on `address` and runs `handler` for each connection, with the default settings and until the future is
+/// dropped. See [`Server`] for other settings and for a shutdown.
+///
+/// # Errors
+///
+/// When the address cannot be bound.
+pub async fn serve<H, F>(address: impl ToSocketAddrs, handler: H) -> Result<()>
+where
+    H: Fn(WebSocket) -> F + Send + Sync + 'static,
+    F: Future<Output = HandlerResult> + Send + 'static,
+{
+    Server::new().bind(address).await?.serve(handler).await
+}
+
+/// Does a server's opening handshake on any stream, with the default settings, and moves the connection's bytes in a
+/// task of its own. See [`Server::accept`] for other settings, and to run the driver beside a handler.
+///
+/// # Errors
+///
+/// As [`Server::accept`].
+pub async fn accept<S>(stream: S) -> std::result::Result<WebSocket, AcceptError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (socket, driver) = Server::new().accept(TokioIo::new(stream), Addresses::default()).await?;
+    Tokio::spawn(driver);
+    Ok(socket)
+}
+
+/// tokio as a [`Runtime`]: its TCP, its timers, its tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokio;
+
+impl Runtime for Tokio {
+    type Stream = TokioIo<TcpStream>;
+    type Listener = TcpListener;
+    type Timer = TokioTimer;
+
+    fn timer() -> TokioTimer {
+        TokioTimer::new()
+    }
+
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(task);
+    }
+
+    async fn dial(host: &str, port: u16) -> Result<(Self::Stream, Addresses)> {
+        Ok(connected(TcpStream::connect((host, port)).await?))
+    }
+
+    fn listen(listener: StdListener) -> Result<TcpListener> {
+        TcpListener::from_std(listener)
+    }
+
+    fn local_addr(listener: &TcpListener) -> Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
+        let (stream, _) = ready!(listener.poll_accept(cx))?;
+        Poll::Ready(Ok(connected(stream)))
+    }
+}
+
+fn connected(stream: TcpStream) -> (TokioIo<TcpStream>, Addresses) {
+    // Small messages go out at once: what belongs together is written together. This fails only on a connection that
+    // is gone already, which the first read will tell.
+    let _ = stream.set_nodelay(true);
+    let addresses = Addresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
+    (TokioIo::new(stream), addresses)
+}
