@@ -16,7 +16,7 @@ use crate::shared::{Shared, State};
 use crate::transport::{Timer, Transport};
 
 /// How much is read at once.
-const SCRATCH: usize = 64 << 10;
+const SCRATCH: usize = 128 << 10;
 
 /// How many pieces one vectored write takes.
 const SLICES: usize = 32;

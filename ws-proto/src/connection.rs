@@ -42,8 +42,8 @@ pub struct Connection {
     sender: Sender,
     keepalive: Keepalive,
     timers: Timers,
-    /// When bytes last came in.
-    last_input: Timestamp,
+    /// When part of a message last came in.
+    last_piece: Timestamp,
     /// Whether the caller has stopped reading for a while.
     paused: bool,
     /// How far receiving had come when the message-progress deadline was set.
@@ -99,7 +99,7 @@ impl Connection {
             sender: Sender::new(keys),
             keepalive: Keepalive::default(),
             timers,
-            last_input: now,
+            last_piece: now,
             paused: false,
             progress_mark: Progress::default(),
             written_mark: 0,
@@ -130,11 +130,23 @@ impl Connection {
             self.discard(mem::take(input).len());
             return None;
         }
-        self.last_input = now;
         let ending = match self.receiver.next(&self.config, input) {
-            Ok(None) => return None,
-            Ok(Some(Item::Message(message))) => return Some(Event::Message(message)),
-            Ok(Some(Item::Chunk(chunk))) => return Some(Event::Chunk(chunk)),
+            Ok(None) => {
+                if self.receiver.is_midway(self.config.delivery) {
+                    self.last_piece = now;
+                }
+                return None;
+            }
+            Ok(Some(Item::Message(message))) => {
+                if message.is_owned() {
+                    self.last_piece = now;
+                }
+                return Some(Event::Message(message));
+            }
+            Ok(Some(Item::Chunk(chunk))) => {
+                self.last_piece = now;
+                return Some(Event::Chunk(chunk));
+            }
             Ok(Some(Item::Ping(payload))) => {
                 if self.state.sends() {
                     self.sender.pong(&payload, &self.config.limits);
@@ -346,6 +358,8 @@ impl Connection {
 
     /// Acts on the deadlines that have passed: sends a keepalive ping, or ends the connection.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Option<Event<'static>> {
+        // What came in or went out by now counts, even if nobody has asked for the deadlines since.
+        self.poll_timeout(now);
         while let Some(timer) = self.timers.take_due(now) {
             let event = match timer {
                 Timer::Ping => self.ping_is_due(now),
@@ -517,7 +531,11 @@ impl Connection {
 
     fn ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| now + interval));
-        if self.state == State::Open && !self.keepalive.is_waiting() {
+        let is_free = match self.config.deadlines.pong {
+            Some(_) => !self.keepalive.is_waiting(),
+            None => !self.keepalive.is_queued(self.sender.outgoing().written()),
+        };
+        if self.state == State::Open && is_free {
             self.queue_ping(now, true);
         }
         None
@@ -532,14 +550,10 @@ impl Connection {
 
     fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         if let Some(time) = self.config.deadlines.pong {
-            // While a message is coming in, its bytes are life enough.
-            let alive = match self.paused {
-                true => Some(now + time),
-                false if self.receiver.is_midway(self.config.delivery) => Some(self.last_input + time),
-                false => None,
-            };
-            if alive.is_some_and(|deadline| deadline > now) {
-                self.timers.set(Timer::Pong, alive);
+            // While a message is coming in, its bytes are life enough; and while nobody reads, nothing can be told.
+            let alive = if self.paused { now } else { self.last_piece } + time;
+            if alive > now {
+                self.timers.set(Timer::Pong, Some(alive));
                 return None;
             }
         }

@@ -5,6 +5,9 @@ use core::time::Duration;
 
 use crate::time::Timestamp;
 
+/// How many unanswered keepalive pings are remembered, where nothing ends a connection that answers none.
+const REMEMBERED: usize = 16;
+
 /// Names one ping of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(u64);
@@ -41,8 +44,12 @@ impl Keepalive {
         PingId(self.next_id)
     }
 
-    /// A ping has been queued up to `end`.
+    /// A ping has been queued up to `end`. Of the keepalive pings that are never answered only some are remembered.
     pub(crate) fn sent(&mut self, id: PingId, at: Timestamp, end: u64, keepalive: bool) {
+        if keepalive && self.in_flight.iter().filter(|ping| ping.keepalive).count() >= REMEMBERED {
+            let oldest = self.in_flight.iter().position(|ping| ping.keepalive);
+            oldest.map(|index| self.in_flight.remove(index));
+        }
         self.in_flight.push_back(Ping { id, at, end, keepalive });
     }
 
@@ -66,6 +73,11 @@ impl Keepalive {
     /// Whether a keepalive ping is unanswered.
     pub(crate) fn is_waiting(&self) -> bool {
         self.in_flight.iter().any(|ping| ping.keepalive)
+    }
+
+    /// Whether a keepalive ping is still on its way out.
+    pub(crate) fn is_queued(&self, written: u64) -> bool {
+        self.in_flight.iter().any(|ping| ping.keepalive && ping.end > written)
     }
 
     /// Whether the peer can have seen an unanswered keepalive ping: all of it has been written.

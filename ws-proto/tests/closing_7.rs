@@ -187,6 +187,31 @@ fn messages_still_come_in_after_our_close_until_the_peers() {
 }
 
 #[test]
+fn between_two_events_of_one_read_the_application_may_close_or_abort() {
+    for role in ROLES {
+        let input = all_to(role, &[(TEXT, b"1"), (TEXT, b"2"), (PING, b"p"), (CLOSE, b"\x03\xE9"), (TEXT, b"3")]);
+        for abort in [false, true] {
+            let mut end = End::new(role, &Config::default());
+            let mut buffer = input.clone();
+            let mut rest = buffer.as_mut_slice();
+            let first = end.connection.receive(&mut rest, end.now).map(Seen::from);
+            assert_eq!(first, Some(text("1")));
+            if abort {
+                end.abort();
+            } else {
+                end.close(1000, "");
+            }
+            end.read(&*rest);
+            let seen = match abort {
+                true => vec![outcome(None, None, Cause::Aborted)],
+                false => vec![text("2"), ping("p"), outcome(Some((1000, "")), Some((1001, "")), Cause::Local)],
+            };
+            assert_eq!(end.seen, seen);
+        }
+    }
+}
+
+#[test]
 fn closes_that_cross_on_the_wire_are_a_clean_end() {
     for role in ROLES {
         let mut end = End::new(role, &Config::default());
@@ -349,10 +374,13 @@ fn f24_eof_inside_a_frame_means_1006_and_drops_the_partial_message() {
                     end.eof();
                     assert_eq!(end.seen.last(), Some(&outcome(None, None, Cause::Eof)), "{partial:02x?} cut to {len}");
                     let delivered = |event: &Seen| matches!(event, Seen::Text(_) | Seen::Binary(_) | Seen::Ping(_));
-                    assert_eq!(end.seen.iter().filter(|event| delivered(event)).count(), match config.delivery {
-                        ws_proto::Delivery::Messages => 1,
-                        _ => 0,
-                    });
+                    assert_eq!(
+                        end.seen.iter().filter(|event| delivered(event)).count(),
+                        match config.delivery {
+                            ws_proto::Delivery::Messages => 1,
+                            _ => 0,
+                        }
+                    );
                     end.assert_over();
                 }
             }

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use ws_proto::{Buf, Cause, CloseCode, Config, Role, Timestamp, Transport};
+use ws_proto::{Buf, Cause, CloseCode, Config, Delivery, Timestamp, Transport, Violation};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -21,6 +21,20 @@ fn keepalive(interval: u64, pong: Option<u64>) -> Config {
         config.deadlines.ping_interval = Some(secs(interval));
         config.deadlines.pong = pong.map(secs);
     })
+}
+
+impl End {
+    /// Open, with bytes that nobody has taken.
+    #[track_caller]
+    fn assert_open_so_far(&mut self) {
+        assert_eq!(self.outcome(), None);
+        assert!(self.connection.is_open());
+        assert_eq!(self.transport(), Transport::Open);
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        self.outcome().map(|outcome| &outcome.cause)
+    }
 }
 
 // ---- keepalive ----
@@ -114,7 +128,7 @@ fn the_pong_deadline_counts_from_when_the_ping_was_written() {
         end.wait_until(just_before(70));
         end.assert_open_so_far();
         end.wait_until(at(70));
-        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::KeepaliveTimeout));
+        assert_eq!(end.cause(), Some(&Cause::KeepaliveTimeout));
     }
 }
 
@@ -134,7 +148,7 @@ fn a_ping_behind_a_long_queue_is_waited_for_once_it_is_out() {
         end.wait_until(just_before(121));
         end.assert_open();
         end.wait_until(at(121));
-        end.assert_over_or_failed(&Cause::KeepaliveTimeout);
+        assert_eq!(end.cause(), Some(&Cause::KeepaliveTimeout));
     }
 }
 
@@ -168,9 +182,9 @@ fn whole_messages_are_no_pong() {
 fn a_message_in_flight_is_life_and_its_last_byte_starts_the_deadline() {
     for role in ROLES {
         // Part of a frame, or of a message between two frames.
-        let begun = [[to(role, BINARY, vec![0; 1000])[..20].to_vec()], [to(role, TEXT_BEGINS, "x")]].map(|[b]| b);
-        let goes_on = [vec![0], to(role, CONTINUES, "x")];
-        for (begun, goes_on) in begun.into_iter().zip(goes_on) {
+        for (begun, goes_on) in
+            [(header_to(role, BINARY, 1000), vec![0]), (to(role, TEXT_BEGINS, "x"), to(role, CONTINUES, "x"))]
+        {
             let mut end = End::new(role, &keepalive(20, Some(20)));
             end.read(begun);
             for n in 1..=20 {
@@ -191,11 +205,9 @@ fn a_message_in_flight_is_life_and_its_last_byte_starts_the_deadline() {
 fn the_end_of_a_long_message_is_life_too() {
     // The pong can only follow the message that was already on its way when the ping came.
     for role in ROLES {
-        for config in [keepalive(20, Some(20)), {
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
             let mut config = keepalive(20, Some(20));
-            config.delivery = ws_proto::Delivery::Chunks;
-            config
-        }] {
+            config.delivery = delivery;
             let message = to(role, BINARY, [7; 2000]);
             let mut end = End::new(role, &config);
             for (second, piece) in message.chunks(message.len().div_ceil(40)).enumerate() {
@@ -222,6 +234,8 @@ fn without_a_pong_after_the_message_it_is_over() {
         end.read(front);
         end.wait_until(at(39));
         end.read(back);
+        end.wait_until(just_before(59));
+        end.assert_open();
         end.wait_until(at(59));
         end.assert_failed(1011, Cause::KeepaliveTimeout);
     }
@@ -396,7 +410,7 @@ fn input_is_discarded_for_2_seconds_after_an_error_close_was_written() {
             end.wait_until(at(written));
             end.writable = true;
             end.settle();
-            end.assert_violated(1002, ws_proto::Violation::ReservedOpcode(3));
+            end.assert_violated(1002, Violation::ReservedOpcode(3));
             assert_eq!(end.deadline(), Some(at(over)));
             end.wait_until(just_before(over));
             end.read_frame(TEXT, "discarded");
@@ -444,27 +458,23 @@ fn f25_one_byte_every_19_seconds_is_dropped_at_the_message_progress_deadline() {
 #[test]
 fn f25_one_byte_every_20_seconds_is_dropped_at_the_message_progress_deadline_wherever_it_stands() {
     for role in ROLES {
-        let beginnings = [
-            vec![],                                      // in a header
-            header_to(role, BINARY, 1000),               // in a payload
-            to(role, TEXT_BEGINS, "between fragments"),  // in a message, and in the header after that
-            header_to(role, PING, 100),                  // in a control frame
-            [to(role, TEXT_BEGINS, "x"), header_to(role, CLOSE, 100)].concat(),
+        let stalled = [
+            (vec![], header_to(role, BINARY, 65_536)),
+            (header_to(role, BINARY, 1000), vec![0; 3]),
+            (to(role, TEXT_BEGINS, "between fragments"), header_to(role, LAST, 65_536)),
+            (header_to(role, PING, 100), vec![0; 3]),
+            ([to(role, TEXT_BEGINS, "in between"), header_to(role, CLOSE, 100)].concat(), vec![0; 3]),
         ];
-        for beginning in beginnings {
+        for (beginning, trickle) in stalled {
             let mut end = End::new(role, &progress());
-            end.wait_until(at(7));
             end.read(&beginning);
-            // Whatever it was before, it goes on with frames that never end.
-            for (n, byte) in header_to(role, LAST | BINARY, 65_536).into_iter().take(3).enumerate() {
-                end.wait_until(at(7 + 20 * n as u64));
-                if beginning.ends_with(b"between fragments") || n > 0 || beginning.is_empty() {
-                    end.read([if n == 0 && !beginning.is_empty() { 0x80 } else { byte }]);
-                }
+            for (n, byte) in trickle.into_iter().take(3).enumerate() {
+                end.wait_until(at(20 * n as u64));
+                end.read([byte]);
             }
-            end.wait_until(just_before(67));
+            end.wait_until(just_before(60));
             assert_eq!(end.outcome(), None, "{beginning:02x?}");
-            end.wait_until(at(67));
+            end.wait_until(at(60));
             end.assert_failed(1008, Cause::MessageTimeout);
         }
     }
@@ -537,7 +547,7 @@ fn a_message_complete_just_in_time_is_in_time() {
 fn what_was_read_at_the_deadline_counts() {
     for role in ROLES {
         let mut streaming = progress();
-        streaming.delivery = ws_proto::Delivery::Chunks;
+        streaming.delivery = Delivery::Chunks;
         for (config, message) in [
             (progress(), to(role, TEXT, "text")),
             (progress(), to(role, PING, "ping")),
@@ -647,7 +657,7 @@ fn any_byte_taken_starts_the_30_seconds_afresh_and_queueing_does_not() {
         end.wait_until(just_before(117));
         end.assert_open_so_far();
         end.wait_until(at(117));
-        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::WriteStall));
+        assert_eq!(end.cause(), Some(&Cause::WriteStall));
     }
 }
 
@@ -691,7 +701,7 @@ fn a_pong_that_nobody_takes_is_a_stall_too() {
         end.read_frame(PING, "p");
         assert_eq!(end.deadline(), Some(at(30)));
         end.wait_until(at(30));
-        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::WriteStall));
+        assert_eq!(end.cause(), Some(&Cause::WriteStall));
     }
 }
 
@@ -747,7 +757,7 @@ fn pausing_stops_neither_pings_nor_the_write_stall_nor_the_close_deadline() {
         end.writable = false;
         end.connection.send("stuck".into()).unwrap();
         end.wait_until(at(50));
-        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::WriteStall));
+        assert_eq!(end.cause(), Some(&Cause::WriteStall));
 
         let mut end = End::new(role, &Config::default());
         end.connection.set_paused(true, end.now);
@@ -759,61 +769,57 @@ fn pausing_stops_neither_pings_nor_the_write_stall_nor_the_close_deadline() {
 
 // ---- which deadline is next ----
 
+/// The next deadline in the state that `reach` leads to.
+#[track_caller]
+fn assert_next(config: &Config, reach: fn(&mut End), deadline: Option<u64>) {
+    for role in ROLES {
+        let mut end = End::new(role, config);
+        reach(&mut end);
+        assert_eq!(end.deadline(), deadline.map(at), "{role:?}");
+        assert_eq!(end.deadline(), deadline.map(at), "{role:?}: asking does not change the answer");
+    }
+}
+
 #[test]
 fn each_state_waits_for_what_it_should() {
-    for role in ROLES {
-        let all = Config::default();
-        let none = deadlines(|_| ());
-        let cases: [(&str, &Config, fn(&mut End), Option<u64>); 17] = [
-            ("open", &all, |_| (), Some(20)),
-            ("open, without deadlines", &none, |_| (), None),
-            ("a ping is out", &keepalive(20, Some(5)), |end| end.wait_until(at(20)), Some(25)),
-            ("in a frame", &progress(), |end| end.read([0x81]), Some(60)),
-            ("in a message", &progress(), |end| end.read_frame(TEXT_BEGINS, ""), Some(60)),
-            ("after a message", &progress(), |end| end.read_frame(TEXT, ""), None),
-            ("our Close sent", &all, |end| end.close(1000, ""), Some(10)),
-            ("our Close sent, without deadlines", &none, |end| end.close(1000, ""), Some(10)),
-            ("both sent", &all, |end| end.read_frame(CLOSE, ""), Some(10)),
-            ("failing", &all, |end| end.read_frame(0x83, ""), Some(2)),
-            (
-                "both sent, and the peer gone",
-                &all,
-                |end| {
-                    end.read_frame(CLOSE, "");
-                    end.eof();
-                },
-                None,
-            ),
-            (
-                "failing, and the peer gone",
-                &all,
-                |end| {
-                    end.read_frame(0x83, "");
-                    end.eof();
-                },
-                None,
-            ),
-            ("eof", &all, |end| end.eof(), None),
-            (
-                "eof after our Close",
-                &all,
-                |end| {
-                    end.close(1000, "");
-                    end.eof();
-                },
-                None,
-            ),
-            ("failed", &all, |end| end.fail(), None),
-            ("aborted", &all, |end| end.abort(), None),
-            ("timed out", &all, |end| end.wait_until(at(43)), None),
-        ];
-        for (state, config, reach, deadline) in cases {
-            let mut end = End::new(role, config);
-            reach(&mut end);
-            assert_eq!(end.deadline(), deadline.map(at), "{role:?}: {state}");
-            // Asking does not change the answer.
-            assert_eq!(end.deadline(), deadline.map(at), "{role:?}: {state}, asked again");
-        }
+    let all = Config::default();
+    let none = deadlines(|_| ());
+
+    // Open: idle, waiting for a pong, in a frame, in a message, after it.
+    assert_next(&all, |_| (), Some(20));
+    assert_next(&none, |_| (), None);
+    assert_next(&keepalive(20, Some(5)), |end| end.wait_until(at(20)), Some(25));
+    assert_next(&progress(), |end| end.read([TEXT]), Some(60));
+    assert_next(&progress(), |end| end.read_frame(TEXT_BEGINS, ""), Some(60));
+    assert_next(&progress(), |end| end.read_frame(TEXT, ""), None);
+
+    // Closing.
+    assert_next(&all, |end| end.close(1000, ""), Some(10));
+    assert_next(&none, |end| end.close(1000, ""), Some(10));
+    assert_next(&all, |end| end.read_frame(CLOSE, ""), Some(10));
+    assert_next(&all, |end| end.read_frame(0x83, ""), Some(2));
+
+    // Over: nothing to wait for.
+    let endings: [fn(&mut End); 7] = [
+        |end| {
+            end.read_frame(CLOSE, "");
+            end.eof();
+        },
+        |end| {
+            end.read_frame(0x83, "");
+            end.eof();
+        },
+        |end| {
+            end.close(1000, "");
+            end.eof();
+        },
+        |end| end.eof(),
+        |end| end.fail(),
+        |end| end.abort(),
+        |end| end.wait_until(at(43)),
+    ];
+    for ending in endings {
+        assert_next(&all, ending, None);
     }
 }
 
@@ -942,22 +948,6 @@ fn deadlines_too_far_away_to_be_told_never_come() {
     }
 }
 
-impl End {
-    /// Open, with bytes that nobody has taken.
-    #[track_caller]
-    fn assert_open_so_far(&mut self) {
-        assert_eq!(self.outcome(), None);
-        assert!(self.connection.is_open());
-        assert_eq!(self.transport(), Transport::Open);
-    }
-
-    #[track_caller]
-    fn assert_over_or_failed(&self, cause: &Cause) {
-        assert_eq!(self.outcome().map(|outcome| &outcome.cause), Some(cause));
-        assert!(!self.connection.is_open());
-    }
-}
-
 #[test]
 fn the_defaults_are_those_of_the_documentation() {
     let deadlines = Config::default().deadlines;
@@ -967,7 +957,7 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(deadlines.message_progress, Some(secs(60)));
     assert_eq!(deadlines.write_stall, Some(secs(30)));
     assert_eq!(deadlines.discard, secs(2));
+    assert_eq!(deadlines.answer, secs(1));
     let limits = Config::default().limits;
     assert_eq!((limits.progress, limits.discard, limits.pending_pongs), (16 << 10, 1 << 20, 16));
-    let _: [Role; 2] = ROLES;
 }

@@ -21,7 +21,7 @@ fn fragments_make_one_message() {
         each_role(
             |role| all_to(role, fragments),
             |end| {
-                assert_eq!(end.seen, [message.clone()]);
+                assert_eq!(end.seen, std::slice::from_ref(&message));
                 end.assert_open();
             },
         );

@@ -107,10 +107,14 @@ fn f8_no_limit_is_no_limit() {
         }
         end.read_frame(BINARY_BEGINS, &payload);
         end.read_frame(LAST, &payload);
-        let lens: Vec<usize> = end.seen.iter().map(|event| match event {
-            Seen::Binary(bytes) => bytes.len(),
-            other => panic!("{other:?}"),
-        }).collect();
+        let lens: Vec<usize> = end
+            .seen
+            .iter()
+            .map(|event| match event {
+                Seen::Binary(bytes) => bytes.len(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
         assert_eq!(lens, [MIB + 1, MIB + 1, 2 * MIB + 2]);
     }
 }
@@ -214,17 +218,13 @@ fn f10_16384_fragments_are_fine() {
 #[test]
 fn f10_the_fragment_after_16384_fails_the_connection_on_its_header() {
     for role in ROLES {
-        for payload in ["", "x"] {
-            for last in [CONTINUES, LAST] {
-                for len in [0, 1] {
-                    let input = [fragmented(role, 16_384, payload, false), header_to(role, last, len)].concat();
-                    assert_eq!(bytes_until_closed(role, &Config::default(), &input), Some(input.len()));
-                    each_way(role, &Config::default(), &input, |end| {
-                        assert_eq!(end.before_closed(), []);
-                        end.assert_violated(1009, Violation::TooManyFragments { limit: 16_384 });
-                    });
-                }
-            }
+        for (payload, last, len) in [("", CONTINUES, 0), ("", LAST, 1), ("x", LAST, 0)] {
+            let input = [fragmented(role, 16_384, payload, false), header_to(role, last, len)].concat();
+            assert_eq!(bytes_until_closed(role, &Config::default(), &input), Some(input.len()));
+            each_way(role, &Config::default(), &input, |end| {
+                assert_eq!(end.before_closed(), []);
+                end.assert_violated(1009, Violation::TooManyFragments { limit: 16_384 });
+            });
         }
     }
 }
@@ -277,7 +277,11 @@ fn limits_on_messages_are_none_of_the_control_frames_business() {
 #[test]
 fn the_reason_names_the_limit_and_the_setting() {
     for (config, input, reason) in [
-        (limits(None, Some(9)), header(TEXT, 10, Some(KEY)), "frame over the receiver's limit of 9 bytes (limits.frame)"),
+        (
+            limits(None, Some(9)),
+            header(TEXT, 10, Some(KEY)),
+            "frame over the receiver's limit of 9 bytes (limits.frame)",
+        ),
         (
             limits(Some(9), None),
             header(TEXT, 10, Some(KEY)),

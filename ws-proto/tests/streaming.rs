@@ -10,47 +10,20 @@ fn chunk(kind: MessageKind, payload: impl AsRef<[u8]>, first: bool, last: bool) 
     Seen::Chunk { kind, payload: payload.as_ref().into(), first, last }
 }
 
-/// Whole messages, made of chunks that must begin and end as they should; and the other events.
-#[track_caller]
-fn put_together(seen: &[Seen]) -> Vec<Seen> {
-    let mut open: Option<(MessageKind, Vec<u8>)> = None;
-    let mut out = vec![];
-    for event in seen {
-        let Seen::Chunk { kind, payload, first, last } = event else {
-            out.push(event.clone());
-            continue;
-        };
-        assert_eq!(*first, open.is_none(), "the first chunk of a message, and no other, says so");
-        let (begun, so_far) = open.get_or_insert_with(|| (*kind, vec![]));
-        assert_eq!(begun, kind);
-        assert!(!payload.is_empty() || *last, "an empty chunk says nothing");
-        so_far.extend(payload);
-        if *kind == Text {
-            let valid = std::str::from_utf8(so_far).map_or_else(|error| error.error_len().is_none(), |_| true);
-            assert!(valid, "what was handed out is the beginning of valid text");
-        }
-        if *last {
-            let (kind, payload) = open.take().unwrap();
-            out.push(match kind {
-                Text => Seen::Text(String::from_utf8(payload).unwrap()),
-                Binary => Seen::Binary(payload),
-            });
-        }
-    }
-    out
-}
-
 #[test]
 fn a_frame_in_one_read_is_one_chunk() {
     for role in ROLES {
         let mut end = End::new(role, &chunks());
         end.read(all_to(role, &[(TEXT, b"text"), (BINARY, b"\xFF"), (TEXT, b""), (BINARY, b"")]));
-        assert_eq!(end.seen, [
-            chunk(Text, "text", true, true),
-            chunk(Binary, b"\xFF", true, true),
-            chunk(Text, "", true, true),
-            chunk(Binary, "", true, true),
-        ]);
+        assert_eq!(
+            end.seen,
+            [
+                chunk(Text, "text", true, true),
+                chunk(Binary, b"\xFF", true, true),
+                chunk(Text, "", true, true),
+                chunk(Binary, "", true, true),
+            ]
+        );
     }
 }
 
@@ -65,11 +38,10 @@ fn each_read_gives_what_came() {
         end.read(&frame[header..header + 3]);
         end.read(&frame[header + 3..header + 4]);
         end.read(&frame[header + 4..]);
-        assert_eq!(end.seen, [
-            chunk(Binary, "012", true, false),
-            chunk(Binary, "3", false, false),
-            chunk(Binary, "456789", false, true),
-        ]);
+        assert_eq!(
+            end.seen,
+            [chunk(Binary, "012", true, false), chunk(Binary, "3", false, false), chunk(Binary, "456789", false, true),]
+        );
     }
 }
 
@@ -77,25 +49,31 @@ fn each_read_gives_what_came() {
 fn fragments_are_chunks_and_empty_ones_say_nothing_unless_they_end_the_message() {
     for role in ROLES {
         let mut end = End::new(role, &chunks());
-        end.read(all_to(role, &[
-            (TEXT_BEGINS, b""),
-            (CONTINUES, b"a"),
-            (PING, b"p"),
-            (CONTINUES, b""),
-            (CONTINUES, b"b"),
-            (LAST, b""),
-            (BINARY_BEGINS, b""),
-            (LAST, b""),
-            (TEXT, b"c"),
-        ]));
-        assert_eq!(end.seen, [
-            chunk(Text, "a", true, false),
-            ping("p"),
-            chunk(Text, "b", false, false),
-            chunk(Text, "", false, true),
-            chunk(Binary, "", true, true),
-            chunk(Text, "c", true, true),
-        ]);
+        end.read(all_to(
+            role,
+            &[
+                (TEXT_BEGINS, b""),
+                (CONTINUES, b"a"),
+                (PING, b"p"),
+                (CONTINUES, b""),
+                (CONTINUES, b"b"),
+                (LAST, b""),
+                (BINARY_BEGINS, b""),
+                (LAST, b""),
+                (TEXT, b"c"),
+            ],
+        ));
+        assert_eq!(
+            end.seen,
+            [
+                chunk(Text, "a", true, false),
+                ping("p"),
+                chunk(Text, "b", false, false),
+                chunk(Text, "", false, true),
+                chunk(Binary, "", true, true),
+                chunk(Text, "c", true, true),
+            ]
+        );
     }
 }
 
@@ -104,16 +82,19 @@ fn chunks_put_together_are_the_messages_whatever_the_reads() {
     let word = "κόσμε 😀 日本語";
     let (front, back) = word.as_bytes().split_at(5); // inside a character
     for role in ROLES {
-        let input = all_to(role, &[
-            (TEXT, word.as_bytes()),
-            (TEXT_BEGINS, front),
-            (PONG, b"p"),
-            (CONTINUES, b""),
-            (LAST, back),
-            (BINARY_BEGINS, &[0xFF; 200]),
-            (LAST, b""),
-            (CLOSE, b"\x03\xE8"),
-        ]);
+        let input = all_to(
+            role,
+            &[
+                (TEXT, word.as_bytes()),
+                (TEXT_BEGINS, front),
+                (PONG, b"p"),
+                (CONTINUES, b""),
+                (LAST, back),
+                (BINARY_BEGINS, &[0xFF; 200]),
+                (LAST, b""),
+                (CLOSE, b"\x03\xE8"),
+            ],
+        );
         for size in [1, 2, 3, 5, 8, 50, 1000] {
             let mut end = End::new(role, &chunks());
             input.chunks(size).for_each(|piece| end.read(piece));
@@ -130,11 +111,10 @@ fn a_chunk_may_end_inside_a_character() {
         let mut end = End::new(role, &chunks());
         let euro = to(role, TEXT, "€");
         euro.chunks(1).for_each(|byte| end.read(byte));
-        assert_eq!(end.seen, [
-            chunk(Text, b"\xE2", true, false),
-            chunk(Text, b"\x82", false, false),
-            chunk(Text, b"\xAC", false, true),
-        ]);
+        assert_eq!(
+            end.seen,
+            [chunk(Text, b"\xE2", true, false), chunk(Text, b"\x82", false, false), chunk(Text, b"\xAC", false, true),]
+        );
     }
 }
 
@@ -173,10 +153,14 @@ fn a_message_larger_than_the_default_limits_passes_once_they_are_raised() {
         for _ in 0..1000 {
             end.read([0x55; 4096]);
         }
-        let handed_out: usize = end.seen.iter().map(|event| match event {
-            Seen::Chunk { payload, last: false, .. } => payload.len(),
-            other => panic!("{other:?}"),
-        }).sum();
+        let handed_out: usize = end
+            .seen
+            .iter()
+            .map(|event| match event {
+                Seen::Chunk { payload, last: false, .. } => payload.len(),
+                other => panic!("{other:?}"),
+            })
+            .sum();
         assert_eq!(handed_out, 1000 * 4096);
         end.assert_open();
     }

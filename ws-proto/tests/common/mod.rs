@@ -203,6 +203,36 @@ pub(crate) fn close_frame(code: u16, reason: &str) -> CloseFrame {
     CloseFrame { code: code.into(), reason: reason.into() }
 }
 
+/// Whole messages, made of chunks that must begin and end as they should; and the other events.
+#[track_caller]
+pub(crate) fn put_together(seen: &[Seen]) -> Vec<Seen> {
+    let mut open: Option<(MessageKind, Vec<u8>)> = None;
+    let mut out = vec![];
+    for event in seen {
+        let Seen::Chunk { kind, payload, first, last } = event else {
+            out.push(event.clone());
+            continue;
+        };
+        assert_eq!(*first, open.is_none(), "the first chunk of a message, and no other, says so");
+        let (begun, so_far) = open.get_or_insert_with(|| (*kind, vec![]));
+        assert_eq!(begun, kind);
+        assert!(!payload.is_empty() || *last, "an empty chunk says nothing");
+        so_far.extend(payload);
+        if *kind == MessageKind::Text && so_far.len() < 1000 {
+            let valid = std::str::from_utf8(so_far).map_or_else(|error| error.error_len().is_none(), |_| true);
+            assert!(valid, "what was handed out is the beginning of valid text");
+        }
+        if *last {
+            let (kind, payload) = open.take().unwrap();
+            out.push(match kind {
+                MessageKind::Text => Seen::Text(String::from_utf8(payload).unwrap()),
+                MessageKind::Binary => Seen::Binary(payload),
+            });
+        }
+    }
+    out
+}
+
 // ---- one end and its driver ----
 
 /// One end of a connection, with a driver that does what the documentation asks of one, on a virtual clock.
@@ -375,10 +405,10 @@ impl End {
     }
 
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
-        self.seen.iter().find_map(|event| match event {
-            Seen::Closed(outcome) => Some(outcome),
+        match self.seen.last() {
+            Some(Seen::Closed(outcome)) => Some(outcome),
             _ => None,
-        })
+        }
     }
 
     /// The events before the end.
@@ -493,4 +523,27 @@ pub(crate) fn bytes_until_closed(role: Role, config: &Config, input: &[u8]) -> O
         }
     }
     None
+}
+
+// ---- chance ----
+
+/// A small generator, so that each seed is one case for ever.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        // xorshift64*
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() >> 33) as usize % n
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
 }

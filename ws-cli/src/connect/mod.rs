@@ -1,0 +1,259 @@
+//! `ws connect`: send what is typed, show what arrives.
+
+mod editor;
+mod format;
+mod history;
+mod piped;
+mod screen;
+mod terminal;
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use tracing_subscriber::filter::LevelFilter;
+use ws_tokio::{Client, Config, ConnectError, Outcome, WebSocket};
+
+use crate::output::{fail, warn};
+use crate::signals::Stop;
+use crate::{exit, logging};
+
+/// The largest message taken from a server the user chose: a person looks at it, or a pipe takes it.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// Talk to a WebSocket server: lines typed are sent, messages received are shown.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+In a terminal, every line typed is sent as a text message. Messages appear above the prompt, text as
+`< text`, binary as `< (binary) 00ff`, and what you are typing stays. The line is edited as in a shell
+(arrows, Ctrl-A, Ctrl-E, Ctrl-W, Ctrl-K, Ctrl-U, Ctrl-Y; Up and Down for the lines sent before). Text
+that is pasted waits for Enter, line ends included. Ctrl-D on an empty line or Ctrl-C closes the
+connection with 1000; a second Ctrl-C does not wait for the server's answer.
+
+When standard input or output is not a terminal there is no prompt and no escape code: every line of
+the input, without its line end, is sent as a text message, and every event is one line of the output.
+At the end of the input, `ws` waits for replies until nothing has arrived for half a second, or for
+five while there have been fewer messages than lines; --wait sets another time, --wait forever leaves
+the end to the server. Then `ws` closes with 1000, and shows what still arrives until the server has
+closed too.
+
+In what is received, control characters are shown escaped (\\n, \\x1b): no server steers your terminal.
+
+Exit status:
+  0    the connection ended normally: 1000, 1001, or no code
+  1    could not connect, or could not read the input or write the output
+  2    bad usage
+  3    the connection was lost, or closed with another code, or not all of the input was sent
+  130  interrupted twice
+
+Examples:
+  ws connect ws://127.0.0.1:8765/chat
+  ws connect -H 'Authorization: Bearer s3cr3t' --subprotocol v2.chat --subprotocol chat ws://example.com/
+  printf 'one\\ntwo\\n' | ws connect ws://127.0.0.1:8765/echo
+  ws connect --wait forever ws://127.0.0.1:8765/time < /dev/null | head -n 5")]
+pub(crate) struct ConnectArgs {
+    /// Where to connect: ws://HOST[:PORT]/PATH
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// A header to send with the request; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<Header>,
+
+    /// The Origin to send, as a browser on that site would
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+
+    /// A subprotocol to offer, the preferred one first; may be repeated
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    subprotocols: Vec<String>,
+
+    /// When piped: how long a silence ends the wait for replies, or `forever`; see below
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<Wait>,
+
+    /// Show the subprotocol and the extensions agreed on, and what a refusing server said
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+impl FromStr for Header {
+    type Err = &'static str;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        let (name, value) = argument.split_once(':').ok_or("expected `Name: value`")?;
+        Ok(Self { name: name.trim().to_owned(), value: value.trim().to_owned() })
+    }
+}
+
+/// How long silence lasts before the end of the input becomes the end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Quiet(Duration),
+    Forever,
+}
+
+impl FromStr for Wait {
+    type Err = &'static str;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        if argument == "forever" {
+            return Ok(Self::Forever);
+        }
+        let seconds = argument.parse().map_err(|_| "expected a number of seconds, or `forever`")?;
+        let wait = Duration::try_from_secs_f64(seconds).map_err(|_| "expected a sensible number of seconds")?;
+        Ok(Self::Quiet(wait))
+    }
+}
+
+/// How a session ended.
+enum Ending {
+    /// The connection is closed.
+    Closed { outcome: Outcome, input: Result<(), BadInput> },
+    /// The user would not wait for the closing handshake.
+    Interrupted,
+}
+
+/// Why not all of the input was sent.
+enum BadInput {
+    Unreadable(String),
+    NotUtf8 {
+        line: u64,
+    },
+    /// The connection closed before.
+    Unsent,
+}
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "Cannot read the input: {error}."),
+            Self::NotUtf8 { line } => {
+                write!(f, "Line {line} of the input is not UTF-8: neither it nor what follows is sent.")
+            }
+            Self::Unsent => f.write_str("The connection closed before all of the input was sent."),
+        }
+    }
+}
+
+pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
+    // Nothing but what happens on the connection, unless RUST_LOG asks for more.
+    logging::init(LevelFilter::OFF);
+    let ws = match client(&args).connect().await {
+        Ok(ws) => ws,
+        Err(error) => return refused(&args, &error),
+    };
+    let ended = match Stop::listen() {
+        Ok(stop) => converse(&args, ws, &stop).await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(Ending::Closed { outcome, input }) => ExitCode::from(report(&outcome, &input)),
+        Ok(Ending::Interrupted) => std::process::exit(exit::INTERRUPTED),
+        Err(error) => fail(format_args!("{error}.")),
+    }
+}
+
+fn client(args: &ConnectArgs) -> Client {
+    let mut config = Config::default();
+    config.limits.message = Some(MAX_MESSAGE);
+    config.limits.frame = Some(MAX_MESSAGE);
+    let mut client = Client::new(&args.url).config(config);
+    for Header { name, value } in &args.headers {
+        client = client.header(name, value);
+    }
+    if let Some(origin) = &args.origin {
+        client = client.origin(origin);
+    }
+    if !args.subprotocols.is_empty() {
+        client = client.subprotocols(&args.subprotocols);
+    }
+    client
+}
+
+fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
+    let code = fail(format_args!("Failed to connect to {}: {}.", args.url, format::escape(&error.to_string())));
+    if let Some(response) = error.response().filter(|response| args.verbose && !response.body().is_empty()) {
+        warn(format_args!("The server said:"));
+        for line in String::from_utf8_lossy(response.body()).lines() {
+            warn(format_args!("  {}", format::escape(line)));
+        }
+    }
+    code
+}
+
+async fn converse(args: &ConnectArgs, ws: WebSocket, stop: &Stop) -> io::Result<Ending> {
+    let mut greeting = format!("Connected to {}.\n", args.url);
+    if args.verbose {
+        greeting.push_str(&negotiated(&ws));
+    }
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        io::stdout().write_all(greeting.as_bytes())?;
+        terminal::run(ws, stop).await
+    } else {
+        piped::run(ws, stop, args.wait, greeting).await
+    }
+}
+
+/// What the opening handshake agreed on, for `-v`.
+fn negotiated(ws: &WebSocket) -> String {
+    let extensions: Vec<_> = ws
+        .response()
+        .headers()
+        .get_all("sec-websocket-extensions")
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    let extensions = if extensions.is_empty() { "none".into() } else { extensions.join(", ") };
+    format!(
+        "Subprotocol: {}.\nExtensions: {}.\n",
+        format::escape(ws.subprotocol().unwrap_or("none")),
+        format::escape(&extensions),
+    )
+}
+
+/// Says how the connection ended, and turns it into the exit code.
+fn report(outcome: &Outcome, input: &Result<(), BadInput>) -> u8 {
+    // Whoever stopped reading our output does not want to know.
+    let _ = writeln!(io::stdout(), "{}", format::closed(outcome.code(), outcome.reason()));
+    if !outcome.is_clean() {
+        warn(format_args!("That was not a clean end: {}.", format::escape(&outcome.to_string())));
+    }
+    match input {
+        Err(BadInput::Unreadable(_) | BadInput::NotUtf8 { .. }) => exit::FAILED,
+        Ok(()) if outcome.is_normal() => exit::OK,
+        _ => exit::NOT_CLEAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_split_at_the_first_colon() {
+        let header = |argument: &str| argument.parse::<Header>().map(|h| (h.name, h.value));
+        assert_eq!(header("A: b:c "), Ok(("A".into(), "b:c".into())));
+        assert_eq!(header("A:"), Ok(("A".into(), String::new())));
+        assert!(header("no colon").is_err());
+    }
+
+    #[test]
+    fn waits() {
+        assert_eq!("forever".parse(), Ok(Wait::Forever));
+        assert_eq!("0".parse(), Ok(Wait::Quiet(Duration::ZERO)));
+        assert_eq!("2.5".parse(), Ok(Wait::Quiet(Duration::from_millis(2500))));
+        for bad in ["", "soon", "-1", "inf", "nan", "1e99"] {
+            assert!(bad.parse::<Wait>().is_err(), "{bad}");
+        }
+    }
+}

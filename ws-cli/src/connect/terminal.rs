@@ -1,0 +1,103 @@
+//! The interactive session: a prompt at the bottom, messages above it, the typing kept.
+
+use std::io;
+
+use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use ws_tokio::{CloseCode, Sender, WebSocket};
+
+use super::editor::{Editor, Effect};
+use super::screen::Screen;
+use super::{Ending, format};
+use crate::signals::Stop;
+
+/// How many messages are shown before keys are looked at again, when more arrive than a person can read.
+const BURST: usize = 256;
+
+/// Runs until the connection is closed by either side.
+pub(super) async fn run(mut ws: WebSocket, stop: &Stop) -> io::Result<Ending> {
+    // Sending may have to wait for the server to read; the prompt never does. A person fills this queue.
+    let (queue, lines) = mpsc::unbounded_channel();
+    tokio::spawn(send_lines(ws.sender(), lines));
+    // Letting go of the queue is how to leave: what is in it is sent, then the connection is closed.
+    let mut queue = Some(queue);
+    let mut keyboard = Some(EventStream::new());
+    let mut editor = Editor::default();
+    let mut screen = Screen::open()?;
+    screen.prompt(&editor);
+    loop {
+        screen.flush()?;
+        tokio::select! {
+            mut message = ws.recv() => for shown in 1.. {
+                let Ok(Some(arrived)) = message else {
+                    // Normal or not, the outcome tells more.
+                    drop(screen);
+                    return Ok(Ending::Closed { outcome: ws.closed().await, input: Ok(()) });
+                };
+                screen.message(&format::message(&arrived));
+                match ws.recv().now_or_never() {
+                    Some(next) if shown < BURST => message = next,
+                    _ => break,
+                }
+            },
+            event = next_event(&mut keyboard) => match (event, &queue) {
+                (Some(event), Some(lines)) => match act(&mut editor, event) {
+                    Effect::Line(line) => {
+                        screen.sent(&line);
+                        // Fails when the connection has just closed, which `recv` is about to tell.
+                        let _ = lines.send(line);
+                    }
+                    Effect::ClearScreen => screen.clear(),
+                    Effect::Quit => queue = None,
+                    Effect::Redraw => {}
+                    Effect::Nothing => continue,
+                },
+                (Some(event), None) if is_ctrl_c(&event) => return Ok(Ending::Interrupted),
+                (Some(_), None) => continue,
+                (None, _) => (keyboard, queue) = (None, None),
+            },
+            () = stop.requested() => queue = None,
+        }
+        match queue {
+            Some(_) => screen.prompt(&editor),
+            None => screen.erase_prompt(),
+        }
+    }
+}
+
+/// The next thing the terminal tells; `None` once it is gone, and then never again.
+async fn next_event(keyboard: &mut Option<EventStream>) -> Option<Event> {
+    match keyboard {
+        Some(events) => events.next().await?.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+fn act(editor: &mut Editor, event: Event) -> Effect {
+    match event {
+        Event::Key(key) => editor.key(key),
+        Event::Paste(text) => editor.paste(&text),
+        Event::Resize(..) => Effect::Redraw,
+        _ => Effect::Nothing,
+    }
+}
+
+fn is_ctrl_c(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Key(KeyEvent { code: KeyCode::Char('c'), modifiers: KeyModifiers::CONTROL, kind, .. })
+            if *kind != KeyEventKind::Release
+    )
+}
+
+/// Sends every line, then closes the connection.
+async fn send_lines(sender: Sender, mut lines: mpsc::UnboundedReceiver<String>) {
+    while let Some(line) = lines.recv().await {
+        if sender.send(line).await.is_err() {
+            return;
+        }
+    }
+    // The outcome is the session's to tell.
+    let _ = sender.close(CloseCode::NORMAL, "").await;
+}

@@ -1,0 +1,76 @@
+//! The `ws` program: talk to a WebSocket server from a terminal, or run a demo server for a browser.
+
+mod connect;
+mod logging;
+mod output;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What `ws` exits with. `2` (bad usage) is clap's.
+mod exit {
+    /// All went well; for `ws connect`, the connection ended normally.
+    pub(crate) const OK: u8 = 0;
+    /// Could not connect or listen, or could not read the input or write the output.
+    pub(crate) const FAILED: u8 = 1;
+    /// The connection was lost, or ended with a close code that is not a normal end.
+    pub(crate) const NOT_CLEAN: u8 = 3;
+    /// Interrupted a second time: gone without waiting. 128 + SIGINT, as shells count.
+    pub(crate) const INTERRUPTED: i32 = 130;
+}
+
+/// A WebSocket client for the terminal, and a demo server for the browser.
+#[derive(Debug, Parser)]
+#[command(name = "ws", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Try it, with two terminals and a browser:
+  ws serve                                  the demo server; open the page it names
+  ws connect ws://127.0.0.1:8765/chat       join its chat room from a terminal
+
+`ws COMMAND --help` tells more about each.")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Connect(connect::ConnectArgs),
+    Serve(serve::ServeArgs),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // A client has one connection: a thread for it, and this one for the program, so that a terminal or a pipe
+    // that does not take our output never keeps a ping from being answered.
+    if matches!(args.command, Command::Connect(_)) {
+        runtime.worker_threads(1);
+    }
+    let runtime = match runtime.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(format_args!("Cannot start: {error}.")),
+    };
+    let code = runtime.block_on(async {
+        match args.command {
+            Command::Connect(args) => connect::run(args).await,
+            Command::Serve(args) => serve::run(args).await,
+        }
+    });
+    // A read of standard input cannot be cancelled; the end of the process is what ends it.
+    runtime.shutdown_background();
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

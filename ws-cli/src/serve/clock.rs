@@ -1,0 +1,43 @@
+//! `/time`: the server's time, pushed when the server likes.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ws_tokio::{HandlerResult, WebSocket};
+
+/// The longest and the shortest pause between two messages.
+const PAUSE: std::ops::RangeInclusive<u64> = 200..=3000;
+
+/// Sends the time at random intervals, until the client goes. What it sends is ignored.
+pub(super) async fn run(mut ws: WebSocket) -> HandlerResult {
+    loop {
+        ws.send(now(Timestamp::now())).await?;
+        let pause = Duration::from_millis(rand::random_range(PAUSE));
+        let next = tokio::time::sleep(pause);
+        tokio::pin!(next);
+        loop {
+            tokio::select! {
+                () = &mut next => break,
+                message = ws.recv() => if message?.is_none() {
+                    return Ok(());
+                },
+            }
+        }
+    }
+}
+
+/// RFC 3339, in UTC, to the millisecond.
+fn now(timestamp: Timestamp) -> String {
+    format!("{timestamp:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_rfc_3339() {
+        let timestamp: Timestamp = "2026-11-05T09:03:07.5Z".parse().unwrap();
+        assert_eq!(now(timestamp), "2026-11-05T09:03:07.500Z");
+    }
+}

@@ -1,0 +1,185 @@
+//! `/counter`: a number everyone sees and everyone changes.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use ws_tokio::{HandlerResult, Message, WebSocket};
+
+use super::audience::Audience;
+
+/// The part of a bad request that goes to the log.
+const LOGGED: usize = 75;
+
+/// What a client may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Plus,
+    Minus,
+}
+
+/// What clients are told.
+#[derive(Debug)]
+enum Event<'a> {
+    Users { count: usize },
+    State { value: i64 },
+    Error { message: &'a str },
+}
+
+impl From<Event<'_>> for Message {
+    fn from(event: Event<'_>) -> Self {
+        Self::from(match event {
+            Event::Users { count } => format!(r#"{{"type":"users","count":{count}}}"#),
+            Event::State { value } => format!(r#"{{"type":"state","value":{value}}}"#),
+            Event::Error { message } => format!(r#"{{"type":"error","message":{}}}"#, Value::from(message)),
+        })
+    }
+}
+
+/// The counter. Every change and its announcement happen under one lock: no change is lost, and everyone sees the
+/// same values in the same order.
+#[derive(Default)]
+pub(super) struct Counter {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    value: i64,
+    audience: Audience,
+}
+
+impl Counter {
+    /// Runs one connection, until it closes.
+    pub(super) async fn join(&self, mut ws: WebSocket) -> HandlerResult {
+        self.state(|state| state.welcome(&ws));
+        let _membership = Membership { counter: self, id: ws.id() };
+        self.listen(&mut ws).await
+    }
+
+    async fn listen(&self, ws: &mut WebSocket) -> HandlerResult {
+        while let Some(message) = ws.recv().await? {
+            match parse(&message) {
+                Ok(action) => self.state(|state| state.act(action)),
+                Err(problem) => {
+                    let start: String = String::from_utf8_lossy(message.as_bytes()).chars().take(LOGGED).collect();
+                    tracing::warn!(client = ws.id(), message = ?start, problem, "a request makes no sense");
+                    self.state(|state| state.audience.send(ws.id(), Event::Error { message: &problem }.into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+        // Whatever panicked, the value and the list of members are still whole.
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Someone who counts; dropped, even by a panic, they leave.
+struct Membership<'a> {
+    counter: &'a Counter,
+    id: u64,
+}
+
+impl Drop for Membership<'_> {
+    fn drop(&mut self) {
+        self.counter.state(|state| state.leave(self.id));
+    }
+}
+
+impl State {
+    fn welcome(&mut self, ws: &WebSocket) {
+        self.audience.add(ws);
+        self.announce_users();
+        self.audience.send(ws.id(), Event::State { value: self.value }.into());
+    }
+
+    fn leave(&mut self, id: u64) {
+        self.audience.remove(id);
+        self.announce_users();
+    }
+
+    fn act(&mut self, action: Action) {
+        self.value = apply(self.value, action);
+        self.audience.broadcast(&Event::State { value: self.value }.into());
+    }
+
+    fn announce_users(&mut self) {
+        let count = self.audience.len();
+        self.audience.broadcast(&Event::Users { count }.into());
+    }
+}
+
+fn apply(value: i64, action: Action) -> i64 {
+    match action {
+        Action::Plus => value.saturating_add(1),
+        Action::Minus => value.saturating_sub(1),
+    }
+}
+
+/// What a message asks for, or why it makes no sense.
+fn parse(message: &Message) -> Result<Action, String> {
+    const EXPECTED: &str = r#"expected {"action":"plus"} or {"action":"minus"}"#;
+    let text = message.as_text().ok_or("expected text, not binary")?;
+    match serde_json::from_str::<Value>(text) {
+        Ok(request) if request == json!({"action": "plus"}) => Ok(Action::Plus),
+        Ok(request) if request == json!({"action": "minus"}) => Ok(Action::Minus),
+        Ok(_) => Err(EXPECTED.into()),
+        Err(error) => Err(format!("{EXPECTED}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(event: Event<'_>) -> String {
+        Message::from(event).as_text().unwrap().to_owned()
+    }
+
+    #[test]
+    fn events_have_exactly_these_forms() {
+        assert_eq!(json(Event::Users { count: 3 }), r#"{"type":"users","count":3}"#);
+        assert_eq!(json(Event::State { value: -7 }), r#"{"type":"state","value":-7}"#);
+        assert_eq!(json(Event::Error { message: "a \"b\"" }), r#"{"type":"error","message":"a \"b\""}"#);
+    }
+
+    #[test]
+    fn actions() {
+        assert_eq!(parse(&Message::from(r#"{"action":"plus"}"#)), Ok(Action::Plus));
+        assert_eq!(parse(&Message::from(" { \"action\" : \"minus\" }\n")), Ok(Action::Minus));
+    }
+
+    #[test]
+    fn anything_else_makes_no_sense() {
+        for bad in [
+            "",
+            "plus",
+            "null",
+            "[]",
+            r#""plus""#,
+            r#"["plus"]"#,
+            r#"{"action":{"plus":null}}"#,
+            r#"{}"#,
+            r#"{"action":"times"}"#,
+            r#"{"action":"Plus"}"#,
+            r#"{"action":null}"#,
+            r#"{"action":["plus"]}"#,
+            r#"{"action":"plus","by":2}"#,
+            r#"{"action":"plus"} {"action":"plus"}"#,
+            r#"{"type":"state","value":1}"#,
+        ] {
+            assert!(parse(&Message::from(bad)).is_err(), "{bad}");
+        }
+        assert!(parse(&Message::from(vec![0xff])).is_err());
+        assert!(parse(&Message::from("[".repeat(100_000))).is_err());
+    }
+
+    #[test]
+    fn the_value_stays_where_it_cannot_go_further() {
+        assert_eq!(apply(0, Action::Minus), -1);
+        assert_eq!(apply(i64::MAX, Action::Plus), i64::MAX);
+        assert_eq!(apply(i64::MIN, Action::Minus), i64::MIN);
+    }
+}

@@ -1,0 +1,288 @@
+//! The demo server, spoken to over its sockets.
+
+mod support;
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use support::{Demo, in_time, run, stderr, stdout, text};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use ws_tokio::{CloseCode, Message, WebSocket};
+
+/// A plain HTTP request; the whole response.
+async fn get(demo: &Demo, path: &str) -> String {
+    let mut stream = TcpStream::connect(&demo.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", demo.address);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    in_time(stream.read_to_string(&mut response)).await.unwrap();
+    response
+}
+
+#[tokio::test]
+async fn the_page_is_served() {
+    let demo = Demo::start().await;
+    let page = get(&demo, "/").await;
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+    assert!(page.to_lowercase().contains("content-type: text/html; charset=utf-8"), "{page}");
+    assert!(page.contains("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    // What a script that drives the page relies on.
+    for id in [
+        "chat-log",
+        "chat-input",
+        "chat-send",
+        "status-chat",
+        "counter-value",
+        "counter-plus",
+        "counter-minus",
+        "counter-error",
+        "users",
+        "status-counter",
+        "clock",
+        "clock-local",
+        "status-time",
+    ] {
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    // Nothing comes from elsewhere.
+    for elsewhere in ["src=\"", "http://", "https://", "url("] {
+        let page = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn other_requests_are_told_what_there_is() {
+    let demo = Demo::start().await;
+    let lost = get(&demo, "/lost").await;
+    assert!(lost.starts_with("HTTP/1.1 404 "), "{lost}");
+    for path in ["/echo", "/chat", "/counter", "/time"] {
+        assert!(lost.contains(path), "{lost}");
+        let response = get(&demo, path).await;
+        assert!(response.starts_with("HTTP/1.1 426 "), "{response}");
+        assert!(response.to_lowercase().contains("upgrade: websocket"), "{response}");
+    }
+    assert!(ws_tokio::connect(&demo.url("/lost")).await.is_err());
+    assert!(ws_tokio::connect(&demo.url("/")).await.is_err());
+}
+
+#[tokio::test]
+async fn echo_sends_back_what_it_gets() {
+    let demo = Demo::start().await;
+    let mut ws = demo.connect("/echo").await;
+    for message in
+        [Message::from("text"), Message::from(""), Message::from(vec![0, 255]), Message::from("é".repeat(99_999))]
+    {
+        ws.send(message.clone()).await.unwrap();
+        assert_eq!(in_time(ws.recv()).await.unwrap(), Some(message));
+    }
+    let outcome = in_time(ws.close(CloseCode::from(4321), "done")).await.unwrap();
+    assert_eq!((outcome.code(), outcome.is_clean()), (CloseCode::from(4321), true));
+}
+
+#[tokio::test]
+async fn everyone_reads_what_one_says() {
+    let demo = Demo::start().await;
+    let mut readers = [demo.connect("/chat").await, demo.connect("/chat").await, demo.connect("/chat").await];
+    let said = ["hello", "<b>markup</b>", "", "a\nb"];
+    // The others have joined once they have read a line of their own.
+    for reader in &mut readers {
+        reader.send("here").await.unwrap();
+        while !text(reader).await.ends_with("here") {}
+    }
+    for line in said {
+        readers[0].send(line).await.unwrap();
+    }
+    for reader in &mut readers {
+        let mut lines = Vec::new();
+        while lines.len() < said.len() {
+            let line = text(reader).await;
+            let (stamp, said) = line.split_at("[00:00:00] ".len());
+            assert!(is_stamp(stamp), "{line}");
+            if said != "here" {
+                lines.push(said.to_owned());
+            }
+        }
+        assert_eq!(lines, said);
+    }
+}
+
+fn is_stamp(stamp: &str) -> bool {
+    stamp.len() == 11
+        && stamp.bytes().zip(*b"[00:00:00] ").all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        })
+}
+
+#[tokio::test]
+async fn the_chat_is_text_only() {
+    let demo = Demo::start().await;
+    let mut ws = demo.connect("/chat").await;
+    ws.send(vec![1, 2, 3]).await.unwrap();
+    assert!(in_time(ws.recv()).await.is_err());
+    assert_eq!(in_time(ws.closed()).await.code(), CloseCode::UNSUPPORTED_DATA);
+}
+
+#[tokio::test]
+async fn who_does_not_read_does_not_hold_up_the_chat() {
+    let demo = Demo::start().await;
+    // A client that opens the connection, and never reads.
+    let mut stuck = TcpStream::connect(&demo.address).await.unwrap();
+    let request = format!(
+        "GET /chat HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        demo.address
+    );
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    stuck.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+
+    // More than any socket buffer and the queue's cap take together.
+    let mut talker = demo.connect("/chat").await;
+    let line = "x".repeat(256 << 10);
+    let start = Instant::now();
+    for _ in 0..100 {
+        talker.send(line.as_str()).await.unwrap();
+        assert!(text(&mut talker).await.ends_with(&line));
+    }
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn the_counter_tells_users_and_state() {
+    let demo = Demo::start().await;
+    let mut first = demo.connect("/counter").await;
+    assert_eq!(text(&mut first).await, r#"{"type":"users","count":1}"#);
+    assert_eq!(text(&mut first).await, r#"{"type":"state","value":0}"#);
+    first.send(r#"{"action":"minus"}"#).await.unwrap();
+    assert_eq!(text(&mut first).await, r#"{"type":"state","value":-1}"#);
+
+    let mut second = demo.connect("/counter").await;
+    assert_eq!(text(&mut second).await, r#"{"type":"users","count":2}"#);
+    assert_eq!(text(&mut second).await, r#"{"type":"state","value":-1}"#);
+    assert_eq!(text(&mut first).await, r#"{"type":"users","count":2}"#);
+
+    second.send(r#"{"action":"plus"}"#).await.unwrap();
+    for ws in [&mut first, &mut second] {
+        assert_eq!(text(ws).await, r#"{"type":"state","value":0}"#);
+    }
+    in_time(second.close(CloseCode::NORMAL, "")).await.unwrap();
+    assert_eq!(text(&mut first).await, r#"{"type":"users","count":1}"#);
+}
+
+#[tokio::test]
+async fn what_the_counter_does_not_understand_is_answered_with_an_error() {
+    let demo = Demo::start().await;
+    let mut ws = demo.connect("/counter").await;
+    text(&mut ws).await;
+    text(&mut ws).await;
+    let bad = ["", "plus", "{}", r#"{"action":"reset"}"#, r#"{"action":"plus","by":2}"#, "[[[[", "\u{0}"];
+    for message in bad.map(Message::from).into_iter().chain([Message::from(vec![0xff, 0xfe])]) {
+        ws.send(message).await.unwrap();
+        let answer = text(&mut ws).await;
+        assert!(answer.starts_with(r#"{"type":"error","message":""#) && answer.ends_with(r#""}"#), "{answer}");
+    }
+    ws.send(r#"{"action":"plus"}"#).await.unwrap();
+    assert_eq!(text(&mut ws).await, r#"{"type":"state","value":1}"#);
+}
+
+#[tokio::test]
+async fn fifty_clients_pressing_at_once_lose_nothing() {
+    const CLIENTS: usize = 50;
+    const PRESSES: usize = 20;
+    let demo = Demo::start().await;
+    let mut joined = Vec::new();
+    for _ in 0..CLIENTS {
+        joined.push(demo.connect("/counter").await);
+    }
+    let mut pressing = JoinSet::new();
+    for (number, mut ws) in joined.into_iter().enumerate() {
+        pressing.spawn(async move {
+            // Three press plus for every one that presses minus.
+            let action = if number % 4 == 3 { "minus" } else { "plus" };
+            for _ in 0..PRESSES {
+                ws.send(format!(r#"{{"action":"{action}"}}"#)).await.unwrap();
+            }
+            // The first state is the one at joining; each press is one more.
+            let mut values = Vec::new();
+            while values.len() < 1 + CLIENTS * PRESSES {
+                values.extend(value(&text(&mut ws).await));
+            }
+            (ws, values)
+        });
+    }
+    let seen: Vec<(WebSocket, Vec<i64>)> = in_time(pressing.join_all()).await;
+    let minus = CLIENTS / 4 * PRESSES;
+    let expected = i64::try_from(CLIENTS * PRESSES - 2 * minus).unwrap();
+    let distinct: HashSet<_> = seen.iter().map(|(_, values)| values).collect();
+    assert_eq!(distinct.len(), 1, "everyone sees the same values in the same order");
+    for values in distinct {
+        assert!(values.windows(2).all(|pair| (pair[0] - pair[1]).abs() == 1));
+        assert_eq!(values.last(), Some(&expected));
+    }
+}
+
+fn value(message: &str) -> Option<i64> {
+    message.strip_prefix(r#"{"type":"state","value":"#)?.strip_suffix('}')?.parse().ok()
+}
+
+#[tokio::test]
+async fn the_time_comes_now_and_then() {
+    let demo = Demo::start().await;
+    let mut ws = demo.connect("/time").await;
+    let mut last = String::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let time = text(&mut ws).await;
+        assert!(start.elapsed() < Duration::from_millis(3500));
+        // RFC 3339 in UTC sorts as text.
+        assert_eq!((time.len(), time.ends_with('Z')), ("2026-11-05T09:03:07.500Z".len(), true), "{time}");
+        assert!(time > last, "{time} after {last}");
+        last = time;
+    }
+    let outcome = in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    assert!(outcome.is_normal());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_closes_everyone_with_1001() {
+    use rustix::process::Signal;
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut demo = Demo::start().await;
+        assert_eq!(in_time(demo.lines.next_line()).await.unwrap().as_deref(), Some("Press Ctrl-C to stop."));
+        let mut open = Vec::new();
+        for path in ["/echo", "/chat", "/counter", "/time"] {
+            open.push(demo.connect(path).await);
+        }
+        support::signal(&demo.child, signal);
+        for ws in &mut open {
+            while in_time(ws.recv()).await.unwrap().is_some() {}
+            let outcome = in_time(ws.closed()).await;
+            assert_eq!((outcome.code(), outcome.is_clean()), (CloseCode::GOING_AWAY, true));
+        }
+        assert_eq!(in_time(demo.child.wait()).await.unwrap().code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told() {
+    let demo = Demo::start().await;
+    let output = run(&["serve", "--listen", &demo.address], "").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "");
+    assert!(stderr(&output).starts_with(&format!("Cannot listen on {}: ", demo.address)), "{}", stderr(&output));
+    assert!(stderr(&output).to_lowercase().contains("in use"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_bad_usage() {
+    for bad in ["8765", "localhost", ":1", "localhost:http", "127.0.0.1:65536"] {
+        let output = run(&["serve", "--listen", bad], "").await;
+        assert_eq!(output.status.code(), Some(2), "{bad}");
+    }
+}

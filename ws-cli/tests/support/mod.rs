@@ -1,0 +1,85 @@
+//! Running the real program.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use ws_tokio::{Message, WebSocket};
+
+/// What nothing in a test takes; a hang fails instead of hanging.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
+pub(crate) fn ws(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ws"));
+    command.args(arguments).env_remove("RUST_LOG").kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs `ws` to its end with this on its standard input.
+pub(crate) async fn run(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+    let mut child = ws(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.as_ref().to_owned();
+    // Beside reading the output, or a large input would wait for ever.
+    let feeding = tokio::spawn(async move { stdin.write_all(&input).await });
+    let output = in_time(child.wait_with_output()).await.unwrap();
+    let _ = feeding.await;
+    output
+}
+
+pub(crate) fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(TOO_LONG, future).await.expect("it took too long")
+}
+
+/// A running `ws serve`, on a port of its own.
+pub(crate) struct Demo {
+    pub(crate) child: Child,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+    /// The lines it prints after the first.
+    pub(crate) lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Demo {
+    pub(crate) async fn start() -> Self {
+        let mut child = ws(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = in_time(lines.next_line()).await.unwrap().expect("a line that tells the URL");
+        let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("a URL");
+        Self { child, address: address.to_owned(), lines }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.address)
+    }
+
+    pub(crate) async fn connect(&self, path: &str) -> WebSocket {
+        in_time(ws_tokio::connect(&self.url(path))).await.unwrap()
+    }
+}
+
+/// The next message, which has to be text.
+pub(crate) async fn text(ws: &mut WebSocket) -> String {
+    match in_time(ws.recv()).await {
+        Ok(Some(Message::Text(text))) => text.to_string(),
+        other => panic!("expected text, not {other:?}"),
+    }
+}
+
+#[cfg(unix)]
+pub(crate) fn signal(child: &Child, signal: rustix::process::Signal) {
+    let id = child.id().expect("a running process").try_into().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
+}
