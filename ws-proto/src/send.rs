@@ -46,6 +46,13 @@ impl Sender {
         &mut self.outgoing
     }
 
+    /// How many bytes wait to be written, pongs that can still be replaced included.
+    pub(crate) fn waiting(&self) -> usize {
+        let overhead = 2 + if self.keys.is_some() { 4 } else { 0 };
+        let pongs: usize = self.pongs.waiting.iter().map(|payload| payload.len() + overhead).sum();
+        self.outgoing.len() + pongs
+    }
+
     /// Whether nothing is queued or waiting to be.
     pub(crate) fn is_idle(&self) -> bool {
         self.outgoing.is_empty() && self.pongs.waiting.is_empty()

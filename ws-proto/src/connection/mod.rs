@@ -1,14 +1,16 @@
 //! The connection: what composes receiving, sending, the closing handshake and the deadlines.
 
+mod closing;
+mod deadlines;
+
 use alloc::boxed::Box;
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::mem;
 use core::time::Duration;
 
-use crate::close::{Cause, CloseCode, CloseFrame, Outcome};
+use crate::close::{Cause, CloseFrame};
 use crate::config::{Config, Role};
-use crate::error::{CloseError, SendError, Violation};
+use crate::error::{CloseError, SendError};
 use crate::event::{Event, Pong};
 use crate::frame::mask::MaskKeys;
 use crate::keepalive::{Keepalive, PingId};
@@ -282,7 +284,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When the code must not travel (RFC 6455 §7.4); [`CloseCode::NO_STATUS`] stands for a Close frame without a body
+    /// When the code must not travel (RFC 6455 §7.4); [`CloseFrame::EMPTY`] stands for a Close frame without a body
     /// and is fine.
     pub fn close(&mut self, frame: CloseFrame, now: Timestamp) -> Result<(), CloseError> {
         if !frame.is_empty() && !frame.code.may_be_sent() {
@@ -302,78 +304,6 @@ impl Connection {
             self.sender.queue_pongs(&self.config.limits);
         }
         self.sender.outgoing_mut()
-    }
-
-    // ---- time ----
-
-    /// Sets the deadlines that follow from what has been read and written, and returns the earliest. Call it after
-    /// each round of I/O, with the time of that round.
-    pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if self.state == State::Ended {
-            return None;
-        }
-        let deadlines = &self.config.deadlines;
-
-        let written = self.sender.outgoing().written();
-        if self.sender.is_idle() {
-            self.timers.set(Timer::WriteStall, None);
-        } else if self.timers.get(Timer::WriteStall).is_none() || written != self.written_mark {
-            self.written_mark = written;
-            self.timers.set(Timer::WriteStall, deadlines.write_stall.map(|stall| now + stall));
-        }
-
-        if self.state.receives() {
-            let progress = self.receiver.progress();
-            if !self.receiver.is_midway(self.config.delivery) {
-                self.timers.set(Timer::MessageProgress, None);
-            } else if self.timers.get(Timer::MessageProgress).is_none() {
-                self.progress_mark = progress;
-                self.timers.set(Timer::MessageProgress, deadlines.message_progress.map(|time| now + time));
-            }
-            if self.timers.get(Timer::Pong).is_none() && self.keepalive.is_waiting_for_peer(written) {
-                self.timers.set(Timer::Pong, deadlines.pong.map(|time| now + time));
-            }
-        } else if self.state == State::Failing && self.sender.is_idle() && !self.discarding {
-            // All is written: from here on it is only about letting the peer read it.
-            self.discarding = true;
-            let close = self.timers.get(Timer::Close).unwrap_or(now);
-            self.timers.set(Timer::Close, Some(close.min(now + deadlines.discard)));
-        }
-        self.timers.next()
-    }
-
-    /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that
-    /// wait for bytes of the peer stand still meanwhile, and start afresh when reading goes on.
-    pub fn set_paused(&mut self, paused: bool, now: Timestamp) {
-        if self.paused && !paused {
-            let deadlines = &self.config.deadlines;
-            for (timer, time) in [(Timer::Pong, deadlines.pong), (Timer::MessageProgress, deadlines.message_progress)] {
-                if self.timers.get(timer).is_some() {
-                    self.timers.set(timer, time.map(|time| now + time));
-                }
-            }
-        }
-        self.paused = paused;
-    }
-
-    /// Acts on the deadlines that have passed: sends a keepalive ping, or ends the connection.
-    pub fn handle_timeout(&mut self, now: Timestamp) -> Option<Event<'static>> {
-        // What came in or went out by now counts, even if nobody has asked for the deadlines since.
-        self.poll_timeout(now);
-        while let Some(timer) = self.timers.take_due(now) {
-            let event = match timer {
-                Timer::Ping => self.ping_is_due(now),
-                Timer::Pong => self.pong_is_due(now),
-                Timer::MessageProgress => self.progress_is_due(now),
-                Timer::WriteStall => self.end(Cause::WriteStall),
-                Timer::Answer => self.conclude(now),
-                Timer::Close => self.end(Cause::CloseTimeout),
-            };
-            if event.is_some() {
-                return event;
-            }
-        }
-        None
     }
 
     // ---- the transport, and what can be asked ----
@@ -414,7 +344,7 @@ impl Connection {
 
     /// How many bytes wait to be written.
     pub fn queued(&self) -> usize {
-        self.sender.outgoing().len()
+        self.sender.waiting()
     }
 
     /// Whether [`Limits::high_water`](crate::Limits::high_water) is reached, and senders should wait.
@@ -425,161 +355,5 @@ impl Connection {
     /// The round-trip time of the last ping that was answered.
     pub fn latency(&self) -> Option<Duration> {
         self.keepalive.latency()
-    }
-
-    // ---- closing ----
-
-    fn peer_closed<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
-        // An echo of the code, and no reason: what RFC 6455 §5.5.1 asks for.
-        let echo = CloseFrame { code: frame.code, reason: Default::default() };
-        self.received = Some(frame);
-        self.cause.get_or_insert(Cause::Peer);
-        self.answer_with(echo, now)
-    }
-
-    fn violated<'i>(&mut self, violation: Violation, now: Timestamp) -> Option<Event<'i>> {
-        self.cause = Some(Cause::Violation(violation));
-        self.answer_with(CloseFrame::new(violation.close_code(), violation.to_string()), now)
-    }
-
-    /// Answers the peer's Close, or its fault (RFC 6455 §7.1.7): now, or when the application is ready.
-    fn answer_with<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
-        self.answer = Some(frame);
-        if !self.putting_off || !self.step(Step::PutOff) {
-            return self.conclude(now);
-        }
-        self.receiver.release();
-        let stall = self.timers.get(Timer::WriteStall);
-        self.timers.clear();
-        self.timers.set(Timer::WriteStall, stall);
-        self.timers.set(Timer::Answer, Some(now + self.config.deadlines.answer));
-        None
-    }
-
-    /// Ends the connection with an error Close, because the peer is silent.
-    fn give_up<'i>(&mut self, cause: Cause, code: CloseCode, now: Timestamp) -> Option<Event<'i>> {
-        let frame = CloseFrame::new(code, cause.to_string());
-        self.step(Step::Fail).then(|| self.send_close(frame, now))?;
-        self.cause = Some(cause);
-        self.closed()
-    }
-
-    /// Ends the connection without another word.
-    fn end<'i>(&mut self, cause: Cause) -> Option<Event<'i>> {
-        let reported = self.state.is_over();
-        if !self.step(Step::End) {
-            return None;
-        }
-        self.sender.release();
-        self.timers.clear();
-        if reported {
-            return None;
-        }
-        // A Close that came, or a fault that was found, says more than how the transport ended after it.
-        if self.received.is_none() && !matches!(self.cause, Some(Cause::Violation(_))) {
-            self.cause = Some(cause);
-        }
-        self.closed()
-    }
-
-    /// Queues our Close, unless it was sent before, and gives the rest of the connection a deadline.
-    fn send_close(&mut self, frame: CloseFrame, now: Timestamp) {
-        let close = self.timers.get(Timer::Close).unwrap_or(now + self.config.deadlines.close);
-        let stall = self.timers.get(Timer::WriteStall);
-        self.timers.clear();
-        self.timers.set(Timer::Close, Some(close));
-        self.timers.set(Timer::WriteStall, stall);
-        if self.sent.is_none() {
-            self.sender.close(&frame);
-            self.sent = Some(frame);
-        }
-    }
-
-    /// Nothing will be received any more: what was held for it goes, and the outcome is reported.
-    fn closed<'i>(&mut self) -> Option<Event<'i>> {
-        self.receiver.release();
-        self.keepalive.release();
-        Some(Event::Closed(Outcome {
-            sent: self.sent.clone(),
-            received: self.received.clone(),
-            cause: self.cause.clone().unwrap_or(Cause::Local),
-        }))
-    }
-
-    /// Whether all is written and nothing may follow. The server closes first (RFC 6455 §7.1.1); after an error
-    /// whoever found it does.
-    fn says_half_close(&self) -> bool {
-        let closes_first = match self.state {
-            State::Exchanged => self.role == Role::Server,
-            State::Failing => true,
-            State::Open | State::CloseSent | State::Ending | State::Ended => false,
-        };
-        closes_first && self.sender.is_idle()
-    }
-
-    /// Input after the end is thrown away; after an error Close only so much of it.
-    fn discard(&mut self, n: usize) {
-        if self.discarding {
-            self.discarded = self.discarded.saturating_add(n);
-            if self.discarded > self.config.limits.discard {
-                self.end(Cause::Aborted);
-            }
-        }
-    }
-
-    // ---- deadlines ----
-
-    fn ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| now + interval));
-        let is_free = match self.config.deadlines.pong {
-            Some(_) => !self.keepalive.is_waiting(),
-            None => !self.keepalive.is_queued(self.sender.outgoing().written()),
-        };
-        if self.state == State::Open && is_free {
-            self.queue_ping(now, true);
-        }
-        None
-    }
-
-    fn queue_ping(&mut self, now: Timestamp, keepalive: bool) -> Option<PingId> {
-        let id = self.keepalive.next_id();
-        let end = self.sender.ping(&id.payload(), &self.config.limits)?;
-        self.keepalive.sent(id, now, end, keepalive);
-        Some(id)
-    }
-
-    fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        if let Some(time) = self.config.deadlines.pong {
-            // While a message is coming in, its bytes are life enough; and while nobody reads, nothing can be told.
-            let alive = if self.paused { now } else { self.last_piece } + time;
-            if alive > now {
-                self.timers.set(Timer::Pong, Some(alive));
-                return None;
-            }
-        }
-        self.give_up(Cause::KeepaliveTimeout, CloseCode::INTERNAL_ERROR, now)
-    }
-
-    fn progress_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        let progress = self.receiver.progress();
-        let moved = self.paused
-            || progress.messages != self.progress_mark.messages
-            || progress.bytes - self.progress_mark.bytes >= self.config.limits.progress as u64;
-        if moved {
-            self.progress_mark = progress;
-            self.timers.set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| now + time));
-            return None;
-        }
-        self.give_up(Cause::MessageTimeout, CloseCode::POLICY_VIOLATION, now)
-    }
-
-    fn step(&mut self, step: Step) -> bool {
-        match self.state.after(step) {
-            Some(next) => {
-                self.state = next;
-                true
-            }
-            None => false,
-        }
     }
 }

@@ -1,0 +1,122 @@
+//! A connection's end, whoever sets it off (RFC 6455 §7).
+
+use alloc::string::ToString;
+
+use crate::close::{Cause, CloseCode, CloseFrame, Outcome};
+use crate::config::Role;
+use crate::connection::Connection;
+use crate::error::Violation;
+use crate::event::Event;
+use crate::state::{State, Step};
+use crate::time::Timestamp;
+use crate::timer::Timer;
+
+impl Connection {
+    pub(super) fn peer_closed<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
+        // An echo of the code, and no reason: what RFC 6455 §5.5.1 asks for.
+        let echo = CloseFrame { code: frame.code, reason: Default::default() };
+        self.received = Some(frame);
+        self.cause.get_or_insert(Cause::Peer);
+        self.answer_with(echo, now)
+    }
+
+    pub(super) fn violated<'i>(&mut self, violation: Violation, now: Timestamp) -> Option<Event<'i>> {
+        self.cause = Some(Cause::Violation(violation));
+        self.answer_with(CloseFrame::new(violation.close_code(), violation.to_string()), now)
+    }
+
+    /// Answers the peer's Close, or its fault (RFC 6455 §7.1.7): now, or when the application is ready.
+    pub(super) fn answer_with<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
+        self.answer = Some(frame);
+        if !self.putting_off || !self.step(Step::PutOff) {
+            return self.conclude(now);
+        }
+        self.receiver.release();
+        let stall = self.timers.get(Timer::WriteStall);
+        self.timers.clear();
+        self.timers.set(Timer::WriteStall, stall);
+        self.timers.set(Timer::Answer, Some(now + self.config.deadlines.answer));
+        None
+    }
+
+    /// Ends the connection with an error Close, because the peer is silent.
+    pub(super) fn give_up<'i>(&mut self, cause: Cause, code: CloseCode, now: Timestamp) -> Option<Event<'i>> {
+        let frame = CloseFrame::new(code, cause.to_string());
+        self.step(Step::Fail).then(|| self.send_close(frame, now))?;
+        self.cause = Some(cause);
+        self.closed()
+    }
+
+    /// Ends the connection without another word.
+    pub(super) fn end<'i>(&mut self, cause: Cause) -> Option<Event<'i>> {
+        let reported = self.state.is_over();
+        if !self.step(Step::End) {
+            return None;
+        }
+        self.sender.release();
+        self.timers.clear();
+        if reported {
+            return None;
+        }
+        // A Close that came, or a fault that was found, says more than how the transport ended after it.
+        if self.received.is_none() && !matches!(self.cause, Some(Cause::Violation(_))) {
+            self.cause = Some(cause);
+        }
+        self.closed()
+    }
+
+    /// Queues our Close, unless it was sent before, and gives the rest of the connection a deadline.
+    pub(super) fn send_close(&mut self, frame: CloseFrame, now: Timestamp) {
+        let close = self.timers.get(Timer::Close).unwrap_or(now + self.config.deadlines.close);
+        let stall = self.timers.get(Timer::WriteStall);
+        self.timers.clear();
+        self.timers.set(Timer::Close, Some(close));
+        self.timers.set(Timer::WriteStall, stall);
+        if self.sent.is_none() {
+            self.sender.close(&frame);
+            self.sent = Some(frame);
+        }
+    }
+
+    /// Nothing will be received any more: what was held for it goes, and the outcome is reported.
+    pub(super) fn closed<'i>(&mut self) -> Option<Event<'i>> {
+        self.receiver.release();
+        self.keepalive.release();
+        Some(Event::Closed(Outcome {
+            sent: self.sent.clone(),
+            received: self.received.clone(),
+            cause: self.cause.clone().unwrap_or(Cause::Local),
+        }))
+    }
+
+    /// Whether all is written and nothing may follow. The server closes first (RFC 6455 §7.1.1); after an error
+    /// whoever found it does.
+    pub(super) fn says_half_close(&self) -> bool {
+        let closes_first = match self.state {
+            State::Exchanged => self.role == Role::Server,
+            State::Failing => true,
+            State::Open | State::CloseSent | State::Ending | State::Ended => false,
+        };
+        closes_first && self.sender.is_idle()
+    }
+
+    /// Input after the end is thrown away; after an error Close only so much of it.
+    pub(super) fn discard(&mut self, n: usize) {
+        if self.discarding {
+            self.discarded = self.discarded.saturating_add(n);
+            if self.discarded > self.config.limits.discard {
+                self.end(Cause::Aborted);
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step) -> bool {
+        match self.state.after(step) {
+            Some(next) => {
+                self.state = next;
+                true
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A connection's deadlines: set lazily, once per round of I/O and never per message.
+
+use crate::close::{Cause, CloseCode};
+use crate::connection::Connection;
+use crate::event::Event;
+use crate::keepalive::PingId;
+use crate::state::State;
+use crate::time::Timestamp;
+use crate::timer::Timer;
+
+impl Connection {
+    /// Sets the deadlines that follow from what has been read and written, and returns the earliest. Call it after
+    /// each round of I/O, with the time of that round.
+    pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.state == State::Ended {
+            return None;
+        }
+        let deadlines = &self.config.deadlines;
+
+        let written = self.sender.outgoing().written();
+        if self.sender.is_idle() {
+            self.timers.set(Timer::WriteStall, None);
+        } else if self.timers.get(Timer::WriteStall).is_none() || written != self.written_mark {
+            self.written_mark = written;
+            self.timers.set(Timer::WriteStall, deadlines.write_stall.map(|stall| now + stall));
+        }
+
+        if self.state.receives() {
+            let progress = self.receiver.progress();
+            if !self.receiver.is_midway(self.config.delivery) {
+                self.timers.set(Timer::MessageProgress, None);
+            } else if self.timers.get(Timer::MessageProgress).is_none() {
+                self.progress_mark = progress;
+                self.timers.set(Timer::MessageProgress, deadlines.message_progress.map(|time| now + time));
+            }
+            if self.timers.get(Timer::Pong).is_none() && self.keepalive.is_waiting_for_peer(written) {
+                self.timers.set(Timer::Pong, deadlines.pong.map(|time| now + time));
+            }
+        } else if self.state == State::Failing && self.sender.is_idle() && !self.discarding {
+            // All is written: from here on it is only about letting the peer read it.
+            self.discarding = true;
+            let close = self.timers.get(Timer::Close).unwrap_or(now);
+            self.timers.set(Timer::Close, Some(close.min(now + deadlines.discard)));
+        }
+        self.timers.next()
+    }
+
+    /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that
+    /// wait for bytes of the peer stand still meanwhile, and start afresh when reading goes on.
+    pub fn set_paused(&mut self, paused: bool, now: Timestamp) {
+        if self.paused && !paused {
+            let deadlines = &self.config.deadlines;
+            for (timer, time) in [(Timer::Pong, deadlines.pong), (Timer::MessageProgress, deadlines.message_progress)] {
+                if self.timers.get(timer).is_some() {
+                    self.timers.set(timer, time.map(|time| now + time));
+                }
+            }
+        }
+        self.paused = paused;
+    }
+
+    /// Acts on the deadlines that have passed: sends a keepalive ping, or ends the connection.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Option<Event<'static>> {
+        // What came in or went out by now counts, even if nobody has asked for the deadlines since.
+        self.poll_timeout(now);
+        while let Some(timer) = self.timers.take_due(now) {
+            let event = match timer {
+                Timer::Ping => self.ping_is_due(now),
+                Timer::Pong => self.pong_is_due(now),
+                Timer::MessageProgress => self.progress_is_due(now),
+                Timer::WriteStall => self.end(Cause::WriteStall),
+                Timer::Answer => self.conclude(now),
+                Timer::Close => self.end(Cause::CloseTimeout),
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+
+    pub(super) fn ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
+        self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| now + interval));
+        let is_free = match self.config.deadlines.pong {
+            Some(_) => !self.keepalive.is_waiting(),
+            None => !self.keepalive.is_queued(self.sender.outgoing().written()),
+        };
+        if self.state == State::Open && is_free {
+            self.queue_ping(now, true);
+        }
+        None
+    }
+
+    pub(super) fn queue_ping(&mut self, now: Timestamp, keepalive: bool) -> Option<PingId> {
+        let id = self.keepalive.next_id();
+        let end = self.sender.ping(&id.payload(), &self.config.limits)?;
+        self.keepalive.sent(id, now, end, keepalive);
+        Some(id)
+    }
+
+    pub(super) fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
+        if let Some(time) = self.config.deadlines.pong {
+            // While a message is coming in, its bytes are life enough; and while nobody reads, nothing can be told.
+            let alive = if self.paused { now } else { self.last_piece } + time;
+            if alive > now {
+                self.timers.set(Timer::Pong, Some(alive));
+                return None;
+            }
+        }
+        self.give_up(Cause::KeepaliveTimeout, CloseCode::INTERNAL_ERROR, now)
+    }
+
+    pub(super) fn progress_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
+        let progress = self.receiver.progress();
+        let moved = self.paused
+            || progress.messages != self.progress_mark.messages
+            || progress.bytes - self.progress_mark.bytes >= self.config.limits.progress as u64;
+        if moved {
+            self.progress_mark = progress;
+            self.timers.set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| now + time));
+            return None;
+        }
+        self.give_up(Cause::MessageTimeout, CloseCode::POLICY_VIOLATION, now)
+    }
+}

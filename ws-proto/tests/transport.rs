@@ -1,0 +1,298 @@
+//! RFC 6455 §7.1.1 and §7.1.7: who lets go of the transport, and when. The server closes first, whoever began the
+//! closing handshake; after a fault it is who found it, once the other has had its time to read the Close frame.
+
+mod common;
+
+use common::*;
+use ws_proto::Transport::{HalfClose, Open};
+use ws_proto::{Buf, Cause, Config, Role, Violation};
+
+const DISCARD: usize = 1 << 20;
+
+fn stuck(role: Role) -> End {
+    let mut end = End::new(role, &Config::default());
+    end.writable = false;
+    end
+}
+
+fn peer_closes(end: &mut End) {
+    end.read_frame(CLOSE, close_body(1000, ""));
+}
+
+fn peer_breaks_the_protocol(end: &mut End) {
+    end.read_frame(0x83, "");
+}
+
+#[test]
+fn an_open_connection_keeps_the_transport() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        for input in [to(role, TEXT, "t"), to(role, PING, "p"), to(role, TEXT_BEGINS, "t"), vec![0x80]] {
+            end.read(input);
+            assert_eq!(end.transport(), Open);
+        }
+    }
+}
+
+#[test]
+fn the_server_half_closes_once_both_closes_are_there_and_ours_is_written() {
+    // Whoever closed first.
+    let closings: [fn(&mut End); 2] = [peer_closes, |end| {
+        end.close(1000, "");
+        assert_eq!(end.transport(), Open);
+        peer_closes(end);
+    }];
+    for closing in closings {
+        let mut end = stuck(Role::Server);
+        end.connection.send("before".into()).unwrap();
+        closing(&mut end);
+        while end.connection.outgoing().has_remaining() {
+            assert_eq!(end.transport(), Open);
+            end.take(1);
+        }
+        assert_eq!(end.transport(), HalfClose);
+        assert_eq!(end.transport(), HalfClose, "until it is over");
+        end.read_frame(TEXT, "discarded");
+        assert_eq!(end.transport(), HalfClose);
+        end.eof();
+        end.assert_over();
+    }
+}
+
+#[test]
+fn the_client_waits_for_the_server_to_close_first() {
+    let closings: [fn(&mut End); 2] = [peer_closes, |end| {
+        end.close(1000, "");
+        peer_closes(end);
+    }];
+    for closing in closings {
+        let mut end = End::new(Role::Client, &Config::default());
+        closing(&mut end);
+        assert_eq!(end.transport(), Open);
+        end.wait_until(just_before(10));
+        assert_eq!(end.transport(), Open);
+        end.eof();
+        end.assert_over();
+    }
+}
+
+#[test]
+fn a_close_that_nobody_answers_does_not_half_close() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.close(1000, "");
+        end.read_frame(TEXT, "still talking");
+        assert_eq!(end.transport(), Open, "we still read, and the peer's answer is awaited");
+        end.wait_until(at(10));
+        end.assert_over();
+    }
+}
+
+#[test]
+fn who_finds_a_fault_half_closes_once_its_close_is_written() {
+    for role in ROLES {
+        let mut end = stuck(role);
+        end.connection.send("before".into()).unwrap();
+        peer_breaks_the_protocol(&mut end);
+        while end.connection.outgoing().has_remaining() {
+            assert_eq!(end.transport(), Open);
+            end.take(1);
+        }
+        end.settle();
+        end.assert_violated(1002, Violation::ReservedOpcode(3));
+        end.eof();
+        end.assert_over();
+    }
+}
+
+#[test]
+fn an_error_close_is_written_even_when_the_peer_has_said_all() {
+    for role in ROLES {
+        let endings: [fn(&mut End); 2] = [peer_closes, peer_breaks_the_protocol];
+        for ending in endings {
+            let mut end = stuck(role);
+            ending(&mut end);
+            end.eof();
+            while end.connection.outgoing().has_remaining() {
+                assert_eq!(end.transport(), Open);
+                end.take(1);
+            }
+            assert_eq!(end.payloads(CLOSE).len(), 1);
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn after_a_fault_up_to_one_mib_is_discarded() {
+    for role in ROLES {
+        for size in [1000, 65_536, DISCARD] {
+            let mut end = End::new(role, &Config::default());
+            peer_breaks_the_protocol(&mut end);
+            let mut left = DISCARD;
+            while left > 0 {
+                let n = left.min(size);
+                end.read(vec![0xFF; n]);
+                left -= n;
+                assert_eq!(end.transport(), HalfClose, "{left} bytes are still all right");
+            }
+            end.read([0xFF]);
+            end.assert_over();
+            assert_eq!(end.seen.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn how_much_is_discarded_can_be_set() {
+    for role in ROLES {
+        for limit in [0, 10] {
+            let mut end = End::new(role, &config(|config| config.limits.discard = limit));
+            peer_breaks_the_protocol(&mut end);
+            end.read(vec![0; limit]);
+            assert_eq!(end.transport(), HalfClose);
+            end.read([0]);
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn what_came_before_our_error_close_was_written_does_not_count() {
+    // It may be in the same read, and tells nothing of whether the peer listens.
+    for role in ROLES {
+        let mut end = stuck(role);
+        end.read([to(role, 0x83, ""), vec![0; 2 * DISCARD]].concat());
+        end.read(vec![0; 2 * DISCARD]);
+        assert_eq!(end.transport(), Open);
+        end.writable = true;
+        end.settle();
+        assert_eq!(end.transport(), HalfClose);
+        end.read(vec![0; DISCARD]);
+        assert_eq!(end.transport(), HalfClose);
+        end.read([0]);
+        end.assert_over();
+    }
+}
+
+#[test]
+fn after_a_fault_discarding_ends_after_2_seconds() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(at(3));
+        peer_breaks_the_protocol(&mut end);
+        for millis in (0..2000).step_by(100) {
+            end.wait_until(at(3) + std::time::Duration::from_millis(millis));
+            end.read([0xFF; 100]);
+            assert_eq!(end.transport(), HalfClose);
+        }
+        end.wait_until(at(5));
+        end.assert_over();
+    }
+}
+
+#[test]
+fn what_timeouts_find_is_closed_like_a_fault() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(at(40));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+        assert_eq!(end.deadline(), Some(at(42)));
+        end.eof();
+        end.assert_over();
+
+        let mut end = End::new(role, &deadlines(|config| config.deadlines.message_progress = Some(secs(60))));
+        end.read([TEXT]);
+        end.wait_until(at(60));
+        end.assert_failed(1008, Cause::MessageTimeout);
+        assert_eq!(end.deadline(), Some(at(62)));
+        end.wait_until(at(62));
+        end.assert_over();
+    }
+}
+
+#[test]
+fn without_a_close_the_transport_is_let_go_at_once() {
+    for role in ROLES {
+        let endings: [fn(&mut End); 3] = [|end| end.eof(), |end| end.fail(), |end| end.abort()];
+        for before in [|_: &mut End| (), |end: &mut End| end.close(1000, "")] {
+            for ending in endings {
+                let mut end = stuck(role);
+                end.connection.send("lost".into()).unwrap();
+                before(&mut end);
+                ending(&mut end);
+                end.assert_over();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_transport_that_fails_during_the_farewell_is_let_go_at_once() {
+    for role in ROLES {
+        let farewells: [fn(&mut End); 2] = [peer_closes, peer_breaks_the_protocol];
+        for farewell in farewells {
+            for is_written in [false, true] {
+                let enders: [fn(&mut End); 2] = [|end| end.fail(), |end| end.abort()];
+                for gone in enders {
+                    let mut end = stuck(role);
+                    end.writable = is_written;
+                    farewell(&mut end);
+                    let seen = end.seen.clone();
+                    gone(&mut end);
+                    assert_eq!(end.seen, seen, "the end was reported before");
+                    end.assert_over();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn once_over_it_stays_over() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        peer_closes(&mut end);
+        end.eof();
+        for _ in 0..3 {
+            end.assert_over();
+            end.read_frame(TEXT, "late");
+            end.read_frame(CLOSE, "\x03");
+            end.read(vec![0xFF; 2 * DISCARD]);
+            end.eof();
+            end.fail();
+            end.abort();
+            end.jump_to(end.now + secs(100));
+        }
+        assert_eq!(end.seen.len(), 1);
+        assert_eq!(end.payloads(CLOSE).len(), 1);
+    }
+}
+
+#[test]
+fn f24_eof_in_every_state() {
+    let open: [fn(&mut End); 6] = [
+        |_| (),
+        |end| end.read([TEXT]),
+        |end| end.read(header_to(end.role(), TEXT, 4)),
+        |end| end.read(header_to(end.role(), PING, 4)),
+        |end| end.read_frame(TEXT_BEGINS, "t"),
+        |end| end.close(1000, ""),
+    ];
+    let reported: [fn(&mut End); 4] = [peer_closes, peer_breaks_the_protocol, |end| end.abort(), |end| end.eof()];
+    for role in ROLES {
+        for (reach, is_reported) in open.into_iter().zip([false; 6]).chain(reported.into_iter().zip([true; 4])) {
+            let mut end = End::new(role, &Config::default());
+            reach(&mut end);
+            let before = end.seen.clone();
+            assert_eq!(end.outcome().is_some(), is_reported);
+            end.eof();
+            end.eof();
+            match is_reported {
+                true => assert_eq!(end.seen, before),
+                false => assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::Eof)),
+            }
+            end.assert_over();
+        }
+    }
+}
