@@ -10,8 +10,11 @@ use crate::frame::{FrameHeader, codec, mask};
 /// Payloads from this size on are kept by reference instead of being copied next to their header.
 const REFERENCE_FROM: usize = 4 << 10;
 
-/// Copied bytes are gathered in segments of about this size.
+/// Copied bytes are gathered in segments of about this size,
 const SEGMENT: usize = 64 << 10;
+
+/// which begin with room for some small messages.
+const FIRST_ROOM: usize = 1000;
 
 /// Frames waiting to be written, oldest first: a [`bytes::Buf`] whose
 /// [`chunks_vectored`](Buf::chunks_vectored) gives what one vectored write can take.
@@ -89,7 +92,7 @@ impl Outgoing {
     #[inline]
     fn append(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>)) {
         if !matches!(self.segments.back(), Some(Segment::Copied { bytes, .. }) if bytes.len() + size <= SEGMENT) {
-            self.segments.push_back(Segment::Copied { bytes: Vec::with_capacity(size), read: 0 });
+            self.segments.push_back(Segment::Copied { bytes: Vec::with_capacity(size.max(FIRST_ROOM)), read: 0 });
         }
         if let Some(Segment::Copied { bytes, .. }) = self.segments.back_mut() {
             let before = bytes.len();

@@ -55,7 +55,7 @@ Examples:
   printf 'one\\ntwo\\n' | ws connect ws://127.0.0.1:8765/echo
   ws connect --wait forever ws://127.0.0.1:8765/time < /dev/null | head -n 5")]
 pub(crate) struct ConnectArgs {
-    /// Where to connect: ws://HOST[:PORT]/PATH
+    /// Where to connect: ws://HOST:PORT/PATH
     #[arg(value_name = "URL")]
     url: String,
 

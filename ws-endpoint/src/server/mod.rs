@@ -98,8 +98,8 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Accepts only requests from these origins, such as `https://example.com`; others get 403 (RFC 6455 §10.2).
-    /// Requests without an `Origin` header, which no browser sends, are refused too; see [`origins_or_none`]
-    /// (Self::origins_or_none).
+    /// Requests without an `Origin` header, which no browser sends, are refused too, unless
+    /// [`origins_or_none`](Self::origins_or_none) is used.
     #[must_use]
     pub fn origins(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         match Origins::new(origins) {
