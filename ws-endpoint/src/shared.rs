@@ -69,6 +69,8 @@ pub(crate) struct State {
     pings: Vec<PingWait>,
     next_ping: u64,
     pub(crate) receiver: Option<Waker>,
+    /// Whether the application waits for nothing but the end.
+    pub(crate) awaits_end: bool,
     pub(crate) driver: Option<Waker>,
     /// Who waits for anything else: room, a flush, a pong, the end.
     waiters: Vec<Waker>,
@@ -119,6 +121,7 @@ impl Shared {
                 pings: Vec::new(),
                 next_ping: 0,
                 receiver: None,
+                awaits_end: false,
                 driver: None,
                 waiters: Vec::new(),
             }),
@@ -216,7 +219,8 @@ impl State {
 
     /// Whether the application has dealt with all that came in: it waits for more, or wants no more.
     pub(crate) fn is_caught_up(&self) -> bool {
-        self.inbound.is_empty() && (self.receiver.is_some() || self.handle_dropped || self.close_request.is_some())
+        let wants_no_more = self.awaits_end || self.handle_dropped || self.close_request.is_some();
+        self.inbound.is_empty() && (self.receiver.is_some() || wants_no_more)
     }
 
     /// Whether there is something the driver would do at once.

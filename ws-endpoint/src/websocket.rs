@@ -14,7 +14,7 @@ use ws_proto::{CloseCode, CloseFrame, Message, Outcome};
 
 use crate::error::Error;
 use crate::sender::Sender;
-use crate::shared::wake;
+use crate::shared::{Shared, wake};
 
 /// An open WebSocket: receives, and sends like a [`Sender`].
 ///
@@ -127,9 +127,10 @@ impl WebSocket {
         self.sender.close(code, reason)
     }
 
-    /// Waits for the end of the connection, whoever ends it.
-    pub fn closed(&self) -> impl Future<Output = Outcome> + Send + '_ {
-        self.sender.closed()
+    /// Waits for the end of the connection, whoever ends it. See [`Sender::closed`].
+    pub async fn closed(&self) -> Outcome {
+        let _waiting = AwaitsEnd::new(&self.sender.shared);
+        self.sender.closed().await
     }
 
     /// The round-trip time of the last ping that was answered, keepalive's included.
@@ -223,6 +224,28 @@ impl Drop for WebSocket {
         drop(state);
         drop(unread);
         wake(waker);
+    }
+}
+
+/// While this is held, the application waits for nothing but the end: the peer's Close is answered at once.
+struct AwaitsEnd<'a> {
+    shared: &'a Shared,
+}
+
+impl<'a> AwaitsEnd<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let mut state = shared.lock();
+        state.awaits_end = true;
+        let driver = state.driver_waker();
+        drop(state);
+        wake(driver);
+        Self { shared }
+    }
+}
+
+impl Drop for AwaitsEnd<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().awaits_end = false;
     }
 }
 

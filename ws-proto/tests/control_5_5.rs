@@ -197,7 +197,7 @@ fn f22_a_peer_that_pings_and_never_reads_is_dropped_at_the_write_stall() {
         end.wait_until(just_before(30));
         end.assert_open();
         end.wait_until(at(30));
-        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::WriteStall));
+        assert_eq!(end.cause(), Some(&Cause::WriteStall));
         end.assert_over();
         assert_eq!(end.written, [], "the peer took nothing");
     }

@@ -60,14 +60,17 @@ fn f8_a_frame_over_the_limit_fails_the_connection_on_its_header() {
 fn f8_the_default_limits_are_one_mib() {
     let config = Config::default();
     assert_eq!((config.limits.message, config.limits.frame), (Some(MIB), Some(MIB)));
-    for role in ROLES {
-        let payload = vec![b'x'; MIB];
-        each_way(role, &config, &to(role, TEXT, &payload), |end| {
-            assert!(matches!(&end.seen[..], [Seen::Text(text)] if text.as_bytes() == payload));
-            end.assert_open();
-            end.read(header_to(role, TEXT, MIB as u64 + 1));
-            end.assert_violated(1009, Violation::FrameTooBig { limit: MIB });
-        });
+    let payload = vec![b'x'; MIB];
+    // In one read, in some, and byte by byte, where each is unmasked on its own.
+    for (role, size) in
+        [(Role::Client, usize::MAX), (Role::Client, 4093), (Role::Server, usize::MAX), (Role::Server, 1)]
+    {
+        let mut end = End::new(role, &config);
+        to(role, TEXT, &payload).chunks(size).for_each(|piece| end.read(piece));
+        assert!(matches!(&end.seen[..], [Seen::Text(text)] if text.as_bytes() == payload));
+        end.assert_open();
+        end.read(header_to(role, TEXT, MIB as u64 + 1));
+        end.assert_violated(1009, Violation::FrameTooBig { limit: MIB });
     }
 }
 

@@ -183,7 +183,7 @@ fn f24_eof_inside_a_message_ends_it_without_a_last_chunk() {
         end.read_frame(TEXT_BEGINS, "part");
         end.eof();
         assert_eq!(end.before_closed(), [chunk(Text, "part", true, false)]);
-        assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::Eof));
+        assert_eq!(end.cause(), Some(&Cause::Eof));
         end.assert_over();
     }
 }

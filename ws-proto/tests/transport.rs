@@ -290,7 +290,7 @@ fn f24_eof_in_every_state() {
             end.eof();
             match is_reported {
                 true => assert_eq!(end.seen, before),
-                false => assert_eq!(end.outcome().map(|outcome| &outcome.cause), Some(&Cause::Eof)),
+                false => assert_eq!(end.cause(), Some(&Cause::Eof)),
             }
             end.assert_over();
         }

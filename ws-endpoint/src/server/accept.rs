@@ -2,9 +2,12 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -16,6 +19,7 @@ use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
 
 use super::Settings;
+use super::registry::HandshakeGuard;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::sender::Sender;
@@ -39,6 +43,8 @@ pub enum AcceptError {
     Timeout,
     /// The client left before its request was complete.
     Eof,
+    /// The server was shut down before the client asked for anything.
+    Stopped,
     /// The transport failed.
     Io(io::Error),
 }
@@ -50,6 +56,7 @@ impl fmt::Display for AcceptError {
             Self::Answered(status) => write!(f, "answered with HTTP {status}"),
             Self::Timeout => f.write_str("the opening handshake took too long"),
             Self::Eof => f.write_str("the client left before its request was complete"),
+            Self::Stopped => f.write_str("the server was shut down"),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -79,21 +86,20 @@ enum Decision {
     Answer { response: Response<Bytes>, error: AcceptError },
 }
 
-/// Does the handshake. `admit` says whether there is room for one more connection; it is asked once the request is
-/// there.
+/// Does the handshake; on a server that listens, as the one that `guard` counts.
 pub(crate) async fn accept<T: Transport, C: Timer>(
     settings: &Settings,
+    guard: Option<&HandshakeGuard>,
     transport: T,
     timer: C,
     addresses: Addresses,
-    admit: impl FnOnce() -> bool,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
     let deadline = timer.now() + settings.handshake_timeout;
     let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
-    let (decision, is_head) = match read_request(settings, &mut exchange).await {
+    let (decision, is_head) = match read_request(settings, guard, &mut exchange).await {
         Ok(request) => {
             let is_head = request.method() == Method::HEAD;
-            (decide(settings, request, admit), is_head)
+            (decide(settings, guard, request), is_head)
         }
         Err(AcceptError::Rejected(rejection)) => (refuse(rejection), false),
         Err(AcceptError::Timeout) => {
@@ -114,12 +120,26 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
 /// Reads the request's head; what lies behind it stays in the exchange.
 async fn read_request<T: Transport, C: Timer>(
     settings: &Settings,
+    guard: Option<&HandshakeGuard>,
     exchange: &mut Exchange<T, C>,
 ) -> Result<Request<()>, AcceptError> {
     let mut reader = RequestReader::with_limits(settings.head);
     loop {
-        if exchange.read().await? == 0 {
-            return Err(AcceptError::Eof);
+        let read = {
+            let mut read = pin!(exchange.read());
+            poll_fn(|cx| match guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => read.as_mut().poll(cx).map(Some),
+            })
+            .await
+        };
+        match read {
+            // Who has asked for nothing gets no answer.
+            None if exchange.received.is_empty() => return Err(AcceptError::Stopped),
+            None => return Err(AcceptError::Rejected(Rejection::service_unavailable())),
+            Some(Ok(0)) => return Err(AcceptError::Eof),
+            Some(Ok(_)) => {}
+            Some(Err(interrupted)) => return Err(interrupted.into()),
         }
         if let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)? {
             exchange.received.drain(..head.consumed);
@@ -128,7 +148,7 @@ async fn read_request<T: Transport, C: Timer>(
     }
 }
 
-fn decide(settings: &Settings, request: Request<()>, admit: impl FnOnce() -> bool) -> Decision {
+fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, request: Request<()>) -> Decision {
     if let Some(hook) = &settings.hook {
         match catch_unwind(AssertUnwindSafe(|| hook(&request))) {
             Ok(None) => {}
@@ -148,7 +168,7 @@ fn decide(settings: &Settings, request: Request<()>, admit: impl FnOnce() -> boo
         if let Some(origins) = &settings.origins {
             origins.check(upgrade.request().headers())?;
         }
-        if !admit() {
+        if guard.is_some_and(|guard| !guard.may_open(settings.max_connections)) {
             return Err(Rejection::service_unavailable());
         }
         let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);

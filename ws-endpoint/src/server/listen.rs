@@ -126,12 +126,8 @@ where
 {
     let Serving { settings, registry } = &*shared;
     let handshake = registry.begin_handshake();
-    let admit = || {
-        let full = settings.max_connections.is_some_and(|most| registry.open_connections() >= most);
-        !full && !registry.is_shutting_down()
-    };
     // On the heap, so that an open connection does not carry the room its handshake took.
-    let accepted = Box::pin(accept(settings, stream, R::timer(), addresses, admit)).await;
+    let accepted = Box::pin(accept(settings, Some(&handshake), stream, R::timer(), addresses)).await;
     let (socket, driver) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => return log_rejection(&error, addresses),

@@ -212,7 +212,7 @@ impl<R: Runtime> Server<R> {
         if let Some(mistake) = &self.settings.mistake {
             return Err(AcceptError::Io(io::Error::new(io::ErrorKind::InvalidInput, mistake.clone())));
         }
-        accept::accept(&self.settings, transport, R::timer(), addresses, || true).await
+        accept::accept(&self.settings, None, transport, R::timer(), addresses).await
     }
 }
 

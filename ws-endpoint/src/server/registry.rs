@@ -18,7 +18,9 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct State {
     open: BTreeMap<u64, Sender>,
-    handshakes: usize,
+    /// The opening handshakes under way, and who is to be told when the server shuts down.
+    handshakes: BTreeMap<u64, Option<Waker>>,
+    next_handshake: u64,
     shutting_down: bool,
     /// Who waits for any of it to change.
     waiters: Vec<Waker>,
@@ -34,14 +36,13 @@ impl Registry {
         self.lock().open.len()
     }
 
-    pub(crate) fn is_shutting_down(&self) -> bool {
-        self.lock().shutting_down
-    }
-
     /// Counts an opening handshake until the guard goes.
     pub(crate) fn begin_handshake(self: &Arc<Self>) -> HandshakeGuard {
-        self.lock().handshakes += 1;
-        HandshakeGuard { registry: Arc::clone(self) }
+        let mut state = self.lock();
+        state.next_handshake += 1;
+        let id = state.next_handshake;
+        state.handshakes.insert(id, None);
+        HandshakeGuard { registry: Arc::clone(self), id }
     }
 
     /// Enters an open connection until the guard goes. When the server is shutting down it is closed at once.
@@ -61,8 +62,10 @@ impl Registry {
         state.shutting_down = true;
         state.open.values().for_each(close);
         let waiters = std::mem::take(&mut state.waiters);
+        let handshakes: Vec<_> = state.handshakes.values_mut().filter_map(Option::take).collect();
         drop(state);
         wake(waiters);
+        wake(handshakes);
     }
 
     /// Drops the connections and handlers that are left.
@@ -73,7 +76,7 @@ impl Registry {
 
     /// Ready when fewer than `limit` handshakes are under way, or the server is shutting down.
     pub(crate) fn poll_handshake_slot(&self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |state| state.handshakes < limit || state.shutting_down)
+        self.poll_until(cx, |state| state.handshakes.len() < limit || state.shutting_down)
     }
 
     /// Ready when the server is shutting down.
@@ -83,7 +86,7 @@ impl Registry {
 
     /// Ready when nobody is connected or about to be.
     pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |state| state.open.is_empty() && state.handshakes == 0)
+        self.poll_until(cx, |state| state.open.is_empty() && state.handshakes.is_empty())
     }
 
     fn poll_until(&self, cx: &mut Context<'_>, is_so: impl FnOnce(&State) -> bool) -> Poll<()> {
@@ -114,11 +117,32 @@ fn close(sender: &Sender) {
 #[derive(Debug)]
 pub(crate) struct HandshakeGuard {
     registry: Arc<Registry>,
+    id: u64,
+}
+
+impl HandshakeGuard {
+    /// Ready when the server is shutting down.
+    pub(super) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.registry.lock();
+        if state.shutting_down {
+            return Poll::Ready(());
+        }
+        state.handshakes.insert(self.id, Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    /// Whether the server has room for this one.
+    pub(super) fn may_open(&self, max_connections: Option<usize>) -> bool {
+        let state = self.registry.lock();
+        !state.shutting_down && max_connections.is_none_or(|most| state.open.len() < most)
+    }
 }
 
 impl Drop for HandshakeGuard {
     fn drop(&mut self) {
-        self.registry.change(|state| state.handshakes -= 1);
+        self.registry.change(|state| {
+            state.handshakes.remove(&self.id);
+        });
     }
 }
 

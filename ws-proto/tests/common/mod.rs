@@ -64,6 +64,14 @@ pub(crate) fn deadlines(change: impl FnOnce(&mut Config)) -> Config {
     })
 }
 
+/// Keepalive and no other deadline, in seconds.
+pub(crate) fn keepalive(interval: u64, pong: Option<u64>) -> Config {
+    deadlines(|config| {
+        config.deadlines.ping_interval = Some(secs(interval));
+        config.deadlines.pong = pong.map(secs);
+    })
+}
+
 // ---- bytes by hand ----
 
 /// A frame: its first byte as given, the shortest length, the payload masked when there is a key.
@@ -286,6 +294,13 @@ impl End {
         self.read(to(self.role(), first, payload));
     }
 
+    /// The peer answers the last ping.
+    #[track_caller]
+    pub(crate) fn answer_ping(&mut self) {
+        let payload = self.payloads(PING).pop().expect("a ping was sent");
+        self.read_frame(PONG, payload);
+    }
+
     #[track_caller]
     pub(crate) fn eof(&mut self) {
         if let Some(event) = self.connection.receive_eof(self.now) {
@@ -411,6 +426,10 @@ impl End {
         }
     }
 
+    pub(crate) fn cause(&self) -> Option<&Cause> {
+        self.outcome().map(|outcome| &outcome.cause)
+    }
+
     /// The events before the end.
     pub(crate) fn before_closed(&self) -> &[Seen] {
         match self.seen.split_last() {
@@ -421,10 +440,16 @@ impl End {
 
     #[track_caller]
     pub(crate) fn assert_open(&mut self) {
+        self.assert_open_so_far();
+        assert_eq!(self.payloads(CLOSE), [[0; 0]; 0]);
+    }
+
+    /// Open, though a frame may be half-way out.
+    #[track_caller]
+    pub(crate) fn assert_open_so_far(&mut self) {
         assert_eq!(self.outcome(), None);
         assert!(self.connection.is_open());
         assert_eq!(self.transport(), Transport::Open);
-        assert_eq!(self.payloads(CLOSE), [[0; 0]; 0]);
     }
 
     /// The connection has been failed (RFC 6455 §7.1.7): `Closed` is the last event and says why, one Close frame with

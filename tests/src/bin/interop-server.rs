@@ -1,0 +1,199 @@
+//! The server that `tests/interop/run` points other people's clients at: the command language of
+//! `tests/interop/README.md`, over ws-tokio.
+//!
+//! Prints `ready main=URL limited=URL guarded=URL` and ends after `/shutdown`, SIGINT or SIGTERM.
+
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use ws_tokio::http::{Request, Response, StatusCode, Uri, header};
+use ws_tokio::{Bytes, CloseCode, Config, HandlerResult, Message, Server, ServerHandle, WebSocket};
+
+const MIB: usize = 1 << 20;
+const PATHS: [&str; 9] = ["/echo", "/fragments", "/send", "/ping", "/request", "/close", "/fail", "/seen", "/shutdown"];
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let mut roomy = Config::default();
+    roomy.limits.message = Some(32 * MIB);
+    roomy.limits.frame = Some(32 * MIB);
+
+    let room = Server::new().on_request(answer_http).config(roomy.clone());
+    let limited = Server::new().on_request(answer_http);
+    let guarded = Server::new()
+        .on_request(answer_http)
+        .config(roomy)
+        .origins(["https://allowed.example"])
+        .subprotocols(["chat.v2", "chat.v1"]);
+
+    let mut ready = String::from("ready");
+    let mut servers = Vec::new();
+    for (name, server) in [("main", room), ("limited", limited), ("guarded", guarded)] {
+        let listening = server.bind("127.0.0.1:0").await?;
+        ready += &format!(" {name}=ws://{}", listening.local_addr()?);
+        servers.push(listening);
+    }
+    let handles = servers.iter().map(|listening| listening.handle()).collect();
+    let desk = Arc::new(Desk { servers: handles, endings: Mutex::default() });
+    let mut serving = Vec::new();
+    for listening in servers {
+        let desk = Arc::clone(&desk);
+        serving.push(tokio::spawn(listening.serve(move |ws| handle(Arc::clone(&desk), ws))));
+    }
+    println!("{ready}");
+
+    let stopper = Arc::clone(&desk);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        stopper.shut_down();
+    });
+    for server in serving {
+        server.await??;
+    }
+    Ok(())
+}
+
+/// What the connections share.
+struct Desk {
+    servers: Vec<ServerHandle>,
+    /// How each connection that carried an id ended.
+    endings: Mutex<HashMap<String, watch::Sender<Option<Value>>>>,
+}
+
+impl Desk {
+    fn shut_down(&self) {
+        for server in &self.servers {
+            server.shutdown();
+        }
+    }
+
+    fn ending(&self, id: &str) -> watch::Sender<Option<Value>> {
+        self.endings.lock().expect("no panic while locked").entry(id.to_owned()).or_default().clone()
+    }
+}
+
+async fn handle(desk: Arc<Desk>, mut ws: WebSocket) -> HandlerResult {
+    let uri = ws.request().uri().clone();
+    let query = query(&uri);
+    if let Some(id) = query.get("id").filter(|_| uri.path() != "/seen") {
+        // The handler's own end comes before the connection's, so this waits in a task of its own.
+        let (connection, ending) = (ws.sender(), desk.ending(id));
+        tokio::spawn(async move {
+            let outcome = connection.closed().await;
+            let value = json!({ "code": u16::from(outcome.code()), "reason": outcome.reason() });
+            ending.send_replace(Some(value));
+        });
+    }
+    match uri.path() {
+        "/echo" => {
+            while let Some(message) = ws.recv().await? {
+                ws.send(message).await?;
+            }
+        }
+        "/fragments" => {
+            let size = number(&query, "size")?;
+            while let Some(message) = ws.recv().await? {
+                send_in_fragments(&ws, message, size).await?;
+            }
+        }
+        "/send" => {
+            let size = number(&query, "size")?;
+            let text = query.get("kind").is_some_and(|kind| kind == "text");
+            let message = if text { Message::from("x".repeat(size)) } else { Message::from(vec![0; size]) };
+            ws.send(message).await?;
+        }
+        "/ping" => {
+            let mut microseconds = Vec::new();
+            for _ in 0..3 {
+                microseconds.push(ws.ping().await?.as_micros() as u64);
+            }
+            ws.send(json!({ "microseconds": microseconds }).to_string()).await?;
+        }
+        "/request" => ws.send(request_seen(&ws).to_string()).await?,
+        "/close" => {
+            let code = match query.get("code") {
+                Some(code) => CloseCode::from(code.parse::<u16>()?),
+                None => CloseCode::NO_STATUS,
+            };
+            ws.close(code, query.get("reason").map_or("", String::as_str)).await?;
+            return Ok(());
+        }
+        "/fail" => return Err("this handler fails on purpose".into()),
+        "/seen" => {
+            let mut ending = desk.ending(query.get("id").ok_or("no id")?).subscribe();
+            let ended = timeout(Duration::from_secs(15), ending.wait_for(Option::is_some)).await??.clone();
+            ws.send(ended.unwrap_or_default().to_string()).await?;
+        }
+        "/shutdown" => desk.shut_down(),
+        other => return Err(format!("no command at {other}").into()),
+    }
+    while ws.recv().await?.is_some() {}
+    Ok(())
+}
+
+/// The message back, in pieces of at most `size` bytes, or of one character where that has more.
+async fn send_in_fragments(ws: &WebSocket, message: Message, size: usize) -> Result<(), ws_tokio::Error> {
+    let (text, payload) = (message.is_text(), message.into_bytes());
+    let mut start = 0;
+    loop {
+        let mut end = payload.len().min(start + size);
+        if text {
+            // 10xxxxxx continues a character.
+            while payload.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
+                end += 1;
+            }
+        }
+        let last = end == payload.len();
+        let piece = payload.slice(start..end);
+        let piece = match text {
+            true => Message::from(String::from_utf8_lossy(&piece).into_owned()),
+            false => Message::from(piece),
+        };
+        ws.send_fragment(piece, last).await?;
+        if last {
+            return Ok(());
+        }
+        start = end;
+    }
+}
+
+fn request_seen(ws: &WebSocket) -> Value {
+    let headers: BTreeMap<&str, String> = (ws.request().headers().iter())
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    json!({ "target": ws.request().uri().to_string(), "headers": headers, "subprotocol": ws.subprotocol() })
+}
+
+fn answer_http(request: &Request<()>) -> Option<Response<Bytes>> {
+    let (status, extra, body) = match request.uri().path() {
+        "/page" => (
+            StatusCode::OK,
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            "<!doctype html><title>interop</title><p>A page, not a socket.\n",
+        ),
+        "/refuse" => (StatusCode::UNAUTHORIZED, (header::WWW_AUTHENTICATE, "Basic realm=\"interop\""), "no entry\n"),
+        path if PATHS.contains(&path) => return None,
+        _ => (StatusCode::NOT_FOUND, (header::CONTENT_TYPE, "text/plain; charset=utf-8"), "no such path\n"),
+    };
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(extra.0, header::HeaderValue::from_static(extra.1));
+    Some(response)
+}
+
+fn query(uri: &Uri) -> HashMap<String, String> {
+    url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+fn number(query: &HashMap<String, String>, name: &str) -> Result<usize, Box<dyn Error + Send + Sync>> {
+    Ok(query.get(name).ok_or_else(|| format!("no {name}"))?.parse()?)
+}
