@@ -40,7 +40,7 @@ pub struct Limits {
     /// [`high_water`](Self::high_water): so a message larger than the cap can be sent, after a wait. Default 1 MiB
     /// over the high-water mark's default.
     pub hard_cap: usize,
-    /// The most pongs that wait to be sent; past that the newest replaces the last (RFC 6455 §5.5.3). At least 1.
+    /// The most pongs that wait to be sent; past that the newest replaces the last (RFC 6455 §5.5.3). At least 2.
     /// Default 16.
     pub pending_pongs: usize,
     /// How much input is read and thrown away after an error Close, so that the Close reaches the peer before the
@@ -66,7 +66,7 @@ impl Default for Limits {
     }
 }
 
-/// How long a connection waits.
+/// How long a connection waits. Intervals that repeat are at least 1 ms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadlines {

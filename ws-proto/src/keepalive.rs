@@ -5,6 +5,9 @@ use core::time::Duration;
 
 use crate::time::Timestamp;
 
+/// How many pings may be unanswered.
+const MOST: usize = 1024;
+
 /// How many unanswered keepalive pings are remembered, where nothing ends a connection that answers none.
 const REMEMBERED: usize = 16;
 
@@ -68,6 +71,11 @@ impl Keepalive {
     /// The last round-trip time.
     pub(crate) fn latency(&self) -> Option<Duration> {
         self.latency
+    }
+
+    /// Whether no further ping can be remembered.
+    pub(crate) fn is_full(&self) -> bool {
+        self.in_flight.len() >= MOST
     }
 
     /// Whether a keepalive ping is unanswered.

@@ -122,7 +122,7 @@ impl Sender {
     pub(crate) fn pong(&mut self, payload: &[u8], limits: &Limits) {
         let pongs = &mut self.pongs;
         pongs.forget_written(self.outgoing.written());
-        if pongs.waiting.len() + pongs.queued.len() >= limits.pending_pongs.max(1) {
+        if pongs.waiting.len() + pongs.queued.len() >= limits.pending_pongs.max(2) {
             pongs.waiting.pop_back();
         }
         pongs.waiting.push_back(payload.into());
@@ -139,7 +139,7 @@ impl Sender {
 
     fn queue_waiting_pongs(&mut self, limits: &Limits) {
         self.pongs.forget_written(self.outgoing.written());
-        let limit = limits.pending_pongs.max(1);
+        let limit = limits.pending_pongs.max(2);
         while self.outgoing.is_empty() || self.pongs.queued.len() + 1 < limit {
             let Some(payload) = self.pongs.waiting.pop_front() else { break };
             self.push_copied(true, OpCode::Pong, &payload);

@@ -1,5 +1,7 @@
 //! A connection's deadlines: set lazily, once per round of I/O and never per message.
 
+use core::time::Duration;
+
 use crate::close::{Cause, CloseCode};
 use crate::connection::Connection;
 use crate::event::Event;
@@ -31,7 +33,7 @@ impl Connection {
                 self.timers.set(Timer::MessageProgress, None);
             } else if self.timers.get(Timer::MessageProgress).is_none() {
                 self.progress_mark = progress;
-                self.timers.set(Timer::MessageProgress, deadlines.message_progress.map(|time| now + time));
+                self.timers.set(Timer::MessageProgress, deadlines.message_progress.map(|time| later(now, time)));
             }
             if self.timers.get(Timer::Pong).is_none() && self.keepalive.is_waiting_for_peer(written) {
                 self.timers.set(Timer::Pong, deadlines.pong.map(|time| now + time));
@@ -80,7 +82,7 @@ impl Connection {
     }
 
     pub(super) fn ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| now + interval));
+        self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| later(now, interval)));
         let is_free = match self.config.deadlines.pong {
             Some(_) => !self.keepalive.is_waiting(),
             None => !self.keepalive.is_queued(self.sender.outgoing().written()),
@@ -117,9 +119,15 @@ impl Connection {
             || progress.bytes - self.progress_mark.bytes >= self.config.limits.progress as u64;
         if moved {
             self.progress_mark = progress;
-            self.timers.set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| now + time));
+            self.timers
+                .set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| later(now, time)));
             return None;
         }
         self.give_up(Cause::MessageTimeout, CloseCode::POLICY_VIOLATION, now)
     }
+}
+
+/// The next of deadlines that repeat: never at once, or acting on it would never end.
+fn later(now: Timestamp, interval: Duration) -> Timestamp {
+    now + interval.max(Duration::from_millis(1))
 }

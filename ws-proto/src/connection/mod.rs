@@ -134,9 +134,7 @@ impl Connection {
         }
         let ending = match self.receiver.next(&self.config, input) {
             Ok(None) => {
-                if self.receiver.is_midway(self.config.delivery) {
-                    self.last_piece = now;
-                }
+                self.count_as_life(now);
                 return None;
             }
             Ok(Some(Item::Message(message))) => {
@@ -146,16 +144,20 @@ impl Connection {
                 return Some(Event::Message(message));
             }
             Ok(Some(Item::Chunk(chunk))) => {
-                self.last_piece = now;
+                if !(chunk.first && chunk.last) {
+                    self.last_piece = now;
+                }
                 return Some(Event::Chunk(chunk));
             }
             Ok(Some(Item::Ping(payload))) => {
+                self.count_as_life(now);
                 if self.state.sends() {
                     self.sender.pong(&payload, &self.config.limits);
                 }
                 return Some(Event::Ping(payload));
             }
             Ok(Some(Item::Pong(payload))) => {
+                self.count_as_life(now);
                 let answers = self.keepalive.pong(&payload, now);
                 if !self.keepalive.is_waiting() {
                     self.timers.set(Timer::Pong, None);
@@ -169,6 +171,13 @@ impl Connection {
             self.discard(mem::take(input).len());
         }
         ending
+    }
+
+    /// While a message is in flight, whatever comes in shows that the peer lives.
+    fn count_as_life(&mut self, now: Timestamp) {
+        if self.receiver.is_midway(self.config.delivery) {
+            self.last_piece = now;
+        }
     }
 
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
@@ -271,9 +280,10 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When the connection is closing or the queue is at its cap.
+    /// When the connection is closing, the queue is at its cap, or 1,024 pings are unanswered.
     pub fn ping(&mut self, now: Timestamp) -> Result<PingId, SendError<()>> {
         match self.state.sends() {
+            true if self.keepalive.is_full() => Err(SendError::Full(())),
             true => self.queue_ping(now, false).ok_or(SendError::Full(())),
             false => Err(SendError::Closed(())),
         }

@@ -1,0 +1,303 @@
+//! Keepalive (RFC 6455 §5.5.2, §5.5.3): pings of our own, and how long their pongs may take.
+
+mod common;
+
+use common::*;
+use ws_proto::{Buf, Cause, Config, Delivery};
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[test]
+fn a_ping_is_sent_every_20_seconds() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        for n in 1..=100 {
+            end.wait_until(just_before(20 * n));
+            assert_eq!(end.payloads(PING).len(), n as usize - 1);
+            end.wait_until(at(20 * n));
+            assert_eq!(end.payloads(PING).len(), n as usize);
+            end.wait(secs(3));
+            end.answer_ping();
+            assert_eq!(end.connection.latency(), Some(secs(3)));
+        }
+        let mut payloads = end.payloads(PING);
+        payloads.sort();
+        payloads.dedup();
+        assert_eq!(payloads.len(), 100, "no two pings are alike");
+        end.assert_open();
+    }
+}
+
+#[test]
+fn messages_do_not_put_pings_off() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        for second in 1..20 {
+            end.wait_until(at(second));
+            end.read_frame(TEXT, "tick");
+            end.connection.send("tock".into()).unwrap();
+            end.settle();
+        }
+        assert_eq!(end.deadline(), Some(at(20)));
+    }
+}
+
+#[test]
+fn a_pong_must_follow_within_20_seconds_of_the_ping() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(just_before(40));
+        end.assert_open();
+        end.wait_until(at(40));
+        assert_eq!(end.before_closed(), []);
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+        assert_eq!(end.payloads(CLOSE), [close_body(1011, "keepalive ping timeout")]);
+    }
+}
+
+#[test]
+fn a_pong_just_in_time_is_in_time() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(7)));
+        for n in 1..=50 {
+            end.wait_until(just_before(20 * n + 7));
+            end.answer_ping();
+            end.assert_open();
+        }
+        end.wait_until(at(20 * 51 + 7));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn the_pong_that_was_read_at_the_deadline_counts() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(just_before(40));
+        let payload = end.payloads(PING).concat();
+        end.now = at(40);
+        end.receive(to(role, PONG, payload));
+        end.wake();
+        end.assert_open();
+    }
+}
+
+#[test]
+fn the_pong_deadline_counts_from_when_the_ping_was_written() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        end.writable = false;
+        end.wait_until(at(33));
+        // All but the last byte of the ping is not yet the ping.
+        end.take(from(role, PING, [0; 8]).len() - 1);
+        end.wait_until(at(50));
+        end.assert_open_so_far();
+        end.take(1);
+        end.wait_until(just_before(70));
+        end.assert_open_so_far();
+        end.wait_until(at(70));
+        assert_eq!(end.cause(), Some(&Cause::KeepaliveTimeout));
+    }
+}
+
+#[test]
+fn a_ping_behind_a_long_queue_is_waited_for_once_it_is_out() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        end.writable = false;
+        end.connection.send_binary(&[0; 100_000]).unwrap();
+        // The peer takes 1,000 bytes a second; the ping has its turn after 100 of them.
+        for second in 1..=101 {
+            end.wait_until(at(second));
+            end.take(1000);
+            end.deadline();
+        }
+        end.take(usize::MAX);
+        end.wait_until(just_before(121));
+        end.assert_open();
+        end.wait_until(at(121));
+        assert_eq!(end.cause(), Some(&Cause::KeepaliveTimeout));
+    }
+}
+
+#[test]
+fn pings_do_not_pile_up_for_a_peer_that_does_not_read() {
+    for role in ROLES {
+        for pong in [None, Some(20)] {
+            let mut end = End::new(role, &keepalive(20, pong));
+            end.writable = false;
+            end.wait_until(at(3600));
+            end.assert_open_so_far();
+            assert_eq!(end.connection.outgoing().remaining(), from(role, PING, [0; 8]).len());
+        }
+    }
+}
+
+#[test]
+fn whole_messages_are_no_pong() {
+    for role in ROLES {
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            let mut config = keepalive(20, Some(20));
+            config.delivery = delivery;
+            let mut end = End::new(role, &config);
+            for second in 1..40 {
+                end.wait_until(at(second));
+                end.read(all_to(role, &[(TEXT, b"whole"), (PING, b""), (PONG, b"not yours")]));
+            }
+            end.wait_until(at(40));
+            end.assert_failed(1011, Cause::KeepaliveTimeout);
+        }
+    }
+}
+
+#[test]
+fn a_message_in_flight_makes_every_byte_life_and_the_last_one_starts_the_deadline() {
+    for role in ROLES {
+        let between_frames = to(role, TEXT_BEGINS, "x");
+        for (begun, goes_on) in [
+            (header_to(role, BINARY, 1000), vec![0]),
+            (between_frames.clone(), to(role, CONTINUES, "x")),
+            (between_frames.clone(), to(role, CONTINUES, "")),
+            (between_frames, to(role, PING, "any byte counts")),
+        ] {
+            let mut end = End::new(role, &keepalive(20, Some(20)));
+            end.read(begun);
+            for n in 1..=20 {
+                end.wait_until(at(19 * n));
+                end.read(&goes_on);
+                end.assert_open();
+            }
+            let last = 19 * 20;
+            end.wait_until(just_before(last + 20));
+            end.assert_open();
+            end.wait_until(at(last + 20));
+            end.assert_failed(1011, Cause::KeepaliveTimeout);
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_long_message_is_life_too() {
+    // The pong can only follow the message that was already on its way when the ping came.
+    for role in ROLES {
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            let mut config = keepalive(20, Some(20));
+            config.delivery = delivery;
+            let message = to(role, BINARY, [7; 2000]);
+            let mut end = End::new(role, &config);
+            for (second, piece) in message.chunks(message.len().div_ceil(40)).enumerate() {
+                end.wait_until(at(second as u64));
+                end.read(piece);
+            }
+            assert_eq!(end.now, at(39), "its last byte");
+            end.wait_until(just_before(59));
+            end.assert_open();
+            end.answer_ping();
+            end.wait_until(at(60));
+            end.assert_open();
+        }
+    }
+}
+
+#[test]
+fn without_a_pong_after_the_message_it_is_over() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        let message = to(role, BINARY, [7; 2000]);
+        let (front, back) = message.split_at(1000);
+        end.wait_until(at(38));
+        end.read(front);
+        end.wait_until(at(39));
+        end.read(back);
+        end.wait_until(just_before(59));
+        end.assert_open();
+        end.wait_until(at(59));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn a_pong_to_a_later_ping_of_the_application_answers_the_keepalive_ping() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(at(25));
+        end.connection.ping(end.now).unwrap();
+        end.settle();
+        end.answer_ping();
+        end.wait_until(at(59));
+        assert_eq!(end.payloads(PING).len(), 3);
+        end.assert_open();
+    }
+}
+
+#[test]
+fn a_pong_to_an_earlier_ping_of_the_application_does_not() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.wait_until(at(19));
+        end.connection.ping(end.now).unwrap();
+        end.settle();
+        let earlier = end.payloads(PING).concat();
+        end.wait_until(at(30));
+        end.read_frame(PONG, earlier);
+        end.wait_until(at(40));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn the_applications_own_pings_have_no_deadline() {
+    for role in ROLES {
+        let mut end = End::new(role, &deadlines(|config| config.deadlines.pong = Some(secs(20))));
+        end.connection.ping(end.now).unwrap();
+        end.settle();
+        assert_eq!(end.deadline(), None);
+        end.wait_until(at(DAY));
+        end.assert_open();
+    }
+}
+
+#[test]
+fn without_an_interval_no_ping_is_sent() {
+    for role in ROLES {
+        let config = config(|config| config.deadlines.ping_interval = None);
+        let mut end = End::new(role, &config);
+        assert_eq!(end.deadline(), None);
+        end.wait_until(at(DAY));
+        assert_eq!(end.written, []);
+        end.assert_open();
+    }
+}
+
+#[test]
+fn without_a_pong_deadline_pings_go_on_and_no_pong_is_missed() {
+    for role in ROLES {
+        let mut end = End::new(role, &config(|config| config.deadlines.pong = None));
+        end.wait_until(at(DAY));
+        end.assert_open();
+        assert_eq!(end.payloads(PING).len() as u64, DAY / 20, "a ping every 20 s keeps middleboxes awake");
+    }
+}
+
+#[test]
+fn an_interval_of_zero_does_not_hang() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(0, None));
+        end.connection.handle_timeout(end.now);
+        end.connection.handle_timeout(at(1));
+    }
+}
+
+#[test]
+fn after_our_close_no_ping_is_sent_and_no_pong_awaited() {
+    for role in ROLES {
+        let mut end = End::new(role, &config(|config| config.deadlines.close = secs(1000)));
+        end.wait_until(at(25));
+        end.close(1000, "");
+        end.wait_until(at(26));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.wait_until(at(1000));
+        assert_eq!(end.payloads(PING).len(), 1);
+        assert_eq!(end.frames().last().map(|frame| frame.first), Some(CLOSE));
+    }
+}
