@@ -43,17 +43,14 @@ pub struct Driver<T, C> {
     unread_from: usize,
     /// The deadline that the timer is set to.
     armed: Option<(Timestamp, Waker)>,
+    /// Whether there is nothing left to read.
     read_ended: bool,
-    shutdown: Shutdown,
+    /// Whether the write side has been ended.
+    is_shut_down: bool,
+    /// Whether the transport may hold back what it took.
     needs_flush: bool,
-}
-
-/// How far the end of the write side has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shutdown {
-    NotYet,
-    Underway,
-    Done,
+    /// How the transport failed. Nothing is written then, and what has come is read to its end.
+    broken: Option<io::Error>,
 }
 
 /// What came of one step.
@@ -78,8 +75,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             unread_from: 0,
             armed: None,
             read_ended: false,
-            shutdown: Shutdown::NotYet,
+            is_shut_down: false,
             needs_flush: false,
+            broken: None,
         }
     }
 
@@ -96,7 +94,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         if mem::take(&mut state.abort_request)
             && let Some(event) = state.connection.abort()
         {
-            state.on_event(event, shared.info.id);
+            state.on_event(event, shared.info.id, now);
         }
         if state.handle_dropped && beside.is_none() && state.close_request.is_none() {
             state.close_request = Some(CloseFrame::new(CloseCode::GOING_AWAY, ""));
@@ -114,29 +112,31 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             && state.is_caught_up()
             && let Some(event) = state.connection.conclude(now)
         {
-            state.on_event(event, shared.info.id);
+            state.on_event(event, shared.info.id, now);
         }
 
-        let moved = self.write(cx, &mut state).and_then(|()| self.read(cx, &mut state, now)).and_then(|came_in| {
-            if state.connection.transport() == Wanted::HalfClose {
-                self.shut_down(cx)?;
-            }
-            Ok(came_in)
-        });
-        let mut made = moved.unwrap_or_else(|error| {
-            state.on_io_error(error, shared.info.id);
-            true
-        });
+        self.write(cx, &mut state);
+        if state.has_ping_to_send() {
+            state.send_pings(now);
+            self.write(cx, &mut state);
+        }
+        let mut made = self.read(cx, &mut state, now);
+        if self.wanted(&mut state) == Wanted::HalfClose {
+            self.shut_down(cx);
+        }
+        made |= self.give_up_when_broken(&mut state, now);
         made |= self.check_deadlines(cx, &mut state, now);
 
-        let done = state.connection.transport() == Wanted::Close;
+        let done = self.wanted(&mut state) == Wanted::Close;
         if done {
             state.done = true;
             state.news = true;
-        }
-        match &mut state.driver {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+            state.driver = None;
+        } else {
+            match &mut state.driver {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
         }
         made |= wake_whom_it_concerns(state, beside);
         match (done, made) {
@@ -147,7 +147,15 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Writes all that is queued, as far as the transport takes it.
-    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
+    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) {
+        if self.broken.is_none()
+            && let Err(error) = self.try_write(cx, state)
+        {
+            self.broken = Some(error);
+        }
+    }
+
+    fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
         loop {
             let outgoing = state.connection.outgoing();
             if outgoing.is_empty() {
@@ -172,36 +180,45 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             flushed?;
             self.needs_flush = false;
         }
-        if !self.needs_flush {
-            state.flushed = state.connection.outgoing().written();
+        let written = state.connection.outgoing().written();
+        if !self.needs_flush && state.flushed != written {
+            state.flushed = written;
+            state.news = true;
         }
         Ok(())
     }
 
     /// Reads once, unless the application must take messages first; whether anything came.
-    fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<bool> {
+    fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         if state.paused {
             if !state.may_resume() {
-                return Ok(false);
+                return false;
             }
             state.paused = false;
             state.connection.set_paused(false, now);
         }
         if !self.unread.is_empty() {
             self.take_unread(state, now);
-            return Ok(true);
+            return true;
         }
         if self.read_ended {
-            return Ok(false);
+            return false;
         }
         with_read_buffer(|buffer| match self.transport.poll_read(cx, buffer) {
-            Poll::Pending => Ok(false),
+            Poll::Pending => {
+                // Nothing more has come from a peer that takes nothing more.
+                self.read_ended |= self.broken.is_some();
+                false
+            }
             Poll::Ready(Ok(0)) => {
                 self.read_ended = true;
-                if let Some(event) = state.connection.receive_eof(now) {
-                    state.on_event(event, self.shared.info.id);
+                // How a connection ended that could not be written to, the write tells.
+                if self.broken.is_none()
+                    && let Some(event) = state.connection.receive_eof(now)
+                {
+                    state.on_event(event, self.shared.info.id, now);
                 }
-                Ok(true)
+                true
             }
             Poll::Ready(Ok(n)) => {
                 let mut input = buffer.get_mut(..n).unwrap_or_default();
@@ -210,10 +227,39 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                     self.unread = input.to_vec();
                     self.unread_from = 0;
                 }
-                Ok(true)
+                true
             }
-            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Err(error)) => {
+                self.read_ended = true;
+                self.broken.get_or_insert(error);
+                true
+            }
         })
+    }
+
+    /// Ends a connection whose transport has failed, once all that had come before has been taken in. An application
+    /// that takes nothing is not waited for: what has been read is kept for it, over the limit of its queue.
+    fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
+        if self.broken.is_none() || !(self.read_ended || state.paused) {
+            return false;
+        }
+        if state.paused {
+            state.inbound_limit = usize::MAX;
+            self.take_unread(state, now);
+        }
+        let Some(error) = self.broken.take() else { return false };
+        self.read_ended = true;
+        self.needs_flush = false;
+        state.on_io_error(error, self.shared.info.id);
+        true
+    }
+
+    /// What the connection wants of the transport, once the transport has passed on what it has.
+    fn wanted(&self, state: &mut State) -> Wanted {
+        match self.needs_flush && !state.connection.is_over() {
+            true => Wanted::Open,
+            false => state.connection.transport(),
+        }
     }
 
     /// Goes on with input that was read before.
@@ -232,7 +278,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn receive(&mut self, state: &mut State, input: &mut &mut [u8], now: Timestamp) {
         while !state.is_inbound_full() {
             match state.connection.receive(input, now) {
-                Some(event) => state.on_event(event, self.shared.info.id),
+                Some(event) => state.on_event(event, self.shared.info.id, now),
                 None => return,
             }
         }
@@ -241,15 +287,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Ends the write side, once.
-    fn shut_down(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.shutdown != Shutdown::Done {
-            self.shutdown = Shutdown::Underway;
-            if let Poll::Ready(result) = self.transport.poll_shutdown(cx) {
-                self.shutdown = Shutdown::Done;
-                result?;
-            }
+    fn shut_down(&mut self, cx: &mut Context<'_>) {
+        if !self.is_shut_down
+            && self.broken.is_none()
+            && let Poll::Ready(result) = self.transport.poll_shutdown(cx)
+        {
+            self.is_shut_down = true;
+            self.broken = result.err();
         }
-        Ok(())
     }
 
     /// Acts on deadlines that have passed and sets the timer to the next; whether one had.
@@ -262,7 +307,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             let Some(deadline) = state.connection.poll_timeout(now) else { return acted };
             if deadline <= now {
                 if let Some(event) = state.connection.handle_timeout(now) {
-                    state.on_event(event, self.shared.info.id);
+                    state.on_event(event, self.shared.info.id, now);
                 }
                 acted = true;
                 continue;
@@ -310,8 +355,9 @@ impl<T, C> Drop for Driver<T, C> {
         }
         state.done = true;
         state.news = true;
+        state.driver = None;
         if let Some(event) = state.connection.abort() {
-            state.on_event(event, self.shared.info.id);
+            state.on_event(event, self.shared.info.id, Timestamp::ZERO);
         }
         let _ = wake_whom_it_concerns(state, None);
     }
@@ -351,7 +397,7 @@ impl<T, C> fmt::Debug for Driver<T, C> {
         f.debug_struct("Driver")
             .field("id", &self.shared.info.id)
             .field("read_ended", &self.read_ended)
-            .field("shutdown", &self.shutdown)
+            .field("is_shut_down", &self.is_shut_down)
             .finish_non_exhaustive()
     }
 }

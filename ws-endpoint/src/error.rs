@@ -10,6 +10,8 @@ use ws_proto::{CloseCode, CloseError, Outcome, SendError};
 /// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Closed {
+    /// Which connection.
+    pub(crate) id: u64,
     pub(crate) outcome: Outcome,
     pub(crate) io: Option<Arc<io::Error>>,
 }

@@ -15,7 +15,7 @@
 //! | `websocket`, `sender` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines |
 //! | `run` | a handler beside its driver, in one task |
-//! | `shared` | what handles and driver share, under one lock |
+//! | `shared`, `waiting` | what handles and driver share, under one lock; who waits for what |
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
@@ -31,6 +31,7 @@ mod sender;
 mod server;
 mod shared;
 mod transport;
+mod waiting;
 mod websocket;
 
 pub use http;

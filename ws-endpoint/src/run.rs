@@ -74,6 +74,9 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
             let mut handler = pin!(handler);
             poll_fn(|cx| poll_beside(&shared, &mut driver, handler.as_mut(), cx)).await
         };
+        if driver.is_none() {
+            shared.lock().driver = None;
+        }
         if matches!(result, Err(HandlerError::Aborted)) {
             return result;
         }
@@ -123,6 +126,10 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
             Ok(Poll::Ready(result)) => return Poll::Ready(result.map_err(HandlerError::Failed)),
             Ok(Poll::Pending) => {}
             Err(panic) => return Poll::Ready(Err(HandlerError::Panicked(panic_message(&*panic)))),
+        }
+        if driver.is_none() {
+            // Only an abort of the server is left to be told of.
+            state.driver = Some(cx.waker().clone());
         }
         if progress == Progress::Blocked && !(driver.is_some() && state.has_work()) {
             return Poll::Pending;

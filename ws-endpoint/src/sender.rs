@@ -3,13 +3,14 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, SendError};
 
 use crate::error::Error;
-use crate::shared::{Shared, wake};
+use crate::shared::{Shared, State, wake};
+use crate::waiting::Guard;
 
 /// Sends to one connection. Clones share it; it does not keep the connection open.
 ///
@@ -63,17 +64,12 @@ impl Sender {
     /// When the connection ends before.
     pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         let mut target = None;
+        let mut waiting = Guard::new(&self.shared);
         poll_fn(move |cx| {
-            let mut state = self.shared.lock();
-            let target = *target.get_or_insert_with(|| state.connection.outgoing().queued());
-            if state.flushed >= target {
-                return Poll::Ready(Ok(()));
-            }
-            if state.done {
-                return Poll::Ready(Err(state.closed_error()));
-            }
-            state.wait(cx.waker());
-            Poll::Pending
+            waiting.poll(cx, |state| {
+                let target = *target.get_or_insert_with(|| state.connection.outgoing().queued());
+                state.flush_result(target)
+            })
         })
     }
 
@@ -85,18 +81,14 @@ impl Sender {
     ///
     /// When the connection closes before.
     pub fn ping(&self) -> impl Future<Output = Result<Duration, Error>> + Send + '_ {
-        let mut waiting = None;
+        let mut ping = None;
+        let mut waiting = Guard::new(&self.shared);
         poll_fn(move |cx| {
-            let waiting = waiting.get_or_insert_with(|| PingGuard::new(&self.shared));
-            let mut state = self.shared.lock();
-            if let Some(took) = state.ping_answer(waiting.token) {
-                return Poll::Ready(Ok(took));
-            }
-            if state.is_closing() {
-                return Poll::Ready(Err(state.closed_error()));
-            }
-            state.wait(cx.waker());
-            Poll::Pending
+            let token = ping.get_or_insert_with(|| PingGuard::new(&self.shared)).token;
+            waiting.poll(cx, |state| match state.ping_answer(token) {
+                Some(took) => Some(Ok(took)),
+                None => state.is_closing().then(|| Err(state.closed_error())),
+            })
         })
     }
 
@@ -119,24 +111,17 @@ impl Sender {
             }
             false => Some(Error::from(CloseError(code))),
         };
+        let mut waiting = Guard::new(&self.shared);
         poll_fn(move |cx| match &refused {
             Some(error) => Poll::Ready(Err(error.clone())),
-            None => self.poll_done(cx).map(|all_written| match self.shared.lock().closed.clone() {
-                Some(closed) if closed.outcome.is_clean() && all_written => Ok(closed.outcome),
-                Some(closed) => Err(Error::Closed(closed)),
-                None => Err(Error::Closing),
-            }),
+            None => waiting.poll(cx, State::close_result),
         })
     }
 
     /// Waits for the end of the connection, whoever ends it: the transport is gone then.
     pub fn closed(&self) -> impl Future<Output = Outcome> + Send + '_ {
-        poll_fn(move |cx| {
-            self.poll_done(cx).map(|_| {
-                let closed = self.shared.lock().closed.clone();
-                closed.map_or(GONE, |closed| closed.outcome)
-            })
-        })
+        let mut waiting = Guard::new(&self.shared);
+        poll_fn(move |cx| waiting.poll(cx, |state| state.done.then(|| state.outcome())))
     }
 
     /// Whether messages can be sent.
@@ -154,39 +139,6 @@ impl Sender {
         self.shared.info.id
     }
 
-    /// Ready when the queue is below its high-water mark, or nothing can be sent any more.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.shared.lock();
-        if state.is_closing() || !state.connection.is_above_high_water() {
-            return Poll::Ready(());
-        }
-        state.wait(cx.waker());
-        Poll::Pending
-    }
-
-    /// Ready when all that is queued has been written.
-    pub(crate) fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let mut state = self.shared.lock();
-        if state.flushed >= state.connection.outgoing().queued() {
-            return Poll::Ready(Ok(()));
-        }
-        if state.done {
-            return Poll::Ready(Err(state.closed_error()));
-        }
-        state.wait(cx.waker());
-        Poll::Pending
-    }
-
-    /// Ready when the transport is gone, with whether all was written before.
-    pub(crate) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        let mut state = self.shared.lock();
-        if state.done {
-            return Poll::Ready(state.is_all_written());
-        }
-        state.wait(cx.waker());
-        Poll::Pending
-    }
-
     /// A send that is refused by the engine's own rules.
     pub(crate) fn error_of(&self, error: SendError<Message>) -> Error {
         match error {
@@ -197,8 +149,9 @@ impl Sender {
 
     async fn send_when_room(&self, message: Message, fragment: Option<bool>) -> Result<(), Error> {
         let mut message = message;
+        let mut waiting = Guard::new(&self.shared);
         loop {
-            poll_fn(|cx| self.poll_room(cx)).await;
+            poll_fn(|cx| waiting.poll(cx, |state| state.has_room().then_some(()))).await;
             match self.shared.send(message, fragment) {
                 Ok(()) => return Ok(()),
                 // Another sender took the room: wait on.
@@ -208,9 +161,6 @@ impl Sender {
         }
     }
 }
-
-/// What a connection that was dropped together with its driver ended with.
-const GONE: Outcome = Outcome { sent: None, received: None, cause: ws_proto::Cause::Aborted };
 
 /// A ping that is waited for; dropped, it no longer is.
 struct PingGuard<'a> {

@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{Request, Response};
-use tracing::debug;
-use ws_proto::{CloseFrame, Connection, Event, Message, Outcome, PingId, SendError, Timestamp};
+use tracing::{debug, info};
+use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, SendError, Timestamp};
 
 use crate::error::{Closed, Error};
 use crate::logging::Elided;
+use crate::waiting::Waiters;
 
 /// One connection, as its handles and its driver see it.
 #[derive(Debug)]
@@ -29,7 +31,6 @@ pub(crate) struct Info {
     pub(crate) id: u64,
     pub(crate) request: Request<()>,
     pub(crate) response: Response<()>,
-    pub(crate) addresses: Addresses,
 }
 
 /// The two ends of a transport, where it has addresses.
@@ -44,6 +45,7 @@ pub struct Addresses {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) connection: Connection,
+    pub(crate) addresses: Addresses,
     /// Messages that nobody has asked for yet.
     pub(crate) inbound: VecDeque<Message>,
     /// How many of them there may be; then reading stops.
@@ -69,11 +71,11 @@ pub(crate) struct State {
     pings: Vec<PingWait>,
     next_ping: u64,
     pub(crate) receiver: Option<Waker>,
-    /// Whether the application waits for nothing but the end.
-    pub(crate) awaits_end: bool,
+    /// How many wait for nothing but the end, on the application's side.
+    pub(crate) await_end: usize,
     pub(crate) driver: Option<Waker>,
     /// Who waits for anything else: room, a flush, a pong, the end.
-    waiters: Vec<Waker>,
+    pub(crate) waiters: Waiters,
 }
 
 /// A ping that somebody waits for.
@@ -90,6 +92,13 @@ enum PingState {
     Answered(Duration),
 }
 
+impl Info {
+    /// The subprotocol that both sides agreed on, if any.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.response.headers().get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()
+    }
+}
+
 impl Shared {
     pub(crate) fn new(
         mut connection: Connection,
@@ -102,10 +111,14 @@ impl Shared {
         connection.set_putting_off(true);
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let info = Info { id, request, response };
+        let peer = addresses.peer.map(tracing::field::display);
+        info!(id, peer, path = info.request.uri().path(), subprotocol = info.subprotocol(), "connection open");
         Arc::new(Self {
-            info: Info { id, request, response, addresses },
+            info,
             state: Mutex::new(State {
                 connection,
+                addresses,
                 inbound: VecDeque::new(),
                 inbound_limit: inbound_limit.max(1),
                 closed: None,
@@ -121,9 +134,9 @@ impl Shared {
                 pings: Vec::new(),
                 next_ping: 0,
                 receiver: None,
-                awaits_end: false,
+                await_end: 0,
                 driver: None,
-                waiters: Vec::new(),
+                waiters: Waiters::default(),
             }),
         })
     }
@@ -156,10 +169,14 @@ impl Shared {
         let mut state = self.lock();
         if state.close_request.is_none() {
             state.close_request = Some(frame);
+            // Who waits for room waits in vain.
+            state.news = true;
         }
+        let waiters = state.take_waiters();
         let waker = state.driver_waker();
         drop(state);
         wake(waker);
+        wake(waiters);
     }
 
     /// Asks for the end of the connection without another word, and of its handler.
@@ -184,21 +201,46 @@ impl State {
         self.closed.is_some() || self.close_request.is_some() || !self.connection.is_open()
     }
 
+    /// Whether a message can be queued now, or never again.
+    pub(crate) fn has_room(&self) -> bool {
+        self.is_closing() || !self.connection.is_above_high_water()
+    }
+
+    /// Whether all up to `target` has been written and passed on, once that is known.
+    pub(crate) fn flush_result(&self, target: u64) -> Option<Result<(), Error>> {
+        match self.flushed >= target {
+            true => Some(Ok(())),
+            false => self.done.then(|| Err(self.closed_error())),
+        }
+    }
+
+    /// Whether the connection ended as a close should, once it has ended: by both Close frames, and all was written.
+    pub(crate) fn close_result(&mut self) -> Option<Result<Outcome, Error>> {
+        if !self.done {
+            return None;
+        }
+        let all_written = self.is_all_written();
+        Some(match &self.closed {
+            Some(closed) if closed.outcome.is_clean() && all_written => Ok(closed.outcome.clone()),
+            _ => Err(self.closed_error()),
+        })
+    }
+
+    /// How the connection ended.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let gone = Outcome { sent: None, received: None, cause: Cause::Aborted };
+        self.closed.as_ref().map_or(gone, |closed| closed.outcome.clone())
+    }
+
     /// The driver's waker, when the driver must be told of what has changed.
     pub(crate) fn driver_waker(&mut self) -> Option<Waker> {
         if self.driver_follows { None } else { self.driver.take() }
     }
 
-    /// Registers who waits for anything but a message.
-    pub(crate) fn wait(&mut self, waker: &Waker) {
-        if !self.waiters.iter().any(|waiting| waiting.will_wake(waker)) {
-            self.waiters.push(waker.clone());
-        }
-    }
-
     /// Those who have something to find now.
-    pub(crate) fn take_waiters(&mut self) -> Vec<Waker> {
-        if mem::take(&mut self.news) { mem::take(&mut self.waiters) } else { Vec::new() }
+    pub(crate) fn take_waiters(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        let news = mem::take(&mut self.news);
+        news.then(|| self.waiters.take()).into_iter().flatten()
     }
 
     /// Whether all that was ever queued has been written.
@@ -208,19 +250,21 @@ impl State {
     }
 
     /// Whether the application has as many messages waiting as it may have.
+    ///
+    /// Who waits for nothing but the end takes none: what comes then and finds no room is thrown away.
     pub(crate) fn is_inbound_full(&self) -> bool {
-        self.inbound.len() >= self.inbound_limit
+        self.inbound.len() >= self.inbound_limit && self.await_end == 0
     }
 
     /// Whether reading has stopped and enough messages have been taken for it to go on.
     pub(crate) fn may_resume(&self) -> bool {
-        self.paused && self.inbound.len() <= self.inbound_limit / 2
+        self.paused && (self.inbound.len() <= self.inbound_limit / 2 || self.await_end > 0)
     }
 
-    /// Whether the application has dealt with all that came in: it waits for more, or wants no more.
+    /// Whether the application has answered all that it will: it waits for more, or wants no more.
     pub(crate) fn is_caught_up(&self) -> bool {
-        let wants_no_more = self.awaits_end || self.handle_dropped || self.close_request.is_some();
-        self.inbound.is_empty() && (self.receiver.is_some() || wants_no_more)
+        let wants_no_more = self.await_end > 0 || self.handle_dropped || self.close_request.is_some();
+        wants_no_more || (self.inbound.is_empty() && self.receiver.is_some())
     }
 
     /// Whether there is something the driver would do at once.
@@ -230,46 +274,45 @@ impl State {
             || self.may_resume()
             || (self.connection.is_ending() && self.is_caught_up())
             || !self.connection.outgoing().is_empty()
-            || self.pings.iter().any(|wait| matches!(wait.ping, PingState::Requested))
+            || self.has_ping_to_send()
     }
 
     /// Takes in what the connection reports.
-    pub(crate) fn on_event(&mut self, event: Event<'_>, id: u64) {
+    pub(crate) fn on_event(&mut self, event: Event<'_>, id: u64, now: Timestamp) {
         match event {
             Event::Message(message) => {
                 let message = message.into_message();
                 debug!(id, "< {}", Elided(&message));
-                if !self.handle_dropped {
+                if !self.handle_dropped && self.inbound.len() < self.inbound_limit {
                     self.inbound.push_back(message);
                 }
             }
             Event::Ping(payload) => debug!(id, "< ping [{} bytes], answered", payload.len()),
             Event::Pong(pong) => {
                 debug!(id, "< pong [{} bytes]", pong.payload.len());
-                if let Some((answered, took)) = pong.answers {
-                    self.on_pong(answered, took);
+                if let Some((answered, _)) = pong.answers {
+                    self.on_pong(answered, now);
                 }
             }
-            Event::Closed(outcome) => self.on_closed(outcome, id),
+            Event::Closed(outcome) => self.on_closed(outcome, None, id),
             // The handle delivers whole messages, and sets its connections up so.
             _ => {}
         }
     }
 
-    fn on_closed(&mut self, outcome: Outcome, id: u64) {
-        debug!(id, "closed: {outcome}");
-        self.closed = Some(Closed { outcome, io: None });
-        self.news = true;
-    }
-
     /// Records the I/O error that ended the connection, if one did.
     pub(crate) fn on_io_error(&mut self, error: io::Error, id: u64) {
-        if let Some(event) = self.connection.fail() {
-            self.on_event(event, id);
-            if let Some(closed) = &mut self.closed {
-                closed.io = Some(Arc::new(error));
-            }
+        if let Some(Event::Closed(outcome)) = self.connection.fail() {
+            self.on_closed(outcome, Some(Arc::new(error)), id);
         }
+    }
+
+    fn on_closed(&mut self, outcome: Outcome, io: Option<Arc<io::Error>>, id: u64) {
+        let closed = Closed { id, outcome, io };
+        let peer = self.addresses.peer.map(tracing::field::display);
+        info!(id, peer, "connection closed: {closed}");
+        self.closed = Some(closed);
+        self.news = true;
     }
 
     // ---- pings ----
@@ -303,18 +346,20 @@ impl State {
         }
     }
 
-    fn on_pong(&mut self, answered: PingId, took: Duration) {
-        let Some(sent) = self.pings.iter().find_map(|wait| match wait.ping {
-            PingState::Sent { id, at } if id == answered => Some(at + took),
-            _ => None,
-        }) else {
-            return;
-        };
+    /// Whether a ping waits for room that there is now.
+    pub(crate) fn has_ping_to_send(&self) -> bool {
+        !self.connection.is_above_high_water()
+            && self.connection.is_open()
+            && self.pings.iter().any(|wait| matches!(wait.ping, PingState::Requested))
+    }
+
+    /// A pong answers its ping and all before it, whoever sent them.
+    fn on_pong(&mut self, answered: PingId, now: Timestamp) {
         for wait in &mut self.pings {
             if let PingState::Sent { id, at } = wait.ping
                 && id <= answered
             {
-                wait.ping = PingState::Answered(sent - at);
+                wait.ping = PingState::Answered(now - at);
                 self.news = true;
             }
         }

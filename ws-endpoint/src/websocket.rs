@@ -14,7 +14,8 @@ use ws_proto::{CloseCode, CloseFrame, Message, Outcome};
 
 use crate::error::Error;
 use crate::sender::Sender;
-use crate::shared::{Shared, wake};
+use crate::shared::{Shared, State, wake};
+use crate::waiting::Waiting;
 
 /// An open WebSocket: receives, and sends like a [`Sender`].
 ///
@@ -25,13 +26,15 @@ use crate::shared::{Shared, wake};
 /// its handler returns.
 pub struct WebSocket {
     sender: Sender,
+    /// What the sink waits for.
+    sink: Waiting,
     /// Whether the stream has returned its last item.
     stream_ended: bool,
 }
 
 impl WebSocket {
     pub(crate) fn new(sender: Sender) -> Self {
-        Self { sender, stream_ended: false }
+        Self { sender, sink: Waiting::default(), stream_ended: false }
     }
 
     /// The next message; `None` when the connection has ended as it should: both sides sent a Close frame, with 1000,
@@ -120,14 +123,24 @@ impl WebSocket {
 
     /// Closes the connection and waits for its end. See [`Sender::close`].
     ///
+    /// Messages that still come in can be received afterwards, as many as the inbound queue holds; more are thrown
+    /// away. To receive while closing, use a [`Sender`] to close.
+    ///
     /// # Errors
     ///
     /// As [`Sender::close`].
     pub fn close(&self, code: CloseCode, reason: &str) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
-        self.sender.close(code, reason)
+        let closing = self.sender.close(code, reason);
+        async {
+            let _waiting = AwaitsEnd::new(&self.sender.shared);
+            closing.await
+        }
     }
 
-    /// Waits for the end of the connection, whoever ends it. See [`Sender::closed`].
+    /// Waits for the end of the connection, whoever ends it: the transport is gone then.
+    ///
+    /// Messages that come in meanwhile can be received afterwards, as many as the inbound queue holds; more are thrown
+    /// away. To receive while waiting, wait with a [`Sender`].
     pub async fn closed(&self) -> Outcome {
         let _waiting = AwaitsEnd::new(&self.sender.shared);
         self.sender.closed().await
@@ -155,17 +168,17 @@ impl WebSocket {
 
     /// The subprotocol that both sides agreed on, if any (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        self.response().headers().get(http::header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()
+        self.sender.shared.info.subprotocol()
     }
 
     /// The peer's address, when the transport has one.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.sender.shared.info.addresses.peer
+        self.sender.shared.lock().addresses.peer
     }
 
     /// Our own address, when the transport has one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.sender.shared.info.addresses.local
+        self.sender.shared.lock().addresses.local
     }
 }
 
@@ -193,25 +206,30 @@ impl FusedStream for WebSocket {
 impl<M: Into<Message>> Sink<M> for WebSocket {
     type Error = Error;
 
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.sender.poll_room(cx).map(Ok)
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { sender, sink, .. } = &mut *self;
+        sink.poll(&sender.shared, cx, |state| state.has_room().then_some(Ok(())))
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
         self.sender.try_send(message).map_err(|error| self.sender.error_of(error))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.sender.poll_flushed(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { sender, sink, .. } = &mut *self;
+        sink.poll(&sender.shared, cx, |state| {
+            let target = state.connection.outgoing().queued();
+            state.flush_result(target)
+        })
     }
 
-    /// Closes with 1000 and waits for the end of the connection.
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let closing = self.sender.shared.lock().is_closing();
-        if !closing {
-            self.sender.shared.close(CloseFrame::new(CloseCode::NORMAL, ""));
+    /// Closes with 1000 and waits for the end of the connection, as [`WebSocket::close`] does.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { sender, sink, .. } = &mut *self;
+        if !sender.shared.lock().is_closing() {
+            sender.shared.close(CloseFrame::new(CloseCode::NORMAL, ""));
         }
-        self.sender.poll_done(cx).map(|_| Ok(()))
+        sink.poll(&sender.shared, cx, State::close_result).map_ok(drop)
     }
 }
 
@@ -219,6 +237,7 @@ impl Drop for WebSocket {
     fn drop(&mut self) {
         let mut state = self.sender.shared.lock();
         state.handle_dropped = true;
+        self.sink.leave(&mut state);
         let unread = std::mem::take(&mut state.inbound);
         let waker = state.driver_waker();
         drop(state);
@@ -227,7 +246,8 @@ impl Drop for WebSocket {
     }
 }
 
-/// While this is held, the application waits for nothing but the end: the peer's Close is answered at once.
+/// While this is held, the application waits for nothing but the end: reading goes on whatever waits to be received,
+/// and the peer's Close is answered at once.
 struct AwaitsEnd<'a> {
     shared: &'a Shared,
 }
@@ -235,7 +255,7 @@ struct AwaitsEnd<'a> {
 impl<'a> AwaitsEnd<'a> {
     fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
-        state.awaits_end = true;
+        state.await_end += 1;
         let driver = state.driver_waker();
         drop(state);
         wake(driver);
@@ -245,7 +265,7 @@ impl<'a> AwaitsEnd<'a> {
 
 impl Drop for AwaitsEnd<'_> {
     fn drop(&mut self) {
-        self.shared.lock().awaits_end = false;
+        self.shared.lock().await_end -= 1;
     }
 }
 

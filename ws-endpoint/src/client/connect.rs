@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::Response;
-use tracing::{debug, info};
+use tracing::debug;
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{BuildError, Error as HandshakeError, Handshake};
 use ws_proto::{Config, Connection, Timestamp};
@@ -158,8 +158,6 @@ async fn open<T: Transport, C: Timer>(
     let connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
     let shared = Shared::new(connection, inbound, handshake.into_request(), established.response, addresses);
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
-    let peer = addresses.peer.map(tracing::field::display);
-    info!(id = socket.id(), peer, subprotocol = socket.subprotocol(), "connection open");
     Ok((socket, Driver::new(transport, timer, shared, received)))
 }
 

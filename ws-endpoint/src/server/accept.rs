@@ -168,7 +168,7 @@ fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, request: Request<
         if let Some(origins) = &settings.origins {
             origins.check(upgrade.request().headers())?;
         }
-        if guard.is_some_and(|guard| !guard.may_open(settings.max_connections)) {
+        if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
             return Err(Rejection::service_unavailable());
         }
         let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
@@ -213,7 +213,7 @@ async fn answer<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, mut respon
     set_date(&mut response);
     let mut bytes = Vec::new();
     match is_head {
-        true => encode::response_head(&response, &mut bytes),
+        true => encode::response_to_head(&response, &mut bytes),
         false => encode::response(&response, &mut bytes),
     }
     exchange.deadline = exchange.deadline.max(exchange.timer.now() + FINISH_TIME);

@@ -12,7 +12,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::Settings;
 use super::accept::{AcceptError, accept};
-use super::registry::Registry;
+use super::registry::{HandshakeGuard, Registry};
 use crate::error::Error;
 use crate::run::{HandlerError, HandlerResult};
 use crate::runtime::Runtime;
@@ -22,6 +22,9 @@ use crate::websocket::WebSocket;
 
 /// How long accepting rests after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the tasks that were told to end may take to do so.
+const ABORT_TIME: Duration = Duration::from_secs(1);
 
 /// A server with its listening socket. [`serve`](Self::serve) runs it.
 pub struct Listening<R: Runtime> {
@@ -102,8 +105,10 @@ impl<R: Runtime> Listening<R> {
             match accepted.await {
                 None => break,
                 Some(Ok((stream, addresses))) => {
-                    let connection = serve_one::<R, H, F>(Arc::clone(&shared), Arc::clone(&handler), stream, addresses);
-                    R::spawn(connection);
+                    let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
+                    // Counted from here on, not from when its task first runs.
+                    let handshake = registry.begin_handshake();
+                    R::spawn(serve_one::<R, H, F>(shared, handler, handshake, stream, addresses));
                 }
                 Some(Err(error)) => {
                     warn!("accepting a connection failed: {error}");
@@ -118,36 +123,35 @@ impl<R: Runtime> Listening<R> {
 }
 
 /// A connection's whole life.
-async fn serve_one<R, H, F>(shared: Arc<Serving>, handler: Arc<H>, stream: R::Stream, addresses: Addresses)
-where
+async fn serve_one<R, H, F>(
+    shared: Arc<Serving>,
+    handler: Arc<H>,
+    handshake: HandshakeGuard,
+    stream: R::Stream,
+    addresses: Addresses,
+) where
     R: Runtime,
     H: Fn(WebSocket) -> F,
     F: Future<Output = HandlerResult>,
 {
     let Serving { settings, registry } = &*shared;
-    let handshake = registry.begin_handshake();
     // On the heap, so that an open connection does not carry the room its handshake took.
     let accepted = Box::pin(accept(settings, Some(&handshake), stream, R::timer(), addresses)).await;
     let (socket, driver) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => return log_rejection(&error, addresses),
     };
-    let sender = socket.sender();
-    let open = registry.enter(sender.clone());
-    drop(handshake);
+    let open = registry.enter(socket.sender(), handshake);
 
     let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
-    info!(id, peer, path = socket.request().uri().path(), subprotocol = socket.subprotocol(), "connection open");
     let span = info_span!("websocket", id, peer);
     let result = driver.run(async move { handler(socket).await }.instrument(span)).await;
     drop(open);
     match result {
         Ok(()) => {}
-        Err(HandlerError::Failed(error)) if is_end_of_connection(&*error) => {}
+        Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
         Err(error) => error!(id, "connection handler failed: {error}"),
     }
-    let outcome = sender.closed().await;
-    info!(id, peer, "connection closed: {outcome}");
 }
 
 fn log_rejection(error: &AcceptError, addresses: Addresses) {
@@ -161,23 +165,34 @@ fn log_rejection(error: &AcceptError, addresses: Addresses) {
     }
 }
 
-/// A handler that passes on how its connection ended has not failed.
-fn is_end_of_connection(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    matches!(error.downcast_ref::<Error>(), Some(Error::Closed(_) | Error::Closing))
+/// A handler that passes on how its own connection ended has not failed.
+fn is_end_of(id: u64, error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Closed(closed)) => closed.id == id,
+        Some(Error::Closing) => true,
+        _ => false,
+    }
 }
 
 /// Waits for the end of all connections, for so long; then drops them.
 async fn drain(registry: &Registry, timer: &mut impl Timer, timeout: Duration) {
+    if is_idle_within(registry, timer, timeout).await {
+        return;
+    }
+    let left = registry.open_connections();
+    warn!("{left} connections were still open when the drain deadline passed; dropping them");
+    registry.abort();
+    // Their tasks only have to notice.
+    is_idle_within(registry, timer, ABORT_TIME).await;
+}
+
+async fn is_idle_within(registry: &Registry, timer: &mut impl Timer, timeout: Duration) -> bool {
     let deadline = timer.now() + timeout;
-    let in_time = poll_fn(|cx| match registry.poll_idle(cx) {
+    poll_fn(|cx| match registry.poll_idle(cx) {
         Poll::Ready(()) => Poll::Ready(true),
         Poll::Pending => timer.poll_at(cx, deadline).map(|()| false),
-    });
-    if !in_time.await {
-        let left = registry.open_connections();
-        warn!("{left} connections were still open when the drain deadline passed; dropping them");
-        registry.abort();
-    }
+    })
+    .await
 }
 
 async fn pause(timer: &mut impl Timer, time: Duration) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use ws_proto::handshake::head::HeadLimits;
-use ws_proto::handshake::server::Origins;
+use ws_proto::handshake::server::{Origins, is_reserved};
 use ws_proto::{Config, Delivery};
 
 use crate::driver::Driver;
@@ -125,10 +125,13 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Adds a header to the response that accepts a connection.
+    /// Adds a header to the response that accepts a connection. The handshake's own are refused by [`bind`](Self::bind).
     #[must_use]
     pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
         match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(_)) if is_reserved(&name) => {
+                self.settings.mistake = Some(format!("the header {name} is set by the handshake"));
+            }
             (Ok(name), Ok(value)) => {
                 self.settings.headers.append(name, value);
             }

@@ -1,6 +1,6 @@
 //! The connections a server has, and its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -21,6 +21,8 @@ struct State {
     /// The opening handshakes under way, and who is to be told when the server shuts down.
     handshakes: BTreeMap<u64, Option<Waker>>,
     next_handshake: u64,
+    /// Those of them that are to become connections.
+    admitted: BTreeSet<u64>,
     shutting_down: bool,
     /// Who waits for any of it to change.
     waiters: Vec<Waker>,
@@ -45,14 +47,18 @@ impl Registry {
         HandshakeGuard { registry: Arc::clone(self), id }
     }
 
-    /// Enters an open connection until the guard goes. When the server is shutting down it is closed at once.
-    pub(crate) fn enter(self: &Arc<Self>, sender: Sender) -> OpenGuard {
+    /// Enters an open connection, whose handshake is over, until the guard goes. When the server is shutting down it is
+    /// closed at once.
+    pub(crate) fn enter(self: &Arc<Self>, sender: Sender, handshake: HandshakeGuard) -> OpenGuard {
         let id = sender.id();
         let mut state = self.lock();
+        state.admitted.remove(&handshake.id);
         if state.shutting_down {
             close(&sender);
         }
         state.open.insert(id, sender);
+        drop(state);
+        drop(handshake);
         OpenGuard { registry: Arc::clone(self), id }
     }
 
@@ -131,10 +137,15 @@ impl HandshakeGuard {
         Poll::Pending
     }
 
-    /// Whether the server has room for this one.
-    pub(super) fn may_open(&self, max_connections: Option<usize>) -> bool {
-        let state = self.registry.lock();
-        !state.shutting_down && max_connections.is_none_or(|most| state.open.len() < most)
+    /// Whether the server has room for this one, which is kept for it then.
+    pub(super) fn admit(&self, max_connections: Option<usize>) -> bool {
+        let mut state = self.registry.lock();
+        let taken = state.open.len() + state.admitted.len();
+        let admitted = !state.shutting_down && max_connections.is_none_or(|most| taken < most);
+        if admitted {
+            state.admitted.insert(self.id);
+        }
+        admitted
     }
 }
 
@@ -142,6 +153,7 @@ impl Drop for HandshakeGuard {
     fn drop(&mut self) {
         self.registry.change(|state| {
             state.handshakes.remove(&self.id);
+            state.admitted.remove(&self.id);
         });
     }
 }

@@ -352,6 +352,11 @@ impl Connection {
         self.state.sends()
     }
 
+    /// Whether nothing is left to do but to let go of the transport.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Ended
+    }
+
     /// How many bytes wait to be written.
     pub fn queued(&self) -> usize {
         self.sender.waiting()

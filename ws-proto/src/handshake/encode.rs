@@ -30,6 +30,12 @@ pub fn response<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the answer to a HEAD request to `out`: the head a GET would have got, with the length of the body that is left
+/// out (RFC 9110 §9.3.2).
+pub fn response_to_head<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
+    head(response, has_body(response.status()).then_some(response.body().as_ref().len()), out);
+}
+
 /// Appends the head of a response to `out`: for one without a body, such as a 101. Again no `Transfer-Encoding`.
 pub fn response_head<B>(response: &Response<B>, out: &mut Vec<u8>) {
     head(response, None, out);

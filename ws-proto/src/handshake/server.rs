@@ -225,6 +225,11 @@ impl Upgrade {
     }
 }
 
+/// Whether a header is the handshake's own, or announces a body: [`Upgrade::accept`] refuses it.
+pub fn is_reserved(name: &HeaderName) -> bool {
+    RESERVED.contains(name)
+}
+
 /// A connection that opens once the response is sent.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -1,0 +1,6 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ws_fuzz::input::Wire;
+
+fuzz_target!(|input: Wire<'_>| ws_fuzz::targets::differential(input));

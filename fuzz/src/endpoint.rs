@@ -1,0 +1,547 @@
+//! One end of a connection with the driver that every adapter has to be, on a virtual clock. At every step it asserts
+//! what must hold whatever the peer and the application do.
+
+use std::io::IoSlice;
+use std::time::Duration;
+
+use ws_proto::{
+    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Incoming, MessageKind, Outcome, Outgoing, PingId, Role,
+    Timestamp, Transport, Violation,
+};
+
+use crate::input::{Ending, Setup};
+use crate::memory;
+use crate::naive::{self, Decoded, End, Fault, Frame, Item, Rules};
+
+/// How many deadlines in a row, without anything read or written, it may take to get from anywhere to the end.
+const MAX_ROUNDS: usize = 8;
+
+/// How many bytes an idle connection may hold besides itself: where the last pongs ended, a ping that is not answered.
+const IDLE: isize = 256;
+
+/// The longest control frame.
+const MAX_CONTROL: usize = 2 + 4 + 125;
+
+/// An event that owns what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Text(String),
+    Binary(Vec<u8>),
+    Chunk { kind: MessageKind, payload: Vec<u8>, first: bool, last: bool },
+    Ping(Vec<u8>),
+    Pong(Vec<u8>, Option<(PingId, Duration)>),
+    Closed(Outcome),
+}
+
+/// A frame in the outgoing stream.
+pub struct Sent {
+    pub frame: Frame,
+    /// Where it ends in the stream.
+    pub end: usize,
+}
+
+pub struct Endpoint {
+    pub connection: Connection,
+    pub now: Timestamp,
+    /// All events so far.
+    pub seen: Vec<Seen>,
+    /// All bytes that were ever read.
+    pub read: Vec<u8>,
+    /// All bytes that were ever queued, less those thrown away at the end.
+    pub stream: Vec<u8>,
+    /// How many of them the transport has taken.
+    pub written: usize,
+    /// The frames of the stream.
+    pub frames: Vec<Sent>,
+    /// Whether what was queued has been thrown away.
+    pub released: bool,
+    /// The payload of the last ping that came while we could still answer.
+    pub last_ping: Option<Vec<u8>>,
+    rules: Rules,
+    pending_pongs: usize,
+    /// How many bytes the connection has said it has queued.
+    queued: u64,
+    /// How much of the stream lies in `frames`.
+    parsed: usize,
+    said: Transport,
+    /// How many bytes the connection holds.
+    held: isize,
+    /// How many bytes of messages the application has given it to send.
+    given: usize,
+}
+
+impl Endpoint {
+    pub fn new(setup: &Setup) -> Self {
+        let config = setup.config();
+        let now = Timestamp::ZERO;
+        let mut connection = match setup.role {
+            Role::Server => Connection::server(config.clone(), now),
+            Role::Client => {
+                let mut key = 0_u32;
+                let keys = move || {
+                    key = key.wrapping_add(0x9E37_79B9);
+                    key.to_be_bytes()
+                };
+                Connection::client(config.clone(), keys, now)
+            }
+        };
+        connection.set_putting_off(setup.puts_off);
+        Self {
+            connection,
+            now,
+            seen: vec![],
+            read: vec![],
+            stream: vec![],
+            written: 0,
+            frames: vec![],
+            released: false,
+            last_ping: None,
+            rules: setup.rules(),
+            pending_pongs: config.limits.pending_pongs.max(2),
+            queued: 0,
+            parsed: 0,
+            said: Transport::Open,
+            held: 0,
+            given: 0,
+        }
+    }
+
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match self.seen.last() {
+            Some(Seen::Closed(outcome)) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    // ---- input ----
+
+    /// One read, and what follows from it.
+    pub fn read(&mut self, bytes: &[u8]) {
+        self.read.extend_from_slice(bytes);
+        let mut buffer = bytes.to_vec();
+        let mut input = buffer.as_mut_slice();
+        loop {
+            let (before, is_open, now) = (input.len(), self.connection.is_open(), self.now);
+            let (event, held) = memory::held(|| self.connection.receive(&mut input, now));
+            self.held += held;
+            let Some(event) = event else { break };
+            assert!(input.len() < before || matches!(event, Event::Closed(_)), "an event out of nothing");
+            if let (Event::Ping(payload), true) = (&event, is_open) {
+                self.last_ping = Some(payload.to_vec());
+            }
+            self.saw(event);
+        }
+        assert!(input.is_empty(), "input is left over");
+        let queued = self.queued;
+        self.settle();
+        let answers = (self.pending_pongs + 1) * MAX_CONTROL;
+        assert!(self.queued <= queued + answers as u64, "input alone made the queue grow");
+    }
+
+    pub fn eof(&mut self) {
+        self.act(|connection, now| connection.receive_eof(now));
+    }
+
+    pub fn fail(&mut self) {
+        self.act(|connection, _| connection.fail());
+    }
+
+    pub fn abort(&mut self) {
+        self.act(|connection, _| connection.abort());
+    }
+
+    pub fn conclude(&mut self) {
+        self.act(Connection::conclude);
+    }
+
+    pub fn close(&mut self, frame: CloseFrame) {
+        let may_be_sent = frame.code == CloseCode::NO_STATUS || frame.code.may_be_sent();
+        let before = self.connection.outgoing().queued();
+        let result = self.on(|connection, now| connection.close(frame, now));
+        assert_eq!(result.is_ok(), may_be_sent);
+        assert!(may_be_sent || self.connection.outgoing().queued() == before, "refused, but queued");
+        self.settle();
+    }
+
+    /// The driver wakes up and acts on what is due. Little can be due at once, and nothing comes due again.
+    pub fn wake(&mut self) {
+        for round in 0.. {
+            assert!(round < 3, "still due at {:?}: {:#?}", self.now, self.connection);
+            self.act(Connection::handle_timeout);
+            if self.connection.poll_timeout(self.now).is_none_or(|deadline| deadline > self.now) {
+                return;
+            }
+        }
+    }
+
+    /// Time passes, and the driver wakes up.
+    pub fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.wake();
+    }
+
+    /// Time passes to the next deadline, if there is one.
+    pub fn pass_to_deadline(&mut self) {
+        if let Some(deadline) = self.connection.poll_timeout(self.now) {
+            self.now = self.now.max(deadline);
+            self.wake();
+        }
+    }
+
+    /// Something the application does, given `bytes` to send.
+    pub fn send<T>(&mut self, bytes: usize, f: impl FnOnce(&mut Connection, Timestamp) -> T) -> T {
+        self.given += bytes;
+        let value = self.on(f);
+        self.settle();
+        value
+    }
+
+    fn act(&mut self, f: impl FnOnce(&mut Connection, Timestamp) -> Option<Event<'static>>) {
+        if let Some(event) = self.on(f) {
+            self.saw(event);
+        }
+        self.settle();
+    }
+
+    fn on<T>(&mut self, f: impl FnOnce(&mut Connection, Timestamp) -> T) -> T {
+        let (value, held) = memory::held(|| f(&mut self.connection, self.now));
+        self.held += held;
+        value
+    }
+
+    fn saw(&mut self, event: Event<'_>) {
+        assert_eq!(self.outcome(), None, "{event:?} after Closed");
+        let seen = Seen::of(&event);
+        // What an event owns has left the connection.
+        let ((), held) = memory::held(|| drop(event));
+        self.held += held;
+        if let Seen::Ping(payload) | Seen::Pong(payload, _) = &seen {
+            assert!(payload.len() <= 125);
+        }
+        if let Seen::Closed(outcome) = &seen {
+            assert!(!outcome.to_string().is_empty());
+            assert!(outcome.is_clean() || !outcome.is_normal());
+        }
+        self.seen.push(seen);
+    }
+
+    // ---- output ----
+
+    /// The transport takes up to `n` bytes, piece by piece.
+    pub fn write(&mut self, n: usize) {
+        let mut left = n;
+        loop {
+            self.tap();
+            let outgoing: &Outgoing = self.connection.outgoing();
+            let chunk = outgoing.chunk();
+            assert_eq!(chunk.is_empty(), outgoing.is_empty(), "an empty chunk of a queue that is not");
+            let n = chunk.len().min(left);
+            if n == 0 {
+                break;
+            }
+            assert_eq!(chunk[..n], self.stream[self.written..self.written + n], "what was queued has changed");
+            self.on(|connection, _| connection.outgoing().advance(n));
+            self.written += n;
+            left -= n;
+        }
+        self.settle();
+    }
+
+    /// The transport takes up to `n` bytes in one vectored write.
+    pub fn write_vectored(&mut self, n: usize) {
+        self.tap();
+        let mut slices = [IoSlice::new(&[]); 4];
+        let outgoing: &Outgoing = self.connection.outgoing();
+        let filled = outgoing.chunks_vectored(&mut slices);
+        let bytes: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.iter().copied()).take(n).collect();
+        let n = bytes.len();
+        assert_eq!(bytes, self.stream[self.written..self.written + n], "what was queued has changed");
+        self.on(|connection, _| connection.outgoing().advance(n));
+        self.written += n;
+        self.settle();
+    }
+
+    /// What a driver does after each round, and what must hold then.
+    fn settle(&mut self) {
+        self.tap();
+        let said = self.on(|connection, _| connection.transport());
+        let deadline = self.on(|connection, now| connection.poll_timeout(now));
+
+        let order =
+            |transport| [Transport::Open, Transport::HalfClose, Transport::Close].iter().position(|&t| t == transport);
+        assert!(order(said) >= order(self.said), "{said:?} after {:?}", self.said);
+        self.said = said;
+        if said != Transport::Open {
+            assert!(self.outcome().is_some(), "the transport ends, and nobody was told");
+            assert_eq!(self.connection.queued(), 0);
+        }
+        if self.outcome().is_some() {
+            assert!(!self.connection.is_open() && !self.connection.is_ending());
+            assert!(said == Transport::Close || deadline.is_some(), "closing, and nothing sees to its end");
+        }
+        if said == Transport::Close {
+            assert_eq!(deadline, None);
+        }
+
+        // Nothing a peer sends makes us hold more than what came, twofold for growth, and a little.
+        let message = self.rules.message.unwrap_or(usize::MAX).min(2 * self.read.len());
+        let bound = message + 2 * self.read.len() + 2 * self.given + (12 << 10);
+        assert!(self.held <= bound as isize, "{} bytes held after {} were read", self.held, self.read.len());
+        if said == Transport::Close {
+            assert!(self.held <= 1024, "{} bytes held at the end", self.held);
+        }
+    }
+
+    /// Looks at what has been queued since the last time.
+    fn tap(&mut self) {
+        self.on(|connection, _| connection.outgoing().len());
+        let outgoing: &Outgoing = self.connection.outgoing();
+        let waiting = outgoing.remaining();
+        assert_eq!(outgoing.is_empty(), waiting == 0);
+        let fresh = usize::try_from(outgoing.queued() - self.queued).expect("it fits");
+        self.queued = outgoing.queued();
+        if waiting == self.stream.len() - self.written + fresh {
+            if fresh > 0 {
+                copy_last(outgoing, fresh, &mut self.stream);
+            }
+        } else {
+            assert_eq!(waiting, 0, "a part of the queue is gone");
+            assert!(!self.connection.is_open(), "the queue is gone, and we are not");
+            self.released = true;
+            self.stream.truncate(self.written);
+            self.frames.retain(|sent| sent.end <= self.written);
+            self.parsed = self.frames.last().map_or(0, |sent| sent.end);
+        }
+
+        while let Some(frame) = naive::frame(&self.stream[self.parsed..]) {
+            self.parsed += frame.size;
+            self.frames.push(Sent { frame, end: self.parsed });
+        }
+        assert!(self.released || self.parsed == self.stream.len(), "a part of a frame is queued");
+        let unsent = self.frames.iter().rev().take_while(|sent| sent.end > self.written);
+        let pongs = unsent.filter(|sent| sent.frame.opcode == 10).count();
+        assert!(pongs <= self.pending_pongs, "{pongs} pongs wait in the queue");
+        let waiting = self.connection.queued() - waiting;
+        assert!(
+            waiting <= (self.pending_pongs - pongs) * MAX_CONTROL,
+            "{waiting} bytes of pongs wait, and {pongs} pongs"
+        );
+    }
+
+    // ---- the end ----
+
+    /// A connection that is midway in nothing, and has nothing to write, holds next to nothing.
+    pub fn check_idle(&mut self) {
+        if self.written < self.stream.len() || self.outcome().is_some() || self.connection.is_ending() {
+            return;
+        }
+        if naive::decode(&self.read, &self.rules).end == (End::Open { midway: false }) {
+            assert!(self.held <= IDLE, "{} bytes held when idle", self.held);
+        }
+    }
+
+    /// Ends the connection; what must hold in the end.
+    pub fn end(&mut self, ending: Ending) {
+        self.check_events();
+        match ending {
+            Ending::Eof => {
+                self.write(usize::MAX);
+                self.eof();
+            }
+            Ending::Failure => self.fail(),
+            Ending::Abort => self.abort(),
+            Ending::Silence => self.close(CloseFrame::new(CloseCode::NORMAL, "")),
+        }
+        for _ in 0..MAX_ROUNDS {
+            if ending != Ending::Silence {
+                self.write(usize::MAX);
+            }
+            if self.said == Transport::Close {
+                break;
+            }
+            self.pass_to_deadline();
+        }
+        assert_eq!(self.said, Transport::Close, "it does not end: {:#?}", self.connection);
+        self.check_over();
+        self.check_stream();
+    }
+
+    /// After the end nothing has an effect any more.
+    fn check_over(&mut self) {
+        let (events, queued) = (self.seen.len(), self.connection.outgoing().queued());
+        assert!(matches!(self.seen.last(), Some(Seen::Closed(_))));
+        self.read(&[0x81, 0x80, 0, 0, 0, 0]);
+        self.eof();
+        self.fail();
+        self.abort();
+        self.conclude();
+        self.close(CloseFrame::EMPTY);
+        self.pass(Duration::from_secs(1 << 20));
+        assert!(self.connection.send_text("").is_err());
+        assert!(self.connection.ping(self.now).is_err());
+        self.settle();
+        assert_eq!(self.seen.len(), events);
+        assert_eq!(self.connection.outgoing().queued(), queued);
+    }
+
+    /// The events agree with what a naive decoder makes of all that was read.
+    pub fn check_events(&self) {
+        let Decoded { items, end } = naive::decode(&self.read, &self.rules);
+        let (seen, outcome) = merge(&self.seen);
+        let seen: Vec<Item> = seen.into_iter().map(|(item, _)| item).collect();
+        let so_far = items.get(..seen.len());
+        assert_eq!(so_far, Some(&seen[..]), "other messages than a naive decoder's");
+        let all = seen.len() == items.len();
+        let Some(outcome) = outcome else {
+            assert!(all, "a naive decoder finds more: {:?}", &items[seen.len()..]);
+            assert_eq!(matches!(end, End::Open { .. }), !self.connection.is_ending(), "{end:?}");
+            return;
+        };
+        match (&outcome.cause, &end) {
+            (Cause::Violation(violation), End::Fault { faults, .. }) => {
+                let fault = fault(*violation);
+                assert!(all && faults.contains(&fault), "{violation:?}, but {faults:?}");
+                assert_eq!(u16::from(violation.close_code()), fault.close_code());
+                assert_eq!(outcome.received, None);
+            }
+            (Cause::Violation(violation), _) => panic!("{violation:?}, but {end:?}"),
+            (Cause::Peer, End::Open { .. } | End::Fault { .. }) => panic!("closed by the peer, but {end:?}"),
+            _ => {}
+        }
+        if let Some(received) = &outcome.received {
+            let End::Close { code, reason, .. } = &end else { panic!("received {received}, but {end:?}") };
+            assert_eq!((u16::from(received.code), &*received.reason), (code.unwrap_or(1005), &**reason));
+            assert!(all);
+        }
+    }
+
+    /// What was written is what the other role must accept, and says how the connection was closed.
+    fn check_stream(&self) {
+        let rules = Rules { masked: !self.rules.masked, frame: None, message: None, fragments: None };
+        let decoded = naive::decode(&self.stream, &rules);
+        let sent = self.outcome().and_then(|outcome| outcome.sent.as_ref());
+        match &decoded.end {
+            End::Fault { .. } => panic!("what was written is wrong: {:?}", decoded.end),
+            End::Close { code, reason, at } => {
+                assert_eq!(*at, self.stream.len(), "something follows the Close frame");
+                let sent = sent.expect("a Close frame was sent");
+                assert_eq!((code.unwrap_or(1005), &**reason), (u16::from(sent.code), &*sent.reason));
+            }
+            End::Open { .. } => assert!(self.released || sent.is_none(), "sent {sent:?}, but it was not written"),
+        }
+
+        let mut pings = merge(&self.seen).0.into_iter();
+        for item in &decoded.items {
+            let Item::Pong(pong) = item else { continue };
+            let answers = pings.any(|(item, _)| item == Item::Ping(pong.clone()));
+            assert!(answers, "a pong without its ping, or out of order: {pong:02x?}");
+        }
+        if !self.released {
+            let last = decoded.items.iter().rev().find_map(|item| match item {
+                Item::Pong(payload) => Some(payload),
+                _ => None,
+            });
+            assert_eq!(last, self.last_ping.as_ref(), "the last ping has not been answered");
+        }
+    }
+}
+
+/// Appends the last `n` bytes of a queue to `out`.
+fn copy_last(queue: &Outgoing, n: usize, out: &mut Vec<u8>) {
+    let mut slices = vec![IoSlice::new(&[]); 4];
+    let filled = loop {
+        let filled = queue.chunks_vectored(&mut slices);
+        if filled < slices.len() {
+            break filled;
+        }
+        slices.resize(slices.len() * 4, IoSlice::new(&[]));
+    };
+    let mut skip = queue.len() - n;
+    for slice in &slices[..filled] {
+        let skipped = skip.min(slice.len());
+        out.extend_from_slice(&slice[skipped..]);
+        skip -= skipped;
+    }
+    assert_eq!(skip, 0, "the queue is longer than its parts");
+}
+
+impl Seen {
+    fn of(event: &Event<'_>) -> Self {
+        match event {
+            Event::Message(Incoming::Text(text)) => Self::Text(text.to_string()),
+            Event::Message(Incoming::Binary(bytes)) => Self::Binary(bytes.to_vec()),
+            Event::Chunk(chunk) => {
+                Self::Chunk { kind: chunk.kind, payload: chunk.payload.into(), first: chunk.first, last: chunk.last }
+            }
+            Event::Ping(payload) => Self::Ping(payload.to_vec()),
+            Event::Pong(pong) => Self::Pong(pong.payload.to_vec(), pong.answers),
+            Event::Closed(outcome) => Self::Closed(outcome.clone()),
+            event => panic!("{event:?} is new"),
+        }
+    }
+}
+
+/// The items that events stand for, and for each the index of the event that completed it; then how it ended. Chunks
+/// are put together, and must begin and end as they should.
+pub fn merge(seen: &[Seen]) -> (Vec<(Item, usize)>, Option<&Outcome>) {
+    let mut open: Option<(MessageKind, Vec<u8>)> = None;
+    let (mut items, mut outcome) = (vec![], None);
+    for (i, event) in seen.iter().enumerate() {
+        assert_eq!(outcome, None, "{event:?} after Closed");
+        let item = match event {
+            Seen::Text(text) => Item::Text(text.clone()),
+            Seen::Binary(bytes) => Item::Binary(bytes.clone()),
+            Seen::Ping(payload) => Item::Ping(payload.clone()),
+            Seen::Pong(payload, _) => Item::Pong(payload.clone()),
+            Seen::Closed(end) => {
+                outcome = Some(end);
+                continue;
+            }
+            Seen::Chunk { kind, payload, first, last } => {
+                assert_eq!(*first, open.is_none(), "the first chunk of a message, and no other, says so");
+                assert!(!payload.is_empty() || *last, "a chunk that says nothing");
+                let (begun, so_far) = open.get_or_insert((*kind, vec![]));
+                assert_eq!(begun, kind);
+                so_far.extend_from_slice(payload);
+                if !*last {
+                    continue;
+                }
+                let (kind, bytes) = open.take().expect("it is open");
+                match kind {
+                    MessageKind::Text => Item::Text(String::from_utf8(bytes).expect("text is UTF-8")),
+                    MessageKind::Binary => Item::Binary(bytes),
+                }
+            }
+        };
+        items.push((item, i));
+    }
+    if let Some((MessageKind::Text, bytes)) = open {
+        let is_beginning = std::str::from_utf8(&bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+        assert!(is_beginning, "what was handed out is not the beginning of text");
+    }
+    (items, outcome)
+}
+
+/// The same in the naive decoder's words.
+pub fn fault(violation: Violation) -> Fault {
+    match violation {
+        Violation::ReservedBits => Fault::ReservedBits,
+        Violation::ReservedOpcode(_) => Fault::ReservedOpcode,
+        Violation::FragmentedControl => Fault::FragmentedControl,
+        Violation::ControlTooLong => Fault::ControlTooLong,
+        Violation::Unmasked => Fault::Unmasked,
+        Violation::Masked => Fault::Masked,
+        Violation::NonMinimalLength => Fault::NonMinimalLength,
+        Violation::LengthTooLarge => Fault::LengthTooLarge,
+        Violation::UnexpectedContinuation => Fault::UnexpectedContinuation,
+        Violation::UnfinishedMessage => Fault::UnfinishedMessage,
+        Violation::FrameTooBig { .. } => Fault::FrameTooBig,
+        Violation::MessageTooBig { .. } => Fault::MessageTooBig,
+        Violation::TooManyFragments { .. } => Fault::TooManyFragments,
+        Violation::InvalidUtf8 => Fault::InvalidUtf8,
+        Violation::TruncatedCloseCode => Fault::TruncatedCloseCode,
+        Violation::InvalidCloseCode(_) => Fault::InvalidCloseCode,
+        Violation::InvalidCloseReason => Fault::InvalidCloseReason,
+        violation => panic!("{violation:?} is new"),
+    }
+}

@@ -1,0 +1,18 @@
+//! What cargo-fuzz runs against the WebSocket engine.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`targets`] | one function per target; `fuzz_targets/` only gives each a `main` |
+//! | [`naive`], [`naive_http`] | decoders that are slow and plain on purpose, to compare with; they need `std` alone |
+//! | [`endpoint`] | one end of a connection, its driver and clock, and what must hold at every step |
+//! | [`input`] | how the bytes of an input are read: who, with what limits, cut how, and what came over the wire |
+//! | [`memory`] | how many bytes are allocated |
+
+#![forbid(unsafe_code)]
+
+pub mod endpoint;
+pub mod input;
+pub mod memory;
+pub mod naive;
+pub mod naive_http;
+pub mod targets;

@@ -1,0 +1,33 @@
+//! The whole input at once, cut in pieces, and byte by byte: the same events, when chunks are put together, and the same
+//! bytes out. Handing out chunks changes neither messages nor bytes.
+
+use ws_proto::{Delivery, Outcome};
+
+use crate::endpoint::{Endpoint, merge};
+use crate::input::{Cuts, Ending, Setup, Wire};
+use crate::naive::Item;
+
+pub fn chunking(input: Wire<'_>) {
+    let Wire { setup, cuts, bytes } = &input;
+    let whole = run(setup, Cuts::WHOLE, bytes);
+    assert_eq!(run(setup, *cuts, bytes), whole);
+    assert_eq!(run(setup, Cuts::BYTES, bytes), whole);
+
+    let other = match setup.delivery {
+        Delivery::Messages => Delivery::Chunks,
+        _ => Delivery::Messages,
+    };
+    assert_eq!(run(&Setup { delivery: other, ..setup.clone() }, *cuts, bytes), whole);
+}
+
+/// What one end makes of `bytes`, in events and in bytes. It writes nothing before it has read all.
+fn run(setup: &Setup, cuts: Cuts, bytes: &[u8]) -> (Vec<Item>, Option<Outcome>, Vec<u8>) {
+    let mut end = Endpoint::new(setup);
+    for piece in cuts.pieces(bytes) {
+        end.read(piece);
+    }
+    end.conclude();
+    end.end(Ending::Eof);
+    let (items, outcome) = merge(&end.seen);
+    (items.into_iter().map(|(item, _)| item).collect(), outcome.cloned(), end.stream)
+}

@@ -1,0 +1,47 @@
+//! Whatever comes over the wire, however it is cut, while time passes and the transport takes this much or that: no
+//! panic, and all that [`Endpoint`] asserts.
+
+use std::time::Duration;
+
+use ws_proto::frame::codec;
+
+use crate::endpoint::Endpoint;
+use crate::input::{Time, Wire, Writes};
+use crate::naive;
+
+pub fn frames(input: Wire<'_>) {
+    check_codec(input.bytes);
+
+    let setup = &input.setup;
+    let mut end = Endpoint::new(setup);
+    for piece in input.cuts.pieces(input.bytes) {
+        end.read(piece);
+        match setup.writes {
+            Writes::Nothing => {}
+            Writes::Everything => end.write(usize::MAX),
+            Writes::OneByte => end.write(1),
+            Writes::Some => end.write_vectored(100),
+        }
+        match setup.time {
+            Time::Stands => {}
+            Time::Millisecond => end.pass(Duration::from_millis(1)),
+            Time::Second => end.pass(Duration::from_secs(1)),
+            Time::Deadline => end.pass_to_deadline(),
+        }
+    }
+    end.check_idle();
+    end.end(setup.ending);
+}
+
+/// Headers survive being decoded and encoded.
+fn check_codec(bytes: &[u8]) {
+    let Ok(Some((header, size))) = codec::decode(bytes) else { return };
+    let mut encoded = vec![];
+    codec::encode(&header, &mut encoded);
+    assert_eq!(encoded, bytes[..size]);
+    if let Some(frame) = naive::frame(bytes) {
+        assert_eq!((header.len, header.mask.is_some()), (frame.payload.len() as u64, frame.masked));
+        assert_eq!((header.fin, header.rsv, header.opcode as u8), (frame.fin, frame.rsv, frame.opcode));
+        assert_eq!(size + frame.payload.len(), frame.size);
+    }
+}

@@ -1,0 +1,171 @@
+"""The server under attack: one process, asked about itself over its standard input and output."""
+
+import asyncio
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+
+from .check import KIB, MIB, Stopwatch, size
+from .peer import Failure, Peer, expect
+
+# Two states without a connection are compared: they differ by the room that collections keep, in the runtime mostly.
+HEAP_TOLERANCE = 64 * KIB
+# Pages that the allocator or the kernel holds back.
+RSS_TOLERANCE = 2 * MIB
+
+# Makes glibc's allocator give back what was freed. Otherwise the resident set tells what was once held: a single freed
+# block in one of its caches keeps all the pages below.
+ALLOCATOR = ":".join(
+    f"glibc.malloc.{name}={value}"
+    for name, value in [("tcache_count", 0), ("mxfast", 0), ("mmap_threshold", 128 * KIB), ("trim_threshold", 128 * KIB)]
+)
+
+
+@dataclass
+class Stats:
+    connections: int
+    fds: int
+    rss: int
+    rss_peak: int
+    heap: int
+    heap_peak: int
+    messages: int
+    # How many connections ended how, by the words of the outcome.
+    endings: dict
+
+    def ended(self, cause):
+        """How many connections ended for that cause."""
+        return sum(count for ending, count in self.endings.items() if ending.startswith(cause))
+
+
+class Server:
+    def __init__(self, binary, settings, command=()):
+        """`command` is put in front of the server's own, to run it somewhere else."""
+        self.command = [*command, str(binary), *(f"{name}={value}" for name, value in settings.items())]
+        self.host = "127.0.0.1"
+        self.peers = []
+        self.process = None
+
+    async def start(self):
+        self.errors = tempfile.TemporaryFile(mode="w+")
+        pipe = asyncio.subprocess.PIPE
+        environment = os.environ | {"GLIBC_TUNABLES": ALLOCATOR}
+        self.process = await asyncio.create_subprocess_exec(
+            *self.command, stdin=pipe, stdout=pipe, stderr=self.errors, env=environment
+        )
+        self.port = int(await self._line())
+
+    async def stop(self):
+        """Ends it through the end of its input, and complains when it had ended before, or panicked."""
+        if self.process is None:
+            return
+        for peer in self.peers:
+            peer.close()
+        self.process.stdin.close()
+        try:
+            status = await asyncio.wait_for(self.process.wait(), 5)
+        except TimeoutError:
+            self.process.kill()
+            status = await self.process.wait()
+        said = self.said()
+        expect("panicked" not in said, f"the server panicked: {said}")
+        expect(status == 0, f"the server ended with status {status}: {said or 'without a word'}")
+
+    def kill(self):
+        if self.process and self.process.returncode is None:
+            self.process.kill()
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read().strip()
+
+    # ---- connecting ----
+
+    @property
+    def address(self):
+        return (self.host, self.port)
+
+    async def connect(self, receive_buffer=None):
+        peer = await Peer.connect(self.address, receive_buffer)
+        self.peers.append(peer)
+        return peer
+
+    async def open(self, path, receive_buffer=None):
+        peer = await self.connect(receive_buffer)
+        await peer.upgrade(path)
+        return peer
+
+    async def expect_service(self):
+        """An honest peer is served."""
+        peer = await self.open("/echo")
+        expect(await peer.echoes(b"honest"), "an honest peer's message did not come back")
+        peer.close()
+
+    # ---- watching ----
+
+    async def stats(self):
+        return Stats(**await self._order("stats"))
+
+    async def warm_up(self):
+        """Has everything allocated that is allocated once: buffers of the worker threads, the first of each list."""
+        peers = [await self.open("/echo") for _ in range(64)]
+        for peer in peers:
+            expect(await peer.echoes(bytes(1000)), "the warm-up's message did not come back")
+            peer.close()
+        await self.until_connections(0, 5, "the warm-up's connections are over")
+        # The runtime lets go of some things a little later.
+        await asyncio.sleep(0.1)
+        await self._order("forget")
+        return await self.stats()
+
+    async def until_connections(self, count, patience, what):
+        """Waits until so many connections are open."""
+        watch = Stopwatch()
+        while (stats := await self.stats()).connections != count:
+            expect(watch.read() < patience, f"{what}: {stats.connections} still open {patience} s later, {stats.endings}")
+            await asyncio.sleep(0.02)
+
+    async def until_fds(self, count, patience, what):
+        """Waits until so many file descriptors are open: that counts connections before their upgrade, too."""
+        watch = Stopwatch()
+        while (stats := await self.stats()).fds != count:
+            expect(watch.read() < patience, f"{what}: {stats.fds} descriptors {patience} s later, not {count}")
+            await asyncio.sleep(0.02)
+
+    async def settle(self, before, patience=6):
+        """Waits until all is back where it began."""
+        for _ in range(int(patience / 0.05)):
+            stats = await self.stats()
+            excess = self._excess(before, stats)
+            if not excess:
+                return stats
+            await asyncio.sleep(0.05)
+        raise Failure(f"not back where it began {patience} s later: {', '.join(excess)}; endings {stats.endings}")
+
+    @staticmethod
+    def _excess(before, now):
+        excess = []
+        if now.connections != 0:
+            excess.append(f"{now.connections} connections")
+        if now.fds != before.fds:
+            excess.append(f"{now.fds - before.fds:+} file descriptors")
+        if now.heap > before.heap + HEAP_TOLERANCE:
+            excess.append(f"heap +{size(now.heap - before.heap)}")
+        if now.rss > before.rss + RSS_TOLERANCE:
+            excess.append(f"RSS +{size(now.rss - before.rss)}")
+        return excess
+
+    async def _order(self, order):
+        self.process.stdin.write(f"{order}\n".encode())
+        answer = json.loads(await self._line())
+        expect("error" not in answer, f"{order}: {answer.get('error')}")
+        return answer
+
+    async def _line(self):
+        try:
+            line = await asyncio.wait_for(self.process.stdout.readline(), 10)
+        except TimeoutError:
+            raise Failure("the server does not answer its standard input") from None
+        expect(line, f"the server ended: {self.said() or 'without a word'}")
+        return line

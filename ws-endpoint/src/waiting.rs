@@ -1,0 +1,95 @@
+//! Who waits for something other than a message: room, a flush, a pong, the end.
+
+use std::mem;
+use std::task::{Context, Poll, Waker};
+
+use crate::shared::{Shared, State};
+
+/// The tasks that wait, each under a key, so that who gives up is forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    next_key: u64,
+    waiting: Vec<(u64, Waker)>,
+}
+
+impl Waiters {
+    fn set(&mut self, key: u64, waker: &Waker) {
+        match self.waiting.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, waiting)) => waiting.clone_from(waker),
+            None => self.waiting.push((key, waker.clone())),
+        }
+    }
+
+    fn remove(&mut self, key: u64) {
+        self.waiting.retain(|(other, _)| *other != key);
+        if self.waiting.is_empty() {
+            self.waiting = Vec::new();
+        }
+    }
+
+    fn new_key(&mut self) -> u64 {
+        self.next_key += 1;
+        self.next_key
+    }
+
+    /// All of them; whoever still has to wait comes back.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        mem::take(&mut self.waiting).into_iter().map(|(_, waker)| waker)
+    }
+}
+
+/// One who waits. Dropped, it no longer does.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    key: Option<u64>,
+}
+
+impl Waiting {
+    /// What `ready` finds, or to be woken when there is something new to find.
+    pub(crate) fn poll<R>(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&mut State) -> Option<R>,
+    ) -> Poll<R> {
+        let mut state = shared.lock();
+        if let Some(result) = ready(&mut state) {
+            self.leave(&mut state);
+            return Poll::Ready(result);
+        }
+        let key = *self.key.get_or_insert_with(|| state.waiters.new_key());
+        state.waiters.set(key, cx.waker());
+        Poll::Pending
+    }
+
+    /// Waits no longer.
+    pub(crate) fn leave(&mut self, state: &mut State) {
+        if let Some(key) = self.key.take() {
+            state.waiters.remove(key);
+        }
+    }
+}
+
+/// One who waits, as a future's state: it leaves when the future is dropped.
+pub(crate) struct Guard<'a> {
+    shared: &'a Shared,
+    waiting: Waiting,
+}
+
+impl<'a> Guard<'a> {
+    pub(crate) fn new(shared: &'a Shared) -> Self {
+        Self { shared, waiting: Waiting::default() }
+    }
+
+    pub(crate) fn poll<R>(&mut self, cx: &mut Context<'_>, ready: impl FnOnce(&mut State) -> Option<R>) -> Poll<R> {
+        self.waiting.poll(self.shared, cx, ready)
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if self.waiting.key.is_some() {
+            self.waiting.leave(&mut self.shared.lock());
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A chat room: what one says, everyone gets. `cargo run -p ws-tokio --example broadcast`
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ws_tokio::{CloseCode, HandlerResult, Message, SendError, Sender, WebSocket};
+
+/// Everyone who is here. A `Sender` only sends, can be cloned, and does not keep its connection open.
+#[derive(Clone, Default)]
+struct Room {
+    guests: Arc<Mutex<HashMap<u64, Sender>>>,
+}
+
+impl Room {
+    fn with_guests<R>(&self, change: impl FnOnce(&mut HashMap<u64, Sender>) -> R) -> R {
+        change(&mut self.guests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn say(&self, text: String) {
+        // Cloning a message shares its payload.
+        let message = Message::from(text);
+        self.with_guests(|guests| {
+            guests.retain(|_, guest| match guest.try_send(message.clone()) {
+                // One guest who does not keep up must not hold up the others: out with them.
+                Err(SendError::Full(_)) => {
+                    drop(guest.close(CloseCode::POLICY_VIOLATION, "too slow")); // begins with the call
+                    false
+                }
+                _ => true,
+            });
+        });
+    }
+}
+
+async fn chat(room: Room, mut ws: WebSocket) -> HandlerResult {
+    let id = ws.id();
+    room.with_guests(|guests| guests.insert(id, ws.sender()));
+    room.say(format!("guest {id} came in"));
+    let end = loop {
+        match ws.recv().await {
+            Ok(Some(Message::Text(text))) => room.say(format!("guest {id}: {text}")),
+            Ok(Some(Message::Binary(_))) => break ws.close(CloseCode::UNSUPPORTED_DATA, "text only").await.map(drop),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    room.with_guests(|guests| guests.remove(&id));
+    room.say(format!("guest {id} left"));
+    Ok(end?)
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    println!("Chat at ws://127.0.0.1:8765");
+    let room = Room::default();
+    ws_tokio::serve("127.0.0.1:8765", move |ws| chat(room.clone(), ws)).await
+}

@@ -1,0 +1,52 @@
+//! One port for a page, a health check and WebSockets that need a token.
+//! `cargo run -p ws-tokio --example request_hook`, then open http://127.0.0.1:8765/ in a browser.
+
+use std::io;
+
+use ws_tokio::http::{Request, Response, StatusCode, header};
+use ws_tokio::{Bytes, Server};
+
+const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Time</title><p id=out>connecting…<script>
+const ws = new WebSocket(`ws://${location.host}/feed?token=let-me-in`);
+ws.onmessage = event => out.textContent = event.data;
+ws.onclose = event => out.textContent = `closed: ${event.code}`;
+</script>
+";
+
+/// Sees every request before the handshake. `None` lets it go on to become a WebSocket, if it asks for that.
+fn route(request: &Request<()>) -> Option<Response<Bytes>> {
+    let (status, kind, body) = match request.uri().path() {
+        "/" => (StatusCode::OK, "html", PAGE),
+        "/health" => (StatusCode::OK, "plain", "fine\n"),
+        // Browsers cannot add headers to a WebSocket request, so a token comes in the query, or in a cookie.
+        "/feed" if request.uri().query() == Some("token=let-me-in") => return None,
+        "/feed" => (StatusCode::UNAUTHORIZED, "plain", "A token is needed: /feed?token=…\n"),
+        _ => (StatusCode::NOT_FOUND, "plain", "There is / and /health and /feed.\n"),
+    };
+    let content_type = format!("text/{kind}; charset=utf-8");
+    let response = Response::builder().status(status).header(header::CONTENT_TYPE, content_type);
+    response.body(Bytes::from_static(body.as_bytes())).ok()
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let server = Server::new()
+        .on_request(route)
+        // Pages of other sites may not connect with what their visitors' browsers hold.
+        .origins_or_none(["http://127.0.0.1:8765", "http://localhost:8765"])
+        .max_connections(1000);
+    let listening = server.bind("127.0.0.1:8765").await?;
+    println!("Open http://{}/", listening.local_addr()?);
+    listening
+        .serve(|ws| async move {
+            let mut second = tokio::time::interval(std::time::Duration::from_secs(1));
+            for n in 0.. {
+                tokio::select! {
+                    _ = second.tick() => ws.send(format!("here for {n} s")).await?,
+                    _ = ws.closed() => break,
+                }
+            }
+            Ok(())
+        })
+        .await
+}

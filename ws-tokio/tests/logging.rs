@@ -1,0 +1,282 @@
+//! What is traced: opened, closed and rejected connections at INFO, messages at DEBUG, failures of handlers at ERROR.
+
+mod common;
+
+use std::cell::RefCell;
+use std::fmt::{Debug, Write as _};
+use std::sync::Once;
+use std::time::Duration;
+
+use common::*;
+use tokio::sync::mpsc;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+use ws_tokio::http::{Response, StatusCode};
+use ws_tokio::{Client, CloseCode, Message, Server};
+
+thread_local! {
+    /// What this test traced: with a runtime of one thread, all its tasks run where the test does.
+    static TRACED: RefCell<Vec<Traced>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Clone, Debug)]
+struct Traced {
+    level: Level,
+    /// The message, then ` name=value` for each field.
+    line: String,
+    /// The names of the spans it was in.
+    spans: Vec<&'static str>,
+}
+
+/// Writes what this thread traces into `TRACED`.
+struct Capture;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        let spans = context.event_scope(event).into_iter().flatten().map(|span| span.name()).collect();
+        let traced = Traced { level: *event.metadata().level(), line: line.message + &line.fields, spans };
+        if event.metadata().target().starts_with("ws_") || event.metadata().target().starts_with("logging") {
+            TRACED.with_borrow_mut(|all| all.push(traced));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+    }
+}
+
+fn capture() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Registry::default().with(Capture)).unwrap());
+}
+
+fn traced(level: Level) -> Vec<String> {
+    TRACED.with_borrow(|all| all.iter().filter(|event| event.level == level).map(|event| event.line.clone()).collect())
+}
+
+/// The one line of that level that holds `part`.
+fn line(level: Level, part: &str) -> String {
+    let lines: Vec<_> = traced(level).into_iter().filter(|line| line.contains(part)).collect();
+    assert_eq!(lines.len(), 1, "lines with {part:?} at {level} among {:#?}", TRACED.with_borrow(Clone::clone));
+    lines.into_iter().next().unwrap()
+}
+
+async fn wait_for(level: Level, part: &str) -> String {
+    until(|| traced(level).iter().any(|line| line.contains(part))).await;
+    line(level, part)
+}
+
+#[tokio::test]
+async fn a_connection_is_traced_from_its_opening_to_its_end() {
+    capture();
+    let server = start(Server::new().subprotocols(["chat"]), |ws| async move {
+        tracing::info!("said by the handler");
+        let subscription = ws.subprotocol() == Some("chat");
+        drain(ws).await?;
+        assert!(subscription);
+        Ok(())
+    })
+    .await;
+    let client = Client::new(&server.url("/room/7?token=secret")).subprotocols(["chat"]);
+    let ws = in_time(client.connect()).await.unwrap();
+    let port = ws.local_addr().unwrap().port().to_string();
+    in_time(ws.close(4000.into(), "kicked")).await.unwrap();
+    server.stop().await;
+
+    let open = line(Level::INFO, "path=");
+    assert!(open.starts_with("connection open id="), "{open}");
+    assert!(
+        open.contains(&port) && open.contains(" path=\"/room/7\"") && open.contains("subprotocol=\"chat\""),
+        "{open}"
+    );
+    let closed = wait_for(Level::INFO, "connection closed: closed by the peer").await;
+    assert!(closed.contains("received 4000 (private use) kicked; sent 4000") && closed.contains(&port), "{closed}");
+    let handler = TRACED.with_borrow(|all| all.iter().find(|event| event.line == "said by the handler").cloned());
+    assert_eq!(handler.unwrap().spans, ["websocket"], "what a handler traces is in its connection's span");
+    assert_eq!(traced(Level::ERROR), [""; 0]);
+    assert_eq!(traced(Level::WARN), [""; 0]);
+    assert!(!traced(Level::INFO).concat().contains("secret"), "queries can hold secrets");
+}
+
+#[tokio::test]
+async fn a_client_traces_opening_and_end_too() {
+    capture();
+    let server = fake_server(|mut raw| async move {
+        raw.accept(&frame(0x88, close_body(1001, "bye"), None)).await;
+        raw.close_frame().await;
+    })
+    .await;
+    let mut ws = in_time(ws_tokio::connect(&server.url)).await.unwrap();
+    assert_eq!(ending(&mut ws).await.0, 1001);
+    server.done().await;
+    line(Level::INFO, "connection open");
+    let closed = line(Level::INFO, "connection closed");
+    assert!(closed.contains("1001 (going away) bye"), "{closed}");
+}
+
+#[tokio::test]
+async fn a_connection_of_accept_is_traced_too() {
+    capture();
+    let (ws, client) = piped(Server::new(), Client::new("ws://test/")).await;
+    drop(client);
+    in_time(ws.closed()).await;
+    assert_eq!(traced(Level::INFO).iter().filter(|line| line.starts_with("connection open")).count(), 2, "both ends");
+    assert_eq!(traced(Level::INFO).iter().filter(|line| line.starts_with("connection closed")).count(), 2, "both ends");
+}
+
+#[tokio::test]
+async fn refusals_are_traced_with_their_reason() {
+    capture();
+    let hook = |request: &ws_tokio::http::Request<()>| match request.uri().path() {
+        "/health" => Some(Response::builder().status(StatusCode::NO_CONTENT).body("".into()).unwrap()),
+        "/panic" => panic!("the hook panics on purpose"),
+        _ => None,
+    };
+    let server = start(Server::new().origins(["https://example.com"]).on_request(hook), echo).await;
+    for (bytes, level, part, says) in [
+        (request("/", &[]), Level::INFO, "403", "connection rejected: 403 Forbidden: The request has no Origin header"),
+        (request("/health", &[]), Level::INFO, "204", "request answered"),
+        ("GET / HTTP/1.0\r\n".to_owned(), Level::INFO, "505", "connection rejected: 505"),
+        (request("/panic", &[]), Level::ERROR, "hook", "the request hook panicked"),
+    ] {
+        let mut raw = server.raw().await;
+        raw.write(bytes).await;
+        raw.reply().await;
+        drop(raw);
+        let line = wait_for(level, part).await;
+        assert!(line.starts_with(says), "{line}");
+        assert!(level == Level::ERROR || line.contains("peer=127.0.0.1:"), "{line}");
+    }
+    let mut raw = server.raw().await;
+    raw.write("GET /").await;
+    drop(raw);
+    wait_for(Level::INFO, "opening handshake failed: the client left before its request was complete").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn failures_of_handlers_are_errors_and_ends_of_connections_are_not() {
+    capture();
+    let server = start(Server::new(), |mut ws| async move {
+        match ws.request().uri().path() {
+            "/error" => Err("it failed on purpose".into()),
+            "/panic" => panic!("it panics on purpose"),
+            "/sends" => loop {
+                ws.send("until this fails").await?;
+                tokio::task::yield_now().await;
+            },
+            _ => loop {
+                ws.recv().await?;
+            },
+        }
+    })
+    .await;
+    for path in ["/error", "/panic"] {
+        let mut ws = in_time(ws_tokio::connect(&server.url(path))).await.unwrap();
+        assert_eq!(ending(&mut ws).await, (1011, "internal error".to_owned()));
+    }
+    wait_for(Level::ERROR, "connection handler failed: it failed on purpose id=").await;
+    wait_for(Level::ERROR, "connection handler failed: the handler panicked: it panics on purpose id=").await;
+
+    for path in ["/", "/sends"] {
+        let raw = {
+            let mut raw = server.raw().await;
+            raw.upgrade(path).await;
+            raw
+        };
+        raw.stream.set_zero_linger().unwrap();
+        drop(raw);
+    }
+    until(|| server.handle.connections() == 0).await;
+    server.stop().await;
+    assert_eq!(traced(Level::ERROR).len(), 2, "{:#?}", traced(Level::ERROR));
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_because_of_another_connection_has_failed() {
+    capture();
+    // A gateway: the handler's own connection is fine, the one behind it is not.
+    let backend = fake_server(|mut raw| async move {
+        raw.accept(b"").await;
+    })
+    .await;
+    let url = backend.url.clone();
+    let server = start(Server::new(), move |_ws| {
+        let url = url.clone();
+        async move {
+            let mut behind = ws_tokio::connect(&url).await?;
+            behind.recv().await?;
+            Ok(())
+        }
+    })
+    .await;
+    let mut ws = server.connect().await;
+    assert_eq!(ending(&mut ws).await.0, 1011);
+    server.stop().await;
+    line(Level::ERROR, "connection handler failed");
+}
+
+#[tokio::test]
+async fn messages_are_traced_at_debug_and_elided() {
+    capture();
+    let (mut server, client) = piped(Server::new(), Client::new("ws://test/")).await;
+    client.send("short\n").await.unwrap();
+    client.send("é".repeat(1000)).await.unwrap();
+    client.send(vec![0xAB; 1000]).await.unwrap();
+    client.ping().await.unwrap();
+    for _ in 0..3 {
+        server.recv().await.unwrap();
+    }
+    for direction in ["<", ">"] {
+        line(Level::DEBUG, &format!("{direction} text 'short\\n' [6 bytes]"));
+        let long = line(Level::DEBUG, &format!("{direction} text 'éé"));
+        assert!(long.contains(&format!("'{}…' [2000 bytes]", "é".repeat(75))), "{long}");
+        let binary = line(Level::DEBUG, &format!("{direction} binary ab"));
+        assert!(binary.contains("…") && binary.contains("[1000 bytes]") && binary.len() < 120, "{binary}");
+    }
+    line(Level::DEBUG, "< ping");
+    line(Level::DEBUG, "< pong");
+    in_time(async { tokio::join!(client.close(4000.into(), "why"), server.closed()) }).await.0.unwrap();
+    assert!(traced(Level::DEBUG).iter().all(|line| line.len() < 300), "{:#?}", traced(Level::DEBUG));
+    assert_eq!(traced(Level::DEBUG).iter().filter(|line| line.contains("4000 (private use) why")).count(), 2);
+}
+
+#[tokio::test]
+async fn handlers_that_are_dropped_are_named() {
+    capture();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let server = start(Server::new().drain_timeout(Duration::from_millis(20)), move |ws| {
+        let tell = tell.clone();
+        async move {
+            tell.send(ws.id())?;
+            ws.send(Message::from("busy")).await?;
+            std::future::pending().await
+        }
+    })
+    .await;
+    let ws = server.connect().await;
+    let id = in_time(told.recv()).await.unwrap();
+    let closed = tokio::spawn(async move { ws.close(CloseCode::NORMAL, "").await });
+    server.handle.shutdown();
+    in_time(server.task).await.unwrap().unwrap();
+    let _ = in_time(closed).await;
+    wait_for(Level::WARN, "1 connections were still open when the drain deadline passed").await;
+    let error = wait_for(Level::ERROR, "the handler was still running when the server stopped").await;
+    assert!(error.contains(&format!("id={id}")), "{error}");
+}
