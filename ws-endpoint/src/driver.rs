@@ -49,8 +49,8 @@ pub struct Driver<T, C> {
     is_shut_down: bool,
     /// Whether the transport may hold back what it took.
     needs_flush: bool,
-    /// How the transport failed. Nothing is written then, and what has come is read to its end.
-    broken: Option<io::Error>,
+    /// How the transport failed, and until when what has come can still be taken.
+    broken: Option<(io::Error, Timestamp)>,
 }
 
 /// What came of one step.
@@ -115,14 +115,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.on_event(event, shared.info.id, now);
         }
 
-        self.write(cx, &mut state);
+        self.write(cx, &mut state, now);
         if state.has_ping_to_send() {
             state.send_pings(now);
-            self.write(cx, &mut state);
+            self.write(cx, &mut state, now);
         }
         let mut made = self.read(cx, &mut state, now);
         if self.wanted(&mut state) == Wanted::HalfClose {
-            self.shut_down(cx);
+            self.shut_down(cx, &mut state, now);
         }
         made |= self.give_up_when_broken(&mut state, now);
         made |= self.check_deadlines(cx, &mut state, now);
@@ -147,11 +147,11 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Writes all that is queued, as far as the transport takes it.
-    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) {
+    fn write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
         if self.broken.is_none()
             && let Err(error) = self.try_write(cx, state)
         {
-            self.broken = Some(error);
+            self.break_off(state, error, now);
         }
     }
 
@@ -231,23 +231,25 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             Poll::Ready(Err(error)) => {
                 self.read_ended = true;
-                self.broken.get_or_insert(error);
+                self.break_off(state, error, now);
                 true
             }
         })
     }
 
-    /// Ends a connection whose transport has failed, once all that had come before has been taken in. An application
-    /// that takes nothing is not waited for: what has been read is kept for it, over the limit of its queue.
+    /// The transport has failed. Nothing can be sent any more; what had come before can still be taken, for a while.
+    fn break_off(&mut self, state: &mut State, error: io::Error, now: Timestamp) {
+        state.is_broken = true;
+        state.news = true;
+        let until = now + state.connection.config().deadlines.close;
+        self.broken.get_or_insert((error, until));
+    }
+
+    /// Ends a connection whose transport has failed: when all that had come before has been taken in, or the
+    /// application took too long to.
     fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
-        if self.broken.is_none() || !(self.read_ended || state.paused) {
-            return false;
-        }
-        if state.paused {
-            state.inbound_limit = usize::MAX;
-            self.take_unread(state, now);
-        }
-        let Some(error) = self.broken.take() else { return false };
+        let is_over = |until| (self.read_ended && self.unread.is_empty()) || state.closed.is_some() || until <= now;
+        let Some((error, _)) = self.broken.take_if(|(_, until)| is_over(*until)) else { return false };
         self.read_ended = true;
         self.needs_flush = false;
         state.on_io_error(error, self.shared.info.id);
@@ -287,13 +289,15 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Ends the write side, once.
-    fn shut_down(&mut self, cx: &mut Context<'_>) {
+    fn shut_down(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
         if !self.is_shut_down
             && self.broken.is_none()
             && let Poll::Ready(result) = self.transport.poll_shutdown(cx)
         {
             self.is_shut_down = true;
-            self.broken = result.err();
+            if let Err(error) = result {
+                self.break_off(state, error, now);
+            }
         }
     }
 
@@ -304,7 +308,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         let mut acted = false;
         loop {
-            let Some(deadline) = state.connection.poll_timeout(now) else { return acted };
+            let broken_until = self.broken.as_ref().map(|(_, until)| *until);
+            let next = state.connection.poll_timeout(now).into_iter().chain(broken_until).min();
+            let Some(deadline) = next else { return acted };
             if deadline <= now {
                 if let Some(event) = state.connection.handle_timeout(now) {
                     state.on_event(event, self.shared.info.id, now);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{Request, Response};
 use tracing::{debug, info};
-use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, SendError, Timestamp};
+use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, Role, SendError, Timestamp};
 
 use crate::error::{Closed, Error};
 use crate::logging::Elided;
@@ -50,6 +50,10 @@ pub(crate) struct State {
     pub(crate) inbound: VecDeque<Message>,
     /// How many of them there may be; then reading stops.
     pub(crate) inbound_limit: usize,
+    /// Whether a message was thrown away because the application waited for nothing but the end. Then none follows it.
+    has_gap: bool,
+    /// Whether the transport takes nothing more.
+    pub(crate) is_broken: bool,
     /// Set when no message will follow.
     pub(crate) closed: Option<Closed>,
     /// Set when the transport is gone.
@@ -113,7 +117,9 @@ impl Shared {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let info = Info { id, request, response };
         let peer = addresses.peer.map(tracing::field::display);
-        info!(id, peer, path = info.request.uri().path(), subprotocol = info.subprotocol(), "connection open");
+        // Where a client connects to is known where it does; what it asked for is news to the server.
+        let path = (connection.role() == Role::Server).then(|| info.request.uri().path());
+        info!(id, peer, path, subprotocol = info.subprotocol(), "connection open");
         Arc::new(Self {
             info,
             state: Mutex::new(State {
@@ -121,6 +127,8 @@ impl Shared {
                 addresses,
                 inbound: VecDeque::new(),
                 inbound_limit: inbound_limit.max(1),
+                has_gap: false,
+                is_broken: false,
                 closed: None,
                 done: false,
                 news: false,
@@ -198,7 +206,7 @@ impl State {
 
     /// Whether nothing can be sent any more.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closed.is_some() || self.close_request.is_some() || !self.connection.is_open()
+        self.is_broken || self.closed.is_some() || self.close_request.is_some() || !self.connection.is_open()
     }
 
     /// Whether a message can be queued now, or never again.
@@ -283,7 +291,8 @@ impl State {
             Event::Message(message) => {
                 let message = message.into_message();
                 debug!(id, "< {}", Elided(&message));
-                if !self.handle_dropped && self.inbound.len() < self.inbound_limit {
+                self.has_gap |= self.handle_dropped || self.inbound.len() >= self.inbound_limit;
+                if !self.has_gap {
                     self.inbound.push_back(message);
                 }
             }
@@ -308,6 +317,11 @@ impl State {
     }
 
     fn on_closed(&mut self, outcome: Outcome, io: Option<Arc<io::Error>>, id: u64) {
+        for (direction, frame) in [("<", &outcome.received), (">", &outcome.sent)] {
+            if let Some(frame) = frame {
+                debug!(id, "{direction} close {frame}");
+            }
+        }
         let closed = Closed { id, outcome, io };
         let peer = self.addresses.peer.map(tracing::field::display);
         info!(id, peer, "connection closed: {closed}");

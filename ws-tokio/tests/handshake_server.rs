@@ -104,6 +104,7 @@ async fn a_head_may_come_byte_by_byte() {
         raw.write([byte]).await;
     }
     assert_eq!(raw.frame().await, (0x81, b"slow".to_vec()));
+    drop(raw);
     server.stop().await;
 }
 

@@ -75,6 +75,7 @@ async fn fragments_travel_as_they_are_and_arrive_as_one_message() {
     for frame in [(0x01, b"ab".to_vec()), (0x00, vec![]), (0x80, b"cd".to_vec())] {
         assert_eq!(raw.frame().await, frame);
     }
+    drop(raw);
     server.stop().await;
 }
 

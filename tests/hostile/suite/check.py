@@ -26,13 +26,15 @@ class Check:
     name: str
     run: Callable
     settings: dict
+    # Whether it moves so much that others beside it would be late.
+    alone: bool
     # Whether it runs in a network namespace of its own.
-    namespace: bool = False
+    namespace: bool
 
 
-def check(name, *, namespace=False, **settings):
+def check(name, *, alone=False, namespace=False, **settings):
     def add(run):
-        CHECKS.append(Check(name, run, DEADLINES | settings, namespace))
+        CHECKS.append(Check(name, run, DEADLINES | settings, alone, namespace))
         return run
 
     return add

@@ -110,7 +110,7 @@ async def error_close_discarding(server):
     return f"{len(FAULTS) * 10} peers, each sends {size(DISCARD - 64 * KIB)} and then reads: Close, FIN"
 
 
-@check("an error Close reaches a peer that sends megabytes, before anything fails")
+@check("an error Close reaches a peer that sends megabytes, before anything fails", alone=True)
 async def error_close_sending(server):
     async def deaf(peer, start):
         # Reads only when sending is over, which the server will have seen to.

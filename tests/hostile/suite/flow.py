@@ -7,6 +7,9 @@ from .peer import BINARY, PING, PONG, expect, frame
 
 # Small, so that a peer that does not read fills it at once.
 RECEIVE_BUFFER = 8 * KIB
+# The same for the server's side: a flood of pings that come in thousands is answered with a few, and would take long
+# to fill the megabytes that the kernel allows.
+SEND_BUFFER = 16 * KIB
 
 
 async def pour(peer, data):
@@ -14,7 +17,7 @@ async def pour(peer, data):
         await peer.send(data)
 
 
-@check("a ping flood from peers that do not read: dropped at the write-stall deadline", progress=60)
+@check("a ping flood from peers that do not read: dropped at the write-stall deadline", alone=True, progress=60, send_buffer=SEND_BUFFER)
 async def ping_flood(server):
     before = await server.stats()
     peers = await together(server.open("/sink", RECEIVE_BUFFER) for _ in range(30))
@@ -36,7 +39,7 @@ async def ping_flood(server):
     return f"30 peers, dropped after {span(times)}, {size(peak)} of heap each"
 
 
-@check("a message flood to an echo from peers that do not read: dropped at the write-stall deadline")
+@check("a message flood to an echo from peers that do not read: dropped at the write-stall deadline", alone=True)
 async def echo_flood(server):
     before = await server.stats()
     peers = await together(server.open("/echo", RECEIVE_BUFFER) for _ in range(30))
@@ -59,7 +62,7 @@ async def echo_flood(server):
     return f"30 peers, dropped after {span(times)}, {size(peak)} of heap each"
 
 
-@check("peers that do not read what a handler pours: dropped at the write-stall deadline")
+@check("peers that do not read what a handler pours: dropped at the write-stall deadline", alone=True)
 async def unread(server):
     before = await server.stats()
     peers = await together(server.open("/pour", RECEIVE_BUFFER) for _ in range(30))
@@ -74,7 +77,7 @@ async def unread(server):
     return f"30 peers, dropped within {took:.2f} s, {size(peak)} of heap each"
 
 
-@check("a flood to a handler that never receives: waits in TCP, and a reset ends it", ping=1)
+@check("a flood to a handler that never receives: waits in TCP, and a reset ends it", alone=True, ping=1)
 async def never_read(server):
     before = await server.stats()
     peers = await together(server.open("/never-read") for _ in range(30))
@@ -119,3 +122,4 @@ async def busy(server):
     stats = await server.stats()
     expect(stats.connections == peers, f"{stats.connections} of {peers} are still open: {stats.endings}")
     expect(stats.messages == peers * 400, f"{stats.messages} of {peers * 400} messages were received")
+    server.close_peers()

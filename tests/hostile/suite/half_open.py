@@ -10,7 +10,7 @@ from .peer import expect
 IDLE, FED = 200, 50
 
 
-@check("half-open peers: found dead by keepalive, or by the write stall", namespace=True, listen="0.0.0.0:0", ping=2)
+@check("half-open peers: found dead by keepalive, or by the write stall", namespace=True, listen="0.0.0.0:0", ping=3)
 async def half_open(server):
     watch = Stopwatch()
     idle = await together(server.open("/echo") for _ in range(IDLE))
@@ -20,10 +20,10 @@ async def half_open(server):
             await reading.enter_async_context(beside(peer.end()))
         await asyncio.sleep(0.5)
         opened = watch.read()
-        expect(opened < 2, f"to open {IDLE + FED} connections took {opened:.1f} s: too slow a machine for these deadlines")
+        expect(opened < 3, f"to open {IDLE + FED} connections took {opened:.1f} s: too slow a machine for these deadlines")
         async with cut():
             # Ping, pong, and then the close deadline, for a Close that nobody will see.
-            await server.until_connections(0, 2 + 1 + 1 + SLACK, "dropped")
+            await server.until_connections(0, 3 + 1 + 1 + SLACK, "dropped")
             took = watch.read() - opened
             told = [peer for peer in idle if peer.drain() != (b"", False)]
             expect(not told, f"{len(told)} peers have heard of their end: the network was not cut")

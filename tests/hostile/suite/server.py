@@ -60,8 +60,6 @@ class Server:
         """Ends it through the end of its input, and complains when it had ended before, or panicked."""
         if self.process is None:
             return
-        for peer in self.peers:
-            peer.close()
         self.process.stdin.close()
         try:
             status = await asyncio.wait_for(self.process.wait(), 5)
@@ -98,9 +96,17 @@ class Server:
 
     async def expect_service(self):
         """An honest peer is served."""
-        peer = await self.open("/echo")
-        expect(await peer.echoes(b"honest"), "an honest peer's message did not come back")
-        peer.close()
+        await self._serve_some(1)
+
+    async def _serve_some(self, count):
+        peers = [await self.open("/echo") for _ in range(count)]
+        for peer in peers:
+            expect(await peer.echoes(bytes(1000)), "an honest peer's message did not come back")
+            peer.close()
+
+    def close_peers(self):
+        for peer in self.peers:
+            peer.close()
 
     # ---- watching ----
 
@@ -109,10 +115,7 @@ class Server:
 
     async def warm_up(self):
         """Has everything allocated that is allocated once: buffers of the worker threads, the first of each list."""
-        peers = [await self.open("/echo") for _ in range(64)]
-        for peer in peers:
-            expect(await peer.echoes(bytes(1000)), "the warm-up's message did not come back")
-            peer.close()
+        await self._serve_some(64)
         await self.until_connections(0, 5, "the warm-up's connections are over")
         # The runtime lets go of some things a little later.
         await asyncio.sleep(0.1)
@@ -135,12 +138,16 @@ class Server:
 
     async def settle(self, before, patience=6):
         """Waits until all is back where it began."""
-        for _ in range(int(patience / 0.05)):
-            stats = await self.stats()
-            excess = self._excess(before, stats)
-            if not excess:
-                return stats
-            await asyncio.sleep(0.05)
+        watch = Stopwatch()
+        while excess := self._excess(before, stats := await self.stats()):
+            if watch.read() > patience:
+                break
+            await asyncio.sleep(0.1)
+            if stats.connections == 0:
+                # The runtime lets go of some things only when it has something to do.
+                await self._serve_some(8)
+        else:
+            return stats
         raise Failure(f"not back where it began {patience} s later: {', '.join(excess)}; endings {stats.endings}")
 
     @staticmethod

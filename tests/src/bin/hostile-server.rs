@@ -2,8 +2,8 @@
 //!
 //! usage: `hostile-server [listen=ADDRESS] [DEADLINE=SECONDS]... [LIMIT=NUMBER]...`
 //!
-//! Deadlines are `handshake`, `ping`, `pong`, `close`, `progress`, `stall`; limits are `message`, `connections` and
-//! `handshakes`; what is not given keeps the library's default. Prints the port it listens on. Then each line on
+//! Deadlines are `handshake`, `ping`, `pong`, `close`, `progress`, `stall`; limits are `message`, `connections`,
+//! `handshakes`, `backlog` and `send_buffer`; what is not given keeps its default. Prints the port it listens on. Then each line on
 //! standard input is an order, answered with a line: `stats` with a JSON object, `forget` makes the counts and peaks
 //! begin anew. The end of standard input ends the process, so it outlives nobody.
 
@@ -12,6 +12,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufRead, Write};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 use tokio::time::sleep;
 use ws_tokio::{CloseCode, Config, HandlerResult, Outcome, Server, ServerHandle, WebSocket};
 
@@ -28,11 +30,14 @@ static HEAP: PeakAlloc = PeakAlloc;
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let Setup { server, address } = Setup::from_args().unwrap_or_else(|mistake| {
+    let Setup { server, address, socket } = Setup::from_args().unwrap_or_else(|mistake| {
         eprintln!("hostile-server: {mistake}");
         process::exit(2);
     });
-    let listening = server.bind(address).await?;
+    let listening = match socket {
+        None => server.bind(address).await?,
+        Some(socket) => server.listen_on(socket.listen(address)?)?,
+    };
     println!("{}", listening.local_addr()?.port());
 
     let seen = Arc::new(Seen::default());
@@ -45,19 +50,47 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// What was asked for on the command line.
 struct Setup {
     server: Server,
-    address: String,
+    address: SocketAddr,
+    /// How to listen, where the library's own way will not do.
+    socket: Option<ListenerOptions>,
+}
+
+struct ListenerOptions {
+    /// How many connections may wait to be accepted.
+    backlog: u32,
+    /// How many bytes the kernel holds for each peer that does not read.
+    send_buffer: Option<u32>,
+}
+
+impl Default for ListenerOptions {
+    fn default() -> Self {
+        Self { backlog: 128, send_buffer: None }
+    }
+}
+
+impl ListenerOptions {
+    fn listen(&self, address: SocketAddr) -> io::Result<StdListener> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(size) = self.send_buffer {
+            // What is accepted inherits it.
+            socket.set_send_buffer_size(size)?;
+        }
+        socket.bind(address)?;
+        socket.listen(self.backlog)?.into_std()
+    }
 }
 
 impl Setup {
     fn from_args() -> Result<Self, Box<dyn Error>> {
-        let mut address = "127.0.0.1:0".to_owned();
+        let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut socket: Option<ListenerOptions> = None;
         let mut server = Server::new();
         let mut config = Config::default();
         for arg in std::env::args().skip(1) {
             let (name, value) = arg.split_once('=').ok_or_else(|| format!("not NAME=VALUE: {arg}"))?;
             let time = || Ok::<_, Box<dyn Error>>(Duration::try_from_secs_f64(value.parse()?)?);
             match name {
-                "listen" => address = value.to_owned(),
+                "listen" => address = value.parse()?,
                 "handshake" => server = server.handshake_timeout(time()?),
                 "ping" => config.deadlines.ping_interval = Some(time()?),
                 "pong" => config.deadlines.pong = Some(time()?),
@@ -70,10 +103,12 @@ impl Setup {
                 }
                 "connections" => server = server.max_connections(value.parse()?),
                 "handshakes" => server = server.max_handshakes(value.parse()?),
+                "backlog" => socket.get_or_insert_default().backlog = value.parse()?,
+                "send_buffer" => socket.get_or_insert_default().send_buffer = Some(value.parse()?),
                 _ => return Err(format!("no such setting: {name}").into()),
             }
         }
-        Ok(Self { server: server.config(config), address })
+        Ok(Self { server: server.config(config), address, socket })
     }
 }
 
@@ -190,7 +225,8 @@ impl Window {
 
     fn stats(&self) -> io::Result<Value> {
         let status = fs::read_to_string("/proc/self/status")?;
-        let kib = |name| status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix(" kB")?.trim().parse().ok());
+        let kib =
+            |name| status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix(" kB")?.trim().parse().ok());
         let bytes = |name| kib(name).map(|kib: u64| kib << 10);
         let counts = self.seen.lock();
         Ok(json!({

@@ -78,12 +78,10 @@ fn play(world: &World, peer: &mut Peer, rng: &mut Rng) -> (Vec<String>, Vec<Fram
                 peer.to.push(&[0xFF; 10]);
             }
             16 if rng.one_in(3) => {
-                over = true;
                 peer.to.end();
                 break;
             }
             17 if rng.one_in(3) => {
-                over = true;
                 peer.reset();
                 break;
             }

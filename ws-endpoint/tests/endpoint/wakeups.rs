@@ -236,9 +236,9 @@ fn a_driver_that_changes_tasks_is_woken_in_the_new_one() {
                     assert!((&mut driver).now_or_never().is_none());
                     assert!(futures_util::future::poll_immediate(&mut driver).await.is_none());
                 }
-                driver
+                Some(driver)
             });
-            driver = world.finish(&task);
+            driver = world.finish(&task).unwrap();
         }
         let driver = world.spawn("driver at last", driver);
         world.run();

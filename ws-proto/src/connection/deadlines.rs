@@ -84,8 +84,9 @@ impl Connection {
     pub(super) fn ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| later(now, interval)));
         let is_free = match self.config.deadlines.pong {
-            Some(_) => !self.keepalive.is_waiting(),
-            None => !self.keepalive.is_queued(self.sender.outgoing().written()),
+            Some(_) if !self.paused => !self.keepalive.is_waiting(),
+            // Nobody listens for a pong, but a ping that cannot be written tells too.
+            _ => !self.keepalive.is_queued(self.sender.outgoing().written()),
         };
         if self.state == State::Open && is_free {
             self.queue_ping(now, true);

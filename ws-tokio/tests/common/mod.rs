@@ -208,7 +208,10 @@ pub(crate) async fn close(ws: WebSocket) {
 
 /// Bytes that are not all alike.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at ^ (at >> 8)) as u8).collect()
+    let block: Vec<u8> = (0..len.min(65_521)).map(|at| (at ^ (at >> 8)) as u8).collect();
+    let mut bytes = block.repeat(len.div_ceil(block.len().max(1)));
+    bytes.truncate(len);
+    bytes
 }
 
 // ---- peers that speak in bytes ----

@@ -10,6 +10,6 @@ mod world;
 pub(crate) use self::link::{LinkOptions, link};
 pub(crate) use self::peer::*;
 pub(crate) use self::rng::{Rng, seeds};
-pub(crate) use self::runtime::{Backlog, Client, Server, Sim};
+pub(crate) use self::runtime::{Backlog, Client, Server};
 pub(crate) use self::setup::*;
 pub(crate) use self::world::{Gate, Log, Task, World, sleep, spawn_here, yield_now};

@@ -173,11 +173,6 @@ impl World {
         task.take().unwrap_or_else(|| panic!("not ready at once: {}", self.report()))
     }
 
-    /// How often any task that is alive has been polled.
-    pub(crate) fn polls(&self) -> u64 {
-        self.tasks.borrow().values().map(|entry| entry.polls.get()).sum()
-    }
-
     /// How many tasks there are that have not finished.
     pub(crate) fn tasks(&self) -> usize {
         self.tasks.borrow().len()
