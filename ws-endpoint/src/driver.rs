@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
 
-use crate::shared::{Shared, State};
+use crate::shared::{Shared, State, set_waker};
 use crate::transport::{Timer, Transport};
 
 /// How much is read at once.
@@ -71,7 +71,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             transport,
             timer,
             shared,
-            unread,
+            // The handshake's buffer goes, unless there is something in it.
+            unread: if unread.is_empty() { Vec::new() } else { unread },
             unread_from: 0,
             armed: None,
             read_ended: false,
@@ -128,16 +129,13 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         made |= self.check_deadlines(cx, &mut state, now);
 
         let done = self.wanted(&mut state) == Wanted::Close;
-        if done {
+        let _replaced = if done {
             state.done = true;
             state.news = true;
-            state.driver = None;
+            state.driver.take()
         } else {
-            match &mut state.driver {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
-        }
+            set_waker(&mut state.driver, cx)
+        };
         made |= wake_whom_it_concerns(state, beside);
         match (done, made) {
             (true, _) => Progress::Done,
@@ -361,7 +359,7 @@ impl<T, C> Drop for Driver<T, C> {
         }
         state.done = true;
         state.news = true;
-        state.driver = None;
+        let _waker = state.driver.take();
         if let Some(event) = state.connection.abort() {
             state.on_event(event, self.shared.info.id, Timestamp::ZERO);
         }

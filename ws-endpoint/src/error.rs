@@ -53,6 +53,9 @@ pub enum Error {
     Closing,
     /// The outgoing queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)).
     Full,
+    /// Messages were thrown away while the application waited for nothing but the end
+    /// ([`WebSocket::closed`](crate::WebSocket::closed)): what would come next does not follow what came before.
+    Skipped,
     /// A fragmented message is being sent, and this is not its next fragment (RFC 6455 §5.4).
     Unfinished,
     /// The close code must not be sent (RFC 6455 §7.4).
@@ -75,6 +78,7 @@ impl fmt::Display for Error {
             Self::Closed(closed) => write!(f, "connection closed: {closed}"),
             Self::Closing => f.write_str("the connection is closing"),
             Self::Full => f.write_str("the outgoing queue is at its cap (limits.hard_cap)"),
+            Self::Skipped => f.write_str("messages were thrown away while only the end was waited for"),
             Self::Unfinished => f.write_str("a fragmented message is being sent"),
             Self::CloseCode(code) => fmt::Display::fmt(&CloseError(*code), f),
         }

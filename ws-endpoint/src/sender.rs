@@ -73,7 +73,8 @@ impl Sender {
         })
     }
 
-    /// Sends a ping and waits for its pong; the round-trip time.
+    /// Sends a ping and waits for its pong; the round-trip time. The pong comes behind the messages the peer sent before
+    /// it: while the inbound queue is full and nobody receives, it is not read.
     ///
     /// Cancel-safe: when the future is dropped, the pong is awaited no longer.
     ///

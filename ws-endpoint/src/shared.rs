@@ -6,7 +6,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::header::SEC_WEBSOCKET_PROTOCOL;
@@ -51,7 +51,7 @@ pub(crate) struct State {
     /// How many of them there may be; then reading stops.
     pub(crate) inbound_limit: usize,
     /// Whether a message was thrown away because the application waited for nothing but the end. Then none follows it.
-    has_gap: bool,
+    pub(crate) has_gap: bool,
     /// Whether the transport takes nothing more.
     pub(crate) is_broken: bool,
     /// Set when no message will follow.
@@ -218,7 +218,7 @@ impl State {
     pub(crate) fn flush_result(&self, target: u64) -> Option<Result<(), Error>> {
         match self.flushed >= target {
             true => Some(Ok(())),
-            false => self.done.then(|| Err(self.closed_error())),
+            false => (self.done || self.is_broken).then(|| Err(self.closed_error())),
         }
     }
 
@@ -382,4 +382,14 @@ impl State {
 
 pub(crate) fn wake(wakers: impl IntoIterator<Item = Waker>) {
     wakers.into_iter().for_each(Waker::wake);
+}
+
+/// Registers the task's waker; what it replaces is to be dropped when the lock is released, for that may drop a task
+/// and what it holds.
+#[must_use]
+pub(crate) fn set_waker(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
+    match slot {
+        Some(waker) if waker.will_wake(cx.waker()) => None,
+        slot => slot.replace(cx.waker().clone()),
+    }
 }

@@ -14,7 +14,7 @@ use ws_proto::{CloseCode, CloseFrame, Message, Outcome};
 
 use crate::error::Error;
 use crate::sender::Sender;
-use crate::shared::{Shared, State, wake};
+use crate::shared::{Shared, State, set_waker, wake};
 use crate::waiting::Waiting;
 
 /// An open WebSocket: receives, and sends like a [`Sender`].
@@ -65,13 +65,14 @@ impl WebSocket {
                 false => Err(Error::Closed(closed.clone())),
             });
         }
-        match &mut state.receiver {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+        if state.has_gap {
+            return Poll::Ready(Err(Error::Skipped));
         }
+        let replaced = set_waker(&mut state.receiver, cx);
         // A Close that was put off until everything before it is dealt with waits no longer.
         let driver = if state.connection.is_ending() { state.driver_waker() } else { None };
         drop(state);
+        drop(replaced);
         wake(driver);
         Poll::Pending
     }
@@ -140,7 +141,7 @@ impl WebSocket {
     /// Waits for the end of the connection, whoever ends it: the transport is gone then.
     ///
     /// Messages that come in meanwhile can be received afterwards, as many as the inbound queue holds; more are thrown
-    /// away. To receive while waiting, wait with a [`Sender`].
+    /// away, and receiving fails with [`Error::Skipped`] then. To receive while waiting, wait with a [`Sender`].
     pub async fn closed(&self) -> Outcome {
         let _waiting = AwaitsEnd::new(&self.sender.shared);
         self.sender.closed().await
@@ -256,7 +257,8 @@ impl<'a> AwaitsEnd<'a> {
     fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
         state.await_end += 1;
-        let driver = state.driver_waker();
+        let is_due = state.paused || state.connection.is_ending();
+        let driver = if is_due { state.driver_waker() } else { None };
         drop(state);
         wake(driver);
         Self { shared }

@@ -141,13 +141,8 @@ fn on_event(connection: &mut Connection, event: &Event<'_>) {
     let sent = match event {
         Event::Message(Incoming::Text(text)) => connection.send_text(text),
         Event::Message(Incoming::Binary(bytes)) => connection.send_binary(bytes),
-        Event::Closed(outcome) => {
-            println!("{outcome}");
-            Ok(())
-        }
-        _ => Ok(()), // pings are answered by the engine
+        Event::Closed(outcome) => return println!("{outcome}"),
+        _ => return, // pings are answered by the engine
     };
-    if let Err(error) = sent {
-        eprintln!("not sent: {error}");
-    }
+    sent.unwrap_or_else(|error| eprintln!("not sent: {error}"));
 }

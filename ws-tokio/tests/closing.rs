@@ -137,10 +137,6 @@ async fn a_handlers_end_is_the_connections() {
             Some("ok") => Ok(()),
             Some("error") => Err("it failed on purpose".into()),
             Some("panic") => panic!("it panics on purpose"),
-            Some("moved") => {
-                tokio::spawn(async move { ws.send("from elsewhere").await });
-                Ok(())
-            }
             other => Err(format!("{other:?}").into()),
         }
     })
@@ -263,6 +259,50 @@ async fn a_close_is_not_held_up_by_messages_that_nobody_takes() {
     let (closed, ()) = in_time(async { tokio::join!(ws.close(CloseCode::NORMAL, ""), peer) }).await;
     assert_eq!(started.elapsed(), Duration::ZERO, "it took the closing deadline: {closed:?}");
     assert!(closed.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_close_is_no_success_when_not_all_was_written() {
+    let (ws, mut raw) = piped_server(Server::new()).await;
+    ws.send(pattern(MIB)).await.unwrap();
+    let peer = async {
+        // Its Close is there, and it leaves without having read ours, nor what was before it.
+        raw.write(masked(0x88, close_body(1000, ""))).await;
+        drop(raw);
+    };
+    let (closed, ()) = in_time(async { tokio::join!(ws.close(CloseCode::NORMAL, ""), peer) }).await;
+    let error = closed.unwrap_err();
+    assert_eq!(outcome(&error).received, Some(CloseFrame::new(CloseCode::NORMAL, "")), "{error}");
+    assert!(in_time(ws.flush()).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_not_taken_while_waiting_for_the_end_is_not_passed_over_in_silence() {
+    let (mut ws, mut raw) = piped_server(Server::new().inbound_queue(4)).await;
+    for n in 0..10_u8 {
+        raw.write(masked(0x82, [n])).await;
+    }
+    tokio::select! {
+        biased;
+        outcome = ws.closed() => panic!("{outcome}"),
+        () = settle() => {}
+    }
+    // Back from waiting: what comes is either complete, or an error says that it is not.
+    let mut came = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            message = ws.recv() => match message {
+                Ok(message) => came.push(message.expect("the connection is open").as_bytes()[0]),
+                Err(_) => break,
+            },
+            () = settle() => panic!("of ten messages {came:?} came, and nothing says that the others do not"),
+        }
+        if came.len() == 10 {
+            break;
+        }
+    }
+    assert_eq!(came, (0..came.len() as u8).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -190,7 +190,7 @@ async fn subprotocols_in_the_servers_order() {
 
 fn answer_http(request: &Request<()>) -> Option<Response<Bytes>> {
     let response = Response::builder();
-    Some(match request.uri().path() {
+    let response = match request.uri().path() {
         "/ws" => return None,
         "/page" => response.header(header::CONTENT_TYPE, "text/html").body("<p>Hello\n".into()),
         "/large" => response.body(pattern(4 * MIB).into()),
@@ -203,8 +203,8 @@ fn answer_http(request: &Request<()>) -> Option<Response<Bytes>> {
             .body("who are you?\n".into()),
         "/panic" => panic!("the hook panics on purpose"),
         _ => response.status(StatusCode::NOT_FOUND).body("no such page\n".into()),
-    })
-    .map(Result::unwrap)
+    };
+    Some(response.unwrap())
 }
 
 #[tokio::test]

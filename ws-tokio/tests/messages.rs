@@ -351,6 +351,79 @@ async fn senders_reach_every_connection_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn many_senders_and_a_reader_who_takes_its_time() {
+    const SENDERS: usize = 40;
+    let (ws, mut raw) = piped_server(Server::new()).await;
+    let mut senders = JoinSet::new();
+    for n in 0..SENDERS {
+        let sender = ws.sender();
+        senders.spawn(async move {
+            for m in 0..20 {
+                sender.send(vec![n as u8, m]).await.unwrap();
+                sender.send(vec![n as u8; 9000]).await.unwrap();
+            }
+        });
+    }
+    settle().await;
+    let mut next = [0; SENDERS];
+    for _ in 0..SENDERS * 40 {
+        let (_, payload) = raw.frame().await;
+        if payload.len() == 2 {
+            let next = &mut next[usize::from(payload[0])];
+            assert_eq!(payload[1], *next, "each sender's messages stay in order");
+            *next += 1;
+        }
+    }
+    in_time(senders.join_all()).await;
+    assert_eq!(next, [20; SENDERS]);
+}
+
+#[tokio::test]
+async fn who_waits_for_the_end_elsewhere_takes_no_messages_away() {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let server = start(Server::new().inbound_queue(2), move |mut ws| {
+        let tell = tell.clone();
+        async move {
+            let sender = ws.sender();
+            let watching = tokio::spawn(async move { sender.closed().await });
+            let mut came = 0;
+            while ws.recv().await?.is_some() {
+                came += 1;
+                settle().await;
+            }
+            tell.send((came, watching.await?))?;
+            Ok(())
+        }
+    })
+    .await;
+    let ws = server.connect().await;
+    for n in 0..200 {
+        ws.send(n.to_string()).await.unwrap();
+    }
+    close(ws).await;
+    let (came, outcome) = in_time(told.recv()).await.unwrap();
+    assert_eq!(came, 200);
+    assert!(outcome.is_normal());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_may_give_its_handle_away() {
+    let server = start(Server::new(), |ws| async move {
+        let elsewhere = tokio::spawn(echo(ws));
+        elsewhere.await?
+    })
+    .await;
+    let mut ws = server.connect().await;
+    for n in 0..100 {
+        ws.send(n.to_string()).await.unwrap();
+        assert_eq!(text(&mut ws).await, n.to_string());
+    }
+    close(ws).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn stream_and_sink() {
     let server = start(Server::new(), |ws| async move {
         let (sink, stream) = ws.split::<Message>();
@@ -412,9 +485,44 @@ async fn three_hundred_connections_at_once() {
     }
     in_time(all_open.wait()).await;
     assert_eq!(server.handle.connections(), PEERS);
+    // Both ends are in this process.
+    #[cfg(target_os = "linux")]
+    assert!(std::fs::read_dir("/proc/self/fd").unwrap().count() < 1024, "a descriptor for each socket, not more");
     in_time(all_echoed.wait()).await;
     in_time(peers.join_all()).await;
     until(|| server.handle.connections() == 0).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_crowd_on_several_threads_is_never_left_waiting() {
+    const MESSAGES: usize = 150;
+    let server = start(Server::new(), echo).await;
+    let mut peers = JoinSet::new();
+    for n in 0..32 {
+        let url = server.url("/");
+        peers.spawn(async move {
+            let mut ws = in_time(ws_tokio::connect(&url)).await.unwrap();
+            let sizes = move |m: usize| (n * 7919 + m * 104_729) % 20_000;
+            let (sender, pinger) = (ws.sender(), ws.sender());
+            let sending = tokio::spawn(async move {
+                for m in 0..MESSAGES {
+                    sender.send(vec![m as u8; sizes(m)]).await.unwrap();
+                }
+            });
+            let pinging = tokio::spawn(async move {
+                for _ in 0..20 {
+                    pinger.ping().await.unwrap();
+                }
+            });
+            for m in 0..MESSAGES {
+                assert!(in_time(ws.recv()).await.unwrap() == Some(Message::from(vec![m as u8; sizes(m)])));
+            }
+            in_time(async { tokio::try_join!(sending, pinging) }).await.unwrap();
+            close(ws).await;
+        });
+    }
+    in_time(peers.join_all()).await;
     server.stop().await;
 }
 

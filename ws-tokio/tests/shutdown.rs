@@ -143,6 +143,21 @@ async fn a_close_that_is_not_answered_is_waited_for_until_the_drain_deadline() {
     let _ = in_time(raw.stream.read_to_end(&mut Vec::new())).await;
 }
 
+#[tokio::test]
+async fn a_peer_that_does_not_read_holds_nothing_up() {
+    let server = start(Server::new().drain_timeout(Duration::from_millis(50)), |ws| async move {
+        loop {
+            ws.send(vec![0; 64 * KIB]).await?;
+        }
+    })
+    .await;
+    let raw = server.raw_upgraded().await;
+    settle().await;
+    assert_eq!(server.handle.connections(), 1);
+    server.stop().await;
+    drop(raw);
+}
+
 /// Tells when it is dropped.
 struct Tell(mpsc::UnboundedSender<&'static str>);
 

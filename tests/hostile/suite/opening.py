@@ -71,8 +71,8 @@ async def slow_head(server):
             await asyncio.sleep(0.02)
 
     async def one():
-        peer = await server.connect()
         watch = Stopwatch()
+        peer = await server.connect()
         async with beside(trickle(peer)):
             status = await peer.response()
             took = watch.expect_deadline(1, "dropped")
@@ -83,7 +83,7 @@ async def slow_head(server):
     return f"100 peers, dropped after {span(await together(one() for _ in range(100)))}"
 
 
-@check("more than max_connections: 503, and nobody else notices", connections=100)
+@check("more than max_connections: 503, and nobody else notices", connections=100, handshake=5)
 async def max_connections(server):
     # All at once, so that some meet between being let in and being counted.
     peers = await together(server.connect() for _ in range(400))

@@ -53,12 +53,11 @@ impl Registry {
         let id = sender.id();
         let mut state = self.lock();
         state.admitted.remove(&handshake.id);
-        if state.shutting_down {
-            close(&sender);
-        }
+        let stopped = state.shutting_down.then(|| sender.clone());
         state.open.insert(id, sender);
         drop(state);
         drop(handshake);
+        stopped.iter().for_each(close);
         OpenGuard { registry: Arc::clone(self), id }
     }
 
@@ -66,10 +65,11 @@ impl Registry {
     pub(crate) fn shut_down(&self) {
         let mut state = self.lock();
         state.shutting_down = true;
-        state.open.values().for_each(close);
+        let open: Vec<_> = state.open.values().cloned().collect();
         let waiters = std::mem::take(&mut state.waiters);
         let handshakes: Vec<_> = state.handshakes.values_mut().filter_map(Option::take).collect();
         drop(state);
+        open.iter().for_each(close);
         wake(waiters);
         wake(handshakes);
     }

@@ -167,8 +167,8 @@ fn a_write_that_fails_does_not_lose_input_that_waits_for_room() {
 }
 
 #[test]
-fn a_send_that_waits_is_told_of_a_reset_although_the_queue_is_full() {
-    for setup in setups() {
+fn who_waits_to_send_is_told_of_a_reset_although_the_queue_is_full() {
+    for (setup, flushes) in setups().into_iter().flat_map(|setup| [(setup.clone(), false), (setup, true)]) {
         let world = World::new(1);
         let log = Log::new();
         let told = log.clone();
@@ -178,7 +178,10 @@ fn a_send_that_waits_is_told_of_a_reset_although_the_queue_is_full() {
             while let Ok(Some(message)) = socket.recv().await {
                 taken += 1;
                 // Waits for a peer that reads nothing, while messages pile up.
-                let _ = socket.send(message).await;
+                let _ = match flushes {
+                    true => socket.send(message).await.and(socket.flush().await),
+                    false => socket.send(message).await,
+                };
             }
             told.push(taken);
             Ok(())
@@ -191,7 +194,7 @@ fn a_send_that_waits_is_told_of_a_reset_although_the_queue_is_full() {
         assert!(running.peer.to.len() > 0, "reading has stopped");
         running.peer.reset();
         world.run();
-        assert_eq!(log.take(), [40], "all that came is taken, then the end is seen: {setup:?}");
+        assert_eq!(log.take(), [40], "all that came is taken, then the end is seen: flushes: {flushes}, {setup:?}");
         assert!(running.peer.from.is_writer_gone());
     }
 }

@@ -193,7 +193,7 @@ pub(crate) async fn text(ws: &mut WebSocket) -> String {
 
 /// The end of a connection that nobody sends on any more: the code and the reason that came.
 pub(crate) async fn ending(ws: &mut WebSocket) -> (u16, String) {
-    while let Ok(Some(message)) = in_time(ws.recv()).await {
+    if let Ok(Some(message)) = in_time(ws.recv()).await {
         panic!("expected the end, not {message:?}");
     }
     let outcome = in_time(ws.closed()).await;
