@@ -71,16 +71,22 @@ impl Head {
         self.list(name).iter().any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
+    /// Whether this head can be one of a request without a body, whatever it asks for (RFC 9112 §3.2, §6).
+    pub fn stands_alone(&self) -> bool {
+        let zero = |length: &[u8]| !length.is_empty() && length.iter().all(|&digit| digit == b'0');
+        self.first.ends_with(b" HTTP/1.1")
+            && self.all("host").len() == 1
+            && self.all("transfer-encoding").is_empty()
+            && (self.all("content-length").is_empty() || self.only("content-length").is_some_and(zero))
+    }
+
     /// Whether this head, of a request, opens a WebSocket connection (RFC 6455 §4.2.1).
     pub fn opens(&self) -> Verdict {
-        let zero = |length: &[u8]| !length.is_empty() && length.iter().all(|&digit| digit == b'0');
         let protocols = self.list("sec-websocket-protocol");
         let repeated = protocols.iter().enumerate().any(|(i, name)| protocols[..i].contains(name));
         let must = [
-            self.first.starts_with(b"GET ") && self.first.ends_with(b" HTTP/1.1"),
-            self.all("host").len() == 1,
-            self.all("transfer-encoding").is_empty(),
-            self.all("content-length").is_empty() || self.only("content-length").is_some_and(zero),
+            self.stands_alone(),
+            self.first.starts_with(b"GET "),
             self.lists("upgrade", "websocket"),
             self.lists("connection", "upgrade"),
             self.only("sec-websocket-version") == Some(b"13"),

@@ -204,7 +204,7 @@ impl FusedStream for WebSocket {
     }
 }
 
-impl<M: Into<Message>> Sink<M> for WebSocket {
+impl Sink<Message> for WebSocket {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -212,7 +212,7 @@ impl<M: Into<Message>> Sink<M> for WebSocket {
         sink.poll(&sender.shared, cx, |state| state.has_room().then_some(Ok(())))
     }
 
-    fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
         self.sender.try_send(message).map_err(|error| self.sender.error_of(error))
     }
 

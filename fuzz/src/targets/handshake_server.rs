@@ -44,6 +44,7 @@ pub fn handshake_server(input: Request<'_>) {
     let consumed = &bytes[..head.consumed];
     assert!(consumed.len() <= limits.head);
     let naive = check_head(&head, consumed);
+    assert!(naive.stands_alone(), "{naive:?}");
     check_origins(head.request.headers(), &naive);
     match Upgrade::new(head.request) {
         Ok(upgrade) => {

@@ -146,12 +146,13 @@ async fn serve_one<R, H, F>(
     let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
     let span = info_span!("websocket", id, peer);
     let result = driver.run(async move { handler(socket).await }.instrument(span)).await;
-    drop(open);
     match result {
         Ok(()) => {}
         Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
         Err(error) => error!(id, "connection handler failed: {error}"),
     }
+    // All has been said by the time the server counts it as gone.
+    drop(open);
 }
 
 fn log_rejection(error: &AcceptError, addresses: Addresses) {

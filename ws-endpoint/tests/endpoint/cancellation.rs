@@ -240,10 +240,10 @@ fn once_dropped(setup: &Setup, operation: &'static str, polls: usize, when_woken
                     cut_off(socket.send_fragment("second", true), cut(n), when_woken).await.transpose()?.is_some()
                 }
                 "sink" => {
-                    let ready = poll_fn(|cx| Sink::<&str>::poll_ready(Pin::new(&mut socket), cx));
+                    let ready = poll_fn(|cx| Sink::<Message>::poll_ready(Pin::new(&mut socket), cx));
                     let ready = cut_off(ready, cut(n), when_woken).await.transpose()?.is_some();
                     if ready {
-                        Pin::new(&mut socket).start_send("second")?;
+                        Pin::new(&mut socket).start_send("second".into())?;
                     }
                     ready
                 }
