@@ -59,6 +59,8 @@ struct PartialFrame {
 pub(crate) struct Progress {
     /// Messages completed.
     pub(crate) messages: u64,
+    /// Control frames completed.
+    pub(crate) controls: u64,
     /// Bytes of message payload that did not complete a message at once.
     pub(crate) bytes: u64,
 }
@@ -78,6 +80,11 @@ impl Receiver {
     /// Whether something has begun that must go on: part of a frame or, where messages are put together, of a message.
     pub(crate) fn is_midway(&self, delivery: Delivery) -> bool {
         self.header.len > 0 || self.frame.is_some() || (delivery == Delivery::Messages && self.assembly.is_some())
+    }
+
+    /// Whether a message has begun, and not only a header or a control frame.
+    pub(crate) fn is_in_message(&self) -> bool {
+        self.assembly.is_some()
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -102,6 +109,7 @@ impl Receiver {
                 if header.opcode.is_control() {
                     if input.len() as u64 >= header.len {
                         let payload = take_payload(input, &header);
+                        self.progress.controls += 1;
                         return control_item(header.opcode, Cow::Borrowed(payload)).map(Some);
                     }
                 } else if self.assembly.is_none() && header.fin && config.delivery == Delivery::Messages {
@@ -198,10 +206,11 @@ impl Receiver {
 
         if opcode.is_control() {
             self.control.extend_from_slice(piece);
-            return match done {
-                true => control_item(opcode, Cow::Owned(mem::take(&mut self.control))).map(Step::Item),
-                false => Ok(Step::NeedInput),
-            };
+            if !done {
+                return Ok(Step::NeedInput);
+            }
+            self.progress.controls += 1;
+            return control_item(opcode, Cow::Owned(mem::take(&mut self.control))).map(Step::Item);
         }
 
         self.progress.bytes += piece.len() as u64;

@@ -663,3 +663,38 @@ fn the_defaults_are_those_of_the_documentation() {
     let limits = Config::default().limits;
     assert_eq!((limits.progress, limits.discard, limits.pending_pongs), (16 << 10, 1 << 20, 16));
 }
+
+#[test]
+fn pings_that_every_read_cuts_in_two_are_no_slow_message() {
+    use ws_proto::{Connection, Event, Timestamp, Transport};
+    // A masked ping, and the reads begin and end in the middle of it.
+    let ping = [0x89, 0x81, 1, 2, 3, 4, b'p' ^ 1];
+    let at = |secs| Timestamp::new(std::time::Duration::from_secs(secs));
+    for inside_message in [false, true] {
+        let mut config = ws_proto::Config::default();
+        (config.deadlines.ping_interval, config.deadlines.pong) = (None, None);
+        let mut connection = Connection::server(config, at(0));
+        if inside_message {
+            assert_eq!(connection.receive(&mut [0x02, 0x81, 0, 0, 0, 0, 7].as_mut_slice(), at(0)), None);
+        }
+        let mut ended = None;
+        assert_eq!(connection.receive(&mut ping[..3].to_vec().as_mut_slice(), at(0)), None);
+        for second in 0..200 {
+            let mut cut = [&ping[3..], &ping[..3]].concat();
+            let mut input = cut.as_mut_slice();
+            while let Some(event) = connection.receive(&mut input, at(second)) {
+                assert!(matches!(event, Event::Ping(_)), "{event:?}");
+            }
+            let waiting = connection.outgoing().len();
+            ws_proto::Buf::advance(connection.outgoing(), waiting);
+            connection.poll_timeout(at(second));
+            if let Some(Event::Closed(outcome)) = connection.handle_timeout(at(second)) {
+                ended = Some((second, outcome.cause));
+                break;
+            }
+            assert_eq!(connection.transport(), Transport::Open);
+        }
+        let expected = inside_message.then_some((60, ws_proto::Cause::MessageTimeout));
+        assert_eq!(ended, expected, "a message that stands still is not kept alive by pings");
+    }
+}

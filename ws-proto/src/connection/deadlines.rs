@@ -117,6 +117,8 @@ impl Connection {
         let progress = self.receiver.progress();
         let moved = self.paused
             || progress.messages != self.progress_mark.messages
+            // Between messages control frames are progress too; inside one they would keep it alive for nothing.
+            || (!self.receiver.is_in_message() && progress.controls != self.progress_mark.controls)
             || progress.bytes - self.progress_mark.bytes >= self.config.limits.progress as u64;
         if moved {
             self.progress_mark = progress;
