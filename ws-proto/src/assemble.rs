@@ -125,14 +125,13 @@ pub(crate) fn check_size(before: usize, len: u64, limits: &Limits) -> Result<usi
         .ok_or(Violation::MessageTooBig { limit })
 }
 
-/// How much to reserve beyond `len` for `more` bytes: twofold growth, up to `bound`.
+/// How much to reserve beyond `len` for `more` bytes: room for twice what has arrived, up to `bound`.
 fn room(len: usize, capacity: usize, more: usize, bound: usize) -> usize {
-    let needed = len.saturating_add(more);
-    if needed <= capacity {
+    let arrived = len.saturating_add(more);
+    if arrived <= capacity {
         return 0;
     }
-    let doubled = capacity.saturating_mul(2).min(bound);
-    needed.max(doubled) - len
+    arrived.max(arrived.saturating_mul(2).min(bound)) - len
 }
 
 impl From<InvalidUtf8> for Violation {

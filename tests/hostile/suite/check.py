@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
-from .peer import expect
+from .peer import Failure, expect
 
 # Deadlines of the server in seconds, and how much later than its deadline something may be seen on a busy machine.
 DEADLINES = {"handshake": 1, "ping": 60, "pong": 1, "close": 1, "progress": 1, "stall": 1}
@@ -59,6 +59,15 @@ async def beside(coroutine):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def within(deadline, event, what):
+    """Waits for what the server's deadline brings about; whatever is waited for ends soon after that."""
+    try:
+        async with asyncio.timeout(deadline + SLACK):
+            return await event
+    except TimeoutError:
+        raise Failure(f"{what}: not within {deadline + SLACK:.0f} s, and its deadline is {deadline} s") from None
 
 
 class Stopwatch:

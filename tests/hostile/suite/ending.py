@@ -64,7 +64,7 @@ async def no_answer(server):
     async with beside(together(chatting() for _ in range(25))):
         await together(kind() for kind in (silent, answering, asking) for _ in range(25))
         opened = watch.read()
-        expect(opened < 1 - EARLY, f"to open 100 connections took {opened:.1f} s: too slow a machine for these deadlines")
+        expect(opened < 1 - EARLY, f"100 connections took {opened:.1f} s: too slow a machine for these deadlines")
         await asyncio.sleep(1 - EARLY - opened)
         early = await server.stats()
         expect(early.connections == 100, f"{early.connections} of 100 were open before the deadline")

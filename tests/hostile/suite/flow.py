@@ -2,7 +2,7 @@
 
 import asyncio
 
-from .check import KIB, SLACK, Stopwatch, beside, check, size, span, together
+from .check import EARLY, KIB, SLACK, Stopwatch, beside, check, size, span, together, within
 from .peer import BINARY, PING, PONG, expect, frame
 
 # Small, so that a peer that does not read fills it at once.
@@ -17,25 +17,36 @@ async def pour(peer, data):
         await peer.send(data)
 
 
-@check("a ping flood from peers that do not read: dropped at the write-stall deadline", alone=True, progress=60, send_buffer=SEND_BUFFER)
-async def ping_flood(server):
-    before = await server.stats()
-    peers = await together(server.open("/sink", RECEIVE_BUFFER) for _ in range(10))
+async def flood(peers, data):
+    """All of them send as fast as they can, until the server drops them; when that was."""
     watch = Stopwatch()
 
     async def one(peer):
-        # Sending fails once the server has dropped the connection.
         try:
-            await pour(peer, frame(PING, bytes(125)) * 100)
+            await pour(peer, data)
         except ConnectionError:
             return watch.read()
 
-    times = await together(one(peer) for peer in peers)
+    times = await within(1, together(one(peer) for peer in peers), "dropped")
+    expect(min(times) >= 1 - EARLY, f"dropped after {min(times):.2f} s, before the write-stall deadline of 1 s")
+    return times
+
+
+@check(
+    "a ping flood from peers that do not read: dropped at the write-stall deadline",
+    alone=True,
+    progress=60,
+    send_buffer=SEND_BUFFER,
+)
+async def ping_flood(server):
+    before = await server.stats()
+    peers = await together(server.open("/sink", RECEIVE_BUFFER) for _ in range(10))
+    times = await flood(peers, frame(PING, bytes(125)) * 100)
+    await server.until_connections(0, 1, "dropped")
     stats = await server.stats()
     peak = (stats.heap_peak - before.heap) / len(peers)
     expect(stats.ended("the peer stopped reading") == len(peers), f"endings: {stats.endings}")
     expect(peak < 64 * KIB, f"{size(peak)} of heap were held for each connection")
-    watch.expect_deadline(1, "dropped")
     return f"{len(peers)} peers, dropped after {span(times)}, {size(peak)} of heap each"
 
 
@@ -43,23 +54,15 @@ async def ping_flood(server):
 async def echo_flood(server):
     before = await server.stats()
     peers = await together(server.open("/echo", RECEIVE_BUFFER) for _ in range(30))
-    watch = Stopwatch()
-
-    async def one(peer):
-        try:
-            await pour(peer, frame(BINARY, bytes(16 * KIB)))
-        except ConnectionError:
-            return watch.read()
-
-    times = await together(one(peer) for peer in peers)
+    times = await flood(peers, frame(BINARY, bytes(16 * KIB)))
+    await server.until_connections(0, 1, "dropped")
     stats = await server.stats()
     peak = (stats.heap_peak - before.heap) / len(peers)
     expect(stats.ended("the peer stopped reading") == len(peers), f"endings: {stats.endings}")
     # 64 KiB and a message wait to be sent, 16 messages wait to be received, 128 KiB were read at once.
     most = (64 + 16 + 16 * 16 + 128 + 64) * KIB
     expect(peak < most, f"{size(peak)} of heap were held for each connection")
-    watch.expect_deadline(1, "dropped")
-    return f"30 peers, dropped after {span(times)}, {size(peak)} of heap each"
+    return f"{len(peers)} peers, dropped after {span(times)}, {size(peak)} of heap each"
 
 
 @check("peers that do not read what a handler pours: dropped at the write-stall deadline", alone=True)
@@ -67,14 +70,13 @@ async def unread(server):
     before = await server.stats()
     peers = await together(server.open("/pour", RECEIVE_BUFFER) for _ in range(30))
     watch = Stopwatch()
-
     await server.until_connections(0, 1 + SLACK, "dropped")
     took = watch.expect_deadline(1, "dropped")
     stats = await server.stats()
     peak = (stats.heap_peak - before.heap) / len(peers)
     expect(stats.ended("the peer stopped reading") == len(peers), f"endings: {stats.endings}")
     expect(peak < 128 * KIB, f"{size(peak)} of heap were held for each connection")
-    return f"30 peers, dropped within {took:.2f} s, {size(peak)} of heap each"
+    return f"{len(peers)} peers, dropped within {took:.2f} s, {size(peak)} of heap each"
 
 
 @check("a flood to a handler that never receives: waits in TCP, and a reset ends it", alone=True, ping=1)
@@ -97,7 +99,7 @@ async def never_read(server):
     for peer in peers:
         peer.reset()
     await server.until_connections(0, 1 + SLACK, "noticed that the peers are gone")
-    return f"30 peers, {size(peak)} of heap each, ended {watch.read():.2f} s after the reset"
+    return f"{len(peers)} peers, {size(peak)} of heap each, ended {watch.read():.2f} s after the reset"
 
 
 @check("a handler busy for three ping intervals: nobody is dropped, nothing lost", ping=1)

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 
-from .check import KIB, MIB, SLACK, Stopwatch, beside, check, size, span, together
+from .check import KIB, MIB, SLACK, Stopwatch, beside, check, size, span, together, within
 from .peer import BINARY, CONTINUATION, PING, PONG, TEXT, expect, frame, header
 
 
@@ -21,7 +21,7 @@ async def slow_body(server):
         watch = Stopwatch()
         await peer.send(start)
         async with beside(trickle(peer, between)):
-            code = await peer.read_close()
+            code = await within(1, peer.read_close(), "closed")
             took = watch.expect_deadline(1, "closed")
             expect(code == 1008, f"closed with {code}")
             return took
@@ -47,7 +47,7 @@ async def partial_header(server):
         peer = await server.open("/sink")
         watch = Stopwatch()
         await peer.send(start)
-        code = await peer.read_close()
+        code = await within(1, peer.read_close(), "closed")
         watch.expect_deadline(1, "closed")
         expect(code == 1008, f"closed with {code}")
 
@@ -131,7 +131,7 @@ async def almost_complete(server):
     async def one(data):
         peer = await server.open("/sink")
         await peer.send(data)
-        code = await peer.read_close()
+        code = await within(1, peer.read_close(), "closed")
         expect(code == 1008, f"closed with {code}")
 
     whole = header(BINARY, MIB) + bytes(MIB - 1)

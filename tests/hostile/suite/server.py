@@ -18,7 +18,12 @@ RSS_TOLERANCE = 2 * MIB
 # block in one of its caches keeps all the pages below.
 ALLOCATOR = ":".join(
     f"glibc.malloc.{name}={value}"
-    for name, value in [("tcache_count", 0), ("mxfast", 0), ("mmap_threshold", 128 * KIB), ("trim_threshold", 128 * KIB)]
+    for name, value in [
+        ("tcache_count", 0),
+        ("mxfast", 0),
+        ("mmap_threshold", 128 * KIB),
+        ("trim_threshold", 128 * KIB),
+    ]
 )
 
 
@@ -126,7 +131,8 @@ class Server:
         """Waits until so many connections are open."""
         watch = Stopwatch()
         while (stats := await self.stats()).connections != count:
-            expect(watch.read() < patience, f"{what}: {stats.connections} still open {patience} s later, {stats.endings}")
+            state = f"{stats.connections} are open, not {count}; endings {stats.endings}"
+            expect(watch.read() < patience, f"{what}: {patience:.1f} s later {state}")
             await asyncio.sleep(0.02)
 
     async def until_fds(self, count, patience, what):
@@ -143,7 +149,7 @@ class Server:
             if watch.read() > patience:
                 break
             await asyncio.sleep(0.1)
-            if stats.connections == 0:
+            if stats.connections == 0 and stats.fds == before.fds:
                 # The runtime lets go of some things only when it has something to do.
                 await self._serve_some(8)
         else:

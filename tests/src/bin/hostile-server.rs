@@ -181,7 +181,8 @@ async fn run(seen: &Seen, mut ws: WebSocket) -> HandlerResult {
             receive_all(seen, ws).await?;
         }
         "/never-read" => {
-            ws.closed().await;
+            // Not the socket's own `closed`, which throws messages away.
+            ws.sender().closed().await;
         }
         "/pour" => loop {
             ws.send(vec![0; 16 << 10]).await?;
