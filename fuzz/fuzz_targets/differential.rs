@@ -3,4 +3,4 @@
 use libfuzzer_sys::fuzz_target;
 use ws_fuzz::input::Wire;
 
-fuzz_target!(|input: Wire<'_>| ws_fuzz::targets::differential(input));
+fuzz_target!(|input: Wire| ws_fuzz::targets::differential(input));

@@ -9,11 +9,17 @@
 //! | | 1, 2 | limits: 0 the defaults, 1 small, 2 tiny, 3 none |
 //! | | 3 | delivery: 0 messages, 1 chunks |
 //! | | 4 | whether the answer to a Close is put off |
+//! | | 5 | what came over the wire: 0 as it stands, 1 a recipe |
 //! | 1 | 0, 1 | after each piece is written: 0 nothing, 1 everything, 2 one byte, 3 up to 100 bytes, vectored |
 //! | | 2, 3 | after each piece there passes: 0 no time, 1 a millisecond, 2 a second, 3 as long as to the next deadline |
 //! | | 4, 5 | it ends with: 0 EOF, 1 a failure, 2 a Close of ours and silence, 3 an abort |
 //! | | 6 | deadlines: 0 the defaults (none, where there are no limits), 1 short ones |
 //! | 2–5 | | the sizes of the pieces, one byte each; the last repeats; 0 for all the rest |
+//!
+//! A recipe makes frames that are masked and have the lengths they should have, so that it takes no luck to get past
+//! their headers. Each is the header's first byte; a byte with the payload's length in its low six bits; when bit 6 of
+//! that is set, a byte that says how often the payload is repeated; and the payload. The first byte of a Close frame's
+//! payload stands for a code: an index into [`CODES`].
 
 use arbitrary::{Arbitrary, Unstructured};
 use std::time::Duration;
@@ -21,12 +27,84 @@ use ws_proto::{Config, Delivery, Role};
 
 use crate::naive::Rules;
 
+/// The close codes at the edges of what may travel (RFC 6455 §7.4).
+pub const CODES: [u16; 16] =
+    [0, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1014, 1015, 1016, 2999, 3000, 4999, 5000, 65_535];
+
+/// The most bytes a recipe makes.
+const MAX_MADE: usize = 80 << 10;
+
+/// The most pieces; what is left then is one more.
+const MAX_PIECES: usize = 1000;
+
 /// An input of the targets that read bytes off the wire.
-#[derive(Arbitrary, Debug)]
-pub struct Wire<'a> {
+#[derive(Debug)]
+pub struct Wire {
     pub setup: Setup,
     pub cuts: Cuts,
-    pub bytes: &'a [u8],
+    pub bytes: Vec<u8>,
+}
+
+impl<'a> Arbitrary<'a> for Wire {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let setup: Setup = u.arbitrary()?;
+        let cuts = u.arbitrary()?;
+        let rest = u.bytes(u.len())?;
+        let bytes = if setup.is_recipe { follow(rest, setup.role) } else { rest.to_vec() };
+        Ok(Self { setup, cuts, bytes })
+    }
+
+    fn size_hint(_: usize) -> (usize, Option<usize>) {
+        (6, None)
+    }
+}
+
+/// The frames of a recipe, as the peer of `role` sends them.
+fn follow(mut recipe: &[u8], role: Role) -> Vec<u8> {
+    let mut bytes = vec![];
+    while let Some((&[first, second], rest)) = recipe.split_first_chunk() {
+        let (times, rest) = match rest.split_first() {
+            Some((&times, rest)) if second & 64 != 0 => (times.into(), rest),
+            _ => (1, rest),
+        };
+        let (payload, rest) = rest.split_at(rest.len().min(usize::from(second & 63)));
+        recipe = rest;
+        let payload = match payload.split_first() {
+            Some((&code, reason)) if first & 0x0F == 8 => {
+                [&CODES[usize::from(code) % CODES.len()].to_be_bytes(), reason].concat()
+            }
+            _ => payload.repeat(times),
+        };
+        if bytes.len() + payload.len() > MAX_MADE {
+            break;
+        }
+        frame_to(role, first, &payload, &mut bytes);
+    }
+    bytes
+}
+
+/// Appends a frame as the peer of `role` sends it.
+pub fn frame_to(role: Role, first: u8, payload: &[u8], out: &mut Vec<u8>) {
+    let masked = if role == Role::Server { 0x80 } else { 0 };
+    out.push(first);
+    match payload.len() {
+        len @ 0..126 => out.push(masked | len as u8),
+        len @ 126..65_536 => {
+            out.push(masked | 126);
+            out.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(masked | 127);
+            out.extend((len as u64).to_be_bytes());
+        }
+    }
+    if role == Role::Server {
+        let key = [0x37, 0xFA, 0x21, first];
+        out.extend(key);
+        out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    } else {
+        out.extend(payload);
+    }
 }
 
 /// Who we are, and how we behave.
@@ -36,6 +114,7 @@ pub struct Setup {
     pub limits: Limits,
     pub delivery: Delivery,
     pub puts_off: bool,
+    pub is_recipe: bool,
     pub writes: Writes,
     pub time: Time,
     pub ending: Ending,
@@ -84,6 +163,7 @@ impl<'a> Arbitrary<'a> for Setup {
             limits: [Limits::Default, Limits::Small, Limits::Tiny, Limits::None][usize::from(first >> 1 & 3)],
             delivery: if first & 8 == 0 { Delivery::Messages } else { Delivery::Chunks },
             puts_off: first & 16 != 0,
+            is_recipe: first & 32 != 0,
             writes: [Writes::Nothing, Writes::Everything, Writes::OneByte, Writes::Some][usize::from(second & 3)],
             time: [Time::Stands, Time::Millisecond, Time::Second, Time::Deadline][usize::from(second >> 2 & 3)],
             ending: [Ending::Eof, Ending::Failure, Ending::Silence, Ending::Abort][usize::from(second >> 4 & 3)],
@@ -150,11 +230,18 @@ impl Cuts {
     pub const WHOLE: Self = Self([0; 4]);
     /// Byte by byte.
     pub const BYTES: Self = Self([1; 4]);
+    /// Into pieces that few characters and headers fit.
+    pub const ODD: Self = Self([2, 1, 5, 3]);
+
+    /// Whether every piece of `bytes` is a single byte.
+    pub fn is_bytewise(&self, bytes: &[u8]) -> bool {
+        self.pieces(bytes).all(|piece| piece.len() == 1)
+    }
 
     /// The pieces of `bytes`, none of them empty.
     pub fn pieces<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let last = self.0[self.0.len() - 1];
-        let mut sizes = self.0.into_iter().chain(std::iter::repeat(last));
+        let mut sizes = self.0.into_iter().chain(std::iter::repeat(last)).take(MAX_PIECES);
         let mut rest = bytes;
         std::iter::from_fn(move || {
             let size = match sizes.next() {

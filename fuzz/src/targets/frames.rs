@@ -9,12 +9,12 @@ use crate::endpoint::Endpoint;
 use crate::input::{Time, Wire, Writes};
 use crate::naive;
 
-pub fn frames(input: Wire<'_>) {
-    check_codec(input.bytes);
+pub fn frames(input: Wire) {
+    check_codec(&input.bytes);
 
     let setup = &input.setup;
     let mut end = Endpoint::new(setup);
-    for piece in input.cuts.pieces(input.bytes) {
+    for piece in input.cuts.pieces(&input.bytes) {
         end.read(piece);
         match setup.writes {
             Writes::Nothing => {}

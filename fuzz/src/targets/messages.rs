@@ -34,10 +34,11 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use ws_proto::{Bytes, CloseCode, CloseFrame, Message, MessageKind, PingId, Role, SendError, Timestamp};
+use ws_proto::{Bytes, CloseCode, CloseFrame, Message, MessageKind, PingId, SendError, Timestamp};
 
-use crate::endpoint::{Endpoint, Seen};
-use crate::input::Setup;
+use crate::endpoint::Endpoint;
+use crate::events::Seen;
+use crate::input::{Setup, frame_to};
 
 /// How many operations of a script count.
 const MAX_OPS: usize = 300;
@@ -239,27 +240,8 @@ impl Run {
     // ---- the peer ----
 
     fn peer_sends(&mut self, first: u8, payload: &[u8], cut: u8) {
-        let key = [0x37, 0xFA, 0x21, first];
-        let masks = self.end.connection.role() == Role::Server;
-        let masked = if masks { 0x80 } else { 0 };
-        let mut bytes = vec![first];
-        match payload.len() {
-            len @ 0..126 => bytes.push(masked | len as u8),
-            len @ 126..65_536 => {
-                bytes.push(masked | 126);
-                bytes.extend((len as u16).to_be_bytes());
-            }
-            len => {
-                bytes.push(masked | 127);
-                bytes.extend((len as u64).to_be_bytes());
-            }
-        }
-        if masks {
-            bytes.extend(key);
-            bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-        } else {
-            bytes.extend(payload);
-        }
+        let mut bytes = vec![];
+        frame_to(self.end.connection.role(), first, payload, &mut bytes);
         let (front, back) = bytes.split_at(bytes.len().min(cut.into()));
         for piece in [front, back] {
             if !piece.is_empty() {
