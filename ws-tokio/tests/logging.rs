@@ -151,9 +151,14 @@ async fn refusals_are_traced_with_their_reason() {
     };
     let server = start(Server::new().origins(["https://example.com"]).on_request(hook), echo).await;
     for (bytes, level, part, says) in [
-        (request("/", &[]), Level::INFO, "403", "connection rejected: 403 Forbidden: The request has no Origin header"),
-        (request("/health", &[]), Level::INFO, "204", "request answered"),
-        ("GET / HTTP/1.0\r\n".to_owned(), Level::INFO, "505", "connection rejected: 505"),
+        (
+            request("/", &[]),
+            Level::INFO,
+            "status=403",
+            "connection rejected: 403 Forbidden: The request has no Origin header",
+        ),
+        (request("/health", &[]), Level::INFO, "status=204", "request answered"),
+        ("GET / HTTP/1.0\r\n".to_owned(), Level::INFO, "status=505", "connection rejected: 505"),
         (request("/panic", &[]), Level::ERROR, "hook", "the request hook panicked"),
     ] {
         let mut raw = server.raw().await;
