@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import tempfile
 from dataclasses import dataclass
 
@@ -71,17 +72,20 @@ class Server:
         except TimeoutError:
             self.process.kill()
             status = await self.process.wait()
-        said = self.said()
-        expect("panicked" not in said, f"the server panicked: {said}")
-        expect(status == 0, f"the server ended with status {status}: {said or 'without a word'}")
+        expect(status == 0 and "panicked" not in self.said(), self._end(status))
 
-    def kill(self):
+    async def kill(self):
         if self.process and self.process.returncode is None:
             self.process.kill()
+            await self.process.wait()
 
     def said(self):
         self.errors.seek(0)
         return self.errors.read().strip()
+
+    def _end(self, status):
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return f"the server {how}: {self.said() or 'it said nothing'}"
 
     # ---- connecting ----
 
@@ -180,5 +184,6 @@ class Server:
             line = await asyncio.wait_for(self.process.stdout.readline(), 10)
         except TimeoutError:
             raise Failure("the server does not answer its standard input") from None
-        expect(line, f"the server ended: {self.said() or 'without a word'}")
+        if not line:
+            raise Failure(self._end(await self.process.wait()))
         return line
