@@ -11,7 +11,7 @@ use crate::frame::{FrameHeader, codec, mask};
 const REFERENCE_FROM: usize = 4 << 10;
 
 /// Copied bytes are gathered in segments of about this size,
-const SEGMENT: usize = 64 << 10;
+const SEGMENT: usize = 32 << 10;
 
 /// which begin with room for some small messages.
 const FIRST_ROOM: usize = 1000;
@@ -73,6 +73,7 @@ impl Outgoing {
         self.len += payload.len();
         self.queued += payload.len() as u64;
         self.append(FrameHeader::MAX_SIZE, |out| codec::encode(header, out));
+        self.fit_last();
         self.segments.push_back(Segment::Shared(payload));
     }
 
@@ -92,14 +93,28 @@ impl Outgoing {
     #[inline]
     fn append(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>)) {
         if !matches!(self.segments.back(), Some(Segment::Copied { bytes, .. }) if bytes.len() + size <= SEGMENT) {
+            self.fit_last();
             self.segments.push_back(Segment::Copied { bytes: Vec::with_capacity(size.max(FIRST_ROOM)), read: 0 });
         }
         if let Some(Segment::Copied { bytes, .. }) = self.segments.back_mut() {
             let before = bytes.len();
+            if bytes.capacity() - before < size {
+                // Twofold growth, but never past a segment.
+                bytes.reserve_exact(size.max((2 * bytes.capacity()).min(SEGMENT).saturating_sub(before)));
+            }
             write(bytes);
             let added = bytes.len() - before;
             self.len += added;
             self.queued += added as u64;
+        }
+    }
+}
+
+impl Outgoing {
+    /// Gives back what the last segment does not need: nothing more is added to it.
+    fn fit_last(&mut self) {
+        if let Some(Segment::Copied { bytes, .. }) = self.segments.back_mut() {
+            bytes.shrink_to_fit();
         }
     }
 }

@@ -114,6 +114,7 @@ impl Sender {
         if !self.has_room(payload.len(), limits) {
             return None;
         }
+        self.queue_pongs(limits);
         self.push_copied(true, OpCode::Ping, payload);
         Some(self.outgoing.queued())
     }
@@ -132,7 +133,7 @@ impl Sender {
     /// left, for the newest.
     #[inline]
     pub(crate) fn queue_pongs(&mut self, limits: &Limits) {
-        if !self.pongs.waiting.is_empty() {
+        if !self.pongs.waiting.is_empty() || (self.outgoing.is_empty() && !self.pongs.queued.is_empty()) {
             self.queue_waiting_pongs(limits);
         }
     }
@@ -174,7 +175,7 @@ impl Sender {
     /// Below the high-water mark there is room for anything; above it, for what stays below the cap.
     #[inline]
     fn has_room(&self, payload: usize, limits: &Limits) -> bool {
-        let waiting = self.outgoing.len();
+        let waiting = self.waiting();
         waiting < limits.high_water || waiting + payload + FrameHeader::MAX_SIZE <= limits.hard_cap
     }
 

@@ -104,7 +104,7 @@ impl Connection {
     pub(super) fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         if let Some(time) = self.config.deadlines.pong {
             // While a message is coming in, its bytes are life enough; and while nobody reads, nothing can be told.
-            let alive = if self.paused { now } else { self.last_piece } + time;
+            let alive = later(if self.paused { now } else { self.last_piece }, time);
             if alive > now {
                 self.timers.set(Timer::Pong, Some(alive));
                 return None;
