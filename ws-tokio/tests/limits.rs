@@ -252,6 +252,18 @@ async fn handshakes_that_come_together_wait_too() {
     in_time(task).await.unwrap().unwrap();
 }
 
+/// More than the 128 that the standard library has room for; the system's own limit is known to be higher on Linux.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn many_can_connect_before_the_first_is_accepted() {
+    let listening = Server::new().bind("127.0.0.1:0").await.unwrap();
+    let address = listening.local_addr().unwrap();
+    let mut connections = Vec::new();
+    for _ in 1..=300 {
+        connections.push(in_time(tokio::net::TcpStream::connect(address)).await.unwrap());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_read_is_left_after_thirty_seconds() {
     let (mut ws, raw) = piped_server(Server::new()).await;

@@ -1,6 +1,7 @@
 //! The server: what it accepts, and the connections it has.
 
 mod accept;
+mod bind;
 mod listen;
 mod registry;
 
@@ -179,13 +180,14 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Listens on a TCP address. Names are resolved at once, blocking: give an address.
+    /// Listens on a TCP address, with room for 1,024 connections that wait to be accepted (fewer where the system's own
+    /// limit is lower). Names are resolved at once, blocking: give an address.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound, or a setting is invalid.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Listening<R>> {
-        self.listen_on(TcpListener::bind(address)?)
+        self.listen_on(bind::bind(address)?)
     }
 
     /// Serves a socket that listens already.
