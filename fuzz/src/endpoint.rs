@@ -14,8 +14,9 @@ use crate::naive::{self, Decoded, End, Frame, Item, Rules};
 /// How many deadlines in a row, without anything read or written, it may take to get from anywhere to the end.
 const MAX_ROUNDS: usize = 8;
 
-/// How many bytes an idle connection may hold besides itself: where the last pongs ended, a ping that is not answered.
-const IDLE: isize = 256;
+/// How many bytes an idle connection may hold besides itself: where the last pongs ended, and the 16 keepalive pings that
+/// are remembered when nobody answers any.
+const IDLE: isize = 1024;
 
 /// The longest control frame.
 const MAX_CONTROL: usize = 2 + 4 + 125;
