@@ -16,6 +16,9 @@ const SEGMENT: usize = 32 << 10;
 /// which begin with room for some small messages.
 const FIRST_ROOM: usize = 1000;
 
+/// How much a segment may keep to no purpose once nothing more is added to it.
+const SLACK: usize = 64;
+
 /// Frames waiting to be written, oldest first: a [`bytes::Buf`] whose
 /// [`chunks_vectored`](Buf::chunks_vectored) gives what one vectored write can take.
 ///
@@ -23,6 +26,11 @@ const FIRST_ROOM: usize = 1000;
 /// referred to. The memory is released when it has been written.
 #[derive(Debug, Default)]
 pub struct Outgoing {
+    /// What comes first: copied bytes, and how many of them have been taken out. Between two writes of small messages
+    /// this is all there is.
+    front: Vec<u8>,
+    taken: usize,
+    /// What comes behind it.
     segments: VecDeque<Segment>,
     len: usize,
     /// How many bytes have been put in since the beginning, and taken out.
@@ -32,7 +40,7 @@ pub struct Outgoing {
 
 #[derive(Debug)]
 enum Segment {
-    Copied { bytes: Vec<u8>, read: usize },
+    Copied { bytes: Vec<u8>, taken: usize },
     Shared(Bytes),
 }
 
@@ -61,26 +69,39 @@ impl Outgoing {
 
     /// Throws away what is waiting.
     pub(crate) fn clear(&mut self) {
-        self.segments = VecDeque::new();
+        self.release();
         self.len = 0;
     }
 
+    /// An empty queue owns no memory.
+    fn release(&mut self) {
+        self.front = Vec::new();
+        self.taken = 0;
+        self.segments = VecDeque::new();
+    }
+
     /// Appends a frame that is not masked; a large payload by reference.
+    #[inline]
     pub(crate) fn push_shared(&mut self, header: &FrameHeader, payload: Bytes) {
         if payload.len() < REFERENCE_FROM {
             return self.push_copied(header, &payload);
         }
-        self.len += payload.len();
-        self.queued += payload.len() as u64;
-        self.append(FrameHeader::MAX_SIZE, |out| codec::encode(header, out));
-        self.fit_last();
+        self.append(FrameHeader::MAX_SIZE, 0, |out| codec::encode(header, out));
+        fit(self.last());
+        self.count(payload.len());
         self.segments.push_back(Segment::Shared(payload));
     }
 
     /// Appends a frame, copying its payload, and masking the copy when the header holds a key.
     #[inline]
     pub(crate) fn push_copied(&mut self, header: &FrameHeader, payload: &[u8]) {
-        self.append(FrameHeader::MAX_SIZE + payload.len(), |out| {
+        if let Some(short) = codec::encode_short(header) {
+            return self.append(short.len() + payload.len(), FIRST_ROOM, |out| {
+                out.extend_from_slice(&short);
+                out.extend_from_slice(payload);
+            });
+        }
+        self.append(FrameHeader::MAX_SIZE + payload.len(), FIRST_ROOM, |out| {
             codec::encode(header, out);
             match header.mask {
                 Some(key) => mask::append(out, payload, key),
@@ -89,47 +110,73 @@ impl Outgoing {
         });
     }
 
-    /// Lets `write` add at most `size` bytes to a segment that has room, or to a new one.
+    /// Lets `write` add at most `size` bytes to the last segment, or to a new one with at least so much `room`.
     #[inline]
-    fn append(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        if !matches!(self.segments.back(), Some(Segment::Copied { bytes, .. }) if bytes.len() + size <= SEGMENT) {
-            self.fit_last();
-            self.segments.push_back(Segment::Copied { bytes: Vec::with_capacity(size.max(FIRST_ROOM)), read: 0 });
+    fn append(&mut self, size: usize, room: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let has_room = self.last().is_some_and(|last| last.len() + size <= last.capacity());
+        let out = if has_room { self.last() } else { self.make_room(size, room) };
+        if let Some(out) = out {
+            let before = out.len();
+            write(out);
+            let added = out.len() - before;
+            self.count(added);
         }
-        if let Some(Segment::Copied { bytes, .. }) = self.segments.back_mut() {
-            let before = bytes.len();
-            if bytes.capacity() - before < size {
+    }
+
+    #[inline]
+    fn count(&mut self, added: usize) {
+        self.len += added;
+        self.queued += added as u64;
+    }
+
+    /// The copied bytes that all which is queued ends with, if it does.
+    #[inline]
+    fn last(&mut self) -> Option<&mut Vec<u8>> {
+        match self.segments.back_mut() {
+            None => Some(&mut self.front),
+            Some(Segment::Copied { bytes, .. }) => Some(bytes),
+            Some(Segment::Shared(_)) => None,
+        }
+    }
+
+    /// A last segment that has room for `size` bytes.
+    #[cold]
+    fn make_room(&mut self, size: usize, room: usize) -> Option<&mut Vec<u8>> {
+        match self.last() {
+            Some(last) if last.is_empty() || last.len() + size <= SEGMENT => {
                 // Twofold growth, but never past a segment.
-                bytes.reserve_exact(size.max((2 * bytes.capacity()).min(SEGMENT).saturating_sub(before)));
+                let grown = (2 * last.capacity()).clamp(room, SEGMENT).saturating_sub(last.len());
+                last.reserve_exact(size.max(grown));
             }
-            write(bytes);
-            let added = bytes.len() - before;
-            self.len += added;
-            self.queued += added as u64;
+            last => {
+                fit(last);
+                self.segments.push_back(Segment::Copied { bytes: Vec::with_capacity(size.max(room)), taken: 0 });
+            }
         }
+        self.last()
     }
 }
 
-impl Outgoing {
-    /// Gives back what the last segment does not need: nothing more is added to it.
-    fn fit_last(&mut self) {
-        if let Some(Segment::Copied { bytes, .. }) = self.segments.back_mut() {
-            bytes.shrink_to_fit();
-        }
+/// Gives back what a segment does not need: nothing more is added to it.
+fn fit(segment: Option<&mut Vec<u8>>) {
+    if let Some(bytes) = segment
+        && bytes.capacity() > bytes.len() + SLACK
+    {
+        bytes.shrink_to_fit();
     }
 }
 
 impl Segment {
     fn unread(&self) -> &[u8] {
         match self {
-            Self::Copied { bytes, read } => bytes.get(*read..).unwrap_or_default(),
+            Self::Copied { bytes, taken } => bytes.get(*taken..).unwrap_or_default(),
             Self::Shared(bytes) => bytes,
         }
     }
 
     fn skip(&mut self, n: usize) {
         match self {
-            Self::Copied { read, .. } => *read += n,
+            Self::Copied { taken, .. } => *taken += n,
             Self::Shared(bytes) => bytes.advance(n),
         }
     }
@@ -141,17 +188,17 @@ impl Buf for Outgoing {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.segments.front().map_or(&[], Segment::unread)
+        match self.unread_front() {
+            [] => self.segments.front().map_or(&[], Segment::unread),
+            front => front,
+        }
     }
 
     #[cfg(feature = "handshake")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        let mut filled = 0;
-        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
-            *slice = std::io::IoSlice::new(segment.unread());
-            filled += 1;
-        }
-        filled
+        let front = Some(self.unread_front()).filter(|front| !front.is_empty());
+        let chunks = front.into_iter().chain(self.segments.iter().map(Segment::unread));
+        slices.iter_mut().zip(chunks).map(|(slice, chunk)| *slice = std::io::IoSlice::new(chunk)).count()
     }
 
     /// Takes `n` bytes out; at most what is there.
@@ -159,18 +206,32 @@ impl Buf for Outgoing {
         let mut left = n.min(self.len);
         self.len -= left;
         self.written += left as u64;
-        while let Some(front) = self.segments.front_mut() {
-            let here = front.unread().len();
+        if self.len == 0 {
+            return self.release();
+        }
+        let front = self.unread_front().len().min(left);
+        self.taken += front;
+        left -= front;
+        if self.taken == self.front.len() && self.taken > 0 {
+            self.front = Vec::new();
+            self.taken = 0;
+        }
+        while let Some(segment) = self.segments.front_mut() {
+            let here = segment.unread().len();
             if left < here {
-                front.skip(left);
+                segment.skip(left);
                 break;
             }
             left -= here;
             self.segments.pop_front();
         }
-        if self.segments.is_empty() {
-            self.segments = VecDeque::new();
-        }
+    }
+}
+
+impl Outgoing {
+    #[inline]
+    fn unread_front(&self) -> &[u8] {
+        self.front.get(self.taken..).unwrap_or_default()
     }
 }
 
@@ -187,7 +248,7 @@ mod tests {
             out.advance(n);
         }
         assert_eq!(out.written(), bytes.len() as u64);
-        assert_eq!(out.segments.capacity(), 0, "an empty queue owns no memory");
+        assert_eq!((out.front.capacity(), out.segments.capacity()), (0, 0), "an empty queue owns no memory");
         bytes
     }
 

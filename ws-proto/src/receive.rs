@@ -103,6 +103,47 @@ impl Receiver {
         config: &Config,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Item<'i>>, Violation> {
+        if let Some((kind, payload)) = self.short_message(config, input) {
+            return whole_message(kind, payload).map(Some);
+        }
+        self.next_item(config, input)
+    }
+
+    /// The usual case, ahead of all others: a whole message in one short frame that is there as a whole, and between
+    /// messages. Whatever it is not sure of, it leaves alone.
+    #[inline]
+    fn short_message<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Option<(MessageKind, &'i [u8])> {
+        let [first, second, ..] = **input else { return None };
+        let kind = match first {
+            0x81 => MessageKind::Text,
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        let (key_size, masked) = match self.role {
+            Role::Server => (4, 0x80),
+            Role::Client => (0, 0),
+        };
+        let len = usize::from(second ^ masked);
+        let is_between = self.header.len == 0 && self.frame.is_none() && self.assembly.is_none();
+        let limits = &config.limits;
+        let size = 2 + key_size + len;
+        if len > 125
+            || input.len() < size
+            || !is_between
+            || config.delivery != Delivery::Messages
+            || len > limits.message.unwrap_or(usize::MAX).min(limits.frame.unwrap_or(usize::MAX))
+        {
+            return None;
+        }
+        let (header, payload) = take(input, size).split_at_mut(2 + key_size);
+        if let Some(key) = header.last_chunk::<4>() {
+            mask::apply(payload, *key);
+        }
+        self.progress.messages += 1;
+        Some((kind, payload))
+    }
+
+    fn next_item<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Result<Option<Item<'i>>, Violation> {
         loop {
             if self.frame.is_none() {
                 let Some(header) = self.next_header(input)? else { return Ok(None) };
@@ -117,7 +158,7 @@ impl Receiver {
                     if input.len() as u64 >= header.len {
                         let payload = take_payload(input, &header);
                         self.progress.messages += 1;
-                        return whole_message(header.opcode, payload).map(Some);
+                        return whole_message(kind_of(header.opcode), payload).map(Some);
                     }
                     self.begin_frame(&header, &config.limits)?;
                 } else {
@@ -264,8 +305,8 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 }
 
 #[inline]
-fn whole_message(opcode: OpCode, payload: &[u8]) -> Result<Item<'_>, Violation> {
-    Ok(Item::Message(match kind_of(opcode) {
+fn whole_message(kind: MessageKind, payload: &[u8]) -> Result<Item<'_>, Violation> {
+    Ok(Item::Message(match kind {
         MessageKind::Text => {
             let text = simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)?;
             Incoming::Text(Cow::Borrowed(text))

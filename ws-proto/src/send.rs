@@ -47,7 +47,11 @@ impl Sender {
     }
 
     /// How many bytes wait to be written, pongs that can still be replaced included.
+    #[inline]
     pub(crate) fn waiting(&self) -> usize {
+        if self.pongs.waiting.is_empty() {
+            return self.outgoing.len();
+        }
         let overhead = 2 + if self.keys.is_some() { 4 } else { 0 };
         let pongs: usize = self.pongs.waiting.iter().map(|payload| payload.len() + overhead).sum();
         self.outgoing.len() + pongs

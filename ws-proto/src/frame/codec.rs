@@ -71,7 +71,8 @@ pub(crate) fn decode_checked(
     Ok(Some((header, 2 + len_size + mask_size)))
 }
 
-/// What can be said of an extended length that is still incomplete: only that its first bit must not be set.
+/// What is refused of an extended length that is still incomplete: a first bit that is set. (Six zero bytes would also
+/// tell that it is not minimal; that can wait for the other two.)
 #[cold]
 fn early_minimal(partial: &[u8], size: usize) -> Result<Option<(FrameHeader, usize)>, Violation> {
     match partial.first() {
@@ -100,10 +101,21 @@ impl First {
     }
 }
 
+/// The header of a frame that is short and not masked, as most are that a server sends.
+#[inline]
+pub(crate) fn encode_short(header: &FrameHeader) -> Option<[u8; 2]> {
+    (header.len < 126 && header.mask.is_none()).then_some([first_byte(header), header.len as u8])
+}
+
+#[inline]
+fn first_byte(header: &FrameHeader) -> u8 {
+    u8::from(header.fin) << 7 | (header.rsv & 0b111) << 4 | header.opcode as u8
+}
+
 /// Appends a header, in its shortest form.
 #[inline]
 pub fn encode(header: &FrameHeader, out: &mut Vec<u8>) {
-    let first = u8::from(header.fin) << 7 | (header.rsv & 0b111) << 4 | header.opcode as u8;
+    let first = first_byte(header);
     let masked = u8::from(header.mask.is_some()) << 7;
     match header.len {
         len @ 0..126 => out.extend_from_slice(&[first, masked | len as u8]),

@@ -22,11 +22,16 @@ impl<F: FnMut() -> [u8; 4]> MaskKeys for F {
 pub fn apply(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     // Blocks that the compiler turns into vector instructions; the key's period divides them.
     let wide = u128::from_ne_bytes([key; 4].as_flattened().first_chunk().copied().unwrap_or_default());
+    let narrow = u32::from_ne_bytes(key);
     let (blocks, rest) = payload.as_chunks_mut::<16>();
     for block in blocks {
         *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(key.iter().cycle()) {
+    let (words, rest) = rest.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ narrow).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key) {
         *byte ^= key;
     }
     rotate(key, rest.len())
@@ -47,9 +52,9 @@ pub fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
 }
 
 /// The key as it stands `n` bytes further on.
-fn rotate(mut key: [u8; 4], n: usize) -> [u8; 4] {
-    key.rotate_left(n % 4);
-    key
+#[inline]
+fn rotate(key: [u8; 4], n: usize) -> [u8; 4] {
+    u32::from_be_bytes(key).rotate_left(8 * (n % 4) as u32).to_be_bytes()
 }
 
 #[cfg(test)]
