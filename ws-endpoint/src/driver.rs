@@ -313,6 +313,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 if let Some(event) = state.connection.handle_timeout(now) {
                     state.on_event(event, self.shared.info.id, now);
                 }
+                state.shrink();
                 acted = true;
                 continue;
             }

@@ -102,8 +102,8 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
     // The task may have been woken for the handler's sake.
     let mut is_due = true;
     for _ in 0..ROUNDS_PER_POLL {
-        let beside = cx.waker().clone();
-        let progress = driver.as_mut().map_or(Progress::Blocked, |driver| driver.step(cx, Some(&beside)));
+        let beside = cx.waker();
+        let progress = driver.as_mut().map_or(Progress::Blocked, |driver| driver.step(cx, Some(beside)));
         if progress == Progress::Done {
             *driver = None;
         }

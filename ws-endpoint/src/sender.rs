@@ -54,7 +54,7 @@ impl Sender {
     /// Hands the message back when the queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)), when the
     /// connection is closing or has ended, or between the fragments of another message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
-        self.shared.send(message.into(), None)
+        self.shared.send(message.into(), None, true)
     }
 
     /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel).
@@ -150,15 +150,16 @@ impl Sender {
 
     async fn send_when_room(&self, message: Message, fragment: Option<bool>) -> Result<(), Error> {
         let mut message = message;
-        let mut waiting = Guard::new(&self.shared);
+        let mut waiting = None;
         loop {
-            poll_fn(|cx| waiting.poll(cx, |state| state.has_room().then_some(()))).await;
-            match self.shared.send(message, fragment) {
+            match self.shared.send(message, fragment, false) {
                 Ok(()) => return Ok(()),
-                // Another sender took the room: wait on.
+                // Nothing has been queued. When another sender takes the room, the wait goes on.
                 Err(SendError::Full(refused)) => message = refused,
                 Err(error) => return Err(self.error_of(error)),
             }
+            let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
+            poll_fn(|cx| waiting.poll(cx, |state| state.has_room().then_some(()))).await;
         }
     }
 }

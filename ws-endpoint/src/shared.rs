@@ -18,6 +18,9 @@ use crate::error::{Closed, Error};
 use crate::logging::Elided;
 use crate::waiting::Waiters;
 
+/// How many more messages a queue makes room for at a time.
+const BURST: usize = 64;
+
 /// One connection, as its handles and its driver see it.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -48,7 +51,9 @@ pub(crate) struct State {
     pub(crate) addresses: Addresses,
     /// Messages that nobody has asked for yet.
     pub(crate) inbound: VecDeque<Message>,
-    /// How many of them there may be; then reading stops.
+    /// How many messages the handle has taken that the application has not asked for yet, as far as it has told.
+    pub(crate) taken: usize,
+    /// How many there may be in both; then reading stops.
     pub(crate) inbound_limit: usize,
     /// Whether a message was thrown away because the application waited for nothing but the end. Then none follows it.
     pub(crate) has_gap: bool,
@@ -126,6 +131,7 @@ impl Shared {
                 connection,
                 addresses,
                 inbound: VecDeque::new(),
+                taken: 0,
                 inbound_limit: inbound_limit.max(1),
                 has_gap: false,
                 is_broken: false,
@@ -155,11 +161,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message, or its next fragment, and tells the driver.
-    pub(crate) fn send(&self, message: Message, fragment: Option<bool>) -> Result<(), SendError<Message>> {
+    /// Queues a message, or its next fragment, and tells the driver; from `high_water` on only if `urgent`.
+    pub(crate) fn send(
+        &self,
+        message: Message,
+        fragment: Option<bool>,
+        urgent: bool,
+    ) -> Result<(), SendError<Message>> {
         let mut state = self.lock();
         if state.is_closing() {
             return Err(SendError::Closed(message));
+        }
+        if !urgent && state.connection.is_above_high_water() {
+            return Err(SendError::Full(message));
         }
         debug!(id = self.info.id, "> {}", Elided(&message));
         match fragment {
@@ -261,12 +275,23 @@ impl State {
     ///
     /// Who waits for nothing but the end takes none: what comes then and finds no room is thrown away.
     pub(crate) fn is_inbound_full(&self) -> bool {
-        self.inbound.len() >= self.inbound_limit && self.await_end == 0
+        self.unreceived() >= self.inbound_limit && self.await_end == 0
+    }
+
+    /// How many messages the application has waiting.
+    fn unreceived(&self) -> usize {
+        self.inbound.len() + self.taken
+    }
+
+    /// The handle has `taken` messages left; the driver's waker, when it must be told that there is room again.
+    pub(crate) fn leave_to_handle(&mut self, taken: usize) -> Option<Waker> {
+        self.taken = taken;
+        if self.may_resume() { self.driver_waker() } else { None }
     }
 
     /// Whether reading has stopped and enough messages have been taken for it to go on.
     pub(crate) fn may_resume(&self) -> bool {
-        self.paused && (self.inbound.len() <= self.inbound_limit / 2 || self.await_end > 0)
+        self.paused && (self.unreceived() <= self.inbound_limit / 2 || self.await_end > 0)
     }
 
     /// Whether the application has answered all that it will: it waits for more, or wants no more.
@@ -291,8 +316,9 @@ impl State {
             Event::Message(message) => {
                 let message = message.into_message();
                 debug!(id, "< {}", Elided(&message));
-                self.has_gap |= self.handle_dropped || self.inbound.len() >= self.inbound_limit;
+                self.has_gap |= self.handle_dropped || self.unreceived() >= self.inbound_limit;
                 if !self.has_gap {
+                    self.grow_inbound();
                     self.inbound.push_back(message);
                 }
             }
@@ -306,6 +332,24 @@ impl State {
             Event::Closed(outcome) => self.on_closed(outcome, None, id),
             // The handle delivers whole messages, and sets its connections up so.
             _ => {}
+        }
+    }
+
+    /// Makes room for some messages at first, then for a burst: not in many steps.
+    #[inline]
+    fn grow_inbound(&mut self) {
+        let len = self.inbound.len();
+        if len == self.inbound.capacity() && len > 0 {
+            let mut larger = VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + BURST));
+            larger.append(&mut self.inbound);
+            self.inbound = larger;
+        }
+    }
+
+    /// Gives back the room that an empty queue keeps for the next burst.
+    pub(crate) fn shrink(&mut self) {
+        if self.inbound.is_empty() {
+            self.inbound = VecDeque::new();
         }
     }
 

@@ -1,7 +1,9 @@
 //! The handle an application holds.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,6 +28,10 @@ use crate::waiting::Waiting;
 /// its handler returns.
 pub struct WebSocket {
     sender: Sender,
+    /// Messages taken out of the inbound queue together, so that not each takes the lock.
+    taken: VecDeque<Message>,
+    /// With so many of them left, the driver is told, and may go on reading.
+    tell_at: usize,
     /// What the sink waits for.
     sink: Waiting,
     /// Whether the stream has returned its last item.
@@ -34,7 +40,8 @@ pub struct WebSocket {
 
 impl WebSocket {
     pub(crate) fn new(sender: Sender) -> Self {
-        Self { sender, sink: Waiting::default(), stream_ended: false }
+        let tell_at = sender.shared.lock().inbound_limit / 2;
+        Self { sender, taken: VecDeque::new(), tell_at, sink: Waiting::default(), stream_ended: false }
     }
 
     /// The next message; `None` when the connection has ended as it should: both sides sent a Close frame, with 1000,
@@ -51,14 +58,24 @@ impl WebSocket {
 
     /// [`recv`](Self::recv), as a poll function.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        let mut state = self.sender.shared.lock();
-        if let Some(message) = state.inbound.pop_front() {
-            state.receiver = None;
-            let waker = if state.may_resume() { state.driver_waker() } else { None };
-            drop(state);
-            wake(waker);
+        if let Some(message) = self.taken.pop_front() {
+            if self.taken.len() == self.tell_at {
+                self.tell_driver();
+            }
             return Poll::Ready(Ok(Some(message)));
         }
+        let mut state = self.sender.shared.lock();
+        mem::swap(&mut self.taken, &mut state.inbound);
+        if let Some(message) = self.taken.pop_front() {
+            state.receiver = None;
+            let driver = state.leave_to_handle(self.taken.len());
+            drop(state);
+            wake(driver);
+            return Poll::Ready(Ok(Some(message)));
+        }
+        // Both are empty: the room that the next burst needs goes back to where it comes in.
+        mem::swap(&mut self.taken, &mut state.inbound);
+        self.taken = VecDeque::new();
         if let Some(closed) = &state.closed {
             return Poll::Ready(match closed.outcome.is_normal() {
                 true => Ok(None),
@@ -69,12 +86,22 @@ impl WebSocket {
             return Poll::Ready(Err(Error::Skipped));
         }
         let replaced = set_waker(&mut state.receiver, cx);
-        // A Close that was put off until everything before it is dealt with waits no longer.
-        let driver = if state.connection.is_ending() { state.driver_waker() } else { None };
+        let mut driver = state.leave_to_handle(0);
+        if state.connection.is_ending() {
+            // A Close that was put off until everything before it is dealt with waits no longer.
+            driver = driver.or_else(|| state.driver_waker());
+        }
         drop(state);
         drop(replaced);
         wake(driver);
         Poll::Pending
+    }
+
+    /// Says how many messages are left here.
+    #[cold]
+    fn tell_driver(&self) {
+        let driver = self.sender.shared.lock().leave_to_handle(self.taken.len());
+        wake(driver);
     }
 
     /// A handle that only sends; it can be cloned and moved anywhere.
@@ -239,7 +266,7 @@ impl Drop for WebSocket {
         let mut state = self.sender.shared.lock();
         state.handle_dropped = true;
         self.sink.leave(&mut state);
-        let unread = std::mem::take(&mut state.inbound);
+        let unread = mem::take(&mut state.inbound);
         let waker = state.driver_waker();
         drop(state);
         drop(unread);
