@@ -6,13 +6,14 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
 
 use crate::shared::{Shared, State, set_waker};
+use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};
 
 /// How much is read at once.
@@ -98,13 +99,13 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.on_event(event, shared.info.id, now);
         }
         if state.handle_dropped && beside.is_none() && state.close_request.is_none() {
-            state.close_request = Some(CloseFrame::new(CloseCode::GOING_AWAY, ""));
+            state.close_request = Some(Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
         }
         state.send_pings(now);
         if let Some(frame) = &state.close_request
             && state.connection.is_open()
         {
-            let frame = frame.clone();
+            let frame = CloseFrame::clone(frame);
             // The code was checked when the close was asked for.
             let _ = state.connection.close(frame, now);
         }

@@ -48,7 +48,7 @@ impl StdError for Closed {
 #[non_exhaustive]
 pub enum Error {
     /// The connection has ended.
-    Closed(Closed),
+    Closed(Box<Closed>),
     /// We are closing the connection: nothing more can be sent (RFC 6455 §5.5.1).
     Closing,
     /// The outgoing queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)).

@@ -19,17 +19,20 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
+//! | `sync` | where locks come from |
 
 mod client;
 mod driver;
 mod error;
 mod exchange;
+mod head;
 mod logging;
 mod run;
 mod runtime;
 mod sender;
 mod server;
 mod shared;
+mod sync;
 mod transport;
 mod waiting;
 mod websocket;

@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use pin_project_lite::pin_project;
 use ws_proto::{CloseCode, CloseFrame};
 
 use crate::driver::{Driver, Progress};
@@ -67,27 +68,58 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
     /// # Errors
     ///
     /// How the handler failed, if it did.
-    pub async fn run(self, handler: impl Future<Output = HandlerResult>) -> Result<(), HandlerError> {
-        let shared = Arc::clone(self.shared());
-        let mut driver = Some(self);
-        let result = {
-            let mut handler = pin!(handler);
-            poll_fn(|cx| poll_beside(&shared, &mut driver, handler.as_mut(), cx)).await
-        };
-        if driver.is_none() {
-            shared.lock().driver = None;
+    pub fn run<F>(self, handler: F) -> impl Future<Output = Result<(), HandlerError>>
+    where
+        F: Future<Output = HandlerResult>,
+    {
+        Run { shared: Arc::clone(self.shared()), driver: Some(self), handler: Some(handler), result: None }
+    }
+}
+
+pin_project! {
+    /// [`Driver::run`]'s future, written out: an `async fn` would have room for driver and handler twice.
+    struct Run<T, C, F> {
+        shared: Arc<Shared>,
+        driver: Option<Driver<T, C>>,
+        #[pin]
+        handler: Option<F>,
+        result: Option<Result<(), HandlerError>>,
+    }
+}
+
+impl<T, C, F> Future for Run<T, C, F>
+where
+    T: Transport + Unpin,
+    C: Timer + Unpin,
+    F: Future<Output = HandlerResult>,
+{
+    type Output = Result<(), HandlerError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(handler) = this.handler.as_mut().as_pin_mut() {
+            let result = ready!(poll_beside(this.shared, this.driver, handler, cx));
+            this.handler.set(None);
+            let is_aborted = matches!(result, Err(HandlerError::Aborted));
+            if is_aborted {
+                *this.driver = None;
+            }
+            if this.driver.is_none() {
+                this.shared.lock().driver = None;
+            }
+            if !is_aborted {
+                this.shared.close(match &result {
+                    Ok(()) => CloseFrame::new(CloseCode::NORMAL, ""),
+                    Err(_) => CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error"),
+                });
+            }
+            *this.result = Some(result);
         }
-        if matches!(result, Err(HandlerError::Aborted)) {
-            return result;
+        if let Some(driver) = this.driver {
+            ready!(Pin::new(driver).poll(cx));
+            *this.driver = None;
         }
-        shared.close(match &result {
-            Ok(()) => CloseFrame::new(CloseCode::NORMAL, ""),
-            Err(_) => CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error"),
-        });
-        if let Some(driver) = driver {
-            driver.await;
-        }
-        result
+        Poll::Ready(this.result.take().unwrap_or(Ok(())))
     }
 }
 

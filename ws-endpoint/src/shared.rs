@@ -4,18 +4,19 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{Request, Response};
 use tracing::{debug, info};
-use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, Role, SendError, Timestamp};
+use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, SendError, Timestamp};
 
 use crate::error::{Closed, Error};
+use crate::head::Head;
 use crate::logging::Elided;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::waiting::Waiters;
 
 /// How many more messages a queue makes room for at a time.
@@ -32,8 +33,16 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Info {
     pub(crate) id: u64,
-    pub(crate) request: Request<()>,
-    pub(crate) response: Response<()>,
+    pub(crate) opening: Opening,
+}
+
+/// What was said in the opening handshake.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) request: Head<Request<()>>,
+    pub(crate) response: Head<Response<()>>,
+    /// What both sides agreed on.
+    pub(crate) subprotocol: Option<Box<str>>,
 }
 
 /// The two ends of a transport, where it has addresses.
@@ -60,7 +69,7 @@ pub(crate) struct State {
     /// Whether the transport takes nothing more.
     pub(crate) is_broken: bool,
     /// Set when no message will follow.
-    pub(crate) closed: Option<Closed>,
+    pub(crate) closed: Option<Box<Closed>>,
     /// Set when the transport is gone.
     pub(crate) done: bool,
     /// Whether there is something to find for who waits for anything but a message.
@@ -68,7 +77,7 @@ pub(crate) struct State {
     /// How much of what was ever queued has been written and flushed.
     pub(crate) flushed: u64,
     /// What the driver is asked to do, since it has the time.
-    pub(crate) close_request: Option<CloseFrame>,
+    pub(crate) close_request: Option<Box<CloseFrame>>,
     pub(crate) abort_request: bool,
     /// Whether the handler, too, is to be dropped.
     pub(crate) handler_cancelled: bool,
@@ -101,30 +110,22 @@ enum PingState {
     Answered(Duration),
 }
 
-impl Info {
-    /// The subprotocol that both sides agreed on, if any.
-    pub(crate) fn subprotocol(&self) -> Option<&str> {
-        self.response.headers().get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()
-    }
-}
-
 impl Shared {
+    /// `path` is for the log: where a client connects to is known where it does, what it asked for is news to the server.
     pub(crate) fn new(
         mut connection: Connection,
         inbound_limit: usize,
-        request: Request<()>,
-        response: Response<()>,
+        opening: Opening,
+        path: Option<&str>,
         addresses: Addresses,
     ) -> Arc<Self> {
         // Messages wait in `inbound`: what came just before a Close can still be answered.
         connection.set_putting_off(true);
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let info = Info { id, request, response };
         let peer = addresses.peer.map(tracing::field::display);
-        // Where a client connects to is known where it does; what it asked for is news to the server.
-        let path = (connection.role() == Role::Server).then(|| info.request.uri().path());
-        info!(id, peer, path, subprotocol = info.subprotocol(), "connection open");
+        info!(id, peer, path, subprotocol = opening.subprotocol.as_deref(), "connection open");
+        let info = Info { id, opening };
         Arc::new(Self {
             info,
             state: Mutex::new(State {
@@ -190,7 +191,7 @@ impl Shared {
     pub(crate) fn close(&self, frame: CloseFrame) {
         let mut state = self.lock();
         if state.close_request.is_none() {
-            state.close_request = Some(frame);
+            state.close_request = Some(Box::new(frame));
             // Who waits for room waits in vain.
             state.news = true;
         }
@@ -366,7 +367,7 @@ impl State {
                 debug!(id, "{direction} close {frame}");
             }
         }
-        let closed = Closed { id, outcome, io };
+        let closed = Box::new(Closed { id, outcome, io });
         let peer = self.addresses.peer.map(tracing::field::display);
         info!(id, peer, "connection closed: {closed}");
         self.closed = Some(closed);

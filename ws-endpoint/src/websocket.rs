@@ -78,6 +78,7 @@ impl WebSocket {
         self.taken = VecDeque::new();
         if let Some(closed) = &state.closed {
             return Poll::Ready(match closed.outcome.is_normal() {
+                true if state.has_gap => Err(Error::Skipped),
                 true => Ok(None),
                 false => Err(Error::Closed(closed.clone())),
             });
@@ -186,17 +187,17 @@ impl WebSocket {
 
     /// The request that opened the connection.
     pub fn request(&self) -> &Request<()> {
-        &self.sender.shared.info.request
+        self.sender.shared.info.opening.request.get()
     }
 
     /// The response that accepted it.
     pub fn response(&self) -> &Response<()> {
-        &self.sender.shared.info.response
+        self.sender.shared.info.opening.response.get()
     }
 
     /// The subprotocol that both sides agreed on, if any (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        self.sender.shared.info.subprotocol()
+        self.sender.shared.info.opening.subprotocol.as_deref()
     }
 
     /// The peer's address, when the transport has one.

@@ -80,13 +80,14 @@ impl Assembly {
         match &mut self.body {
             Body::Text(text) => {
                 let (head, body) = self.utf8.push(piece)?;
-                let grown = room(text.len(), text.capacity(), head.map_or(0, char::len_utf8) + body.len(), bound);
+                let more = head.map_or(0, char::len_utf8) + body.len();
+                let grown = room(text.len(), text.capacity(), more, self.declared, bound);
                 text.reserve_exact(grown);
                 text.extend(head);
                 text.push_str(body);
             }
             Body::Binary(bytes) => {
-                bytes.reserve_exact(room(bytes.len(), bytes.capacity(), piece.len(), bound));
+                bytes.reserve_exact(room(bytes.len(), bytes.capacity(), piece.len(), self.declared, bound));
                 bytes.extend_from_slice(piece);
             }
         }
@@ -125,13 +126,18 @@ pub(crate) fn check_size(before: usize, len: u64, limits: &Limits) -> Result<usi
         .ok_or(Violation::MessageTooBig { limit })
 }
 
-/// How much to reserve beyond `len` for `more` bytes: room for twice what has arrived, up to `bound`.
-fn room(len: usize, capacity: usize, more: usize, bound: usize) -> usize {
+/// From this much on, a message is taken to be as long as its headers say, mostly.
+const LONG: usize = 64 << 10;
+
+/// How much to reserve for `more` bytes beyond `len`: room for twice what has arrived, up to `bound`; of a long message for
+/// sixteen times that, up to what was `declared`, so that it is hardly ever copied as it grows.
+fn room(len: usize, capacity: usize, more: usize, declared: usize, bound: usize) -> usize {
     let arrived = len.saturating_add(more);
     if arrived <= capacity {
         return 0;
     }
-    arrived.max(arrived.saturating_mul(2).min(bound)) - len
+    let expected = if arrived < LONG { 0 } else { arrived.saturating_mul(16).min(declared) };
+    arrived.max(arrived.saturating_mul(2).min(bound)).max(expected) - len
 }
 
 impl From<InvalidUtf8> for Violation {

@@ -364,8 +364,9 @@ fn follow(role: Role, config: &Arc<Config>, input: &[u8], reads: Reads, limit: u
         let size = reads.size(n, input.len() - arrived);
         subject.read(&input[arrived..arrived + size]);
         (arrived, n) = (arrived + size, n + 1);
-        // Twofold growth, and some pongs.
-        let fair = (2 * arrived).min(limit) + 4 * KIB;
+        // Twofold growth, or as much as was declared once a part of that has come; and some pongs.
+        let growth = if arrived < 64 * KIB { 2 } else { 16 };
+        let fair = (growth * arrived).min(limit) + 4 * KIB;
         assert!(subject.held() <= fair, "{role:?} {reads:?}: {} bytes for {arrived}", subject.held());
         subject.take(usize::MAX);
     }

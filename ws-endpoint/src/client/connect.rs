@@ -19,9 +19,10 @@ use super::Client;
 use super::url::UrlError;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
+use crate::head::Head;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
-use crate::shared::{Addresses, Shared};
+use crate::shared::{Addresses, Opening, Shared};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
@@ -156,7 +157,12 @@ async fn open<T: Transport, C: Timer>(
     let Exchange { transport, timer, mut received, .. } = exchange;
     received.drain(..established.consumed);
     let connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
-    let shared = Shared::new(connection, inbound, handshake.into_request(), established.response, addresses);
+    let opening = Opening {
+        request: Head::parsed(handshake.into_request()),
+        response: Head::parsed(established.response),
+        subprotocol: established.subprotocol.map(Into::into),
+    };
+    let shared = Shared::new(connection, inbound, opening, None, addresses);
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
     Ok((socket, Driver::new(transport, timer, shared, received)))
 }

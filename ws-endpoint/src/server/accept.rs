@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE};
+use http::header::{CONNECTION, DATE, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tracing::error;
 use ws_proto::Connection;
@@ -22,8 +23,9 @@ use super::Settings;
 use super::registry::HandshakeGuard;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
+use crate::head::Head;
 use crate::sender::Sender;
-use crate::shared::{Addresses, Shared};
+use crate::shared::{Addresses, Opening, Shared};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
@@ -96,9 +98,11 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
     let deadline = timer.now() + settings.handshake_timeout;
     let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
+    let mut head = Vec::new();
     let (decision, is_head) = match read_request(settings, guard, &mut exchange).await {
-        Ok(request) => {
+        Ok((request, bytes)) => {
             let is_head = request.method() == Method::HEAD;
+            head = bytes;
             (decide(settings, guard, request), is_head)
         }
         Err(AcceptError::Rejected(rejection)) => (refuse(rejection), false),
@@ -109,7 +113,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         Err(error) => return Err(error),
     };
     match decision {
-        Decision::Open(accepted) => open(settings, exchange, accepted, addresses).await,
+        Decision::Open(accepted) => open(settings, exchange, head, accepted, addresses).await,
         Decision::Answer { response, error } => {
             answer(exchange, response, is_head).await;
             Err(error)
@@ -117,12 +121,12 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     }
 }
 
-/// Reads the request's head; what lies behind it stays in the exchange.
+/// Reads the request's head, and returns its bytes too; what lies behind it stays in the exchange.
 async fn read_request<T: Transport, C: Timer>(
     settings: &Settings,
     guard: Option<&HandshakeGuard>,
     exchange: &mut Exchange<T, C>,
-) -> Result<Request<()>, AcceptError> {
+) -> Result<(Request<()>, Vec<u8>), AcceptError> {
     let mut reader = RequestReader::with_limits(settings.head);
     loop {
         let read = {
@@ -142,8 +146,8 @@ async fn read_request<T: Transport, C: Timer>(
             Some(Err(interrupted)) => return Err(interrupted.into()),
         }
         if let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)? {
-            exchange.received.drain(..head.consumed);
-            return Ok(head.request);
+            let behind = exchange.received.split_off(head.consumed);
+            return Ok((head.request, mem::replace(&mut exchange.received, behind)));
         }
     }
 }
@@ -191,6 +195,7 @@ fn refuse(rejection: Rejection) -> Decision {
 async fn open<T: Transport, C: Timer>(
     settings: &Settings,
     mut exchange: Exchange<T, C>,
+    head: Vec<u8>,
     accepted: Accepted,
     addresses: Addresses,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
@@ -202,7 +207,13 @@ async fn open<T: Transport, C: Timer>(
 
     let Exchange { transport, timer, received, .. } = exchange;
     let connection = Connection::server(Arc::clone(&settings.config), timer.now());
-    let shared = Shared::new(connection, settings.inbound, request, response, addresses);
+    let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|name| name.to_str().ok());
+    let opening = Opening {
+        request: Head::from_bytes(head),
+        response: Head::from_bytes(bytes),
+        subprotocol: subprotocol.map(Into::into),
+    };
+    let shared = Shared::new(connection, settings.inbound, opening, Some(request.uri().path()), addresses);
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
     Ok((socket, Driver::new(transport, timer, shared, received)))
 }

@@ -145,7 +145,8 @@ async fn serve_one<R, H, F>(
 
     let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
     let span = info_span!("websocket", id, peer);
-    let result = driver.run(async move { handler(socket).await }.instrument(span)).await;
+    // On the heap too: as part of this task it would take its room twice, before the first poll and from then on.
+    let result = Box::pin(driver.run(async move { handler(socket).await }.instrument(span))).await;
     match result {
         Ok(()) => {}
         Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}

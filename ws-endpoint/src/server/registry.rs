@@ -1,13 +1,14 @@
 //! The connections a server has, and its end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use ws_proto::{CloseCode, CloseFrame};
 
 use crate::sender::Sender;
 use crate::shared::wake;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who is connected, who is about to be, and whether the server is shutting down.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! A connection's end, whoever sets it off (RFC 6455 §7).
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 
 use crate::close::{Cause, CloseCode, CloseFrame, Outcome};
@@ -15,7 +16,7 @@ impl Connection {
     pub(super) fn peer_closed<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
         // An echo of the code, and no reason: what RFC 6455 §5.5.1 asks for.
         let echo = CloseFrame { code: frame.code, reason: Default::default() };
-        self.received = Some(frame);
+        self.received = Some(Box::new(frame));
         self.cause.get_or_insert(Cause::Peer);
         self.answer_with(echo, now)
     }
@@ -27,7 +28,7 @@ impl Connection {
 
     /// Answers the peer's Close, or its fault (RFC 6455 §7.1.7): now, or when the application is ready.
     pub(super) fn answer_with<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
-        self.answer = Some(frame);
+        self.answer = Some(Box::new(frame));
         if !self.putting_off || !self.step(Step::PutOff) {
             return self.conclude(now);
         }
@@ -74,7 +75,7 @@ impl Connection {
         self.timers.set(Timer::WriteStall, stall);
         if self.sent.is_none() {
             self.sender.close(&frame);
-            self.sent = Some(frame);
+            self.sent = Some(Box::new(frame));
         }
     }
 
@@ -83,8 +84,8 @@ impl Connection {
         self.receiver.release();
         self.keepalive.release();
         Some(Event::Closed(Outcome {
-            sent: self.sent.clone(),
-            received: self.received.clone(),
+            sent: self.sent.as_deref().cloned(),
+            received: self.received.as_deref().cloned(),
             cause: self.cause.clone().unwrap_or(Cause::Local),
         }))
     }

@@ -52,14 +52,14 @@ pub struct Connection {
     progress_mark: Progress,
     /// How far writing had come when the write-stall deadline was set.
     written_mark: u64,
-    sent: Option<CloseFrame>,
-    received: Option<CloseFrame>,
+    sent: Option<Box<CloseFrame>>,
+    received: Option<Box<CloseFrame>>,
     /// What set off the end; first come, first kept.
     cause: Option<Cause>,
     /// Whether our answer to the peer's Close, or to its fault, waits for [`Connection::conclude`].
     putting_off: bool,
     /// The Close frame that waits.
-    answer: Option<CloseFrame>,
+    answer: Option<Box<CloseFrame>>,
     /// Whether the transport's read side has ended.
     eof: bool,
     /// Whether our error Close has been written, and input is read only to be thrown away.
@@ -210,7 +210,7 @@ impl Connection {
     pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
         let frame = self.answer.take()?;
         let step = if self.received.is_some() { Step::PeerClose } else { Step::Fail };
-        self.step(step).then(|| self.send_close(frame, now))?;
+        self.step(step).then(|| self.send_close(*frame, now))?;
         self.closed()
     }
 

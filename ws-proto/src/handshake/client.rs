@@ -92,16 +92,14 @@ impl Handshake {
     /// then. Of [`Error::Rejected`] the body may be read; after any other error the connection is of no use.
     pub fn receive(&mut self, input: &[u8]) -> Result<Option<Established>, Error> {
         while let Some(head) = self.head.read(input)? {
-            let mut response = Response::new(());
-            *response.version_mut() = head.start.version;
-            *response.status_mut() = head.start.status;
-            *response.headers_mut() = head.headers;
+            let consumed = head.consumed;
+            let response = head.into_response();
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let subprotocol = self.check(&response)?;
-                return Ok(Some(Established { response, subprotocol, consumed: head.consumed }));
+                return Ok(Some(Established { response, subprotocol, consumed }));
             }
             if !response.status().is_informational() {
-                return Err(Error::Rejected { response: Box::new(response), consumed: head.consumed });
+                return Err(Error::Rejected { response: Box::new(response), consumed });
             }
             self.head.read_another();
         }

@@ -7,7 +7,7 @@
 use alloc::vec;
 use core::{fmt, mem, ops::Range};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 
 use super::fields::{is_token_byte, mark_secret};
 
@@ -21,6 +21,10 @@ pub struct HeadLimits {
     pub headers: usize,
     /// The request target, in bytes: 8 KiB by default. Beyond: 414 (RFC 9110 §15.5.15).
     pub target: usize,
+}
+
+impl HeadLimits {
+    const NONE: Self = Self { head: usize::MAX, headers: usize::MAX, target: usize::MAX };
 }
 
 impl Default for HeadLimits {
@@ -93,6 +97,45 @@ pub(super) struct Head<L> {
     pub(super) start: L,
     pub(super) headers: HeaderMap,
     pub(super) consumed: usize,
+}
+
+/// Parses the head of a request that is there as a whole, however large; `None` when it is not. None of the rules apply
+/// that make a request a WebSocket handshake: this is for a head that was read, and accepted, before.
+///
+/// # Errors
+///
+/// When it is malformed.
+pub fn parse_request(head: &[u8]) -> Result<Option<Request<()>>, HeadError> {
+    Ok(HeadReader::<RequestLine>::new(HeadLimits::NONE).read(head)?.map(Head::into_request))
+}
+
+/// Parses the head of a response, as [`parse_request`] does a request's.
+///
+/// # Errors
+///
+/// When it is malformed.
+pub fn parse_response(head: &[u8]) -> Result<Option<Response<()>>, HeadError> {
+    Ok(HeadReader::<StatusLine>::new(HeadLimits::NONE).read(head)?.map(Head::into_response))
+}
+
+impl Head<RequestLine> {
+    pub(super) fn into_request(self) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = self.start.method;
+        *request.uri_mut() = self.start.target;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+impl Head<StatusLine> {
+    pub(super) fn into_response(self) -> Response<()> {
+        let mut response = Response::new(());
+        *response.version_mut() = self.start.version;
+        *response.status_mut() = self.start.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
 }
 
 /// Reads the head of a request (`L` is [`RequestLine`]) or of a response ([`StatusLine`]).
@@ -368,6 +411,22 @@ mod tests {
     use super::*;
 
     const HEAD: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nX-Empty:\r\n\r\n";
+
+    #[test]
+    fn a_head_that_was_read_before_is_parsed_again() {
+        let request = parse_request(HEAD).unwrap().unwrap();
+        assert_eq!(
+            (request.uri().path(), &request.headers()["host"]),
+            ("/chat", &HeaderValue::from_static("example.com"))
+        );
+        assert!(parse_request(&HEAD[..HEAD.len() - 1]).unwrap().is_none());
+        let response = parse_response(b"HTTP/1.1 101 \r\nUpgrade: websocket\r\n\r\n").unwrap().unwrap();
+        assert_eq!(
+            (response.status(), &response.headers()["upgrade"]),
+            (StatusCode::SWITCHING_PROTOCOLS, &HeaderValue::from_static("websocket"))
+        );
+        assert_eq!(parse_response(b"HTTP/1.1 101\n").unwrap_err(), HeadError::BareLineFeed);
+    }
 
     fn request(input: &[u8]) -> Result<Option<Head<RequestLine>>, HeadError> {
         HeadReader::new(HeadLimits::default()).read(input)

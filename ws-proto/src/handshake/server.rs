@@ -94,11 +94,8 @@ impl RequestReader {
         };
         check_host(&head.headers)?;
         check_no_body(&head.headers)?;
-        let mut request = Request::new(());
-        *request.method_mut() = head.start.method;
-        *request.uri_mut() = head.start.target;
-        *request.headers_mut() = head.headers;
-        Ok(Some(RequestHead { request, consumed: head.consumed }))
+        let consumed = head.consumed;
+        Ok(Some(RequestHead { request: head.into_request(), consumed }))
     }
 }
 
