@@ -556,3 +556,25 @@ fn a_transport_that_ends_while_an_answer_is_put_off_changes_nothing_of_the_cause
         }
     }
 }
+
+#[test]
+fn an_end_is_clean_with_both_closes_and_without_a_fault_and_normal_when_both_codes_are() {
+    let normal = || Some(close_frame(1000, ""));
+    let other = || Some(close_frame(1011, ""));
+    let end = |sent, received, cause| Outcome { sent, received, cause };
+    for (outcome, is_clean, is_normal) in [
+        (end(normal(), normal(), Cause::Local), true, true),
+        (end(normal(), normal(), Cause::Peer), true, true),
+        (end(Some(CloseFrame::EMPTY), Some(close_frame(1001, "")), Cause::Peer), true, true),
+        (end(normal(), other(), Cause::Peer), true, false),
+        (end(other(), normal(), Cause::Local), true, false),
+        (end(other(), other(), Cause::Local), true, false),
+        (end(normal(), None, Cause::Local), false, false),
+        (end(None, normal(), Cause::Peer), false, false),
+        (end(None, None, Cause::Local), false, false),
+        (end(normal(), normal(), Cause::CloseTimeout), false, false),
+        (end(normal(), normal(), Cause::Violation(Violation::Masked)), false, false),
+    ] {
+        assert_eq!((outcome.is_clean(), outcome.is_normal()), (is_clean, is_normal), "{outcome}");
+    }
+}

@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use ws_proto::{Config, Violation};
+use ws_proto::utf8::Utf8Stream;
+use ws_proto::{Config, Incoming, Message, MessageKind, Violation};
 
 /// Text that is not UTF-8, and how many of its bytes it takes to tell. One more than there are: only the end tells.
 const INVALID: [(&[u8], usize); 32] = [
@@ -222,5 +223,63 @@ fn text_is_checked_across_reads_of_any_size() {
             to(role, TEXT, &bad).chunks(size).for_each(|piece| end.read(piece));
             end.assert_violated(1007, Violation::InvalidUtf8);
         }
+    }
+}
+
+#[test]
+fn a_piece_of_text_comes_back_whole_but_for_the_character_that_is_open() {
+    let mut stream = Utf8Stream::default();
+    assert_eq!(stream.push("né".as_bytes()), Ok((None, "né")));
+    assert_eq!(stream.push(b"a\xE2\x82"), Ok((None, "a")));
+    assert_eq!(stream.push(b""), Ok((None, "")));
+    assert_eq!(stream.push(b"\xACb\xC3"), Ok((Some('€'), "b")));
+    assert!(stream.finish().is_err());
+    assert_eq!(stream.push(b"\xA9"), Ok((Some('é'), "")));
+    assert_eq!(stream.push(b"c"), Ok((None, "c")));
+    assert!(stream.finish().is_ok());
+}
+
+// ---- messages as values ----
+
+#[test]
+fn a_message_knows_its_kind_and_its_payload() {
+    let text = Message::from("né");
+    assert!(text.is_text() && !text.is_binary() && !text.is_empty());
+    assert_eq!((text.kind(), text.len(), text.as_text()), (MessageKind::Text, 3, Some("né")));
+    assert_eq!(text.as_bytes(), "né".as_bytes());
+    assert_eq!(text.into_bytes(), "né".as_bytes());
+
+    let binary = Message::from(b"\xFF\0");
+    assert!(binary.is_binary() && !binary.is_text() && !binary.is_empty());
+    assert_eq!((binary.kind(), binary.len(), binary.as_text()), (MessageKind::Binary, 2, None));
+    assert_eq!(binary.as_bytes(), b"\xFF\0");
+    assert_eq!(binary.into_bytes(), &b"\xFF\0"[..]);
+
+    for empty in [Message::from(""), Message::from(vec![])] {
+        assert!(empty.is_empty());
+        assert_eq!((empty.len(), empty.as_bytes()), (0, &[][..]));
+    }
+}
+
+#[test]
+fn all_there_is_to_make_a_message_from() {
+    let text = Message::Text("Hi".into());
+    for same in [Message::from("Hi"), String::from("Hi").into(), ws_proto::ByteString::from("Hi").into()] {
+        assert_eq!(same, text);
+    }
+    let binary = Message::Binary(vec![1, 2].into());
+    for same in
+        [Message::from(vec![1, 2]), [1, 2][..].into(), (&[1, 2]).into(), ws_proto::Bytes::from_static(&[1, 2]).into()]
+    {
+        assert_eq!(same, binary);
+    }
+    for (incoming, message) in [
+        (Incoming::Text("Hi".into()), &text),
+        (Incoming::Text(String::from("Hi").into()), &text),
+        (Incoming::Binary((&[1, 2][..]).into()), &binary),
+        (Incoming::Binary(vec![1, 2].into()), &binary),
+    ] {
+        assert_eq!(incoming.as_bytes(), message.as_bytes());
+        assert_eq!(&Message::from(incoming), message);
     }
 }

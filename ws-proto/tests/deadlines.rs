@@ -265,6 +265,28 @@ fn messages_one_behind_the_other_are_progress_even_when_each_read_ends_inside_on
 }
 
 #[test]
+fn streamed_messages_and_pings_one_behind_the_other_are_progress_too() {
+    for role in ROLES {
+        let mut streaming = progress();
+        streaming.delivery = Delivery::Chunks;
+        for (config, frame) in [
+            (progress(), to(role, PING, "0123456789")),
+            (streaming.clone(), to(role, PING, "0123456789")),
+            (streaming, to(role, TEXT, "0123456789")),
+        ] {
+            let mut end = End::new(role, &config);
+            // One more byte than a frame has, so that the reads end at every place of it.
+            for (n, piece) in frame.repeat(100).chunks(frame.len() + 1).enumerate() {
+                end.wait_until(at(50 * n as u64));
+                end.read(piece);
+                assert_eq!(end.outcome(), None, "{role:?} at {}", 50 * n);
+            }
+            assert_eq!(put_together(&end.seen).len(), 100);
+        }
+    }
+}
+
+#[test]
 fn without_a_progress_deadline_a_message_may_stand_still() {
     for role in ROLES {
         let mut end = End::new(role, &deadlines(|_| ()));
@@ -445,6 +467,29 @@ fn while_reading_is_paused_the_peer_cannot_be_late() {
             end.assert_open();
             end.wait_until(at(1000 + time));
             end.assert_failed(code, cause);
+        }
+    }
+}
+
+#[test]
+fn pausing_or_going_on_once_more_puts_nothing_off() {
+    for role in ROLES {
+        for (config, deadline, cause) in
+            [(keepalive(20, Some(20)), 40, Cause::KeepaliveTimeout), (progress(), 80, Cause::MessageTimeout)]
+        {
+            let mut end = End::new(role, &config);
+            end.wait_until(at(20));
+            if cause == Cause::MessageTimeout {
+                end.read(header_to(role, TEXT, 5));
+            }
+            end.wait_until(at(30));
+            end.connection.set_paused(false, end.now);
+            assert_eq!(end.deadline(), Some(at(deadline)));
+            end.connection.set_paused(true, end.now);
+            end.wait_until(at(35));
+            let before = end.deadline();
+            end.connection.set_paused(true, end.now);
+            assert_eq!(end.deadline(), before);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! byte, and both must give the same result.
 #![cfg(feature = "handshake")]
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{BuildError, Builder, Error, Established, Handshake};
 use ws_proto::handshake::head::HeadError;
@@ -82,6 +82,20 @@ mod rfc6455_section_4_1_request {
         let bytes = String::from_utf8(handshake.unwrap().request_bytes()).unwrap();
         assert!(bytes.starts_with("GET /?a=b HTTP/1.1\r\nHost: example.com\r\nUpgrade"), "{bytes}");
         assert_eq!(bytes.matches("Host:").count(), 1);
+    }
+
+    #[test]
+    fn many_headers_at_once() {
+        let headers = [("x-a", "1"), ("x-a", "2"), ("x-b", "3")]
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let sent = builder().headers(&HeaderMap::from_iter(headers)).build(NONCE).unwrap().request_bytes();
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(sent.contains("\r\nX-A: 1\r\nX-A: 2\r\nX-B: 3\r\n"), "{sent}");
+        let one_of_ours = HeaderMap::from_iter([(http::header::UPGRADE, "h2c".parse().unwrap())]);
+        assert_eq!(
+            builder().headers(&one_of_ours).build(NONCE).unwrap_err(),
+            BuildError::ReservedHeader(http::header::UPGRADE)
+        );
     }
 
     #[test]

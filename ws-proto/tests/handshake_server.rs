@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderValue};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::head::HeadLimits;
-use ws_proto::handshake::server::{Origins, Rejection, RequestHead, RequestReader, Upgrade};
+use ws_proto::handshake::server::{self, Origins, Rejection, RequestHead, RequestReader, Upgrade};
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -623,4 +623,55 @@ mod rfc9112_section_6 {
         accepted(&request(&[], "Content-Length: 0\r\n"));
         accepted(&request(&[], "Content-Length: 00\r\n"));
     }
+
+    #[test]
+    fn what_is_wrong_with_a_length_is_said() {
+        for (length, message) in [
+            ("5", "The request has a body. It must not have one."),
+            ("18446744073709551616", "The request has a body. It must not have one."),
+            ("", "The Content-Length is not a number."),
+            ("-1", "The Content-Length is not a number."),
+            ("0x0", "The Content-Length is not a number."),
+        ] {
+            let input = request(&[], &format!("Content-Length: {length}\r\n"));
+            assert_eq!(RequestReader::new().read(&input).unwrap_err().message(), message, "{length}");
+        }
+    }
+}
+
+mod rfc9110_section_9_3_2 {
+    use http::Response;
+
+    use super::*;
+
+    #[test]
+    fn a_head_request_gets_the_head_a_get_would_get() {
+        for (status, head) in [
+            (200, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+            (404, "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n"),
+            (204, "HTTP/1.1 204 No Content\r\n\r\n"),
+        ] {
+            let mut out = Vec::new();
+            encode::response_to_head(&Response::builder().status(status).body("Hello").unwrap(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), head);
+        }
+    }
+}
+
+#[test]
+fn an_application_can_tell_which_headers_it_cannot_set() {
+    for name in ["connection", "content-length", "sec-websocket-accept", "trailer", "transfer-encoding", "upgrade"] {
+        assert!(server::is_reserved(&name.parse().unwrap()), "{name}");
+    }
+    for name in ["host", "set-cookie", "date", "sec-websocket"] {
+        assert!(!server::is_reserved(&name.parse().unwrap()), "{name}");
+    }
+}
+
+#[test]
+fn a_default_reader_has_the_default_limits() {
+    let target = "x".repeat(8 * 1024 - 1);
+    let head = |target: &str| format!("GET /{target} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
+    assert!(RequestReader::default().read(&head(&target)).unwrap().is_some());
+    assert_eq!(RequestReader::default().read(&head(&(target + "x"))).unwrap_err().status(), 414);
 }

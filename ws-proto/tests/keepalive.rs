@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use ws_proto::{Buf, Cause, Config, Delivery};
+use ws_proto::{Buf, Cause, Config, Delivery, SendError};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -299,5 +299,73 @@ fn after_our_close_no_ping_is_sent_and_no_pong_awaited() {
         end.wait_until(at(1000));
         assert_eq!(end.payloads(PING).len(), 1);
         assert_eq!(end.frames().last().map(|frame| frame.first), Some(CLOSE));
+    }
+}
+
+#[test]
+fn at_most_1024_pings_wait_for_their_pong() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        let first = end.connection.ping(end.now).unwrap();
+        for _ in 1..1024 {
+            assert_ne!(end.connection.ping(end.now).unwrap(), first);
+        }
+        assert_eq!(end.connection.ping(end.now), Err(SendError::Full(())));
+        end.settle();
+        assert_eq!(end.payloads(PING).len(), 1024);
+        // The pong to the first makes room for one more.
+        let payload = end.payloads(PING).remove(0);
+        end.read_frame(PONG, payload);
+        end.connection.ping(end.now).unwrap();
+        assert_eq!(end.connection.ping(end.now), Err(SendError::Full(())));
+    }
+}
+
+#[test]
+fn the_last_16_keepalive_pings_are_remembered_where_none_need_be_answered() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, None));
+        end.wait_until(at(16 * 20));
+        end.connection.ping(end.now).unwrap(); // of the application: it takes nobody's place
+        end.settle();
+        let pings = end.payloads(PING);
+        assert_eq!(pings.len(), 17);
+        end.read_frame(PONG, &pings[0]);
+        assert_eq!(end.connection.latency(), Some(secs(15 * 20)), "the first of 16");
+
+        let mut end = End::new(role, &keepalive(20, None));
+        end.wait_until(at(17 * 20));
+        let pings = end.payloads(PING);
+        end.read_frame(PONG, &pings[0]);
+        assert_eq!(end.connection.latency(), None, "the first of 17 is forgotten");
+        end.read_frame(PONG, &pings[1]);
+        assert_eq!(end.connection.latency(), Some(secs(15 * 20)));
+    }
+}
+
+#[test]
+fn the_next_ping_waits_for_the_pong_to_the_last() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(5, Some(20)));
+        end.wait_until(at(24));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.answer_ping();
+        end.wait_until(at(25));
+        assert_eq!(end.payloads(PING).len(), 2);
+    }
+}
+
+#[test]
+fn while_reading_is_paused_pings_go_on_as_long_as_they_are_written() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(5, Some(20)));
+        end.connection.set_paused(true, end.now);
+        end.wait_until(at(15));
+        assert_eq!(end.payloads(PING).len(), 3, "nobody could have seen a pong");
+        end.writable = false;
+        end.wait_until(at(60));
+        end.writable = true;
+        end.settle();
+        assert_eq!(end.payloads(PING).len(), 4, "one that is not written is enough");
     }
 }

@@ -3,8 +3,10 @@
 
 mod common;
 
+use std::borrow::Cow;
+
 use common::*;
-use ws_proto::{Config, Role, Violation};
+use ws_proto::{Config, Connection, Event, Incoming, Role, Violation};
 
 const MIB: usize = 1 << 20;
 
@@ -313,5 +315,56 @@ fn many_messages_at_the_limit_do_not_add_up() {
         }
         assert_eq!(end.seen.len(), 2000);
         end.assert_open();
+    }
+}
+
+#[test]
+fn a_connection_tells_what_it_was_configured_with() {
+    let config = limits(Some(100), None);
+    for role in ROLES {
+        assert_eq!(End::new(role, &config).connection.config(), &config);
+    }
+}
+
+// ---- memory of what is put together ----
+
+/// How long the message is that `pieces` make, and how much memory was taken for it.
+fn len_and_capacity(pieces: &[Vec<u8>]) -> (usize, usize) {
+    let mut connection = Connection::client(limits(Some(1000), None), || [0; 4], at(0));
+    let mut found = None;
+    for piece in pieces {
+        let mut piece = piece.clone();
+        let mut input = &mut piece[..];
+        while let Some(event) = connection.receive(&mut input, at(0)) {
+            found = match event {
+                Event::Message(Incoming::Text(Cow::Owned(text))) => Some((text.len(), text.capacity())),
+                Event::Message(Incoming::Binary(Cow::Owned(bytes))) => Some((bytes.len(), bytes.capacity())),
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+    found.unwrap()
+}
+
+#[test]
+fn a_message_in_one_frame_takes_no_more_than_the_frame_declares() {
+    for opcode in [TEXT, BINARY] {
+        let frame = to(Role::Client, opcode, "€12345678");
+        for cut in 3..frame.len() {
+            let (head, tail) = frame.split_at(cut);
+            assert_eq!(len_and_capacity(&[head.into(), tail.into()]), (11, 11), "cut at {cut}");
+        }
+        assert_eq!(len_and_capacity(&frame.chunks(1).map(Vec::from).collect::<Vec<_>>()), (11, 11));
+    }
+}
+
+#[test]
+fn a_message_of_unknown_length_takes_room_for_twice_what_has_come() {
+    for (begins, unit) in [(TEXT_BEGINS, "€uro"), (BINARY_BEGINS, "bytes!")] {
+        let begun = to(Role::Client, begins, unit.repeat(20));
+        let mut pieces: Vec<Vec<u8>> = begun.chunks(2 + 50).map(Vec::from).collect();
+        pieces.push(to(Role::Client, LAST, "end"));
+        // After 50 bytes there is room for 100, after 102 for 204, and that lasts.
+        assert_eq!(len_and_capacity(&pieces), (123, 204), "{begins:x}");
     }
 }

@@ -296,3 +296,18 @@ fn f24_eof_in_every_state() {
         }
     }
 }
+
+#[test]
+fn it_is_over_when_the_transport_can_go_and_not_before() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        assert!(!end.connection.is_over());
+        end.close(1000, "");
+        assert!(!end.connection.is_over());
+        peer_closes(&mut end);
+        assert!(!end.connection.is_over() && !end.connection.is_open());
+        end.eof();
+        assert_eq!(end.transport(), ws_proto::Transport::Close);
+        assert!(end.connection.is_over());
+    }
+}
