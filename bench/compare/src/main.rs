@@ -1,167 +1,264 @@
-//! Runs every echo server under the same load, interleaved, and prints one table.
+//! Runs every program under the same load, interleaved, and prints one table.
 //!
-//! The server is alone on one core and this process, the load generator, on another. Each sample is a server
-//! started afresh; a round takes one sample of every server, so that what changes on the machine meanwhile
+//! The program measured is alone on one core and this process, the load generator, on another. Each sample is a
+//! program started afresh; a round takes one sample of every program, so that what changes on the machine meanwhile
 //! changes it for all of them, and ratios are taken within a round.
 
-mod server;
+mod case;
+mod peer;
+mod plot;
+mod sample;
 mod table;
 
-use std::time::Duration;
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use load::{Load, Row};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::server::{PEERS, Peer, Waiting};
-use crate::table::{Sample, Table};
+use crate::case::{Case, GROUPS, Kind};
+use crate::peer::Peer;
+use crate::sample::Method;
+use crate::table::{Outcome, Table};
 
-/// What is run when nothing is asked for.
-const DEFAULT_ROWS: &[&str] = &["16B 64x16", "64KiB 16x4"];
-
-/// Everything `--filter` chooses from.
-const ROWS: &[&str] = &[
-    "16B 1x1",
-    "16B 64x1",
-    "16B 1000x1",
-    "16B 64x16",
-    "125B 64x16",
-    "1KiB 64x1",
-    "16KiB 64x1",
-    "64KiB 16x4",
-    "1MiB 4x2",
-    "16KiB-ascii 64x1",
-    "16KiB-utf8 64x1",
-];
-
-/// Side-by-side echo benchmarks: messages per second and the server's CPU time per message, against raw TCP.
+/// Side-by-side benchmarks of WebSocket libraries: throughput, CPU time and memory, against raw TCP.
 #[derive(Parser)]
 struct Args {
-    /// Run the listed rows whose name contains TEXT; "" for all of them.
+    /// Groups of cases: table, client, flat.
+    #[arg(value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Only cases whose name contains TEXT, of the groups named or of all.
     #[arg(long, value_name = "TEXT")]
     filter: Vec<String>,
-    /// Run this row, listed or not: SIZE[-ascii|-utf8] CONNECTIONSxIN_FLIGHT, as in "2KiB 64x4".
-    #[arg(long, value_name = "ROW")]
-    row: Vec<Row>,
-    /// Run only servers whose name contains TEXT. Raw TCP always runs: it is the unit.
+    /// A case that may not be listed, such as "2KiB-utf8 64x4" (echo: size, connections x in flight) or "idle 500".
+    #[arg(long, value_name = "CASE")]
+    case: Vec<Case>,
+    /// Only programs whose name contains TEXT. Raw TCP always runs where it can: it is the unit.
     #[arg(long, value_name = "TEXT")]
     server: Vec<String>,
-    /// Samples of each server in each row.
-    #[arg(long, default_value_t = 7)]
-    rounds: usize,
+    /// A program that is installed: prints its port, echoes, ends with its standard input.
+    #[arg(long, value_name = "NAME=COMMAND")]
+    also: Vec<String>,
+    /// Samples of each program in each case. By default as many as fit into --minutes, from 3 to 9.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// What the number of rounds is chosen for.
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
     /// How long a sample measures.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 0.5)]
     seconds: f64,
-    /// How long the server is loaded before that.
-    #[arg(long, default_value_t = 0.3)]
+    /// How long the program is loaded before that.
+    #[arg(long, default_value_t = 0.2)]
     warm_up: f64,
-    /// The server's core.
+    /// The core of the program that is measured.
     #[arg(long, default_value_t = 0)]
-    server_core: usize,
+    program_core: usize,
     /// The load generator's core.
     #[arg(long, default_value_t = 1)]
     load_core: usize,
-    /// List rows and servers, and run nothing.
+    /// Write the tables here, too, with date, machine and command.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Draw the ratios of CPU time here.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Run what was built before.
+    #[arg(long)]
+    no_build: bool,
+    /// List groups, cases and programs, and run nothing.
     #[arg(long)]
     list: bool,
 }
 
-impl Args {
-    fn rows(&self) -> Result<Vec<Row>> {
-        if self.row.is_empty() && self.filter.is_empty() {
-            return DEFAULT_ROWS.iter().map(|row| row.parse()).collect();
-        }
-        let mut rows = self.row.clone();
-        for row in ROWS.iter().filter(|row| self.filter.iter().any(|text| row.contains(text))) {
-            rows.push(row.parse()?);
-        }
-        ensure!(!rows.is_empty(), "no row contains {:?}; see --list", self.filter);
-        Ok(rows)
-    }
-
-    fn peers(&self) -> Vec<&'static Peer> {
-        let chosen = |name: &str| self.server.is_empty() || self.server.iter().any(|text| name.contains(text));
-        let (raw, others) = PEERS.split_at(1);
-        raw.iter().chain(others.iter().filter(|peer| chosen(peer.name))).collect()
-    }
-}
-
 fn main() -> Result<()> {
     let args = Args::parse();
+    let everyone = peer::everyone(&args.also)?;
     if args.list {
-        ROWS.iter().for_each(|row| println!("row     {row}"));
-        PEERS.iter().for_each(|peer| println!("server  {}", peer.name));
+        for (group, about, cases) in GROUPS {
+            println!("{group}: {about}");
+            cases.iter().for_each(|case| println!("    {case}"));
+        }
+        println!("programs:");
+        everyone.iter().for_each(|peer| println!("    {}", peer.name));
         return Ok(());
     }
-    let (rows, peers) = (args.rows()?, args.peers());
-    ensure!(args.rounds > 0, "no rounds, no table");
     ensure!(!cfg!(debug_assertions), "figures of a debug build mean nothing: run with --release");
-    server::build(&peers)?;
-    raise_file_limit()?;
+    let (mut cases, peers) = (args.cases()?, args.peers(&everyone));
+    cases.retain(|case| peers.iter().any(|peer| peer.takes_part_in(case)));
+    ensure!(!cases.is_empty(), "none of these programs does any of that; see --list");
+    raise_file_limit(&cases)?;
+    if !args.no_build {
+        eprintln!("building what is compared, which takes minutes the first time");
+        peer::build()?;
+    }
 
-    let samples = rows.len() * peers.len() * args.rounds;
-    eprintln!("{samples} samples, about {:.0} s", samples as f64 * (args.seconds + args.warm_up + 0.1));
-    println!("{}\n", machine());
-    let table = Table::new(&peers);
-    for row in rows {
-        let mut samples = vec![Vec::new(); peers.len()];
-        for round in 1..=args.rounds {
-            for (peer, samples) in peers.iter().zip(&mut samples) {
-                let sample = undisturbed_sample(peer, &row, &args);
-                samples.push(sample.with_context(|| format!("{row}, round {round}, {}", peer.name))?);
-            }
-        }
-        table.print(&row, &samples);
+    let plan = Plan::new(&args, &cases, &peers);
+    let caption = caption(&args, &plan);
+    println!("{caption}\n");
+    let mut progress = Progress::new(plan.samples());
+    let (mut table, mut outcomes) = (Table::default(), Vec::new());
+    for case in &cases {
+        let outcome = plan.run(case, &peers, &mut progress)?;
+        progress.clear();
+        table.add(&outcome);
+        outcomes.push(outcome);
+    }
+    if let Some(file) = &args.markdown {
+        fs::write(file, format!("{caption}\n\n{}", table.text())).with_context(|| file.display().to_string())?;
+    }
+    if let Some(file) = &args.svg {
+        fs::write(file, plot::svg(&outcomes, &caption)).with_context(|| file.display().to_string())?;
     }
     Ok(())
 }
 
-/// Takes a sample again, once, if other processes took a noticeable share of the two cores meanwhile.
-fn undisturbed_sample(peer: &Peer, row: &Row, args: &Args) -> Result<Sample> {
-    let first = sample(peer, row, args)?;
-    if first.lost < 0.02 {
-        return Ok(first);
+impl Args {
+    fn cases(&self) -> Result<Vec<Case>> {
+        let mut groups = self.groups.clone();
+        if groups.is_empty() {
+            let all = GROUPS.iter().map(|(name, ..)| name.to_string());
+            match (self.filter.is_empty(), self.case.is_empty()) {
+                (false, _) => groups.extend(all),
+                (true, true) => groups.extend(all.take(1)),
+                (true, false) => {}
+            }
+        }
+        let mut cases = Vec::new();
+        for group in &groups {
+            cases.extend(Case::group(group)?);
+        }
+        let wanted =
+            |case: &Case| self.filter.is_empty() || self.filter.iter().any(|text| case.to_string().contains(text));
+        cases.retain(wanted);
+        cases.extend(&self.case);
+        ensure!(!cases.is_empty(), "no case contains {:?}; see --list", self.filter);
+        Ok(cases)
     }
-    let second = sample(peer, row, args)?;
-    Ok(if second.lost < first.lost { second } else { first })
+
+    fn peers<'p>(&self, everyone: &'p [Peer]) -> Vec<&'p Peer> {
+        // Whether cost stays flat is asked of ours.
+        let ours = ["ws-tokio".to_owned(), "core".to_owned()];
+        let wanted = if self.server.is_empty() && self.groups == ["flat"] { &ours[..] } else { &self.server };
+        let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|text| name.contains(text));
+        let (raw, others) = everyone.split_at(1);
+        raw.iter().chain(others.iter().filter(|peer| peer.is_command() || chosen(&peer.name))).collect()
+    }
 }
 
-fn sample(peer: &Peer, row: &Row, args: &Args) -> Result<Sample> {
-    let server = server::on_core(args.server_core, || peer.start(row))?;
-    server::on_core(args.load_core, || {
-        let mut load = Load::start(server.address, row, peer.wire)?;
-        load.run(Duration::try_from_secs_f64(args.warm_up)?)?;
-        let waiting = (Waiting::of_server(&server)?, Waiting::of_this_thread()?);
-        let before = server.cpu_time()?;
-        let echoed = load.run(Duration::try_from_secs_f64(args.seconds)?)?;
-        let cpu = (server.cpu_time()? - before).as_secs_f64();
-        let lost =
-            Waiting::of_server(&server)?.lost_since(&waiting.0) + Waiting::of_this_thread()?.lost_since(&waiting.1);
-        load.finish()?;
-        let elapsed = echoed.elapsed.as_secs_f64();
-        Ok(Sample {
-            per_second: echoed.messages / elapsed,
-            cpu: cpu / echoed.messages,
-            busy: cpu / elapsed,
-            lost: lost.as_secs_f64() / elapsed,
-        })
-    })
+/// How much is measured, and how.
+struct Plan {
+    method: Method,
+    rounds: usize,
+    /// Samples of one round of every case, and of those that take only one round.
+    per_round: usize,
+    once: usize,
 }
 
-/// What the figures depend on besides the programs.
-fn machine() -> String {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+impl Plan {
+    fn new(args: &Args, cases: &[Case], peers: &[&Peer]) -> Self {
+        let samples = |once: bool| {
+            let cases = cases.iter().filter(move |case| (case.kind == Kind::Idle) == once);
+            cases.map(|case| peers.iter().filter(|peer| peer.takes_part_in(case)).count()).sum::<usize>()
+        };
+        let (per_round, once) = (samples(false), samples(true));
+        // Starting, connecting and checking take a while, thousands of connections a longer one.
+        let round = per_round as f64 * (args.seconds + args.warm_up + 0.15);
+        let fitting = (args.minutes * 60.0 - once as f64 * 3.0) / round.max(1e-9);
+        Self {
+            method: Method {
+                seconds: Duration::from_secs_f64(args.seconds),
+                warm_up: Duration::from_secs_f64(args.warm_up),
+                program_core: args.program_core,
+                load_core: args.load_core,
+            },
+            rounds: args.rounds.unwrap_or((fitting as usize).clamp(3, 9)).max(1),
+            per_round,
+            once,
+        }
+    }
+
+    fn samples(&self) -> usize {
+        self.per_round * self.rounds + self.once
+    }
+
+    fn run(&self, case: &Case, peers: &[&Peer], progress: &mut Progress) -> Result<Outcome> {
+        let peers: Vec<_> = peers.iter().filter(|peer| peer.takes_part_in(case)).collect();
+        let mut programs: Vec<_> = peers.iter().map(|peer| (peer.name.clone(), Vec::new())).collect();
+        // Memory does not scatter.
+        let rounds = if case.kind == Kind::Idle { 1 } else { self.rounds };
+        for round in 1..=rounds {
+            for (peer, (name, samples)) in peers.iter().zip(&mut programs) {
+                progress.step(&format!("{case}, round {round} of {rounds}, {name}"));
+                let sample = sample::undisturbed(peer, case, &self.method);
+                samples.push(sample.with_context(|| format!("{case}, round {round}, {name}"))?);
+            }
+        }
+        Ok(Outcome { case: *case, programs })
+    }
+}
+
+/// A line that says where the run is; nothing where nobody watches.
+struct Progress {
+    samples: usize,
+    done: usize,
+    start: Instant,
+}
+
+impl Progress {
+    fn new(samples: usize) -> Self {
+        Self { samples, done: 0, start: Instant::now() }
+    }
+
+    fn step(&mut self, what: &str) {
+        if std::io::stderr().is_terminal() {
+            let left = self.start.elapsed().as_secs_f64() / self.done.max(1) as f64 * (self.samples - self.done) as f64;
+            let left = if self.done == 0 { String::new() } else { format!(", {:.0} min left", (left / 60.0).ceil()) };
+            eprint!("\r\x1b[K{}/{}{left}: {what}", self.done + 1, self.samples);
+            let _ = std::io::stderr().flush();
+        }
+        self.done += 1;
+    }
+
+    fn clear(&self) {
+        if std::io::stderr().is_terminal() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// What the figures depend on besides the programs: when, where, how.
+fn caption(args: &Args, plan: &Plan) -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
     let model = model.trim_start_matches([' ', '\t', ':']);
     let kernel = read("/proc/sys/kernel/osrelease");
     let congestion = read("/proc/sys/net/ipv4/tcp_congestion_control");
-    format!("{model}, Linux {}, TCP {}", kernel.trim(), congestion.trim())
+    let date = Command::new("date").args(["-u", "+%F"]).output().map(|output| output.stdout).unwrap_or_default();
+    let command: Vec<_> = std::env::args().skip(1).collect();
+    format!(
+        "{}, {model}, Linux {}, TCP {}; {} rounds of {} s: compare {}",
+        String::from_utf8_lossy(&date).trim(),
+        kernel.trim(),
+        congestion.trim(),
+        plan.rounds,
+        args.seconds,
+        command.join(" ")
+    )
 }
 
-/// For rows of more than a thousand connections; the servers inherit it.
-fn raise_file_limit() -> Result<()> {
+/// For cases of many connections; the programs inherit it.
+fn raise_file_limit(cases: &[Case]) -> Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let needed = cases.iter().map(Case::sockets).max().unwrap_or(0) as u64 + 100;
+    ensure!(
+        hard >= needed,
+        "{needed} open files are needed and {hard} allowed: `ulimit -Hn {needed}` as root, or --filter"
+    );
     Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }

@@ -67,6 +67,16 @@ impl Cycle {
         rest.starts_with(bytes)
     }
 
+    /// What comes back, once.
+    pub(crate) fn echoes(&self) -> &[u8] {
+        &self.incoming
+    }
+
+    /// What comes back for the first message.
+    pub(crate) fn first_echo(&self) -> &[u8] {
+        &self.incoming[..self.echo_len as usize]
+    }
+
     /// How many bytes come back before the stream repeats.
     pub(crate) fn echo_cycle(&self) -> u64 {
         self.messages * self.echo_len

@@ -5,13 +5,16 @@ use std::str::FromStr;
 
 use anyhow::{Context, Error, bail};
 
-/// Written `16B 64x16`: the size of a message, the connections, the messages in flight on each.
+/// Written `16B 64x16`: the size of a message, the connections, the messages in flight on each. `16B 10x1 of 1000`
+/// has 1,000 connections open, of which 990 do nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     pub size: usize,
     pub payload: Payload,
     pub connections: usize,
     pub in_flight: usize,
+    /// How many connections there are in all.
+    pub open: usize,
 }
 
 /// What messages are made of. `16KiB-utf8 64x1` asks for text; without a suffix they are binary.
@@ -39,13 +42,14 @@ impl FromStr for Row {
                 Some((size, "utf8")) => (size, Payload::Utf8),
                 Some(_) => return None,
             };
+            let (shape, open) = match shape.split_once(" of ") {
+                None => (shape, None),
+                Some((shape, open)) => (shape, Some(open.parse().ok()?)),
+            };
             let (connections, in_flight) = shape.split_once('x')?;
-            Some(Self {
-                size: parse_size(size)?,
-                payload,
-                connections: connections.parse().ok()?,
-                in_flight: in_flight.parse().ok()?,
-            })
+            let connections = connections.parse().ok()?;
+            let open = open.unwrap_or(connections);
+            Some(Self { size: parse_size(size)?, payload, connections, in_flight: in_flight.parse().ok()?, open })
         };
         let row = parse().with_context(|| format!("{text:?} is no row such as \"16KiB-utf8 64x1\""))?;
         if row.size == 0 || row.connections == 0 || row.in_flight == 0 {
@@ -78,7 +82,11 @@ impl fmt::Display for Row {
             Payload::Ascii => "-ascii",
             Payload::Utf8 => "-utf8",
         })?;
-        write!(f, " {}x{}", self.connections, self.in_flight)
+        write!(f, " {}x{}", self.connections, self.in_flight)?;
+        if self.open != self.connections {
+            write!(f, " of {}", self.open)?;
+        }
+        Ok(())
     }
 }
 
@@ -88,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_row_is_printed_as_it_is_written() {
-        for text in ["16B 1x1", "125B 64x16", "16KiB-utf8 64x1", "1KiB-ascii 1000x1", "1MiB 4x2"] {
+        for text in ["16B 1x1", "125B 64x16", "16KiB-utf8 64x1", "1KiB-ascii 1000x1", "1MiB 4x2", "16B 10x1 of 1000"] {
             assert_eq!(text.parse::<Row>().unwrap().to_string(), text);
         }
         for text in ["", "16 64x1", "16B", "16B 64", "16B 0x1", "16KB 1x1", "16B-latin1 1x1"] {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use load::{Load, Row, Wire};
+use load::{Echo, Load, Row, Wire};
 
 #[test]
 fn an_echo_passes_in_every_kind_of_row() {
@@ -57,7 +57,7 @@ fn a_server_that_hangs_up_is_found() {
 #[test]
 fn a_server_that_does_not_upgrade_is_found() {
     let server = serve(|_, _| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
-    let error = Load::start(server, &"16B 1x1".parse().unwrap(), Wire::WebSocket).err().unwrap();
+    let error = Echo::start(server, &"16B 1x1".parse().unwrap(), Wire::WebSocket).err().unwrap();
     assert!(format!("{error:#}").contains("no upgrade: HTTP/1.1 400"), "{error:#}");
 }
 
@@ -65,10 +65,10 @@ fn a_server_that_does_not_upgrade_is_found() {
 fn load(row: &str, answer: impl Fn(u64, &[u8]) -> Vec<u8> + Clone + Send + 'static) -> Result<f64, String> {
     let row: Row = row.parse().unwrap();
     let server = serve(answer);
-    let result = Load::start(server, &row, Wire::Raw).and_then(|mut load| {
+    let result = Echo::start(server, &row, Wire::Raw).and_then(|mut load| {
         let echoed = load.run(Duration::from_millis(200))?;
         load.finish()?;
-        Ok(echoed.messages)
+        Ok(echoed.each)
     });
     result.map_err(|error| format!("{error:#}"))
 }

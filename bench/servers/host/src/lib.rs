@@ -1,24 +1,33 @@
-//! What every echo server shares, so that the servers differ in their protocol code and in nothing else.
+//! What every program that is measured shares, so that they differ in their protocol code and in nothing else.
+
+mod job;
+mod publisher;
+pub mod streams;
 
 use std::future::Future;
-use std::io::{self, Read, Write};
+use std::io::{self, Error, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Runs `server` on a single-threaded runtime, until it ends or standard input does.
+pub use self::job::{Form, Job, Task};
+pub use self::publisher::{Publisher, Topic, publications, topic};
+
+/// Runs `program` on a single-threaded runtime, until it ends or standard input does.
 ///
-/// The runner holds the other end of standard input, so a server never outlives the run that started it.
-pub fn run<E: From<io::Error>>(server: impl Future<Output = Result<(), E>>) -> Result<(), E> {
+/// The runner holds the other end of standard input, so a program never outlives the run that started it.
+pub fn run<F: Future<Output = io::Result<()>>>(program: impl FnOnce(Job) -> F) -> io::Result<()> {
+    let job = Job::from_args()?;
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
         std::process::exit(0);
     });
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(server)
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(program(job))
 }
 
-/// Accepts connections on a free loopback port, each echoed by a task of its own.
-pub async fn serve<F, Fut>(echo: F) -> io::Result<()>
+/// Accepts connections on a free loopback port, each served by a task of its own.
+pub async fn serve<F, Fut>(on_connection: F) -> io::Result<()>
 where
     F: Fn(TcpStream) -> Fut,
     Fut: Future<Output: Send> + Send + 'static,
@@ -28,14 +37,34 @@ where
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(echo(stream));
+        tokio::spawn(on_connection(stream));
     }
 }
 
 /// Any free port of the loopback interface.
 pub const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
-/// Prints the port, the one line a server writes.
+/// Prints a port for the runner to connect to.
 pub fn announce(address: SocketAddr) -> io::Result<()> {
     writeln!(io::stdout(), "{}", address.port())
+}
+
+/// Connects a client to the server that its orders name.
+pub async fn connect(job: &Job) -> io::Result<TcpStream> {
+    let address = job.server.ok_or_else(|| Error::other("this task needs an address"))?;
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A handshake by hand, for what begins behind it. The runner sends nothing before it has the answer.
+pub async fn upgrade(stream: &mut TcpStream) -> io::Result<()> {
+    let mut received = Vec::with_capacity(1024);
+    while handshake::head_len(&received).is_none() {
+        if stream.read_buf(&mut received).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let answer = handshake::answer(&received).ok_or_else(|| Error::other("no upgrade request"))?;
+    stream.write_all(answer.as_bytes()).await
 }

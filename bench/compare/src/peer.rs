@@ -1,0 +1,215 @@
+//! The programs compared, and one of them running.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use load::Wire;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::time::ClockId;
+use nix::unistd::Pid;
+
+use crate::case::{Case, Kind};
+
+/// A package under `servers/`, used in one form; or a program that is installed.
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) wire: Wire,
+    program: Program,
+    can: &'static [Kind],
+}
+
+enum Program {
+    Package {
+        package: &'static str,
+        form: &'static str,
+    },
+    /// Prints its port and sends back what it gets.
+    Command(String),
+}
+
+const SERVER: &[Kind] = &[Kind::Echo, Kind::Upgrades, Kind::Idle];
+const ALL: &[Kind] = &[Kind::Echo, Kind::Upgrades, Kind::Idle, Kind::FanOut, Kind::Receive, Kind::Send];
+const OURS: &[Kind] =
+    &[Kind::Echo, Kind::Upgrades, Kind::Idle, Kind::FanOut, Kind::Receive, Kind::Send, Kind::Keepalive];
+
+/// The first one is the unit of the ratios wherever it takes part.
+const PEERS: &[(&str, &str, &str, &[Kind])] = &[
+    ("raw tokio TCP", "echo-raw-tcp", "loop", &[Kind::Echo, Kind::Upgrades, Kind::Receive, Kind::Send]),
+    ("minimum", "echo-minimum", "tuned", SERVER),
+    ("ws-tokio", "echo-ws-tokio", "loop", OURS),
+    ("ws-proto core", "echo-core", "tuned", SERVER),
+    ("fastwebsockets, loop", "echo-fastwebsockets", "loop", ALL),
+    ("fastwebsockets, tuned", "echo-fastwebsockets", "tuned", ALL),
+    ("tokio-tungstenite, loop", "echo-tungstenite", "loop", ALL),
+    ("tokio-tungstenite, forward", "echo-tungstenite", "forward", &[Kind::Echo]),
+    ("tokio-tungstenite, tuned", "echo-tungstenite", "tuned", ALL),
+    ("tokio-websockets, loop", "echo-tokio-websockets", "loop", ALL),
+    ("tokio-websockets, tuned", "echo-tokio-websockets", "tuned", ALL),
+    ("sockudo-ws, loop", "echo-sockudo-ws", "loop", ALL),
+    ("sockudo-ws, tuned", "echo-sockudo-ws", "tuned", ALL),
+    ("yawc, loop", "echo-yawc", "loop", ALL),
+    ("yawc, tuned", "echo-yawc", "tuned", ALL),
+    ("wtx, loop", "echo-wtx", "loop", ALL),
+    ("wtx, tuned", "echo-wtx", "tuned", ALL),
+];
+
+/// Everyone, and the programs named by `NAME=COMMAND`.
+pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
+    let packages = PEERS.iter().map(|&(name, package, form, can)| Peer {
+        name: name.to_owned(),
+        wire: if package == "echo-raw-tcp" { Wire::Raw } else { Wire::WebSocket },
+        program: Program::Package { package, form },
+        can,
+    });
+    let commands = also.iter().map(|also| {
+        let (name, command) = also.split_once('=').with_context(|| format!("{also:?} is not NAME=COMMAND"))?;
+        let program = Program::Command(command.to_owned());
+        Ok(Peer { name: name.to_owned(), wire: Wire::WebSocket, program, can: SERVER })
+    });
+    packages.map(Ok).chain(commands).collect()
+}
+
+/// Builds all packages beside this program, whoever takes part: then the features of what they share, tokio's for one,
+/// are the same in every run.
+pub(crate) fn build() -> Result<()> {
+    let program = std::env::current_exe()?;
+    let target_dir = program.ancestors().nth(2).context("not run from a target directory")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(target_dir);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    for (_, package, ..) in PEERS {
+        cargo.args(["-p", package]);
+    }
+    ensure!(cargo.status()?.success(), "the programs do not build");
+    Ok(())
+}
+
+impl Peer {
+    pub(crate) fn takes_part_in(&self, case: &Case) -> bool {
+        self.can.contains(&case.kind)
+    }
+
+    /// Whether it was asked for by its command.
+    pub(crate) fn is_command(&self) -> bool {
+        matches!(self.program, Program::Command(_))
+    }
+
+    /// Starts it. A client is told where to connect.
+    pub(crate) fn start(&self, case: &Case, server: Option<SocketAddr>) -> Result<Process> {
+        let mut command = match &self.program {
+            Program::Command(command) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("exec {command}"));
+                shell
+            }
+            Program::Package { package, form } => {
+                let mut program = Command::new(std::env::current_exe()?.with_file_name(package));
+                program.args([task(case.kind), form, &case.row.size.to_string()]);
+                program.args(server.map(|server| server.to_string()));
+                program
+            }
+        };
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+        let output = BufReader::new(child.stdout.take().context("no output")?);
+        let cpu_clock = ClockId::pid_cpu_clock_id(Pid::from_raw(child.id().try_into()?))?;
+        Ok(Process { child, output, cpu_clock })
+    }
+}
+
+/// What a package is told to do.
+fn task(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Echo | Kind::Upgrades | Kind::Idle => "echo",
+        Kind::FanOut => "fan-out",
+        Kind::Receive => "receive",
+        Kind::Send => "send",
+        Kind::Keepalive => "keepalive",
+    }
+}
+
+/// A program that runs; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    cpu_clock: ClockId,
+}
+
+impl Process {
+    /// The next port it announces.
+    pub(crate) fn port(&mut self) -> Result<SocketAddr> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        let port: u16 = line.trim().parse().with_context(|| format!("{line:?} instead of a port"))?;
+        Ok((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// User and system time of all its threads, in nanoseconds and up to this moment.
+    ///
+    /// `/proc/PID/stat` says the same in ticks of 10 ms, and `schedstat` as of the last scheduler tick.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        Ok(self.cpu_clock.now()?.into())
+    }
+
+    /// Bytes of memory that belong to it: `Rss` of all its mappings, exact, where `statm` may lag behind.
+    pub(crate) fn rss(&self) -> Result<f64> {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = std::fs::read_to_string(&path)?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).context("no Rss")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse().with_context(|| format!("{line:?} in {path}"))?;
+        Ok(kib * 1024.0)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Only fails when it has ended by itself, and then there is nothing left to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How long a thread stood ready to run while its core ran something else.
+pub(crate) struct Waiting {
+    time: Duration,
+    times: u64,
+}
+
+impl Waiting {
+    pub(crate) fn of(process: &Process) -> Result<Self> {
+        Self::read(Path::new(&format!("/proc/{}/schedstat", process.child.id())))
+    }
+
+    pub(crate) fn of_this_thread() -> Result<Self> {
+        Self::read(Path::new("/proc/thread-self/schedstat"))
+    }
+
+    /// The second and third figures: nanoseconds on a run queue, and how often it ran.
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        let mut figures = text.split_whitespace().skip(1).map(str::parse);
+        match (figures.next(), figures.next()) {
+            (Some(Ok(nanoseconds)), Some(Ok(times))) => Ok(Self { time: Duration::from_nanos(nanoseconds), times }),
+            _ => bail!("{text:?} in {}", path.display()),
+        }
+    }
+
+    /// What other processes took since `before`. To wake up takes microseconds too, and is nobody's fault.
+    pub(crate) fn lost_since(&self, before: &Self) -> Duration {
+        const WAKE_UP: Duration = Duration::from_micros(50);
+        let (time, times) = (self.time - before.time, self.times - before.times);
+        if time > WAKE_UP * times as u32 { time } else { Duration::ZERO }
+    }
+}
+
+/// Runs `f` on one core. A process started there stays there.
+pub(crate) fn on_core<T>(core: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &cores).with_context(|| format!("core {core}"))?;
+    f()
+}
