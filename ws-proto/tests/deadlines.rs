@@ -743,3 +743,11 @@ fn pings_that_every_read_cuts_in_two_are_no_slow_message() {
         assert_eq!(ended, expected, "a message that stands still is not kept alive by pings");
     }
 }
+
+#[test]
+fn a_timestamp_counts_from_its_origin_and_never_below_or_beyond() {
+    assert_eq!(at(5).since_origin(), secs(5));
+    assert_eq!((at(5) - at(3), at(3) - at(5)), (secs(2), secs(0)));
+    assert_eq!(at(5).saturating_since(at(3)), secs(2));
+    assert_eq!((at(5) + Duration::MAX).since_origin(), Duration::MAX);
+}

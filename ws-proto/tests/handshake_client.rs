@@ -5,7 +5,7 @@
 use http::{HeaderMap, StatusCode};
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{BuildError, Builder, Error, Established, Handshake};
-use ws_proto::handshake::head::HeadError;
+use ws_proto::handshake::head::{HeadError, HeadLimits};
 
 const NONCE: [u8; 16] = *b"the sample nonce";
 
@@ -379,6 +379,18 @@ mod rfc9112 {
         assert_eq!(head_error(many.as_bytes()), HeadError::TooManyHeaders { limit: 100 });
         let long = format!("HTTP/1.1 101 {}", "X".repeat(16 * 1024 - 12));
         assert_eq!(head_error(long.as_bytes()), HeadError::TooLarge { limit: 16 * 1024 });
+    }
+
+    #[test]
+    fn limits_can_be_set() {
+        let mut limits = HeadLimits::default();
+        (limits.head, limits.headers) = (200, 3);
+        let receive = |input: &[u8]| builder().limits(limits).build(NONCE).unwrap().receive(input);
+        assert!(receive(&response(&[], "")).unwrap().is_some(), "three headers");
+        let four = receive(&response(&[], "A: b\r\n")).unwrap_err();
+        assert!(matches!(four, Error::Head(HeadError::TooManyHeaders { limit: 3 })), "{four}");
+        let long = receive(format!("HTTP/1.1 101 {}", "X".repeat(200)).as_bytes()).unwrap_err();
+        assert!(matches!(long, Error::Head(HeadError::TooLarge { limit: 200 })), "{long}");
     }
 
     #[test]

@@ -369,3 +369,16 @@ fn while_reading_is_paused_pings_go_on_as_long_as_they_are_written() {
         assert_eq!(end.payloads(PING).len(), 4, "one that is not written is enough");
     }
 }
+
+#[test]
+fn pings_that_nobody_can_answer_any_more_are_forgotten() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(30)));
+        end.connection.ping(end.now).unwrap();
+        end.wait_until(at(20));
+        assert!(!format!("{:?}", end.connection).contains("in_flight: []"));
+        end.close(1000, "");
+        end.read_frame(CLOSE, "");
+        assert!(format!("{:?}", end.connection).contains("in_flight: []"), "{:?}", end.connection);
+    }
+}

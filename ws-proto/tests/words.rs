@@ -122,8 +122,8 @@ fn debug_output_tells_that_a_client_masks_and_no_key() {
 
 #[cfg(feature = "handshake")]
 mod handshake {
-    use http::HeaderName;
     use http::header::{HOST, UPGRADE};
+    use http::{HeaderName, Response, StatusCode};
     use ws_proto::handshake::client::{BuildError, Error};
     use ws_proto::handshake::extensions::MalformedExtensions;
     use ws_proto::handshake::head::HeadError;
@@ -167,6 +167,10 @@ mod handshake {
             assert_eq!(error.to_string(), format!("invalid handshake response: {words}"));
             assert!(error.source().is_none());
         }
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        let rejected = Error::Rejected { response: Box::new(response), consumed: 0 };
+        assert_eq!(rejected.to_string(), "server rejected the WebSocket connection: HTTP 403 Forbidden");
         assert_eq!(MalformedExtensions.to_string(), "malformed Sec-WebSocket-Extensions header");
     }
 
