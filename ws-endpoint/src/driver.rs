@@ -88,10 +88,16 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// One round: do what was asked, write what is queued, read once, look at the time. `beside` is the waker of the
-    /// task when the application is polled after this in the same task, and need not be woken.
-    pub(crate) fn step(&mut self, cx: &mut Context<'_>, beside: Option<&Waker>) -> Progress {
+    /// task when the application is polled after this in the same task, and need not be woken. When another step
+    /// follows at once if this one makes progress, the time can wait for that.
+    pub(crate) fn step(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+        beside: Option<&Waker>,
+        another_follows: bool,
+    ) -> Progress {
         let now = self.timer.now();
-        let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         if mem::take(&mut state.abort_request)
             && let Some(event) = state.connection.abort()
@@ -127,7 +133,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             self.shut_down(cx, &mut state, now);
         }
         made |= self.give_up_when_broken(&mut state, now);
-        made |= self.check_deadlines(cx, &mut state, now);
+        if !(made && another_follows) {
+            made |= self.check_deadlines(cx, &mut state, now);
+        }
 
         let done = self.wanted(&mut state) == Wanted::Close;
         let _replaced = if done {
@@ -340,8 +348,9 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
-        for _ in 0..READS_PER_POLL {
-            match driver.step(cx, None) {
+        let shared = Arc::clone(&driver.shared);
+        for round in 1..=READS_PER_POLL {
+            match driver.step(&shared, cx, None, round < READS_PER_POLL) {
                 Progress::Made => {}
                 Progress::Blocked => return Poll::Pending,
                 Progress::Done => return Poll::Ready(()),

@@ -133,9 +133,11 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
 ) -> Poll<Result<(), HandlerError>> {
     // The task may have been woken for the handler's sake.
     let mut is_due = true;
-    for _ in 0..ROUNDS_PER_POLL {
+    for round in 1..=ROUNDS_PER_POLL {
         let beside = cx.waker();
-        let progress = driver.as_mut().map_or(Progress::Blocked, |driver| driver.step(cx, Some(beside)));
+        let another_follows = round < ROUNDS_PER_POLL;
+        let progress =
+            driver.as_mut().map_or(Progress::Blocked, |driver| driver.step(shared, cx, Some(beside), another_follows));
         if progress == Progress::Done {
             *driver = None;
         }

@@ -121,6 +121,7 @@ impl Shared {
     ) -> Arc<Self> {
         // Messages wait in `inbound`: what came just before a Close can still be answered.
         connection.set_putting_off(true);
+        connection.set_keeping(true);
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let peer = addresses.peer.map(tracing::field::display);

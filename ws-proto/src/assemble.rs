@@ -7,6 +7,7 @@ use core::mem;
 
 use crate::config::Limits;
 use crate::error::Violation;
+use crate::frame::mask;
 use crate::message::{Incoming, MessageKind};
 use crate::utf8::{InvalidUtf8, Utf8Stream};
 
@@ -74,11 +75,12 @@ impl Assembly {
         Ok(())
     }
 
-    /// Adds a piece of payload. `bound` is how long the message can become, as far as the headers tell: space is
+    /// Adds a piece of payload, unmasking it; `key` is the one for its first byte, and then for what follows. `bound` is how long the message can become, as far as the headers tell: space is
     /// taken as bytes arrive, never before, and never beyond it.
-    pub(crate) fn push(&mut self, piece: &[u8], bound: usize) -> Result<(), Violation> {
+    pub(crate) fn push(&mut self, piece: &mut [u8], key: &mut Option<[u8; 4]>, bound: usize) -> Result<(), Violation> {
         match &mut self.body {
             Body::Text(text) => {
+                *key = key.map(|key| mask::apply(piece, key));
                 let (head, body) = self.utf8.push(piece)?;
                 let more = head.map_or(0, char::len_utf8) + body.len();
                 let grown = room(text.len(), text.capacity(), more, self.declared, bound);
@@ -88,7 +90,10 @@ impl Assembly {
             }
             Body::Binary(bytes) => {
                 bytes.reserve_exact(room(bytes.len(), bytes.capacity(), piece.len(), self.declared, bound));
-                bytes.extend_from_slice(piece);
+                match key {
+                    None => bytes.extend_from_slice(piece),
+                    Some(key) => *key = mask::append(bytes, piece, *key),
+                }
             }
         }
         Ok(())
@@ -156,7 +161,7 @@ mod tests {
         let mut assembly = Assembly::new(MessageKind::Binary);
         assembly.begin_frame(1000, &limits).unwrap();
         for arrived in 1..=1000 {
-            assembly.push(&[7], assembly.bound(true, &limits)).unwrap();
+            assembly.push(&mut [7], &mut None, assembly.bound(true, &limits)).unwrap();
             let Body::Binary(bytes) = &assembly.body else { unreachable!() };
             assert!(bytes.capacity() <= (2 * arrived).min(1000), "{} for {arrived}", bytes.capacity());
         }

@@ -104,7 +104,9 @@ impl Outgoing {
         self.append(FrameHeader::MAX_SIZE + payload.len(), FIRST_ROOM, |out| {
             codec::encode(header, out);
             match header.mask {
-                Some(key) => mask::append(out, payload, key),
+                Some(key) => {
+                    mask::append(out, payload, key);
+                }
                 None => out.extend_from_slice(payload),
             }
         });
@@ -279,6 +281,23 @@ mod tests {
         let seen: Vec<u8> = slices[..n].iter().flat_map(|slice| slice.iter().copied()).collect();
         assert_eq!(seen, drain(sample(), usize::MAX));
         assert_eq!(n, 5, "copied, 4 KiB, copied, 70 KB, copied");
+    }
+
+    #[test]
+    fn room_is_for_what_is_copied_and_grows_twofold() {
+        let mut out = Outgoing::default();
+        let header = FrameHeader { mask: Some([1, 2, 3, 4]), ..FrameHeader::new(OpCode::Binary, 10_000) };
+        out.push_copied(&header, &[0; 10_000]);
+        assert!(out.front.capacity() <= 10_000 + FrameHeader::MAX_SIZE, "{}", out.front.capacity());
+
+        let mut out = Outgoing::default();
+        let mut grown = 0;
+        for _ in 0..SEGMENT / 4 {
+            let before = out.front.capacity();
+            out.push_copied(&FrameHeader::new(OpCode::Binary, 1), b"x");
+            grown += usize::from(out.front.capacity() != before);
+        }
+        assert!(grown < 10, "{grown} times");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) enum Item<'i> {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     role: Role,
+    /// Whether who gets a message keeps it: then it is copied as it is unmasked.
+    keeping: bool,
     /// The beginning of a header whose end has not come.
     header: PartialHeader,
     /// The frame whose payload is coming in.
@@ -69,6 +71,7 @@ impl Receiver {
     pub(crate) fn new(role: Role) -> Self {
         Self {
             role,
+            keeping: false,
             header: PartialHeader::default(),
             frame: None,
             control: Vec::new(),
@@ -93,7 +96,11 @@ impl Receiver {
 
     /// Lets go of everything held: nothing more will be received.
     pub(crate) fn release(&mut self) {
-        *self = Self { progress: self.progress, ..Self::new(self.role) };
+        *self = Self { progress: self.progress, keeping: self.keeping, ..Self::new(self.role) };
+    }
+
+    pub(crate) fn set_keeping(&mut self, keeping: bool) {
+        self.keeping = keeping;
     }
 
     /// Takes from the front of `input` what the next item needs; all of it when that is not enough.
@@ -156,8 +163,12 @@ impl Receiver {
                 } else if self.assembly.is_none() && header.fin && config.delivery == Delivery::Messages {
                     check_size(0, header.len, &config.limits)?;
                     if input.len() as u64 >= header.len {
-                        let payload = take_payload(input, &header);
                         self.progress.messages += 1;
+                        if self.keeping && header.opcode == OpCode::Binary {
+                            let payload = take_copy(input, &header);
+                            return Ok(Some(Item::Message(Incoming::Binary(Cow::Owned(payload)))));
+                        }
+                        let payload = take_payload(input, &header);
                         return whole_message(kind_of(header.opcode), payload).map(Some);
                     }
                     self.begin_frame(&header, &config.limits)?;
@@ -236,11 +247,12 @@ impl Receiver {
             return Ok(Step::NeedInput);
         }
         let piece = take(input, usize::try_from(frame.left).unwrap_or(usize::MAX));
-        if let Some(key) = &mut frame.key {
-            *key = mask::apply(piece, *key);
-        }
         frame.left -= piece.len() as u64;
         let (opcode, fin, done) = (frame.opcode, frame.fin, frame.left == 0);
+        let mut key = frame.key;
+        if opcode.is_control() || config.delivery == Delivery::Chunks {
+            frame.key = key.map(|key| mask::apply(piece, key));
+        }
         if done {
             self.frame = None;
         }
@@ -270,7 +282,10 @@ impl Receiver {
             return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: piece, first, last })));
         }
         let bound = assembly.bound(fin, &config.limits);
-        assembly.push(piece, bound)?;
+        assembly.push(piece, &mut key, bound)?;
+        if let Some(frame) = &mut self.frame {
+            frame.key = key;
+        }
         if last && let Some(assembly) = self.assembly.take() {
             self.progress.messages += 1;
             return Ok(Step::Item(Item::Message(assembly.finish()?)));
@@ -302,6 +317,19 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
         mask::apply(payload, key);
     }
     payload
+}
+
+/// Splits off a payload that is there in full, and copies it as it is unmasked.
+fn take_copy(input: &mut &mut [u8], header: &FrameHeader) -> Vec<u8> {
+    let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
+    match header.mask {
+        None => payload.to_vec(),
+        Some(key) => {
+            let mut copy = Vec::new();
+            mask::append(&mut copy, payload, key);
+            copy
+        }
+    }
 }
 
 #[inline]

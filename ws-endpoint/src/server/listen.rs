@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,12 +13,13 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::Settings;
 use super::accept::{AcceptError, accept};
-use super::registry::{HandshakeGuard, Registry};
+use super::registry::{HandshakeGuard, OpenGuard, Registry};
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::run::{HandlerError, HandlerResult};
 use crate::runtime::Runtime;
 use crate::shared::Addresses;
-use crate::transport::Timer;
+use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
 /// How long accepting rests after an error such as too many open files.
@@ -137,23 +139,49 @@ async fn serve_one<R, H, F>(
     let Serving { settings, registry } = &*shared;
     // On the heap, so that an open connection does not carry the room its handshake took.
     let accepted = Box::pin(accept(settings, Some(&handshake), stream, R::timer(), addresses)).await;
-    let (socket, driver) = match accepted {
-        Ok(accepted) => accepted,
-        Err(error) => return log_rejection(&error, addresses),
-    };
-    let open = registry.enter(socket.sender(), handshake);
-
-    let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
-    let span = info_span!("websocket", id, peer);
-    // On the heap too: as part of this task it would take its room twice, before the first poll and from then on.
-    let result = Box::pin(driver.run(async move { handler(socket).await }.instrument(span))).await;
-    match result {
+    let Some(Opened { id, guard, running }) = open(registry, handshake, addresses, handler, accepted) else { return };
+    match running.await {
         Ok(()) => {}
         Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
         Err(error) => error!(id, "connection handler failed: {error}"),
     }
     // All has been said by the time the server counts it as gone.
-    drop(open);
+    drop(guard);
+}
+
+/// An open connection and its handler. They are on the heap, in a piece of their own: as part of the task they would take
+/// their room twice.
+struct Opened<F> {
+    id: u64,
+    guard: OpenGuard,
+    running: Pin<Box<F>>,
+}
+
+fn open<T, C, H, F>(
+    registry: &Arc<Registry>,
+    handshake: HandshakeGuard,
+    addresses: Addresses,
+    handler: Arc<H>,
+    accepted: Result<(WebSocket, Driver<T, C>), AcceptError>,
+) -> Option<Opened<impl Future<Output = Result<(), HandlerError>> + use<T, C, H, F>>>
+where
+    T: Transport + Unpin,
+    C: Timer + Unpin,
+    H: Fn(WebSocket) -> F,
+    F: Future<Output = HandlerResult>,
+{
+    let (socket, driver) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            log_rejection(&error, addresses);
+            return None;
+        }
+    };
+    let guard = registry.enter(socket.sender(), handshake);
+    let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
+    let span = info_span!("websocket", id, peer);
+    let running = Box::pin(driver.run(async move { handler(socket).await }.instrument(span)));
+    Some(Opened { id, guard, running })
 }
 
 fn log_rejection(error: &AcceptError, addresses: Addresses) {

@@ -180,6 +180,12 @@ impl Connection {
         }
     }
 
+    /// Whether the caller keeps the messages it gets. Long binary ones are then copied as they are unmasked, in one pass
+    /// over the bytes, and come owned; otherwise they are unmasked where they lie and borrowed.
+    pub fn set_keeping(&mut self, keeping: bool) {
+        self.receiver.set_keeping(keeping);
+    }
+
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
     pub fn receive_eof(&mut self, _now: Timestamp) -> Option<Event<'static>> {
         self.eof = true;

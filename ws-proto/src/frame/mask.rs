@@ -21,9 +21,15 @@ impl<F: FnMut() -> [u8; 4]> MaskKeys for F {
 #[inline]
 pub fn apply(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     // Blocks that the compiler turns into vector instructions; the key's period divides them.
-    let wide = u128::from_ne_bytes([key; 4].as_flattened().first_chunk().copied().unwrap_or_default());
     let narrow = u32::from_ne_bytes(key);
-    let (blocks, rest) = payload.as_chunks_mut::<16>();
+    let wide = u128::from_ne_bytes([key; 4].as_flattened().first_chunk().copied().unwrap_or_default());
+    let (blocks, rest) = payload.as_chunks_mut::<64>();
+    for block in blocks {
+        for word in block.as_chunks_mut::<4>().0 {
+            *word = (u32::from_ne_bytes(*word) ^ narrow).to_ne_bytes();
+        }
+    }
+    let (blocks, rest) = rest.as_chunks_mut::<16>();
     for block in blocks {
         *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
     }
@@ -37,18 +43,23 @@ pub fn apply(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     rotate(key, rest.len())
 }
 
-/// Appends `payload` to `out`, masked.
+/// How much is copied before it is masked.
+const BLOCK: usize = 2048;
+
+/// Appends `payload` to `out`, masked or unmasked, and returns the key for the byte that follows it.
 #[inline]
-pub fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+pub fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) -> [u8; 4] {
     out.reserve(payload.len());
-    // Block by block, so that the second pass finds the bytes in the nearest cache. The key's period divides a block.
-    for block in payload.chunks(4096) {
+    let start = out.len();
+    // Block by block, so that masking finds the bytes in the nearest cache. The key's period divides a block.
+    for block in payload.chunks(BLOCK) {
         let start = out.len();
         out.extend_from_slice(block);
         if let Some(copied) = out.get_mut(start..) {
             apply(copied, key);
         }
     }
+    rotate(key, out.len() - start)
 }
 
 /// The key as it stands `n` bytes further on.
