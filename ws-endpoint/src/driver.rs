@@ -23,7 +23,7 @@ const SCRATCH: usize = 128 << 10;
 const SLICES: usize = 32;
 
 /// How many reads one poll does before other tasks get their turn.
-const READS_PER_POLL: usize = 16;
+const READS_PER_POLL: usize = 4;
 
 thread_local! {
     /// The read buffer of this worker thread: connections do not own one.

@@ -27,6 +27,7 @@ mod error;
 mod exchange;
 mod head;
 mod logging;
+mod recycle;
 mod run;
 mod runtime;
 mod sender;

@@ -16,6 +16,7 @@ use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, S
 use crate::error::{Closed, Error};
 use crate::head::Head;
 use crate::logging::Elided;
+use crate::recycle;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::waiting::Waiters;
 
@@ -121,7 +122,7 @@ impl Shared {
     ) -> Arc<Self> {
         // Messages wait in `inbound`: what came just before a Close can still be answered.
         connection.set_putting_off(true);
-        connection.set_keeping(true);
+        connection.set_buffers(Some(recycle::take));
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let peer = addresses.peer.map(tracing::field::display);
@@ -316,7 +317,7 @@ impl State {
     pub(crate) fn on_event(&mut self, event: Event<'_>, id: u64, now: Timestamp) {
         match event {
             Event::Message(message) => {
-                let message = message.into_message();
+                let message = recycle::into_message(message);
                 debug!(id, "< {}", Elided(&message));
                 self.has_gap |= self.handle_dropped || self.unreceived() >= self.inbound_limit;
                 if !self.has_gap {

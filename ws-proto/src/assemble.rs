@@ -77,7 +77,13 @@ impl Assembly {
 
     /// Adds a piece of payload, unmasking it; `key` is the one for its first byte, and then for what follows. `bound` is how long the message can become, as far as the headers tell: space is
     /// taken as bytes arrive, never before, and never beyond it.
-    pub(crate) fn push(&mut self, piece: &mut [u8], key: &mut Option<[u8; 4]>, bound: usize) -> Result<(), Violation> {
+    pub(crate) fn push(
+        &mut self,
+        piece: &mut [u8],
+        key: &mut Option<[u8; 4]>,
+        bound: usize,
+        buffers: Option<Buffers>,
+    ) -> Result<(), Violation> {
         match &mut self.body {
             Body::Text(text) => {
                 *key = key.map(|key| mask::apply(piece, key));
@@ -89,7 +95,15 @@ impl Assembly {
                 text.push_str(body);
             }
             Body::Binary(bytes) => {
-                bytes.reserve_exact(room(bytes.len(), bytes.capacity(), piece.len(), self.declared, bound));
+                let grown = room(bytes.len(), bytes.capacity(), piece.len(), self.declared, bound);
+                match buffers {
+                    Some(buffers) if grown > 0 && bytes.len() + grown >= LONG => {
+                        let mut larger = buffers(bytes.len() + grown);
+                        larger.extend_from_slice(bytes);
+                        *bytes = larger;
+                    }
+                    _ => bytes.reserve_exact(grown),
+                }
                 match key {
                     None => bytes.extend_from_slice(piece),
                     Some(key) => *key = mask::append(bytes, piece, *key),
@@ -131,8 +145,11 @@ pub(crate) fn check_size(before: usize, len: u64, limits: &Limits) -> Result<usi
         .ok_or(Violation::MessageTooBig { limit })
 }
 
-/// From this much on, a message is taken to be as long as its headers say, mostly.
-const LONG: usize = 64 << 10;
+/// Gives an empty buffer with at least so much capacity.
+pub(crate) type Buffers = fn(usize) -> Vec<u8>;
+
+/// From this much on, a message is taken to be as long as its headers say, mostly, and its memory is worth using again.
+pub(crate) const LONG: usize = 64 << 10;
 
 /// How much to reserve for `more` bytes beyond `len`: room for twice what has arrived, up to `bound`; of a long message for
 /// sixteen times that, up to what was `declared`, so that it is hardly ever copied as it grows.
@@ -161,7 +178,7 @@ mod tests {
         let mut assembly = Assembly::new(MessageKind::Binary);
         assembly.begin_frame(1000, &limits).unwrap();
         for arrived in 1..=1000 {
-            assembly.push(&mut [7], &mut None, assembly.bound(true, &limits)).unwrap();
+            assembly.push(&mut [7], &mut None, assembly.bound(true, &limits), None).unwrap();
             let Body::Binary(bytes) = &assembly.body else { unreachable!() };
             assert!(bytes.capacity() <= (2 * arrived).min(1000), "{} for {arrived}", bytes.capacity());
         }

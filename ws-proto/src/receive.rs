@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::assemble::{Assembly, check_size};
+use crate::assemble::{Assembly, Buffers, LONG, check_size};
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::{Config, Delivery, Limits, Role};
 use crate::error::Violation;
@@ -27,8 +27,8 @@ pub(crate) enum Item<'i> {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     role: Role,
-    /// Whether who gets a message keeps it: then it is copied as it is unmasked.
-    keeping: bool,
+    /// Where the memory of long binary messages comes from, when who gets them keeps them.
+    buffers: Option<Buffers>,
     /// The beginning of a header whose end has not come.
     header: PartialHeader,
     /// The frame whose payload is coming in.
@@ -71,7 +71,7 @@ impl Receiver {
     pub(crate) fn new(role: Role) -> Self {
         Self {
             role,
-            keeping: false,
+            buffers: None,
             header: PartialHeader::default(),
             frame: None,
             control: Vec::new(),
@@ -96,11 +96,11 @@ impl Receiver {
 
     /// Lets go of everything held: nothing more will be received.
     pub(crate) fn release(&mut self) {
-        *self = Self { progress: self.progress, keeping: self.keeping, ..Self::new(self.role) };
+        *self = Self { progress: self.progress, buffers: self.buffers, ..Self::new(self.role) };
     }
 
-    pub(crate) fn set_keeping(&mut self, keeping: bool) {
-        self.keeping = keeping;
+    pub(crate) fn set_buffers(&mut self, buffers: Option<Buffers>) {
+        self.buffers = buffers;
     }
 
     /// Takes from the front of `input` what the next item needs; all of it when that is not enough.
@@ -164,8 +164,11 @@ impl Receiver {
                     check_size(0, header.len, &config.limits)?;
                     if input.len() as u64 >= header.len {
                         self.progress.messages += 1;
-                        if self.keeping && header.opcode == OpCode::Binary {
-                            let payload = take_copy(input, &header);
+                        if let Some(buffers) = self.buffers
+                            && header.opcode == OpCode::Binary
+                            && header.len >= LONG as u64
+                        {
+                            let payload = take_copy(input, &header, buffers);
                             return Ok(Some(Item::Message(Incoming::Binary(Cow::Owned(payload)))));
                         }
                         let payload = take_payload(input, &header);
@@ -282,7 +285,7 @@ impl Receiver {
             return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: piece, first, last })));
         }
         let bound = assembly.bound(fin, &config.limits);
-        assembly.push(piece, &mut key, bound)?;
+        assembly.push(piece, &mut key, bound, self.buffers)?;
         if let Some(frame) = &mut self.frame {
             frame.key = key;
         }
@@ -320,16 +323,16 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 }
 
 /// Splits off a payload that is there in full, and copies it as it is unmasked.
-fn take_copy(input: &mut &mut [u8], header: &FrameHeader) -> Vec<u8> {
+fn take_copy(input: &mut &mut [u8], header: &FrameHeader, buffers: Buffers) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
+    let mut copy = buffers(payload.len());
     match header.mask {
-        None => payload.to_vec(),
+        None => copy.extend_from_slice(payload),
         Some(key) => {
-            let mut copy = Vec::new();
             mask::append(&mut copy, payload, key);
-            copy
         }
     }
+    copy
 }
 
 #[inline]

@@ -5,6 +5,7 @@ mod deadlines;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
@@ -180,10 +181,14 @@ impl Connection {
         }
     }
 
-    /// Whether the caller keeps the messages it gets. Long binary ones are then copied as they are unmasked, in one pass
-    /// over the bytes, and come owned; otherwise they are unmasked where they lie and borrowed.
-    pub fn set_keeping(&mut self, keeping: bool) {
-        self.receiver.set_keeping(keeping);
+    /// For a caller that keeps messages: where the memory of long binary ones, of 64 KiB and more, comes from. They are
+    /// then copied as they are unmasked, in one pass, and come owned, in a buffer that `buffers` has made: empty, with at
+    /// least the capacity it was asked for. It may hand out the same memory again and again, which saves the system
+    /// clearing it each time.
+    ///
+    /// With `None`, as at first, what lies in the input as a whole is unmasked there and borrowed.
+    pub fn set_buffers(&mut self, buffers: Option<fn(usize) -> Vec<u8>>) {
+        self.receiver.set_buffers(buffers);
     }
 
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
