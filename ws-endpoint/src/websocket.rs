@@ -153,7 +153,7 @@ impl WebSocket {
     /// Closes the connection and waits for its end. See [`Sender::close`].
     ///
     /// Messages that still come in can be received afterwards, as many as the inbound queue holds; more are thrown
-    /// away. To receive while closing, use a [`Sender`] to close.
+    /// away, and receiving fails with [`Error::Skipped`] then. To receive while closing, use a [`Sender`] to close.
     ///
     /// # Errors
     ///
