@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
 
+use crate::recycle::{self, Keeper};
 use crate::shared::{Shared, State, set_waker};
 use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};
@@ -52,6 +53,7 @@ pub struct Driver<T, C> {
     needs_flush: bool,
     /// How the transport failed, and until when what has come can still be taken.
     broken: Option<(io::Error, Timestamp)>,
+    _keeper: Keeper,
 }
 
 /// What came of one step.
@@ -80,6 +82,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             is_shut_down: false,
             needs_flush: false,
             broken: None,
+            _keeper: Keeper::new(),
         }
     }
 
@@ -323,6 +326,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                     state.on_event(event, self.shared.info.id, now);
                 }
                 state.shrink();
+                recycle::tidy();
                 acted = true;
                 continue;
             }

@@ -1,29 +1,42 @@
 //! The memory of long messages, used again.
 //!
 //! An allocator gives memory of this size back to the system as soon as it is free, and the system clears it page by page
-//! when it is asked for again: for a message of 1 MiB that costs more than receiving it. So each thread keeps some.
+//! when it is asked for again: for a message of 1 MiB that costs more than receiving it. So some is kept, while there are
+//! connections, and until a while after it was last of use.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use ws_proto::{Bytes, Incoming, Message};
 
-/// The smallest buffer that is kept, and how much each thread keeps in all: as many messages of 1 MiB as may wait to be
-/// received.
+/// The smallest buffer that is kept, and how much all of them may take: as much as the messages of 1 MiB that may wait to
+/// be received.
 const SMALLEST: usize = 64 << 10;
 const MOST: usize = 16 << 20;
 
-thread_local! {
-    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { buffers: Vec::new(), size: 0 }) };
-}
+/// What has not been of use for so long is given back, at the next deadline of a connection, whichever.
+const UNUSED: Duration = Duration::from_secs(1);
 
-/// Empty buffers, and what they take together.
+static KEPT: Mutex<Kept> = Mutex::new(Kept { buffers: Vec::new(), size: 0, connections: 0, used: None });
+
+/// The buffers of this process.
 struct Kept {
+    /// All empty.
     buffers: Vec<Vec<u8>>,
+    /// What they take together.
     size: usize,
+    /// How many connections there are.
+    connections: usize,
+    /// When a buffer was last kept.
+    used: Option<Instant>,
 }
 
 impl Kept {
+    fn lock() -> MutexGuard<'static, Self> {
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A buffer that is large enough, and not much too large.
     fn take(&mut self, capacity: usize) -> Option<Vec<u8>> {
         let fits = |buffer: &Vec<u8>| (capacity..=capacity.saturating_mul(2)).contains(&buffer.capacity());
@@ -33,21 +46,57 @@ impl Kept {
     }
 
     fn put(&mut self, mut buffer: Vec<u8>) {
-        if self.size + buffer.capacity() <= MOST {
+        if self.connections > 0 && self.size + buffer.capacity() <= MOST {
             buffer.clear();
             self.size += buffer.capacity();
+            self.used = Some(Instant::now());
             self.buffers.push(buffer);
         }
+    }
+
+    fn clear(&mut self) {
+        self.buffers = Vec::new();
+        self.size = 0;
+    }
+}
+
+/// A connection, for as long as which memory is kept.
+#[derive(Debug)]
+pub(crate) struct Keeper(());
+
+impl Keeper {
+    pub(crate) fn new() -> Self {
+        Kept::lock().connections += 1;
+        Self(())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let mut kept = Kept::lock();
+        kept.connections -= 1;
+        if kept.connections == 0 {
+            kept.clear();
+        }
+    }
+}
+
+/// Gives back what has not been of use for a while.
+pub(crate) fn tidy() {
+    let mut kept = Kept::lock();
+    if kept.used.is_some_and(|used| used.elapsed() >= UNUSED) {
+        kept.used = None;
+        kept.clear();
     }
 }
 
 /// An empty buffer with at least this capacity, and at most twice it.
 pub(crate) fn take(capacity: usize) -> Vec<u8> {
-    let kept = KEPT.try_with(|kept| kept.borrow_mut().take(capacity)).ok().flatten();
+    let kept = Kept::lock().take(capacity);
     kept.unwrap_or_else(|| Vec::with_capacity(capacity))
 }
 
-/// The message on its own. A long one gives its memory back to the thread it is dropped on.
+/// The message on its own. A long one gives its memory back when it is dropped.
 pub(crate) fn into_message(incoming: Incoming<'_>) -> Message {
     match incoming {
         Incoming::Binary(Cow::Owned(bytes)) if bytes.capacity() >= SMALLEST => {
@@ -67,9 +116,7 @@ impl AsRef<[u8]> for Recycled {
 
 impl Drop for Recycled {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.0);
-        // When the thread is ending, it is freed like any other.
-        let _ = KEPT.try_with(|kept| kept.borrow_mut().put(buffer));
+        Kept::lock().put(std::mem::take(&mut self.0));
     }
 }
 
@@ -85,11 +132,17 @@ mod tests {
     }
 
     fn kept() -> (usize, usize) {
-        KEPT.with(|kept| (kept.borrow().buffers.len(), kept.borrow().size))
+        let kept = Kept::lock();
+        (kept.buffers.len(), kept.size)
     }
 
+    /// One test, because there is one store.
     #[test]
-    fn the_memory_of_a_long_message_is_used_again() {
+    fn the_memory_of_long_messages_is_used_again_while_there_are_connections() {
+        drop(long(100_000));
+        assert_eq!(kept(), (0, 0), "nobody is there to use it again");
+
+        let (first, second) = (Keeper::new(), Keeper::new());
         let message = long(100_000);
         assert_eq!(message, Message::from(vec![7; 100_000]));
         let address = message.as_bytes().as_ptr();
@@ -98,34 +151,35 @@ mod tests {
         assert_eq!(kept(), (0, 0), "somebody still has it");
         drop(clone);
         assert_eq!(kept(), (1, 100_000));
-        assert_eq!(long(70_000).as_bytes().as_ptr(), address);
-    }
+        let other = long(70_000);
+        assert_eq!(other.as_bytes().as_ptr(), address);
+        std::thread::spawn(|| drop(other)).join().unwrap();
+        assert_eq!(kept(), (1, 100_000));
 
-    #[test]
-    fn what_would_be_wasteful_is_not() {
         drop(long(1 << 20));
-        assert_eq!(kept(), (1, 1 << 20));
-        let short = long(100_000);
-        assert_eq!(kept(), (1, 1 << 20), "ten times too large");
+        let short = long(200_000);
+        assert_eq!(kept(), (2, 100_000 + (1 << 20)), "one is too small, one five times too large");
         drop(short);
-        assert_eq!(kept().0, 2);
         drop(into_message(Incoming::Binary(Cow::Owned(vec![7; 1000]))));
-        assert_eq!(kept().0, 2, "too short");
-    }
+        assert_eq!(kept().0, 3, "what is short is not kept");
 
-    #[test]
-    fn no_more_is_kept_than_a_few_mib() {
         let many: Vec<Message> = (0..20).map(|_| long(1 << 20)).collect();
         drop(many);
-        assert_eq!(kept(), (16, MOST));
-        drop(long(MOST + 1));
-        assert_eq!(kept(), (16, MOST));
-    }
+        assert!(kept().1 <= MOST && kept().1 > MOST - (1 << 20), "{:?}", kept());
 
-    #[test]
-    fn a_message_may_be_dropped_anywhere() {
-        let message = long(100_000);
-        std::thread::spawn(|| drop(message)).join().unwrap();
+        tidy();
+        assert!(kept().1 > 0, "it has just been of use");
+        Kept::lock().used = Instant::now().checked_sub(UNUSED);
+        tidy();
         assert_eq!(kept(), (0, 0));
+
+        let message = long(100_000);
+        drop(long(1 << 20));
+        drop(first);
+        assert_eq!(kept(), (1, 1 << 20));
+        drop(second);
+        assert_eq!(kept(), (0, 0));
+        drop(message);
+        assert_eq!(kept(), (0, 0), "it outlived the connections");
     }
 }
