@@ -53,6 +53,7 @@ pub struct Driver<T, C> {
     needs_flush: bool,
     /// How the transport failed, and until when what has come can still be taken.
     broken: Option<(io::Error, Timestamp)>,
+    /// While it lives, the memory of long messages is kept to be used again.
     _keeper: Keeper,
 }
 
@@ -92,7 +93,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 
     /// One round: do what was asked, write what is queued, read once, look at the time. `beside` is the waker of the
     /// task when the application is polled after this in the same task, and need not be woken. When another step
-    /// follows at once if this one makes progress, the time can wait for that.
+    /// follows at once if this one makes progress, the time can wait for that. `shared` is the driver's own, lent so that
+    /// not each round counts a reference.
     pub(crate) fn step(
         &mut self,
         shared: &Shared,

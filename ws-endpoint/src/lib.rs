@@ -19,6 +19,8 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
+//! | `head` | the opening handshake, kept as bytes |
+//! | `recycle` | the memory of long messages, used again |
 //! | `sync` | where locks come from |
 
 mod client;

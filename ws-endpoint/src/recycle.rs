@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ws_proto::{Bytes, Incoming, Message};
 
-/// The smallest buffer that is kept, and how much all of them may take: as much as the messages of 1 MiB that may wait to
+/// The smallest buffer that is kept, which is the smallest that [`take`] is asked for, and how much all of them may take: as much as the messages of 1 MiB that may wait to
 /// be received.
 const SMALLEST: usize = 64 << 10;
 const MOST: usize = 16 << 20;

@@ -104,10 +104,7 @@ impl Assembly {
                     }
                     _ => bytes.reserve_exact(grown),
                 }
-                match key {
-                    None => bytes.extend_from_slice(piece),
-                    Some(key) => *key = mask::append(bytes, piece, *key),
-                }
+                *key = mask::append_keyed(bytes, piece, *key);
             }
         }
         Ok(())

@@ -103,12 +103,7 @@ impl Outgoing {
         }
         self.append(FrameHeader::MAX_SIZE + payload.len(), FIRST_ROOM, |out| {
             codec::encode(header, out);
-            match header.mask {
-                Some(key) => {
-                    mask::append(out, payload, key);
-                }
-                None => out.extend_from_slice(payload),
-            }
+            mask::append_keyed(out, payload, header.mask);
         });
     }
 

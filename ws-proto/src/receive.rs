@@ -326,12 +326,7 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 fn take_copy(input: &mut &mut [u8], header: &FrameHeader, buffers: Buffers) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
     let mut copy = buffers(payload.len());
-    match header.mask {
-        None => copy.extend_from_slice(payload),
-        Some(key) => {
-            mask::append(&mut copy, payload, key);
-        }
-    }
+    mask::append_keyed(&mut copy, payload, header.mask);
     copy
 }
 

@@ -62,6 +62,18 @@ pub fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) -> [u8; 4] {
     rotate(key, out.len() - start)
 }
 
+/// Appends `payload` to `out` as [`append`] does, or as it is where there is no key; the key for what follows.
+#[inline]
+pub(crate) fn append_keyed(out: &mut Vec<u8>, payload: &[u8], key: Option<[u8; 4]>) -> Option<[u8; 4]> {
+    match key {
+        Some(key) => Some(append(out, payload, key)),
+        None => {
+            out.extend_from_slice(payload);
+            None
+        }
+    }
+}
+
 /// The key as it stands `n` bytes further on.
 #[inline]
 fn rotate(key: [u8; 4], n: usize) -> [u8; 4] {
