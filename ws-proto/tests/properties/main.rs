@@ -1,0 +1,19 @@
+//! What holds whatever is sent, received and waited for. Each property is tried on inputs that are generated anew each
+//! time; a failure prints the smallest input that fails, to be written down as a test of its own beside the others.
+//! (So nothing is kept in `proptest-regressions`.) `PROPTEST_CASES=100000` tries longer, `PROPTEST_RNG_SEED=1` repeats.
+//!
+//! - Decoding undoes encoding: headers, masks, messages by either role, fragmented or not, whole or in chunks.
+//! - However a stream is cut, good, damaged or noise: the same events, the same bytes out.
+//! - In which order and how often a connection is asked what it wants changes neither.
+//! - Time may stand still, jump, even run backwards: no panic, no deadline left in the past, no busy loop.
+//! - Two ends over a link that is slow, or dies: both end, and agree as far as they can; see `link::assert_agreement`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod decoding;
+mod link;
+mod made_up;
+mod polling;
+mod streams;
+mod time;
