@@ -2,6 +2,8 @@
 //! doubled. See `README.md` beside `Cargo.toml`.
 
 mod clock;
+#[path = "../../../ws-endpoint/tests/endpoint/sim/cut_off.rs"]
+mod cut_off;
 mod explore;
 mod link;
 mod peer;

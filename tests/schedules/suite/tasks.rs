@@ -9,6 +9,8 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 
+use crate::cut_off::cut_off;
+
 /// A task on a thread of its own. Let go of without a [`join`](Self::join), it still has to end.
 #[must_use]
 pub(crate) struct Running<R>(thread::JoinHandle<R>);
@@ -119,18 +121,5 @@ pub(crate) fn below(n: usize) -> usize {
 /// woken and would be polled again. `None` when that was before it was ready.
 pub(crate) async fn impatient<F: Future>(future: F) -> Option<F::Output> {
     let (polls, when_woken) = (below(4), below(2) == 0);
-    let mut future = pin!(future);
-    let mut polled = 0;
-    poll_fn(|cx| {
-        if polled >= polls {
-            return Poll::Ready(None);
-        }
-        polled += 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending if polled >= polls && !when_woken => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
+    cut_off(future, polls, when_woken).await
 }

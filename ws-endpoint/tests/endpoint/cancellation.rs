@@ -1,9 +1,8 @@
 //! Futures dropped at every point where they wait, under random schedules: nothing is lost, nothing comes twice, nothing
 //! comes out of order, and nobody is forgotten.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::poll_fn;
+use std::pin::Pin;
 
 use futures_util::{Sink, StreamExt, future};
 use ws_endpoint::{CloseCode, Config, Error, Message, SendError, Sender, WebSocket};
@@ -182,24 +181,6 @@ fn two_that_chat(seed: u64, buffered: bool) {
     });
     tasks.iter().for_each(|task| world.finish(task));
     assert_eq!(world.now(), secs(0), "nobody waited for a deadline");
-}
-
-/// Polls `future` `polls` times at most, and then drops it: at once, or when it is woken.
-async fn cut_off<F: Future>(future: F, polls: usize, when_woken: bool) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut polled = 0;
-    poll_fn(|cx| {
-        if polled >= polls {
-            return Poll::Ready(None);
-        }
-        polled += 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending if polled >= polls && !when_woken => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Endpoints in a world without sockets, threads and real time.
 
+mod cut_off;
 mod link;
 mod peer;
 mod rng;
@@ -7,6 +8,7 @@ mod runtime;
 mod setup;
 mod world;
 
+pub(crate) use self::cut_off::cut_off;
 pub(crate) use self::link::{LinkOptions, link};
 pub(crate) use self::peer::*;
 pub(crate) use self::rng::{Rng, seeds};

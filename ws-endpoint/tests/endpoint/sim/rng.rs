@@ -1,8 +1,8 @@
 //! Randomness that a seed decides.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
+
+use super::cut_off::cut_off;
 
 /// SplitMix64: small, and good enough to shuffle.
 #[derive(Debug)]
@@ -41,20 +41,7 @@ impl Rng {
             0 => (usize::MAX, false),
             _ => (self.below(4), self.one_in(2)),
         };
-        let mut future = pin!(future);
-        let mut polled = 0;
-        poll_fn(|cx| {
-            if polled >= polls {
-                return Poll::Ready(None);
-            }
-            polled += 1;
-            match future.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(Some(result)),
-                Poll::Pending if polled >= polls && !when_woken => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
+        cut_off(future, polls, when_woken).await
     }
 }
 
