@@ -19,6 +19,7 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
+//! | `outbound` | what can be sent: a message, part of one, one encoded for many |
 //! | `head` | the opening handshake, kept as bytes |
 //! | `recycle` | the memory of long messages, used again |
 //! | `sync` | where locks come from |
@@ -29,6 +30,7 @@ mod error;
 mod exchange;
 mod head;
 mod logging;
+mod outbound;
 mod recycle;
 mod run;
 mod runtime;
@@ -46,7 +48,7 @@ pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;
 pub use ws_proto::{
     ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Limits, Message, MessageKind, Outcome,
-    SendError, Timestamp, Violation,
+    Prepared, SendError, Timestamp, Violation,
 };
 
 pub use self::client::{Client, ConnectError, UrlError};

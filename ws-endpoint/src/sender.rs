@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, SendError};
+use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
 
 use crate::error::Error;
+use crate::outbound::{Fragment, Outbound};
 use crate::shared::{Shared, State, wake};
 use crate::waiting::Guard;
 
@@ -30,7 +31,7 @@ impl Sender {
     ///
     /// When the connection is closing or has ended, or between the fragments of another message.
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
-        self.send_when_room(message.into(), None)
+        self.send_when_room(message.into())
     }
 
     /// Queues the first or next fragment of a message (RFC 6455 §5.4), as [`send`](Self::send) does; `last` ends the
@@ -44,7 +45,7 @@ impl Sender {
         fragment: impl Into<Message>,
         last: bool,
     ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
-        self.send_when_room(fragment.into(), Some(last))
+        self.send_when_room(Fragment { part: fragment.into(), last })
     }
 
     /// Queues a message at once, whatever the high-water mark.
@@ -54,7 +55,27 @@ impl Sender {
     /// Hands the message back when the queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)), when the
     /// connection is closing or has ended, or between the fragments of another message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
-        self.shared.send(message.into(), None, true)
+        self.shared.send(message.into(), true)
+    }
+
+    /// Queues a message that was encoded once for many connections, otherwise as [`send`](Self::send) does.
+    ///
+    /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared<'a>(&'a self, prepared: &'a Prepared) -> impl Future<Output = Result<(), Error>> + Send + 'a {
+        self.send_when_room(prepared)
+    }
+
+    /// Queues a message that was encoded once for many connections at once, whatever the high-water mark.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError<()>> {
+        self.shared.send(prepared, true).map_err(|refused| refused.map(drop))
     }
 
     /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel).
@@ -141,21 +162,21 @@ impl Sender {
     }
 
     /// A send that is refused by the engine's own rules.
-    pub(crate) fn error_of(&self, error: SendError<Message>) -> Error {
+    pub(crate) fn error_of<M>(&self, error: SendError<M>) -> Error {
         match error {
             SendError::Closed(_) => self.shared.lock().closed_error(),
             other => other.into(),
         }
     }
 
-    async fn send_when_room(&self, message: Message, fragment: Option<bool>) -> Result<(), Error> {
-        let mut message = message;
+    async fn send_when_room<O: Outbound>(&self, outbound: O) -> Result<(), Error> {
+        let mut outbound = outbound;
         let mut waiting = None;
         loop {
-            match self.shared.send(message, fragment, false) {
+            match self.shared.send(outbound, false) {
                 Ok(()) => return Ok(()),
                 // Nothing has been queued. When another sender takes the room, the wait goes on.
-                Err(SendError::Full(refused)) => message = refused,
+                Err(SendError::Full(refused)) => outbound = refused,
                 Err(error) => return Err(self.error_of(error)),
             }
             let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));

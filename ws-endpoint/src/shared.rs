@@ -16,6 +16,7 @@ use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, S
 use crate::error::{Closed, Error};
 use crate::head::Head;
 use crate::logging::Elided;
+use crate::outbound::Outbound;
 use crate::recycle;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::waiting::Waiters;
@@ -164,25 +165,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message, or its next fragment, and tells the driver; from `high_water` on only if `urgent`.
-    pub(crate) fn send(
-        &self,
-        message: Message,
-        fragment: Option<bool>,
-        urgent: bool,
-    ) -> Result<(), SendError<Message>> {
+    /// Queues what is to be sent, and tells the driver; from `high_water` on only if `urgent`.
+    pub(crate) fn send<O: Outbound>(&self, outbound: O, urgent: bool) -> Result<(), SendError<O>> {
         let mut state = self.lock();
         if state.is_closing() {
-            return Err(SendError::Closed(message));
+            return Err(SendError::Closed(outbound));
         }
         if !urgent && state.connection.is_above_high_water() {
-            return Err(SendError::Full(message));
+            return Err(SendError::Full(outbound));
         }
-        debug!(id = self.info.id, "> {}", Elided(&message));
-        match fragment {
-            None => state.connection.send(message)?,
-            Some(last) => state.connection.send_fragment(message, last)?,
-        }
+        debug!(id = self.info.id, "> {}", Elided(outbound.message()));
+        outbound.queue(&mut state.connection)?;
         let waker = state.driver_waker();
         drop(state);
         wake(waker);

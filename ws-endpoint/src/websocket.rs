@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::{Request, Response};
-use ws_proto::{CloseCode, CloseFrame, Message, Outcome};
+use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared};
 
 use crate::error::Error;
 use crate::sender::Sender;
@@ -117,6 +117,15 @@ impl WebSocket {
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.sender.send(message)
+    }
+
+    /// Queues a message that was encoded once for many connections. See [`Sender::send_prepared`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_prepared`].
+    pub fn send_prepared<'a>(&'a self, prepared: &'a Prepared) -> impl Future<Output = Result<(), Error>> + Send + 'a {
+        self.sender.send_prepared(prepared)
     }
 
     /// Queues the first or next fragment of a message. See [`Sender::send_fragment`].

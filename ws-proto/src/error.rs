@@ -117,6 +117,15 @@ impl<M> SendError<M> {
             Self::Closed(message) | Self::Full(message) | Self::Unfinished(message) => message,
         }
     }
+
+    /// The same refusal of something else.
+    pub fn map<N>(self, into: impl FnOnce(M) -> N) -> SendError<N> {
+        match self {
+            Self::Closed(message) => SendError::Closed(into(message)),
+            Self::Full(message) => SendError::Full(into(message)),
+            Self::Unfinished(message) => SendError::Unfinished(into(message)),
+        }
+    }
 }
 
 impl<M> fmt::Display for SendError<M> {

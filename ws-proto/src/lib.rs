@@ -125,6 +125,7 @@
 //! | `state` | the closing handshake as a table |
 //! | `receive`, `assemble` | bytes to frames to messages, with every limit |
 //! | `send`, `outgoing` | messages to frames to a queue of bytes, a [`Buf`] |
+//! | [`Prepared`] | a message encoded once, for many connections |
 //! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
 //! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
 //! | [`handshake`] | the opening handshake, both roles |
@@ -155,6 +156,7 @@ mod event;
 mod keepalive;
 mod message;
 mod outgoing;
+mod prepared;
 mod receive;
 mod send;
 mod state;
@@ -173,4 +175,5 @@ pub use self::frame::mask::MaskKeys;
 pub use self::keepalive::PingId;
 pub use self::message::{Incoming, Message, MessageKind};
 pub use self::outgoing::Outgoing;
+pub use self::prepared::Prepared;
 pub use self::time::Timestamp;

@@ -107,6 +107,17 @@ impl Outgoing {
         });
     }
 
+    /// Appends a frame that is encoded already; a large one by reference.
+    #[inline]
+    pub(crate) fn push_frame(&mut self, frame: &Bytes) {
+        if frame.len() < REFERENCE_FROM {
+            return self.append(frame.len(), FIRST_ROOM, |out| out.extend_from_slice(frame));
+        }
+        fit(self.last());
+        self.count(frame.len());
+        self.segments.push_back(Segment::Shared(frame.clone()));
+    }
+
     /// Lets `write` add at most `size` bytes to the last segment, or to a new one with at least so much `room`.
     #[inline]
     fn append(&mut self, size: usize, room: usize, write: impl FnOnce(&mut Vec<u8>)) {

@@ -14,6 +14,7 @@ use crate::frame::mask::MaskKeys;
 use crate::frame::{FrameHeader, OpCode};
 use crate::message::{Message, MessageKind};
 use crate::outgoing::Outgoing;
+use crate::prepared::Prepared;
 
 /// The sending direction.
 pub(crate) struct Sender {
@@ -88,6 +89,24 @@ impl Sender {
         }
         self.queue_pongs(limits);
         self.push_copied(true, opcode_of(kind), payload);
+        Ok(())
+    }
+
+    /// Queues a message that is encoded already: as it is, unless it must be masked.
+    #[inline]
+    pub(crate) fn prepared(&mut self, prepared: &Prepared, limits: &Limits) -> Result<(), SendError<()>> {
+        if self.keys.is_some() {
+            let message = prepared.message();
+            return self.slice(message.kind(), message.as_bytes(), limits);
+        }
+        if self.unfinished.is_some() {
+            return Err(SendError::Unfinished(()));
+        }
+        if !self.has_room(prepared.message().len(), limits) {
+            return Err(SendError::Full(()));
+        }
+        self.queue_pongs(limits);
+        self.outgoing.push_frame(prepared.frame());
         Ok(())
     }
 
@@ -209,7 +228,7 @@ impl Pongs {
     }
 }
 
-fn opcode_of(kind: MessageKind) -> OpCode {
+pub(crate) fn opcode_of(kind: MessageKind) -> OpCode {
     match kind {
         MessageKind::Text => OpCode::Text,
         MessageKind::Binary => OpCode::Binary,

@@ -1,32 +1,54 @@
 //! Time as a parameter: the core never reads a clock.
 
+use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// A point in time: how long after an origin that the caller picks.
+/// A point in time: how long after an origin that the caller picks, in whole nanoseconds. The last one, 584 years after
+/// the origin, stands for all that come later.
 ///
 /// Every timestamp given to one [`Connection`](crate::Connection) must count from the same origin. Time that
 /// stands still or jumps ahead is fine; a timestamp earlier than the one before is treated like no progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(Duration);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(
+    /// One more than the nanoseconds, so that an optional one takes no more room.
+    NonZeroU64,
+);
 
 impl Timestamp {
     /// The origin itself.
-    pub const ZERO: Self = Self(Duration::ZERO);
+    pub const ZERO: Self = Self(NonZeroU64::MIN);
+
+    /// Later than any other.
+    pub(crate) const MAX: Self = Self(NonZeroU64::MAX);
 
     /// The point that lies `since_origin` after the origin.
     pub const fn new(since_origin: Duration) -> Self {
-        Self(since_origin)
+        let nanos = since_origin.as_nanos();
+        if nanos >= u64::MAX as u128 { Self::MAX } else { Self(NonZeroU64::MIN.saturating_add(nanos as u64)) }
     }
 
     /// How long after the origin this is.
     pub const fn since_origin(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.0.get() - 1)
     }
 
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn saturating_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.since_origin()).finish()
     }
 }
 
@@ -35,7 +57,8 @@ impl Add<Duration> for Timestamp {
 
     /// Saturates: a deadline too far ahead to be told is one that never comes.
     fn add(self, after: Duration) -> Self {
-        Self(self.0.saturating_add(after))
+        let nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
     }
 }
 
@@ -45,5 +68,26 @@ impl Sub for Timestamp {
     /// As [`saturating_since`](Self::saturating_since).
     fn sub(self, earlier: Self) -> Duration {
         self.saturating_since(earlier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_keeps_nanoseconds_and_saturates_at_both_ends() {
+        let at = |nanos| Timestamp::new(Duration::from_nanos(nanos));
+        assert_eq!(at(0), Timestamp::ZERO);
+        assert_eq!(at(1_000_000_007).since_origin(), Duration::new(1, 7));
+        assert_eq!(at(5) + Duration::from_nanos(3), at(8));
+        assert_eq!(at(8) - at(5), Duration::from_nanos(3));
+        assert_eq!(at(5) - at(8), Duration::ZERO);
+        assert!(at(u64::MAX - 2) < Timestamp::MAX);
+        for end in [at(u64::MAX - 1), at(u64::MAX), Timestamp::new(Duration::MAX), at(9) + Duration::MAX] {
+            assert_eq!(end, Timestamp::MAX);
+        }
+        assert_eq!(format!("{:?}", at(1_500_000_000)), "Timestamp(1.5s)");
+        assert_eq!(size_of::<Option<Timestamp>>(), 8);
     }
 }

@@ -1,7 +1,5 @@
 //! The deadlines a connection can wait for: a closed set, and the one that comes first.
 
-use core::time::Duration;
-
 use crate::time::Timestamp;
 
 /// What a deadline is for.
@@ -34,7 +32,7 @@ pub(crate) struct Timers {
 impl Timers {
     /// A deadline at the end of time is too far ahead to be told, and never comes.
     pub(crate) fn set(&mut self, timer: Timer, deadline: Option<Timestamp>) {
-        let deadline = deadline.filter(|&deadline| deadline < Timestamp::new(Duration::MAX));
+        let deadline = deadline.filter(|&deadline| deadline < Timestamp::MAX);
         if let Some(slot) = self.deadlines.get_mut(timer as usize) {
             *slot = deadline;
         }
@@ -64,6 +62,8 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use ws_proto::{Buf, Bytes, Config, Message, Role, SendError};
+use ws_proto::{Buf, Bytes, Config, Message, Prepared, Role, SendError};
 
 fn marks(high_water: usize, hard_cap: usize) -> Config {
     config(|config| {
@@ -50,15 +50,17 @@ fn all_ways_to_send_a_message_write_the_same_bytes() {
         // On both sides of where payloads begin to be kept by reference, and over a segment.
         for len in [0, 1, 125, 126, 4095, 4096, 4097, 65_535, 65_536, 70_000, 200_000] {
             let letters = letters(len);
-            let text: [&dyn Fn(&mut End); 3] = [
+            let text: [&dyn Fn(&mut End); 4] = [
                 &|end| end.connection.send(letters.as_str().into()).unwrap(),
                 &|end| end.connection.send_text(&letters).unwrap(),
                 &|end| end.connection.send_fragment(letters.as_str().into(), true).unwrap(),
+                &|end| end.connection.send_prepared(&letters.as_str().into()).unwrap(),
             ];
-            let binary: [&dyn Fn(&mut End); 3] = [
+            let binary: [&dyn Fn(&mut End); 4] = [
                 &|end| end.connection.send(letters.as_bytes().into()).unwrap(),
                 &|end| end.connection.send_binary(letters.as_bytes()).unwrap(),
                 &|end| end.connection.send_fragment(letters.as_bytes().into(), true).unwrap(),
+                &|end| end.connection.send_prepared(&letters.as_bytes().into()).unwrap(),
             ];
             for (first, ways) in [(TEXT, text), (BINARY, binary)] {
                 for send in ways {
@@ -68,6 +70,22 @@ fn all_ways_to_send_a_message_write_the_same_bytes() {
                     assert!(end.written == from(role, first, &letters), "{role:?}: {first:#x} of {len} bytes");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn servers_share_the_memory_of_a_long_prepared_message() {
+    for (message, shared) in
+        [(Message::from(vec![7; 5000]), true), (letters(5000).into(), true), ("short".into(), false)]
+    {
+        let prepared = Prepared::new(message.clone());
+        assert_eq!(prepared.message(), &message);
+        let payload = prepared.message().as_bytes().as_ptr_range();
+        for _ in 0..2 {
+            let mut end = End::new(Role::Server, &Config::default());
+            end.connection.send_prepared(&prepared).unwrap();
+            assert_eq!(end.connection.outgoing().chunk().as_ptr_range().end == payload.end, shared);
         }
     }
 }
@@ -106,6 +124,7 @@ fn between_fragments_control_frames_may_go_and_nothing_else() {
         assert_eq!(end.connection.send(text.clone()), Err(SendError::Unfinished(text)));
         assert_eq!(end.connection.send_text("whole"), Err(SendError::Unfinished(())));
         assert_eq!(end.connection.send_binary(b"whole"), Err(SendError::Unfinished(())));
+        assert_eq!(end.connection.send_prepared(&"whole".into()), Err(SendError::Unfinished(())));
         let other = Message::from(&b"other kind"[..]);
         for last in [false, true] {
             assert_eq!(end.connection.send_fragment(other.clone(), last), Err(SendError::Unfinished(other.clone())));
@@ -301,6 +320,7 @@ fn a_refused_message_comes_back_and_nothing_is_queued() {
         assert_eq!(end.connection.send(binary.clone()), Err(SendError::Full(binary.clone())));
         assert_eq!(end.connection.send_text(&letters(100)), Err(SendError::Full(())));
         assert_eq!(end.connection.send_binary(&[1; 100]), Err(SendError::Full(())));
+        assert_eq!(end.connection.send_prepared(&text.clone().into()), Err(SendError::Full(())));
         for last in [false, true] {
             let refused = end.connection.send_fragment(text.clone(), last);
             assert_eq!(refused.clone(), Err(SendError::Full(text.clone())));
@@ -402,6 +422,7 @@ fn nothing_is_sent_after_a_close_and_what_was_to_be_comes_back() {
             assert_eq!(end.connection.send(message.clone()), Err(SendError::Closed(message.clone())));
             assert_eq!(end.connection.send_text("late"), Err(SendError::Closed(())));
             assert_eq!(end.connection.send_binary(b"late"), Err(SendError::Closed(())));
+            assert_eq!(end.connection.send_prepared(&"late".into()), Err(SendError::Closed(())));
             assert_eq!(end.connection.send_fragment(message.clone(), true), Err(SendError::Closed(message)));
             assert_eq!(end.connection.ping(end.now), Err(SendError::Closed(())));
             end.settle();

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::{FutureExt, SinkExt, StreamExt, TryStreamExt, future, stream};
-use ws_endpoint::{Cause, CloseCode, Error, HandlerResult, Message, MessageKind, Transport};
+use ws_endpoint::{Cause, CloseCode, Error, HandlerResult, Message, MessageKind, Prepared, SendError, Transport};
 use ws_proto::Role;
 
 use crate::sim::*;
@@ -95,6 +95,36 @@ fn fragments_become_one_message() {
             [fragment(TEXT_BEGINS, "Hel"), fragment(CONTINUES, ""), fragment(LAST, "lo"), text("next")],
             "{setup:?}"
         );
+    }
+}
+
+#[test]
+fn a_prepared_message_goes_like_any_other_on_every_connection() {
+    let prepared = Prepared::new("to all");
+    for setup in setups() {
+        let world = World::new(1);
+        let prepared = prepared.clone();
+        let mut running = setup.config(|config| config.limits.high_water = 10).start(&world, |mut socket| async move {
+            for _ in 0..5 {
+                // Waits for room.
+                socket.send_prepared(&prepared).await?;
+            }
+            socket.sender().try_send_prepared(&prepared)?;
+            socket.send_fragment("Hel", false).await?;
+            assert!(matches!(socket.send_prepared(&prepared).await, Err(Error::Unfinished)));
+            assert_eq!(socket.sender().try_send_prepared(&prepared), Err(SendError::Unfinished(())));
+            socket.send_fragment("lo", true).await?;
+            while socket.recv().await?.is_some() {}
+            assert!(matches!(socket.send_prepared(&prepared).await, Err(Error::Closed(_))));
+            Ok(())
+        });
+        world.run();
+        let fragment = |first, payload: &str| Frame(first, payload.into());
+        let mut expected = vec![text("to all"); 6];
+        expected.extend([fragment(TEXT_BEGINS, "Hel"), fragment(LAST, "lo")]);
+        assert_eq!(running.peer.frames(), expected);
+        running.peer.send_close(1000, "");
+        world.run();
     }
 }
 

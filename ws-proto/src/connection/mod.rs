@@ -17,6 +17,7 @@ use crate::frame::mask::MaskKeys;
 use crate::keepalive::{Keepalive, PingId};
 use crate::message::{Message, MessageKind};
 use crate::outgoing::Outgoing;
+use crate::prepared::Prepared;
 use crate::receive::{Item, Progress, Receiver};
 use crate::send::Sender;
 use crate::state::{State, Step};
@@ -270,6 +271,19 @@ impl Connection {
     fn send_slice(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError<()>> {
         match self.state.sends() {
             true => self.sender.slice(kind, payload, &self.config.limits),
+            false => Err(SendError::Closed(())),
+        }
+    }
+
+    /// Queues a message that was encoded once for many connections. Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError<()>> {
+        match self.state.sends() {
+            true => self.sender.prepared(prepared, &self.config.limits),
             false => Err(SendError::Closed(())),
         }
     }

@@ -11,6 +11,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use ws_proto::{Config, Timestamp};
 
+/// The last there is: 584 years after the origin.
+const END_OF_TIME: Duration = Duration::from_nanos(u64::MAX - 1);
+
 /// What happens next, to an end whose clock does as it likes.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -94,7 +97,7 @@ impl Subject {
         let connection = &mut self.end.connection;
         match step {
             // The end of time is a test of its own.
-            Step::Passes(time) => self.end.now = (now + *time).min(Timestamp::new(Duration::MAX - secs(1))),
+            Step::Passes(time) => self.end.now = (now + *time).min(Timestamp::new(END_OF_TIME - secs(1))),
             Step::Back(time) => self.end.now = Timestamp::new(now.since_origin().saturating_sub(*time)),
             Step::Reads(n) => {
                 let (piece, left) = rest.split_at((*n).min(rest.len()));
@@ -194,12 +197,12 @@ pub(crate) fn at_the_end_of_time_nothing_loops() {
                 for bytes in [vec![], header_to(role, TEXT, 100), to(role, PING, "p"), to(role, CLOSE, "")] {
                     let mut end = end(role, &Config::default());
                     end.read(&bytes);
-                    end.now = Timestamp::new(Duration::MAX - before);
+                    end.now = Timestamp::new(END_OF_TIME - before);
                     for _ in 0..3 {
                         end.connection.handle_timeout(end.now);
                         assert!(end.deadline().is_none_or(|deadline| deadline > end.now), "{before:?}, {bytes:?}");
                         end.take(usize::MAX);
-                        end.now = Timestamp::new(Duration::MAX);
+                        end.now = Timestamp::new(END_OF_TIME);
                     }
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::{Job, Task};
-use ws_tokio::{Bytes, Client, Config, HandlerResult, Message, Sender, Server, WebSocket};
+use ws_tokio::{Bytes, Client, Config, HandlerResult, Message, Prepared, Sender, Server, WebSocket};
 
 fn main() -> io::Result<()> {
     host::run(async |job| match job.task {
@@ -70,11 +70,11 @@ async fn send(ws: WebSocket, message: Message) -> io::Result<()> {
 struct Subscribers(Arc<Mutex<Vec<Sender>>>);
 
 impl Subscribers {
-    /// The one place that knows how a message goes to many: once for each, its payload shared.
+    /// Encoded once, queued for each.
     fn publish(&self, payload: Bytes) {
-        let message = Message::from(payload);
+        let message = Prepared::new(payload);
         let mut senders = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        senders.retain(|sender| sender.try_send(message.clone()).is_ok());
+        senders.retain(|sender| sender.try_send_prepared(&message).is_ok());
     }
 }
 

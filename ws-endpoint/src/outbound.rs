@@ -1,0 +1,50 @@
+//! What a connection can be given to send.
+
+use ws_proto::{Connection, Message, Prepared, SendError};
+
+/// Something to send; handed back as it is when it is refused.
+pub(crate) trait Outbound: Sized {
+    /// What the log shows.
+    fn message(&self) -> &Message;
+
+    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>>;
+}
+
+impl Outbound for Message {
+    fn message(&self) -> &Message {
+        self
+    }
+
+    #[inline]
+    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
+        connection.send(self)
+    }
+}
+
+impl Outbound for &Prepared {
+    fn message(&self) -> &Message {
+        Prepared::message(self)
+    }
+
+    #[inline]
+    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
+        connection.send_prepared(self).map_err(|refused| refused.map(|()| self))
+    }
+}
+
+/// Part of a message (RFC 6455 §5.4).
+pub(crate) struct Fragment {
+    pub(crate) part: Message,
+    pub(crate) last: bool,
+}
+
+impl Outbound for Fragment {
+    fn message(&self) -> &Message {
+        &self.part
+    }
+
+    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
+        let last = self.last;
+        connection.send_fragment(self.part, last).map_err(|refused| refused.map(|part| Self { part, last }))
+    }
+}
