@@ -7,8 +7,11 @@ use bytes::{Buf, Bytes};
 
 use crate::frame::{FrameHeader, codec, mask};
 
-/// Payloads from this size on are kept by reference instead of being copied next to their header.
+/// Payloads from this size on are kept by reference instead of being copied next to their header,
 const REFERENCE_FROM: usize = 4 << 10;
+
+/// and frames that are shared with other connections from this size on: about what a reference takes itself.
+const SHARE_FROM: usize = 64;
 
 /// Copied bytes are gathered in segments of about this size,
 const SEGMENT: usize = 32 << 10;
@@ -26,10 +29,8 @@ const SLACK: usize = 64;
 /// referred to. The memory is released when it has been written.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    /// What comes first: copied bytes, and how many of them have been taken out. Between two writes of small messages
-    /// this is all there is.
-    front: Vec<u8>,
-    taken: usize,
+    /// What comes first. Between two writes of small messages this is all there is.
+    front: Segment,
     /// What comes behind it.
     segments: VecDeque<Segment>,
     len: usize,
@@ -42,6 +43,12 @@ pub struct Outgoing {
 enum Segment {
     Copied { bytes: Vec<u8>, taken: usize },
     Shared(Bytes),
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self::Copied { bytes: Vec::new(), taken: 0 }
+    }
 }
 
 impl Outgoing {
@@ -75,8 +82,7 @@ impl Outgoing {
 
     /// An empty queue owns no memory.
     fn release(&mut self) {
-        self.front = Vec::new();
-        self.taken = 0;
+        self.front = Segment::default();
         self.segments = VecDeque::new();
     }
 
@@ -87,9 +93,7 @@ impl Outgoing {
             return self.push_copied(header, &payload);
         }
         self.append(FrameHeader::MAX_SIZE, 0, |out| codec::encode(header, out));
-        fit(self.last());
-        self.count(payload.len());
-        self.segments.push_back(Segment::Shared(payload));
+        self.refer_to(payload);
     }
 
     /// Appends a frame, copying its payload, and masking the copy when the header holds a key.
@@ -107,15 +111,23 @@ impl Outgoing {
         });
     }
 
-    /// Appends a frame that is encoded already; a large one by reference.
+    /// Appends a frame that is encoded already; unless it is tiny, by reference.
     #[inline]
     pub(crate) fn push_frame(&mut self, frame: &Bytes) {
-        if frame.len() < REFERENCE_FROM {
+        if frame.len() < SHARE_FROM {
             return self.append(frame.len(), FIRST_ROOM, |out| out.extend_from_slice(frame));
         }
+        self.refer_to(frame.clone());
+    }
+
+    fn refer_to(&mut self, bytes: Bytes) {
+        let is_first = self.is_empty();
         fit(self.last());
-        self.count(frame.len());
-        self.segments.push_back(Segment::Shared(frame.clone()));
+        self.count(bytes.len());
+        match is_first {
+            true => self.front = Segment::Shared(bytes),
+            false => self.segments.push_back(Segment::Shared(bytes)),
+        }
     }
 
     /// Lets `write` add at most `size` bytes to the last segment, or to a new one with at least so much `room`.
@@ -140,10 +152,9 @@ impl Outgoing {
     /// The copied bytes that all which is queued ends with, if it does.
     #[inline]
     fn last(&mut self) -> Option<&mut Vec<u8>> {
-        match self.segments.back_mut() {
-            None => Some(&mut self.front),
-            Some(Segment::Copied { bytes, .. }) => Some(bytes),
-            Some(Segment::Shared(_)) => None,
+        match self.segments.back_mut().unwrap_or(&mut self.front) {
+            Segment::Copied { bytes, .. } => Some(bytes),
+            Segment::Shared(_) => None,
         }
     }
 
@@ -182,6 +193,14 @@ impl Segment {
         }
     }
 
+    #[cfg(test)]
+    fn capacity(&self) -> usize {
+        match self {
+            Self::Copied { bytes, .. } => bytes.capacity(),
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+
     fn skip(&mut self, n: usize) {
         match self {
             Self::Copied { taken, .. } => *taken += n,
@@ -196,7 +215,7 @@ impl Buf for Outgoing {
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.unread_front() {
+        match self.front.unread() {
             [] => self.segments.front().map_or(&[], Segment::unread),
             front => front,
         }
@@ -204,7 +223,7 @@ impl Buf for Outgoing {
 
     #[cfg(feature = "handshake")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        let front = Some(self.unread_front()).filter(|front| !front.is_empty());
+        let front = Some(self.front.unread()).filter(|front| !front.is_empty());
         let chunks = front.into_iter().chain(self.segments.iter().map(Segment::unread));
         slices.iter_mut().zip(chunks).map(|(slice, chunk)| *slice = std::io::IoSlice::new(chunk)).count()
     }
@@ -217,13 +236,12 @@ impl Buf for Outgoing {
         if self.len == 0 {
             return self.release();
         }
-        let front = self.unread_front().len().min(left);
-        self.taken += front;
-        left -= front;
-        if self.taken == self.front.len() && self.taken > 0 {
-            self.front = Vec::new();
-            self.taken = 0;
+        let front = self.front.unread().len();
+        if left < front {
+            return self.front.skip(left);
         }
+        left -= front;
+        self.front = Segment::default();
         while let Some(segment) = self.segments.front_mut() {
             let here = segment.unread().len();
             if left < here {
@@ -233,13 +251,6 @@ impl Buf for Outgoing {
             left -= here;
             self.segments.pop_front();
         }
-    }
-}
-
-impl Outgoing {
-    #[inline]
-    fn unread_front(&self) -> &[u8] {
-        self.front.get(self.taken..).unwrap_or_default()
     }
 }
 
