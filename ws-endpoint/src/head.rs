@@ -1,4 +1,4 @@
-//! Heads of requests and responses, kept small.
+//! The heads of the opening handshake, kept small.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -6,39 +6,53 @@ use std::sync::OnceLock;
 use http::{Request, Response};
 use ws_proto::handshake::head::{parse_request, parse_response};
 
-/// The head of a request or a response, as it went over the wire. Parsed it would take ten times the room, so that is
+/// A request and the response to it, as they went over the wire. Parsed they would take ten times the room, so that is
 /// done when somebody asks; most never do.
-pub(crate) struct Head<T> {
+pub(crate) struct Heads {
+    /// One behind the other.
     bytes: Box<[u8]>,
-    parsed: OnceLock<Box<T>>,
+    /// Where the response begins.
+    response_at: usize,
+    parsed: OnceLock<Box<Parsed>>,
 }
 
-impl<T> Head<T> {
-    /// One that was parsed before, and can be again.
-    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { bytes: bytes.into(), parsed: OnceLock::new() }
+struct Parsed {
+    request: Request<()>,
+    response: Response<()>,
+}
+
+impl Heads {
+    /// Heads that were parsed before, and can be again.
+    pub(crate) fn from_bytes(request: &[u8], response: &[u8]) -> Self {
+        Self { bytes: [request, response].concat().into(), response_at: request.len(), parsed: OnceLock::new() }
     }
 
-    /// One that stays parsed.
-    pub(crate) fn parsed(head: T) -> Self {
-        Self { bytes: Box::default(), parsed: OnceLock::from(Box::new(head)) }
+    /// Heads that stay parsed.
+    pub(crate) fn parsed(request: Request<()>, response: Response<()>) -> Self {
+        Self { bytes: Box::default(), response_at: 0, parsed: OnceLock::from(Box::new(Parsed { request, response })) }
+    }
+
+    pub(crate) fn request(&self) -> &Request<()> {
+        &self.get().request
+    }
+
+    pub(crate) fn response(&self) -> &Response<()> {
+        &self.get().response
+    }
+
+    fn get(&self) -> &Parsed {
+        self.parsed.get_or_init(|| {
+            let (request, response) = self.bytes.split_at_checked(self.response_at).unwrap_or_default();
+            Box::new(Parsed {
+                request: parse_request(request).ok().flatten().unwrap_or_default(),
+                response: parse_response(response).ok().flatten().unwrap_or_default(),
+            })
+        })
     }
 }
 
-impl Head<Request<()>> {
-    pub(crate) fn get(&self) -> &Request<()> {
-        self.parsed.get_or_init(|| Box::new(parse_request(&self.bytes).ok().flatten().unwrap_or_default()))
-    }
-}
-
-impl Head<Response<()>> {
-    pub(crate) fn get(&self) -> &Response<()> {
-        self.parsed.get_or_init(|| Box::new(parse_response(&self.bytes).ok().flatten().unwrap_or_default()))
-    }
-}
-
-impl<T> fmt::Debug for Head<T> {
+impl fmt::Debug for Heads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Head({} bytes)", self.bytes.len())
+        write!(f, "Heads({} bytes)", self.bytes.len())
     }
 }

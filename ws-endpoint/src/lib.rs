@@ -15,7 +15,7 @@
 //! | `websocket`, `sender` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines |
 //! | `run` | a handler beside its driver, in one task |
-//! | `shared`, `waiting` | what handles and driver share, under one lock; who waits for what |
+//! | `shared`, `waiting`, `pings` | what handles and driver share, under one lock; who waits for what |
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
@@ -31,6 +31,7 @@ mod exchange;
 mod head;
 mod logging;
 mod outbound;
+mod pings;
 mod recycle;
 mod run;
 mod runtime;

@@ -106,8 +106,8 @@ impl Sender {
         let mut ping = None;
         let mut waiting = Guard::new(&self.shared);
         poll_fn(move |cx| {
-            let token = ping.get_or_insert_with(|| PingGuard::new(&self.shared)).token;
-            waiting.poll(cx, |state| match state.ping_answer(token) {
+            let key = ping.get_or_insert_with(|| PingGuard::new(&self.shared)).key;
+            waiting.poll(cx, |state| match state.pings.answer(key) {
                 Some(took) => Some(Ok(took)),
                 None => state.is_closing().then(|| Err(state.closed_error())),
             })
@@ -188,23 +188,23 @@ impl Sender {
 /// A ping that is waited for; dropped, it no longer is.
 struct PingGuard<'a> {
     shared: &'a Shared,
-    token: u64,
+    key: u64,
 }
 
 impl<'a> PingGuard<'a> {
     fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
-        let token = state.request_ping();
+        let key = state.pings.request();
         let waker = state.driver_waker();
         drop(state);
         wake(waker);
-        Self { shared, token }
+        Self { shared, key }
     }
 }
 
 impl Drop for PingGuard<'_> {
     fn drop(&mut self) {
-        self.shared.lock().forget_ping(self.token);
+        self.shared.lock().pings.forget(self.key);
     }
 }
 

@@ -7,16 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
-use std::time::Duration;
 
-use http::{Request, Response};
 use tracing::{debug, info};
-use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, PingId, SendError, Timestamp};
+use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
 
 use crate::error::{Closed, Error};
-use crate::head::Head;
+use crate::head::Heads;
 use crate::logging::Elided;
 use crate::outbound::Outbound;
+use crate::pings::Pings;
 use crate::recycle;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::waiting::Waiters;
@@ -41,8 +40,7 @@ pub(crate) struct Info {
 /// What was said in the opening handshake.
 #[derive(Debug)]
 pub(crate) struct Opening {
-    pub(crate) request: Head<Request<()>>,
-    pub(crate) response: Head<Response<()>>,
+    pub(crate) heads: Heads,
     /// What both sides agreed on.
     pub(crate) subprotocol: Option<Box<str>>,
 }
@@ -88,28 +86,13 @@ pub(crate) struct State {
     pub(crate) paused: bool,
     /// Who runs the driver looks at it after this: there is no need to wake it.
     pub(crate) driver_follows: bool,
-    pings: Vec<PingWait>,
-    next_ping: u64,
+    pub(crate) pings: Pings,
     pub(crate) receiver: Option<Waker>,
     /// How many wait for nothing but the end, on the application's side.
     pub(crate) await_end: usize,
     pub(crate) driver: Option<Waker>,
     /// Who waits for anything else: room, a flush, a pong, the end.
     pub(crate) waiters: Waiters,
-}
-
-/// A ping that somebody waits for.
-#[derive(Debug)]
-struct PingWait {
-    token: u64,
-    ping: PingState,
-}
-
-#[derive(Debug)]
-enum PingState {
-    Requested,
-    Sent { id: PingId, at: Timestamp },
-    Answered(Duration),
 }
 
 impl Shared {
@@ -149,8 +132,7 @@ impl Shared {
                 handle_dropped: false,
                 paused: false,
                 driver_follows: false,
-                pings: Vec::new(),
-                next_ping: 0,
+                pings: Pings::default(),
                 receiver: None,
                 await_end: 0,
                 driver: None,
@@ -322,7 +304,7 @@ impl State {
             Event::Pong(pong) => {
                 debug!(id, "< pong [{} bytes]", pong.payload.len());
                 if let Some((answered, _)) = pong.answers {
-                    self.on_pong(answered, now);
+                    self.news |= self.pings.on_pong(answered, now);
                 }
             }
             Event::Closed(outcome) => self.on_closed(outcome, None, id),
@@ -369,54 +351,14 @@ impl State {
         self.news = true;
     }
 
-    // ---- pings ----
-
-    pub(crate) fn request_ping(&mut self) -> u64 {
-        self.next_ping += 1;
-        self.pings.push(PingWait { token: self.next_ping, ping: PingState::Requested });
-        self.next_ping
-    }
-
-    pub(crate) fn forget_ping(&mut self, token: u64) {
-        self.pings.retain(|wait| wait.token != token);
-    }
-
-    /// The round-trip time of a ping that has been answered.
-    pub(crate) fn ping_answer(&self, token: u64) -> Option<Duration> {
-        self.pings.iter().find(|wait| wait.token == token).and_then(|wait| match wait.ping {
-            PingState::Answered(took) => Some(took),
-            _ => None,
-        })
+    /// Whether a ping waits for room that there is now.
+    pub(crate) fn has_ping_to_send(&self) -> bool {
+        self.pings.has_requests() && !self.connection.is_above_high_water() && self.connection.is_open()
     }
 
     /// Sends the pings that have been asked for, as far as there is room.
     pub(crate) fn send_pings(&mut self, now: Timestamp) {
-        for wait in &mut self.pings {
-            if let PingState::Requested = wait.ping
-                && let Ok(id) = self.connection.ping(now)
-            {
-                wait.ping = PingState::Sent { id, at: now };
-            }
-        }
-    }
-
-    /// Whether a ping waits for room that there is now.
-    pub(crate) fn has_ping_to_send(&self) -> bool {
-        !self.connection.is_above_high_water()
-            && self.connection.is_open()
-            && self.pings.iter().any(|wait| matches!(wait.ping, PingState::Requested))
-    }
-
-    /// A pong answers its ping and all before it, whoever sent them.
-    fn on_pong(&mut self, answered: PingId, now: Timestamp) {
-        for wait in &mut self.pings {
-            if let PingState::Sent { id, at } = wait.ping
-                && id <= answered
-            {
-                wait.ping = PingState::Answered(now - at);
-                self.news = true;
-            }
-        }
+        self.pings.send(&mut self.connection, now);
     }
 }
 

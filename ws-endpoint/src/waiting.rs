@@ -1,40 +1,42 @@
 //! Who waits for something other than a message: room, a flush, a pong, the end.
 
-use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::shared::{Shared, State};
 
-/// The tasks that wait, each under a key, so that who gives up is forgotten.
+/// The tasks that wait, each under a key, so that who gives up is forgotten. Takes no memory while there are none.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    next_key: u64,
-    waiting: Vec<(u64, Waker)>,
+    #[expect(clippy::box_collection, reason = "a vector would take three words of every idle connection")]
+    waiting: Option<Box<Vec<(u64, Waker)>>>,
+}
+
+/// A key that no other has in this process: who waits keeps its own while it is registered nowhere.
+pub(crate) fn new_key() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Waiters {
     fn set(&mut self, key: u64, waker: &Waker) {
-        match self.waiting.iter_mut().find(|(other, _)| *other == key) {
+        let all = self.waiting.get_or_insert_default();
+        match all.iter_mut().find(|(other, _)| *other == key) {
             Some((_, waiting)) => waiting.clone_from(waker),
-            None => self.waiting.push((key, waker.clone())),
+            None => all.push((key, waker.clone())),
         }
     }
 
     fn remove(&mut self, key: u64) {
-        self.waiting.retain(|(other, _)| *other != key);
-        if self.waiting.is_empty() {
-            self.waiting = Vec::new();
+        if let Some(all) = &mut self.waiting {
+            all.retain(|(other, _)| *other != key);
         }
-    }
-
-    fn new_key(&mut self) -> u64 {
-        self.next_key += 1;
-        self.next_key
+        self.waiting.take_if(|all| all.is_empty());
     }
 
     /// All of them; whoever still has to wait comes back.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        mem::take(&mut self.waiting).into_iter().map(|(_, waker)| waker)
+        self.waiting.take().into_iter().flat_map(|all| *all).map(|(_, waker)| waker)
     }
 }
 
@@ -57,7 +59,7 @@ impl Waiting {
             self.leave(&mut state);
             return Poll::Ready(result);
         }
-        let key = *self.key.get_or_insert_with(|| state.waiters.new_key());
+        let key = *self.key.get_or_insert_with(new_key);
         state.waiters.set(key, cx.waker());
         Poll::Pending
     }

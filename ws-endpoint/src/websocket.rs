@@ -196,12 +196,12 @@ impl WebSocket {
 
     /// The request that opened the connection.
     pub fn request(&self) -> &Request<()> {
-        self.sender.shared.info.opening.request.get()
+        self.sender.shared.info.opening.heads.request()
     }
 
     /// The response that accepted it.
     pub fn response(&self) -> &Response<()> {
-        self.sender.shared.info.opening.response.get()
+        self.sender.shared.info.opening.heads.response()
     }
 
     /// The subprotocol that both sides agreed on, if any (RFC 6455 §1.9).

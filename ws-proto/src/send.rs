@@ -23,7 +23,8 @@ pub(crate) struct Sender {
     outgoing: Outgoing,
     /// The kind of the fragmented message that is being sent.
     unfinished: Option<MessageKind>,
-    pongs: Pongs,
+    /// Only while there are any.
+    pongs: Option<Box<Pongs>>,
 }
 
 /// Pongs on their way. Those not yet in the outgoing queue can still be replaced.
@@ -36,7 +37,7 @@ struct Pongs {
 
 impl Sender {
     pub(crate) fn new(keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
-        Self { keys, outgoing: Outgoing::default(), unfinished: None, pongs: Pongs::default() }
+        Self { keys, outgoing: Outgoing::default(), unfinished: None, pongs: None }
     }
 
     pub(crate) fn outgoing(&self) -> &Outgoing {
@@ -50,17 +51,14 @@ impl Sender {
     /// How many bytes wait to be written, pongs that can still be replaced included.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
-        if self.pongs.waiting.is_empty() {
-            return self.outgoing.len();
-        }
         let overhead = 2 + if self.keys.is_some() { 4 } else { 0 };
-        let pongs: usize = self.pongs.waiting.iter().map(|payload| payload.len() + overhead).sum();
+        let pongs = self.pongs.as_ref().map_or(0, |pongs| pongs.waiting.iter().map(|pong| pong.len() + overhead).sum());
         self.outgoing.len() + pongs
     }
 
     /// Whether nothing is queued or waiting to be.
     pub(crate) fn is_idle(&self) -> bool {
-        self.outgoing.is_empty() && self.pongs.waiting.is_empty()
+        self.outgoing.is_empty() && self.pongs.as_ref().is_none_or(|pongs| pongs.waiting.is_empty())
     }
 
     /// Queues a whole message.
@@ -144,7 +142,7 @@ impl Sender {
 
     /// Answers a ping. Past the limit the newest pong replaces the last one that waits.
     pub(crate) fn pong(&mut self, payload: &[u8], limits: &Limits) {
-        let pongs = &mut self.pongs;
+        let pongs = self.pongs.get_or_insert_default();
         pongs.forget_written(self.outgoing.written());
         if pongs.waiting.len() + pongs.queued.len() >= limits.pending_pongs.max(2) {
             pongs.waiting.pop_back();
@@ -156,30 +154,30 @@ impl Sender {
     /// left, for the newest.
     #[inline]
     pub(crate) fn queue_pongs(&mut self, limits: &Limits) {
-        if !self.pongs.waiting.is_empty() || (self.outgoing.is_empty() && !self.pongs.queued.is_empty()) {
+        if self.pongs.is_some() {
             self.queue_waiting_pongs(limits);
         }
     }
 
     fn queue_waiting_pongs(&mut self, limits: &Limits) {
-        self.pongs.forget_written(self.outgoing.written());
+        let Some(mut pongs) = self.pongs.take() else { return };
+        pongs.forget_written(self.outgoing.written());
         let limit = limits.pending_pongs.max(2);
-        while self.outgoing.is_empty() || self.pongs.queued.len() + 1 < limit {
-            let Some(payload) = self.pongs.waiting.pop_front() else { break };
+        while self.outgoing.is_empty() || pongs.queued.len() + 1 < limit {
+            let Some(payload) = pongs.waiting.pop_front() else { break };
             self.push_copied(true, OpCode::Pong, &payload);
-            self.pongs.queued.push_back(self.outgoing.queued());
+            pongs.queued.push_back(self.outgoing.queued());
         }
-        if self.pongs.waiting.is_empty() {
-            self.pongs.waiting = VecDeque::new();
+        if !(pongs.waiting.is_empty() && pongs.queued.is_empty()) {
+            self.pongs = Some(pongs);
         }
     }
 
     /// Queues a Close frame behind all that waits. Nothing may be queued after it.
     pub(crate) fn close(&mut self, frame: &CloseFrame) {
-        while let Some(payload) = self.pongs.waiting.pop_front() {
+        for payload in self.pongs.take().into_iter().flat_map(|pongs| pongs.waiting) {
             self.push_copied(true, OpCode::Pong, &payload);
         }
-        self.pongs = Pongs::default();
         self.unfinished = None;
         let mut body = Vec::new();
         if !frame.is_empty() {
@@ -192,7 +190,7 @@ impl Sender {
     /// Throws away all that waits.
     pub(crate) fn release(&mut self) {
         self.outgoing.clear();
-        self.pongs = Pongs::default();
+        self.pongs = None;
     }
 
     /// Below the high-water mark there is room for anything; above it, for what stays below the cap.
@@ -221,9 +219,6 @@ impl Pongs {
     fn forget_written(&mut self, written: u64) {
         while self.queued.front().is_some_and(|&end| end <= written) {
             self.queued.pop_front();
-        }
-        if self.queued.is_empty() {
-            self.queued = VecDeque::new();
         }
     }
 }

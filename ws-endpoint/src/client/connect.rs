@@ -19,7 +19,7 @@ use super::Client;
 use super::url::UrlError;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
-use crate::head::Head;
+use crate::head::Heads;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
 use crate::shared::{Addresses, Opening, Shared};
@@ -158,8 +158,7 @@ async fn open<T: Transport, C: Timer>(
     received.drain(..established.consumed);
     let connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
     let opening = Opening {
-        request: Head::parsed(handshake.into_request()),
-        response: Head::parsed(established.response),
+        heads: Heads::parsed(handshake.into_request(), established.response),
         subprotocol: established.subprotocol.map(Into::into),
     };
     let shared = Shared::new(connection, inbound, opening, None, addresses);

@@ -23,7 +23,7 @@ use super::Settings;
 use super::registry::HandshakeGuard;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
-use crate::head::Head;
+use crate::head::Heads;
 use crate::sender::Sender;
 use crate::shared::{Addresses, Opening, Shared};
 use crate::transport::{Timer, Transport};
@@ -208,11 +208,7 @@ async fn open<T: Transport, C: Timer>(
     let Exchange { transport, timer, received, .. } = exchange;
     let connection = Connection::server(Arc::clone(&settings.config), timer.now());
     let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|name| name.to_str().ok());
-    let opening = Opening {
-        request: Head::from_bytes(head),
-        response: Head::from_bytes(bytes),
-        subprotocol: subprotocol.map(Into::into),
-    };
+    let opening = Opening { heads: Heads::from_bytes(&head, &bytes), subprotocol: subprotocol.map(Into::into) };
     let shared = Shared::new(connection, settings.inbound, opening, Some(request.uri().path()), addresses);
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
     Ok((socket, Driver::new(transport, timer, shared, received)))

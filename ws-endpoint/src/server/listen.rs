@@ -6,20 +6,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::Settings;
 use super::accept::{AcceptError, accept};
 use super::registry::{HandshakeGuard, OpenGuard, Registry};
-use crate::driver::Driver;
 use crate::error::Error;
 use crate::run::{HandlerError, HandlerResult};
 use crate::runtime::Runtime;
 use crate::shared::Addresses;
-use crate::transport::{Timer, Transport};
+use crate::transport::Timer;
 use crate::websocket::WebSocket;
 
 /// How long accepting rests after an error such as too many open files.
@@ -110,7 +110,8 @@ impl<R: Runtime> Listening<R> {
                     let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
                     // Counted from here on, not from when its task first runs.
                     let handshake = registry.begin_handshake();
-                    R::spawn(serve_one::<R, H, F>(shared, handler, handshake, stream, addresses));
+                    let opening = open::<R, H, F>(shared, handler, handshake, stream, addresses);
+                    R::spawn(Connection::Opening { handshake: Box::pin(opening) });
                 }
                 Some(Err(error)) => {
                     warn!("accepting a connection failed: {error}");
@@ -124,53 +125,48 @@ impl<R: Runtime> Listening<R> {
     }
 }
 
-/// A connection's whole life.
-async fn serve_one<R, H, F>(
+pin_project! {
+    /// A connection's whole life. Written out, as what it is made of is: an `async fn` would have room for what it runs
+    /// twice. The handshake is on the heap: an open connection does not carry the room it took.
+    #[project = ConnectionProjection]
+    enum Connection<H, F> {
+        Opening { handshake: Pin<Box<H>> },
+        Open { #[pin] open: F },
+    }
+}
+
+impl<H: Future<Output = Option<F>>, F: Future<Output = ()>> Future for Connection<H, F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let opened = match self.as_mut().project() {
+                ConnectionProjection::Open { open } => return open.poll(cx),
+                ConnectionProjection::Opening { handshake } => ready!(handshake.as_mut().poll(cx)),
+            };
+            match opened {
+                Some(open) => self.set(Self::Open { open }),
+                None => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// Does the handshake; what is to be run when it went well.
+async fn open<R, H, F>(
     shared: Arc<Serving>,
     handler: Arc<H>,
     handshake: HandshakeGuard,
     stream: R::Stream,
     addresses: Addresses,
-) where
+) -> Option<Opened<impl Future<Output = Result<(), HandlerError>>>>
+where
     R: Runtime,
     H: Fn(WebSocket) -> F,
     F: Future<Output = HandlerResult>,
 {
     let Serving { settings, registry } = &*shared;
-    // On the heap, so that an open connection does not carry the room its handshake took.
-    let accepted = Box::pin(accept(settings, Some(&handshake), stream, R::timer(), addresses)).await;
-    let Some(Opened { id, guard, running }) = open(registry, handshake, addresses, handler, accepted) else { return };
-    match running.await {
-        Ok(()) => {}
-        Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
-        Err(error) => error!(id, "connection handler failed: {error}"),
-    }
-    // All has been said by the time the server counts it as gone.
-    drop(guard);
-}
-
-/// An open connection and its handler. They are on the heap, in a piece of their own: as part of the task they would take
-/// their room twice.
-struct Opened<F> {
-    id: u64,
-    guard: OpenGuard,
-    running: Pin<Box<F>>,
-}
-
-fn open<T, C, H, F>(
-    registry: &Arc<Registry>,
-    handshake: HandshakeGuard,
-    addresses: Addresses,
-    handler: Arc<H>,
-    accepted: Result<(WebSocket, Driver<T, C>), AcceptError>,
-) -> Option<Opened<impl Future<Output = Result<(), HandlerError>> + use<T, C, H, F>>>
-where
-    T: Transport + Unpin,
-    C: Timer + Unpin,
-    H: Fn(WebSocket) -> F,
-    F: Future<Output = HandlerResult>,
-{
-    let (socket, driver) = match accepted {
+    let (socket, driver) = match accept(settings, Some(&handshake), stream, R::timer(), addresses).await {
         Ok(accepted) => accepted,
         Err(error) => {
             log_rejection(&error, addresses);
@@ -180,8 +176,60 @@ where
     let guard = registry.enter(socket.sender(), handshake);
     let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
     let span = info_span!("websocket", id, peer);
-    let running = Box::pin(driver.run(async move { handler(socket).await }.instrument(span)));
-    Some(Opened { id, guard, running })
+    let handler = Handler::Ready { handler, socket: Some(socket) };
+    Some(Opened { running: driver.run(handler.instrument(span)), guard })
+}
+
+pin_project! {
+    /// An open connection, its handler, and that the server counts them.
+    struct Opened<F> {
+        #[pin]
+        running: F,
+        guard: OpenGuard,
+    }
+}
+
+impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
+    type Output = ();
+
+    /// All has been said by the time the server counts it as gone.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let id = this.guard.id();
+        match ready!(this.running.poll(cx)) {
+            Ok(()) => {}
+            Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
+            Err(error) => error!(id, "connection handler failed: {error}"),
+        }
+        Poll::Ready(())
+    }
+}
+
+pin_project! {
+    /// A handler, called when it is first polled: within its span, and where its panics are caught.
+    #[project = HandlerProjection]
+    enum Handler<H, F> {
+        Ready { handler: Arc<H>, socket: Option<WebSocket> },
+        Running { #[pin] running: F },
+    }
+}
+
+impl<H: Fn(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handler<H, F> {
+    type Output = HandlerResult;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
+        loop {
+            let running = match self.as_mut().project() {
+                HandlerProjection::Running { running } => return running.poll(cx),
+                HandlerProjection::Ready { handler, socket } => match socket.take() {
+                    Some(socket) => handler(socket),
+                    // It panicked when it was called.
+                    None => return Poll::Ready(Ok(())),
+                },
+            };
+            self.set(Self::Running { running });
+        }
+    }
 }
 
 fn log_rejection(error: &AcceptError, addresses: Addresses) {

@@ -166,6 +166,13 @@ pub(crate) struct OpenGuard {
     id: u64,
 }
 
+impl OpenGuard {
+    /// Which connection it is.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
 impl Drop for OpenGuard {
     fn drop(&mut self) {
         let mut gone = None;

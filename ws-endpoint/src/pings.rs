@@ -1,0 +1,86 @@
+//! The pings that somebody waits for.
+
+use std::time::Duration;
+
+use ws_proto::{Connection, PingId, Timestamp};
+
+use crate::waiting::new_key;
+
+/// Each under a key, so that who gives up is forgotten. Takes no memory while there are none.
+#[derive(Debug, Default)]
+pub(crate) struct Pings {
+    #[expect(clippy::box_collection, reason = "a vector would take three words of every idle connection")]
+    waits: Option<Box<Vec<Wait>>>,
+}
+
+#[derive(Debug)]
+struct Wait {
+    key: u64,
+    ping: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Requested,
+    Sent { id: PingId, at: Timestamp },
+    Answered(Duration),
+}
+
+impl Pings {
+    /// Asks for a ping; its key.
+    pub(crate) fn request(&mut self) -> u64 {
+        let key = new_key();
+        self.waits.get_or_insert_default().push(Wait { key, ping: State::Requested });
+        key
+    }
+
+    pub(crate) fn forget(&mut self, key: u64) {
+        if let Some(waits) = &mut self.waits {
+            waits.retain(|wait| wait.key != key);
+        }
+        self.waits.take_if(|waits| waits.is_empty());
+    }
+
+    /// The round-trip time of a ping that has been answered.
+    pub(crate) fn answer(&self, key: u64) -> Option<Duration> {
+        self.iter().find(|wait| wait.key == key).and_then(|wait| match wait.ping {
+            State::Answered(took) => Some(took),
+            _ => None,
+        })
+    }
+
+    /// Whether one has been asked for and not been sent.
+    pub(crate) fn has_requests(&self) -> bool {
+        self.iter().any(|wait| matches!(wait.ping, State::Requested))
+    }
+
+    /// Sends those that have been asked for, as far as there is room.
+    #[inline]
+    pub(crate) fn send(&mut self, connection: &mut Connection, now: Timestamp) {
+        for wait in self.waits.iter_mut().flat_map(|waits| waits.iter_mut()) {
+            if let State::Requested = wait.ping
+                && let Ok(id) = connection.ping(now)
+            {
+                wait.ping = State::Sent { id, at: now };
+            }
+        }
+    }
+
+    /// A pong answers its ping and all before it, whoever sent them; whether somebody waited for one of those.
+    pub(crate) fn on_pong(&mut self, answered: PingId, now: Timestamp) -> bool {
+        let mut found = false;
+        for wait in self.waits.iter_mut().flat_map(|waits| waits.iter_mut()) {
+            if let State::Sent { id, at } = wait.ping
+                && id <= answered
+            {
+                wait.ping = State::Answered(now - at);
+                found = true;
+            }
+        }
+        found
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Wait> {
+        self.waits.iter().flat_map(|waits| waits.iter())
+    }
+}
