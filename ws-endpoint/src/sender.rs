@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
@@ -169,19 +169,26 @@ impl Sender {
         }
     }
 
-    async fn send_when_room<O: Outbound>(&self, outbound: O) -> Result<(), Error> {
-        let mut outbound = outbound;
+    /// Written out: an `async fn` would have room for what it sends twice.
+    fn send_when_room<'a, O: Outbound + Send + 'a>(
+        &'a self,
+        outbound: O,
+    ) -> impl Future<Output = Result<(), Error>> + Send + 'a {
+        let mut unsent = Some(outbound);
         let mut waiting = None;
-        loop {
-            match self.shared.send(outbound, false) {
-                Ok(()) => return Ok(()),
-                // Nothing has been queued. When another sender takes the room, the wait goes on.
-                Err(SendError::Full(refused)) => outbound = refused,
-                Err(error) => return Err(self.error_of(error)),
+        poll_fn(move |cx| {
+            while let Some(outbound) = unsent.take() {
+                match self.shared.send(outbound, false) {
+                    Ok(()) => break,
+                    // Nothing has been queued. When another sender takes the room, the wait goes on.
+                    Err(SendError::Full(refused)) => unsent = Some(refused),
+                    Err(error) => return Poll::Ready(Err(self.error_of(error))),
+                }
+                let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
+                ready!(waiting.poll(cx, |state| state.has_room().then_some(())));
             }
-            let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
-            poll_fn(|cx| waiting.poll(cx, |state| state.has_room().then_some(()))).await;
-        }
+            Poll::Ready(Ok(()))
+        })
     }
 }
 
