@@ -392,11 +392,13 @@ fn wake_whom_it_concerns(mut state: MutexGuard<'_, State>, beside: Option<&Waker
     let waiters = state.take_waiters();
     drop(state);
     let mut is_beside = false;
-    for waker in receiver.into_iter().chain(waiters) {
-        match beside {
-            Some(beside) if beside.will_wake(&waker) => is_beside = true,
-            _ => waker.wake(),
-        }
+    let mut wake = |waker: Waker| match beside {
+        Some(beside) if beside.will_wake(&waker) => is_beside = true,
+        _ => waker.wake(),
+    };
+    receiver.map(&mut wake);
+    if let Some(waiters) = waiters {
+        waiters.into_iter().for_each(wake);
     }
     is_beside
 }

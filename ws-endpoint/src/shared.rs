@@ -143,6 +143,7 @@ impl Shared {
 
     /// The lock. A panic while it was held cannot have left anything half done that matters: only the engine's own
     /// code runs under it, and a transport's.
+    #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,7 +177,7 @@ impl Shared {
         let waker = state.driver_waker();
         drop(state);
         wake(waker);
-        wake(waiters);
+        wake(waiters.into_iter().flatten());
     }
 
     /// Asks for the end of the connection without another word, and of its handler.
@@ -197,6 +198,7 @@ impl State {
     }
 
     /// Whether nothing can be sent any more.
+    #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         self.is_broken || self.closed.is_some() || self.close_request.is_some() || !self.connection.is_open()
     }
@@ -233,14 +235,15 @@ impl State {
     }
 
     /// The driver's waker, when the driver must be told of what has changed.
+    #[inline]
     pub(crate) fn driver_waker(&mut self) -> Option<Waker> {
         if self.driver_follows { None } else { self.driver.take() }
     }
 
-    /// Those who have something to find now.
-    pub(crate) fn take_waiters(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        let news = mem::take(&mut self.news);
-        news.then(|| self.waiters.take()).into_iter().flatten()
+    /// Those who have something to find now, if any.
+    #[inline]
+    pub(crate) fn take_waiters(&mut self) -> Option<impl IntoIterator<Item = Waker> + use<>> {
+        if mem::take(&mut self.news) { self.waiters.take() } else { None }
     }
 
     /// Whether all that was ever queued has been written.

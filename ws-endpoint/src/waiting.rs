@@ -34,9 +34,9 @@ impl Waiters {
         self.waiting.take_if(|all| all.is_empty());
     }
 
-    /// All of them; whoever still has to wait comes back.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        self.waiting.take().into_iter().flat_map(|all| *all).map(|(_, waker)| waker)
+    /// All of them, if any; whoever still has to wait comes back.
+    pub(crate) fn take(&mut self) -> Option<impl IntoIterator<Item = Waker> + use<>> {
+        self.waiting.take().map(|all| all.into_iter().map(|(_, waker)| waker))
     }
 }
 

@@ -214,6 +214,7 @@ impl Connection {
     }
 
     /// Whether the peer has closed or is at fault, and our answer waits for [`conclude`](Self::conclude).
+    #[inline]
     pub fn is_ending(&self) -> bool {
         self.state == State::Ending
     }
@@ -334,6 +335,7 @@ impl Connection {
     }
 
     /// What is to be written; take out what the transport took with [`Buf::advance`](bytes::Buf::advance).
+    #[inline]
     pub fn outgoing(&mut self) -> &mut Outgoing {
         if self.state.sends() {
             self.sender.queue_pongs(&self.config.limits);
@@ -373,6 +375,7 @@ impl Connection {
     }
 
     /// Whether messages can be sent: our Close frame has not been, and the transport is there.
+    #[inline]
     pub fn is_open(&self) -> bool {
         self.state.sends()
     }
@@ -383,11 +386,13 @@ impl Connection {
     }
 
     /// How many bytes wait to be written.
+    #[inline]
     pub fn queued(&self) -> usize {
         self.sender.waiting()
     }
 
     /// Whether [`Limits::high_water`](crate::Limits::high_water) is reached, and senders should wait.
+    #[inline]
     pub fn is_above_high_water(&self) -> bool {
         self.queued() >= self.config.limits.high_water
     }
