@@ -13,6 +13,9 @@ use crate::frame::codec::{First, decode_checked};
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::message::{Incoming, MessageKind};
 
+/// Payloads from this size on are copied as they are unmasked, for who keeps them: one pass over them, not two.
+const COPIED_FROM: u64 = 4 << 10;
+
 /// What one step of receiving found.
 #[derive(Debug)]
 pub(crate) enum Item<'i> {
@@ -166,7 +169,7 @@ impl Receiver {
                         self.progress.messages += 1;
                         if let Some(buffers) = self.buffers
                             && header.opcode == OpCode::Binary
-                            && header.len >= LONG as u64
+                            && header.len >= COPIED_FROM
                         {
                             let payload = take_copy(input, &header, buffers);
                             return Ok(Some(Item::Message(Incoming::Binary(Cow::Owned(payload)))));
@@ -325,7 +328,7 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 /// Splits off a payload that is there in full, and copies it as it is unmasked.
 fn take_copy(input: &mut &mut [u8], header: &FrameHeader, buffers: Buffers) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
-    let mut copy = buffers(payload.len());
+    let mut copy = if payload.len() < LONG { Vec::with_capacity(payload.len()) } else { buffers(payload.len()) };
     mask::append_keyed(&mut copy, payload, header.mask);
     copy
 }

@@ -93,13 +93,17 @@ fn in_fragments_too() {
 }
 
 #[test]
-fn short_messages_and_text_are_as_ever() {
+fn only_long_ones_ask_for_memory_and_those_below_4_kib_and_text_are_borrowed() {
     for role in ROLES {
         let mut input = to(role, BINARY, letters(LONG - 1));
-        input.extend(to(role, TEXT, letters(LONG)));
-        input.extend(to(role, BINARY, ""));
-        let expected = [(letters(LONG - 1), false), (letters(LONG), false), (vec![], false)];
-        assert_eq!(receive(role, &input, input.len()), (expected.to_vec(), vec![]));
+        let mut expected = vec![(letters(LONG - 1), true)];
+        for (first, len, owned) in
+            [(BINARY, 4096, true), (BINARY, 4095, false), (TEXT, LONG, false), (BINARY, 0, false)]
+        {
+            input.extend(to(role, first, letters(len)));
+            expected.push((letters(len), owned));
+        }
+        assert!(receive(role, &input, input.len()) == (expected.clone(), vec![]));
         for size in [1, 1009] {
             let (messages, asked) = receive(role, &input, size);
             assert!(messages.iter().map(|(bytes, _)| bytes).eq(expected.iter().map(|(bytes, _)| bytes)));

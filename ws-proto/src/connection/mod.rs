@@ -182,10 +182,9 @@ impl Connection {
         }
     }
 
-    /// For a caller that keeps messages: where the memory of long binary ones, of 64 KiB and more, comes from. They are
-    /// then copied as they are unmasked, in one pass, and come owned, in a buffer that `buffers` has made: empty, with at
-    /// least the capacity it was asked for. It may hand out the same memory again and again, which saves the system
-    /// clearing it each time.
+    /// For a caller that keeps messages: binary ones of 4 KiB and more are copied as they are unmasked, in one pass, and
+    /// come owned. The memory of long ones, of 64 KiB and more, is made by `buffers`: empty, with at least the capacity
+    /// it was asked for. It may hand out the same memory again and again, which saves the system clearing it each time.
     ///
     /// With `None`, as at first, what lies in the input as a whole is unmasked there and borrowed.
     pub fn set_buffers(&mut self, buffers: Option<fn(usize) -> Vec<u8>>) {
