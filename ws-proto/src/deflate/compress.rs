@@ -253,6 +253,9 @@ fn common(a: &[u8], b: &[u8], limit: usize) -> usize {
 
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compressor").field("window", &self.window).field("held", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("Compressor")
+            .field("window", &self.window)
+            .field("held", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }

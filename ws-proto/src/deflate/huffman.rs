@@ -69,10 +69,12 @@ fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
 
     let mut counts = match n {
         0 => return lengths,
-        1 => [0, 1].into_iter().chain([0; MAX_BITS - 1]).enumerate().fold([0; MAX_BITS + 1], |mut counts, (i, count)| {
-            put(&mut counts, i, count);
-            counts
-        }),
+        1 => {
+            [0, 1].into_iter().chain([0; MAX_BITS - 1]).enumerate().fold([0; MAX_BITS + 1], |mut counts, (i, count)| {
+                put(&mut counts, i, count);
+                counts
+            })
+        }
         _ => depths::<N>(used, limit),
     };
     let mut length = limit;
@@ -129,7 +131,8 @@ fn depths<const N: usize>(used: &[u64], limit: usize) -> [u32; MAX_BITS + 1] {
 
     // Codes that were cut short take the place of others: those become longer until all have room again.
     let room = 1_usize << limit;
-    let mut taken: usize = counts.iter().enumerate().skip(1).map(|(i, &count)| (count as usize) << (limit.saturating_sub(i))).sum();
+    let mut taken: usize =
+        counts.iter().enumerate().skip(1).map(|(i, &count)| (count as usize) << (limit.saturating_sub(i))).sum();
     while taken > room {
         let Some(shorter) = (1..limit).rev().find(|&i| at(&counts, i) > 0) else { break };
         for (length, change) in [(limit, -1), (shorter, -1), (shorter + 1, 2)] {

@@ -68,8 +68,8 @@ impl Inflater {
     }
 
     /// Takes bytes from the front of `input` and appends what they stand for to `out`, until the input is used up or
-    /// `room` bytes, at least one, have been appended. It may be a few more, 4 KiB at most; and then some of `input` is
-    /// always left.
+    /// `room` bytes, at least one, have been appended. It may be more by 1.5 KiB at most; unless the input is used
+    /// up, some of it is left.
     ///
     /// What `out` holds already is what the data may look back on.
     ///
@@ -154,8 +154,7 @@ impl Inflater {
             State::Counts => {
                 let Some(bits) = self.peek(input, 14) else { return Ok(false) };
                 self.skip(14);
-                let sizes =
-                    Sizes { literals: (bits & 31) as usize + 257, distances: (bits >> 5 & 31) as usize + 1 };
+                let sizes = Sizes { literals: (bits & 31) as usize + 257, distances: (bits >> 5 & 31) as usize + 1 };
                 if sizes.literals > 286 || sizes.distances > 30 {
                     return Err(Corrupt);
                 }
