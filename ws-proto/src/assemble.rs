@@ -64,13 +64,20 @@ impl Assembly {
         !mem::replace(&mut self.handed_out, true)
     }
 
+    pub(crate) fn is_compressed(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.inflated.is_some();
+        #[cfg(not(feature = "deflate"))]
+        return false;
+    }
+
     /// A frame of `len` bytes begins.
     ///
     /// # Errors
     ///
     /// When the message goes over a limit with it (RFC 6455 §10.4).
     pub(crate) fn begin_frame(&mut self, len: u64, limits: &Limits) -> Result<(), Violation> {
-        self.declared = check_size(self.declared, len, limits)?;
+        self.declared = check_size(self.declared, len, self.is_compressed(), limits)?;
         self.fragments = self.fragments.saturating_add(1);
         match limits.fragments {
             Some(limit) if self.fragments > limit.max(1) => Err(Violation::TooManyFragments { limit }),
@@ -162,10 +169,6 @@ impl Assembly {
         Self { inflated: Some(0), ..Self::new(kind) }
     }
 
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.inflated.is_some()
-    }
-
     /// So much more has been inflated.
     ///
     /// # Errors
@@ -224,17 +227,19 @@ impl From<Corrupt> for Violation {
 /// Checks a frame of `len` bytes against both size limits, when its message has `before` bytes already; the message's
 /// size with it.
 #[inline]
-pub(crate) fn check_size(before: usize, len: u64, limits: &Limits) -> Result<usize, Violation> {
+pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &Limits) -> Result<usize, Violation> {
     if let Some(limit) = limits.frame
         && len > limit as u64
     {
         return Err(Violation::FrameTooBig { limit });
     }
     let limit = limits.message.unwrap_or(usize::MAX);
+    // What cannot be compressed is longer by the headers of its blocks.
+    let most = if is_compressed { limit.saturating_add(limit / 16 + 64) } else { limit };
     usize::try_from(len)
         .ok()
         .and_then(|len| before.checked_add(len))
-        .filter(|&size| size <= limit)
+        .filter(|&size| size <= most)
         .ok_or(Violation::MessageTooBig { limit })
 }
 

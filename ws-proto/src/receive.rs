@@ -188,7 +188,7 @@ impl Receiver {
                     && header.rsv == 0
                     && config.delivery == Delivery::Messages
                 {
-                    check_size(0, header.len, &config.limits)?;
+                    check_size(0, header.len, false, &config.limits)?;
                     if input.len() as u64 >= header.len {
                         self.progress.messages += 1;
                         if let Some(buffers) = self.buffers

@@ -265,9 +265,12 @@ fn limits_hold_exactly() {
             over.read(header_to(role, TEXT | RSV1, data.len() as u64));
             over.assert_violated(1009, Violation::FrameTooBig { limit: data.len() - 1 });
 
-            // What is declared and not even there counts too.
+            // What is declared and not even there counts too, but for the headers of blocks.
             let mut over = end(role, &limited(1000, 2000), WIDE);
-            over.read(header_to(role, TEXT | RSV1, 1001));
+            over.read(header_to(role, TEXT | RSV1, 1000 + 1000 / 16 + 64));
+            over.assert_open();
+            let mut over = end(role, &limited(1000, 2000), WIDE);
+            over.read(header_to(role, TEXT | RSV1, 1000 + 1000 / 16 + 64 + 1));
             over.assert_violated(1009, Violation::MessageTooBig { limit: 1000 });
         }
     }

@@ -50,13 +50,33 @@ fn a_server_answers_what_can_be_met() {
     let s = "permessage-deflate; server_max_window_bits=";
     for (offer, expected, windows, takeovers) in [
         // Browsers.
-        ("permessage-deflate; client_max_window_bits", format!("{s}12; client_max_window_bits=12"), [12, 12], [true; 2]),
+        (
+            "permessage-deflate; client_max_window_bits",
+            format!("{s}12; client_max_window_bits=12"),
+            [12, 12],
+            [true; 2],
+        ),
         // Whose client cannot make its window smaller.
         ("permessage-deflate", format!("{s}12"), [12, 15], [true; 2]),
-        ("permessage-deflate; client_max_window_bits=15", format!("{s}12; client_max_window_bits=12"), [12, 12], [true; 2]),
-        ("permessage-deflate; client_max_window_bits=10", format!("{s}12; client_max_window_bits=10"), [12, 10], [true; 2]),
+        (
+            "permessage-deflate; client_max_window_bits=15",
+            format!("{s}12; client_max_window_bits=12"),
+            [12, 12],
+            [true; 2],
+        ),
+        (
+            "permessage-deflate; client_max_window_bits=10",
+            format!("{s}12; client_max_window_bits=10"),
+            [12, 10],
+            [true; 2],
+        ),
         // What zlib calls 8 is 9.
-        ("permessage-deflate; client_max_window_bits=8", format!("{s}12; client_max_window_bits=9"), [12, 9], [true; 2]),
+        (
+            "permessage-deflate; client_max_window_bits=8",
+            format!("{s}12; client_max_window_bits=9"),
+            [12, 9],
+            [true; 2],
+        ),
         ("permessage-deflate; server_max_window_bits=15", format!("{s}12"), [12, 15], [true; 2]),
         ("permessage-deflate; server_max_window_bits=9", format!("{s}9"), [9, 15], [true; 2]),
         // H14: our compressor truly uses a window of 8 bits.
@@ -84,7 +104,12 @@ fn a_server_answers_what_can_be_met() {
         ),
         // Quoted values.
         ("permessage-deflate; server_max_window_bits=\"10\"", format!("{s}10"), [10, 15], [true; 2]),
-        ("permessage-deflate; client_max_window_bits=\"1\\1\"", format!("{s}12; client_max_window_bits=11"), [12, 11], [true; 2]),
+        (
+            "permessage-deflate; client_max_window_bits=\"1\\1\"",
+            format!("{s}12; client_max_window_bits=11"),
+            [12, 11],
+            [true; 2],
+        ),
     ] {
         assert_eq!(answer(&Deflate::server(), offer), Some((expected, windows, takeovers)), "{offer}");
     }
@@ -100,7 +125,8 @@ fn a_server_answers_as_it_was_set() {
     assert_eq!(answer(&wide, "permessage-deflate; server_max_window_bits=15"), told);
 
     let alone = server(|deflate| (deflate.send_context_takeover, deflate.receive_context_takeover) = (false, false));
-    let expected = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12";
+    let expected =
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12";
     assert_eq!(answer(&alone, "permessage-deflate"), Some((expected.into(), [12, 15], [false, false])));
 
     // What cannot be set is as if the nearest were.
@@ -147,7 +173,8 @@ fn h13_a_malformed_offer_is_declined_and_the_next_is_tried() {
         let malformed = format!("permessage-deflate; {params}");
         assert_eq!(answer(&Deflate::server(), &malformed), None, "{params}");
         let expected = Some(("permessage-deflate; server_max_window_bits=9".into(), [9, 15], [true; 2]));
-        let offers = format!("{malformed}, other; x=1, permessage-deflate; server_max_window_bits=9, permessage-deflate");
+        let offers =
+            format!("{malformed}, other; x=1, permessage-deflate; server_max_window_bits=9, permessage-deflate");
         assert_eq!(answer(&Deflate::server(), &offers), expected, "{params}");
     }
 }
@@ -212,7 +239,10 @@ fn k4_an_invalid_answer_is_an_error_that_says_why() {
         error(&client_, "permessage-deflate; server_no_context_takeover; server_no_context_takeover"),
         InvalidAnswer::Duplicate("server_no_context_takeover".into())
     );
-    assert_eq!(error(&client_, "permessage-deflate, permessage-deflate"), InvalidAnswer::Twice("permessage-deflate".into()));
+    assert_eq!(
+        error(&client_, "permessage-deflate, permessage-deflate"),
+        InvalidAnswer::Twice("permessage-deflate".into())
+    );
     assert_eq!(error(&client_, "permessage-deflate, other"), InvalidAnswer::NotOffered("other".into()));
     assert_eq!(error(&client_, "other"), InvalidAnswer::NotOffered("other".into()));
 
