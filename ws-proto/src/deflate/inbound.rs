@@ -70,7 +70,9 @@ impl Inbound {
         }
         let len = self.window.len();
         if self.window.capacity() - len < more {
-            self.window.reserve_exact(more.max(most.min(2 * len).saturating_sub(len)));
+            // Twofold growth while it is small; then all there may be, so that little is copied beside it.
+            let grown = if 2 * len > size / 4 { most } else { 2 * len };
+            self.window.reserve_exact(more.max(grown.saturating_sub(len)));
         }
         len
     }
