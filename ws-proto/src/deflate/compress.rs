@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::blocks::{BitWriter, Block};
-use super::codes::{MAX_MATCH, at, put};
+use super::codes::{self, MAX_MATCH, at, put};
 
 /// Matches are looked for by so many bytes; shorter ones hardly pay.
 const HASHED: usize = 4;
@@ -18,11 +18,17 @@ pub struct Compressor {
     /// How far back it looks, and one more.
     window: usize,
     effort: Effort,
-    hash_bits: u32,
     /// What can be looked back on, and then what is being compressed.
     bytes: Vec<u8>,
-    /// The position of the first of `bytes` in all that there ever was. Only the last 16 bits of positions count: what
-    /// the tables hold is a guess, which the bytes themselves confirm.
+    tables: Tables,
+    block: Block,
+}
+
+/// Where bytes stood before. Only the last 16 bits of positions count: what a table says is a guess, which the bytes
+/// themselves confirm.
+struct Tables {
+    hash_bits: u32,
+    /// The position of the first of the bytes in all that there ever was.
     base: usize,
     /// Up to here positions are in the tables.
     hashed: usize,
@@ -30,7 +36,6 @@ pub struct Compressor {
     heads: Vec<u16>,
     /// By position, the one before it with such bytes.
     chains: Vec<u16>,
-    block: Block,
 }
 
 /// How hard matches are looked for.
@@ -57,12 +62,14 @@ impl Compressor {
         Self {
             window: 1 << window_bits.clamp(8, 15),
             effort: Effort::of(level),
-            hash_bits: u32::from(mem_level) + 7,
             bytes: Vec::new(),
-            base: 0,
-            hashed: 0,
-            heads: Vec::new(),
-            chains: Vec::new(),
+            tables: Tables {
+                hash_bits: u32::from(mem_level) + 7,
+                base: 0,
+                hashed: 0,
+                heads: Vec::new(),
+                chains: Vec::new(),
+            },
             block: Block::new(1 << (mem_level + 6)),
         }
     }
@@ -72,16 +79,16 @@ impl Compressor {
         let mut this = Self::new(window_bits, level, mem_level);
         let enough = len.max(256).next_power_of_two();
         this.window = this.window.min(enough);
-        this.hash_bits = this.hash_bits.min(enough.ilog2());
+        this.tables.hash_bits = this.tables.hash_bits.min(enough.ilog2());
         this
     }
 
     /// Compresses `input` and appends it to `out`, up to the end of an empty stored block: `00 00 FF FF`. All of it can be
     /// decompressed then.
     pub fn compress(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
-        if self.heads.is_empty() {
-            self.heads = alloc::vec![0; 1 << self.hash_bits];
-            self.chains = alloc::vec![0; self.window];
+        if self.tables.heads.is_empty() {
+            self.tables.heads = alloc::vec![0; 1 << self.tables.hash_bits];
+            self.tables.chains = alloc::vec![0; self.window];
         }
         self.block.expect(input.len());
         let mut writer = BitWriter::new(out);
@@ -103,7 +110,7 @@ impl Compressor {
 
     /// What it holds, in bytes.
     pub fn memory(&self) -> usize {
-        self.bytes.capacity() + 2 * (self.heads.capacity() + self.chains.capacity())
+        self.bytes.capacity() + 2 * (self.tables.heads.capacity() + self.tables.chains.capacity())
     }
 
     /// Room for more bytes behind those that can be looked back on: for `wanted`, or for some of them. The oldest go.
@@ -115,70 +122,82 @@ impl Compressor {
             }
             let gone = len - self.window;
             self.bytes.drain(..gone);
-            self.base += gone;
-            self.hashed -= gone.min(self.hashed);
+            self.tables.forget(gone);
         }
         most - self.bytes.len()
     }
 
-    /// Takes `bytes` apart from `start` on, into literals and matches.
+    /// Takes the bytes apart from `start` on, into literals and matches.
     fn find_matches(&mut self, start: usize, writer: &mut BitWriter<'_>) {
-        let end = self.bytes.len();
+        let Self { window, effort, bytes, tables, block } = self;
+        let (bytes, furthest) = (bytes.as_slice(), *window - 1);
         let mut at = start;
-        while at < end {
-            if self.block.is_full() {
-                self.block.write(self.bytes.get(..at).unwrap_or_default(), writer);
+        while let Some(&byte) = bytes.get(at) {
+            if block.is_full() {
+                block.write(bytes.get(..at).unwrap_or_default(), writer);
             }
-            let Some(mut found) = self.longest(at, 0) else {
-                self.literal(at);
+            let Some(mut found) = tables.longest(bytes, at, 0, furthest, *effort) else {
+                block.push_literal(byte);
                 at += 1;
                 continue;
             };
-            while found.len < self.effort.lazy
-                && let Some(longer) = self.longest(at + 1, found.len)
+            while found.len < effort.lazy
+                && let Some(longer) = tables.longest(bytes, at + 1, found.len, furthest, *effort)
             {
-                self.literal(at);
+                block.push_literal(codes::at(bytes, at));
                 at += 1;
                 found = longer;
             }
-            self.block.push_match(found.len, found.distance);
+            block.push_match(found.len, found.distance);
             at += found.len;
-            self.hash_up_to(at);
         }
     }
+}
 
-    #[inline]
-    fn literal(&mut self, position: usize) {
-        self.block.push_literal(at(&self.bytes, position));
+impl Tables {
+    /// The first `gone` bytes are no longer there.
+    fn forget(&mut self, gone: usize) {
+        self.base += gone;
+        self.hashed -= gone.min(self.hashed);
     }
 
-    /// The longest match at a position that is longer than `least`. The position enters the tables.
+    /// The longest match at a position that is longer than `least`. All up to the position enters the tables.
     #[inline]
-    fn longest(&mut self, position: usize, least: usize) -> Option<Match> {
-        self.hash_up_to(position);
-        let here = four_bytes(&self.bytes, position)?;
-        let mut candidate = self.hash(position, here);
+    fn longest(
+        &mut self,
+        bytes: &[u8],
+        position: usize,
+        least: usize,
+        furthest: usize,
+        effort: Effort,
+    ) -> Option<Match> {
+        if self.hashed < position {
+            self.enter_up_to(bytes, position);
+        }
+        let rest = bytes.get(position..)?;
+        let here = u32::from_le_bytes(*rest.first_chunk()?);
+        let mut candidate = self.enter(position, here);
         let absolute = (self.base + position) as u16;
-        let furthest = position.min(self.window - 1);
-        let (before, rest) = self.bytes.split_at(position);
+        let furthest = position.min(furthest);
         let longest = rest.len().min(MAX_MATCH);
 
         let mut found = Match { len: least.max(HASHED - 1), distance: 0 };
         let mut nearer = 0;
-        for _ in 0..self.effort.tries {
+        for _ in 0..effort.tries {
             let distance = usize::from(absolute.wrapping_sub(candidate));
             // Further and further back, until there is nothing, or what is left over from long ago.
             if distance <= nearer || distance > furthest || found.len >= longest {
                 break;
             }
             nearer = distance;
-            let from = before.len() - distance;
+            let from = position - distance;
+            let there = bytes.get(from..).unwrap_or_default();
             // Only what goes on for longer than the best so far is worth a look.
-            if at(&self.bytes, from + found.len) == at(rest, found.len) && four_bytes(&self.bytes, from) == Some(here) {
-                let len = common(self.bytes.get(from..).unwrap_or_default(), rest, longest);
+            if there.first_chunk() == Some(&here.to_le_bytes()) && there.get(found.len) == rest.get(found.len) {
+                let len = common(there, rest, longest);
                 if len > found.len {
                     found = Match { len, distance };
-                    if len >= self.effort.enough {
+                    if len >= effort.enough {
                         break;
                     }
                 }
@@ -188,26 +207,29 @@ impl Compressor {
         (found.distance > 0).then_some(found)
     }
 
-    /// Enters the positions before `end` in the tables, as far as the bytes are there.
+    /// Enters the positions before `end`, as far as the bytes are there.
     #[inline]
-    fn hash_up_to(&mut self, end: usize) {
-        while self.hashed < end
-            && let Some(bytes) = four_bytes(&self.bytes, self.hashed)
-        {
-            self.hash(self.hashed, bytes);
+    fn enter_up_to(&mut self, bytes: &[u8], end: usize) {
+        let from = self.hashed;
+        let last = bytes.len().min(end + HASHED - 1);
+        let entered = bytes.get(from..last).unwrap_or_default();
+        for (position, bytes) in (from..).zip(entered.windows(HASHED)) {
+            if let Some(bytes) = bytes.first_chunk() {
+                self.enter(position, u32::from_le_bytes(*bytes));
+            }
         }
     }
 
-    /// Enters a position where `bytes` stand in the tables; the last one before it where they may stand.
+    /// Enters a position where `bytes` stand; the last one before it where they may stand.
     #[inline]
-    fn hash(&mut self, position: usize, bytes: u32) -> u16 {
+    fn enter(&mut self, position: usize, bytes: u32) -> u16 {
+        self.hashed = position + 1;
         let hash = bytes.wrapping_mul(0x9E37_79B1) >> (32 - self.hash_bits);
         let absolute = self.base + position;
         let Some(head) = self.heads.get_mut(hash as usize) else { return 0 };
         let before = core::mem::replace(head, absolute as u16);
         let slot = absolute & (self.chains.len() - 1);
         put(&mut self.chains, slot, before);
-        self.hashed = position + 1;
         before
     }
 }
@@ -227,11 +249,6 @@ impl Effort {
         };
         Self { tries, enough, lazy }
     }
-}
-
-#[inline]
-fn four_bytes(bytes: &[u8], position: usize) -> Option<u32> {
-    bytes.get(position..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 /// How many bytes two slices begin with in common, up to `limit`, which `b` has.
