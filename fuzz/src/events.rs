@@ -23,7 +23,7 @@ impl Seen {
             Event::Message(Incoming::Text(text)) => Self::Text(text.to_string()),
             Event::Message(Incoming::Binary(bytes)) => Self::Binary(bytes.to_vec()),
             Event::Chunk(chunk) => {
-                Self::Chunk { kind: chunk.kind, payload: chunk.payload.into(), first: chunk.first, last: chunk.last }
+                Self::Chunk { kind: chunk.kind, payload: chunk.payload.to_vec(), first: chunk.first, last: chunk.last }
             }
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(pong) => Self::Pong(pong.payload.to_vec(), pong.answers),

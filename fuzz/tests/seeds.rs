@@ -19,7 +19,7 @@ macro_rules! target {
 /// Its name, the folder with its seeds, and what runs it.
 type Target = (&'static str, &'static str, fn(&[u8]));
 
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 9] = [
     target!("wire", frames),
     target!("wire", differential),
     target!("wire", chunking),
@@ -27,6 +27,8 @@ const TARGETS: [Target; 7] = [
     target!("handshake_server", handshake_server),
     target!("handshake_client", handshake_client),
     target!("extensions", extensions),
+    target!("inflate", inflate),
+    target!("negotiate", negotiate),
 ];
 
 fn main() {

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::config::Limits;
+#[cfg(feature = "deflate")]
+use crate::deflate::Corrupt;
 use crate::error::Violation;
 use crate::frame::mask;
 use crate::message::{Incoming, MessageKind};
@@ -21,6 +23,9 @@ pub(crate) struct Assembly {
     declared: usize,
     /// Whether a chunk of it has been handed out.
     handed_out: bool,
+    /// How long it has become so far, when it comes compressed.
+    #[cfg(feature = "deflate")]
+    inflated: Option<usize>,
     utf8: Utf8Stream,
     body: Body,
 }
@@ -38,7 +43,16 @@ impl Assembly {
             MessageKind::Text => Body::Text(String::new()),
             MessageKind::Binary => Body::Binary(Vec::new()),
         };
-        Self { kind, fragments: 0, declared: 0, handed_out: false, utf8: Utf8Stream::default(), body }
+        Self {
+            kind,
+            fragments: 0,
+            declared: 0,
+            handed_out: false,
+            #[cfg(feature = "deflate")]
+            inflated: None,
+            utf8: Utf8Stream::default(),
+            body,
+        }
     }
 
     pub(crate) fn kind(&self) -> MessageKind {
@@ -50,13 +64,20 @@ impl Assembly {
         !mem::replace(&mut self.handed_out, true)
     }
 
+    pub(crate) fn is_compressed(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.inflated.is_some();
+        #[cfg(not(feature = "deflate"))]
+        return false;
+    }
+
     /// A frame of `len` bytes begins.
     ///
     /// # Errors
     ///
     /// When the message goes over a limit with it (RFC 6455 §10.4).
     pub(crate) fn begin_frame(&mut self, len: u64, limits: &Limits) -> Result<(), Violation> {
-        self.declared = check_size(self.declared, len, limits)?;
+        self.declared = check_size(self.declared, len, self.is_compressed(), limits)?;
         self.fragments = self.fragments.saturating_add(1);
         match limits.fragments {
             Some(limit) if self.fragments > limit.max(1) => Err(Violation::TooManyFragments { limit }),
@@ -75,8 +96,9 @@ impl Assembly {
         Ok(())
     }
 
-    /// Adds a piece of payload, unmasking it; `key` is the one for its first byte, and then for what follows. `bound` is how long the message can become, as far as the headers tell: space is
-    /// taken as bytes arrive, never before, and never beyond it.
+    /// Adds a piece of payload, unmasking it; `key` is the one for its first byte, and then for what follows. `bound` is how
+    /// long the message can become, as far as the headers tell: space is taken as bytes arrive, never before, and never
+    /// beyond it.
     pub(crate) fn push(
         &mut self,
         piece: &mut [u8],
@@ -84,30 +106,45 @@ impl Assembly {
         bound: usize,
         buffers: Option<Buffers>,
     ) -> Result<(), Violation> {
-        match &mut self.body {
-            Body::Text(text) => {
+        match self.kind {
+            MessageKind::Text => {
                 *key = key.map(|key| mask::apply(piece, key));
-                let (head, body) = self.utf8.push(piece)?;
-                let more = head.map_or(0, char::len_utf8) + body.len();
-                let grown = room(text.len(), text.capacity(), more, self.declared, bound);
-                text.reserve_exact(grown);
-                text.extend(head);
-                text.push_str(body);
+                self.push_text(piece, bound)?;
             }
-            Body::Binary(bytes) => {
-                let grown = room(bytes.len(), bytes.capacity(), piece.len(), self.declared, bound);
-                match buffers {
-                    Some(buffers) if grown > 0 && bytes.len() + grown >= LONG => {
-                        let mut larger = buffers(bytes.len() + grown);
-                        larger.extend_from_slice(bytes);
-                        *bytes = larger;
-                    }
-                    _ => bytes.reserve_exact(grown),
+            MessageKind::Binary => {
+                if let Some(bytes) = self.grow(piece.len(), bound, buffers) {
+                    *key = mask::append_keyed(bytes, piece, *key);
                 }
-                *key = mask::append_keyed(bytes, piece, *key);
             }
         }
         Ok(())
+    }
+
+    fn push_text(&mut self, piece: &[u8], bound: usize) -> Result<(), Violation> {
+        if let Body::Text(text) = &mut self.body {
+            let (head, body) = self.utf8.push(piece)?;
+            let more = head.map_or(0, char::len_utf8) + body.len();
+            let grown = room(text.len(), text.capacity(), more, self.declared, bound);
+            text.reserve_exact(grown);
+            text.extend(head);
+            text.push_str(body);
+        }
+        Ok(())
+    }
+
+    /// The bytes of a binary message, with room for `more`.
+    fn grow(&mut self, more: usize, bound: usize, buffers: Option<Buffers>) -> Option<&mut Vec<u8>> {
+        let Body::Binary(bytes) = &mut self.body else { return None };
+        let grown = room(bytes.len(), bytes.capacity(), more, self.declared, bound);
+        match buffers {
+            Some(buffers) if grown > 0 && bytes.len() + grown >= LONG => {
+                let mut larger = buffers(bytes.len() + grown);
+                larger.extend_from_slice(bytes);
+                *bytes = larger;
+            }
+            _ => bytes.reserve_exact(grown),
+        }
+        Some(bytes)
     }
 
     /// How long the message becomes at most: exactly so in its last frame.
@@ -125,20 +162,84 @@ impl Assembly {
     }
 }
 
+#[cfg(feature = "deflate")]
+impl Assembly {
+    /// A message that comes compressed.
+    pub(crate) fn compressed(kind: MessageKind) -> Self {
+        Self { inflated: Some(0), ..Self::new(kind) }
+    }
+
+    /// So much more has been inflated.
+    ///
+    /// # Errors
+    ///
+    /// When that takes the message over its limit.
+    pub(crate) fn count_inflated(&mut self, more: usize, limits: &Limits) -> Result<(), Violation> {
+        let inflated = self.inflated.unwrap_or(0).saturating_add(more);
+        self.inflated = Some(inflated);
+        match limits.message {
+            Some(limit) if inflated > limit => Err(Violation::MessageTooBig { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds what was inflated.
+    pub(crate) fn push_inflated(
+        &mut self,
+        piece: &[u8],
+        limits: &Limits,
+        buffers: Option<Buffers>,
+    ) -> Result<(), Violation> {
+        let bound = limits.message.unwrap_or(usize::MAX);
+        match self.kind {
+            MessageKind::Text => self.push_text(piece, bound)?,
+            MessageKind::Binary => {
+                if let Some(bytes) = self.grow(piece.len(), bound, buffers) {
+                    bytes.extend_from_slice(piece);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole message, when `piece` is all of it and it is short.
+    pub(crate) fn inflated_at_once(&self, piece: &[u8]) -> Result<Option<Incoming<'static>>, Violation> {
+        if Some(piece.len()) != self.inflated || piece.len() >= LONG {
+            return Ok(None);
+        }
+        Ok(Some(match self.kind {
+            MessageKind::Text => {
+                let text = simdutf8::basic::from_utf8(piece).map_err(|_| Violation::InvalidUtf8)?;
+                Incoming::Text(Cow::Owned(text.into()))
+            }
+            MessageKind::Binary => Incoming::Binary(Cow::Owned(piece.into())),
+        }))
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl From<Corrupt> for Violation {
+    fn from(Corrupt: Corrupt) -> Self {
+        Self::CorruptData
+    }
+}
+
 /// Checks a frame of `len` bytes against both size limits, when its message has `before` bytes already; the message's
 /// size with it.
 #[inline]
-pub(crate) fn check_size(before: usize, len: u64, limits: &Limits) -> Result<usize, Violation> {
+pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &Limits) -> Result<usize, Violation> {
     if let Some(limit) = limits.frame
         && len > limit as u64
     {
         return Err(Violation::FrameTooBig { limit });
     }
     let limit = limits.message.unwrap_or(usize::MAX);
+    // What cannot be compressed is longer by the headers of its blocks.
+    let most = if is_compressed { limit.saturating_add(limit / 16 + 64) } else { limit };
     usize::try_from(len)
         .ok()
         .and_then(|len| before.checked_add(len))
-        .filter(|&size| size <= limit)
+        .filter(|&size| size <= most)
         .ok_or(Violation::MessageTooBig { limit })
 }
 

@@ -34,7 +34,7 @@ pub enum Violation {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A message over [`Limits::message`](crate::Limits::message).
+    /// A message over [`Limits::message`](crate::Limits::message); of a compressed one also what it inflates to.
     MessageTooBig {
         /// The limit, in bytes.
         limit: usize,
@@ -46,6 +46,8 @@ pub enum Violation {
     },
     /// Text that is not UTF-8 (RFC 6455 §8.1).
     InvalidUtf8,
+    /// A compressed message that is not DEFLATE, ends too early, or looks back further than was agreed (RFC 7692 §7.2.2).
+    CorruptData,
     /// A Close frame with a body of one byte (RFC 6455 §5.5.1).
     TruncatedCloseCode,
     /// A close code that must not travel (RFC 6455 §7.4).
@@ -61,7 +63,7 @@ impl Violation {
             Self::FrameTooBig { .. } | Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => {
                 CloseCode::MESSAGE_TOO_BIG
             }
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::CorruptData => CloseCode::INVALID_DATA,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -88,6 +90,7 @@ impl fmt::Display for Violation {
                 write!(f, "message over the receiver's limit of {limit} fragments (limits.fragments)")
             }
             Self::InvalidUtf8 => f.write_str("text is not UTF-8"),
+            Self::CorruptData => f.write_str("corrupt compressed message"),
             Self::TruncatedCloseCode => f.write_str("Close frame with one byte of body"),
             Self::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
             Self::InvalidCloseReason => f.write_str("close reason is not UTF-8"),

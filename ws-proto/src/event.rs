@@ -27,14 +27,15 @@ pub enum Event<'i> {
     Closed(Outcome),
 }
 
-/// A piece of a message, as it came off the wire: never held back, never put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A piece of a message, as it came off the wire: never held back, never put together. What came compressed is inflated,
+/// 10 KiB at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk<'i> {
     /// The kind of the message it belongs to.
     pub kind: MessageKind,
     /// The bytes. Text is checked as it comes, so that what has been handed out is always the beginning of valid
-    /// UTF-8; a chunk may end inside a character.
-    pub payload: &'i [u8],
+    /// UTF-8; a chunk may end inside a character. What was inflated is owned, all else borrows from the input.
+    pub payload: Cow<'i, [u8]>,
     /// Whether it begins the message.
     pub first: bool,
     /// Whether it ends the message. The payload of a last chunk may be empty.

@@ -144,6 +144,8 @@ extern crate alloc;
 pub mod frame;
 pub mod utf8;
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 

@@ -1,12 +1,16 @@
 //! Bytes in, messages and control frames out (RFC 6455 §5). Knows nothing of what is sent.
 
 use alloc::borrow::Cow;
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
 use crate::assemble::{Assembly, Buffers, LONG, check_size};
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::{Config, Delivery, Limits, Role};
+#[cfg(feature = "deflate")]
+use crate::deflate::Inbound;
 use crate::error::Violation;
 use crate::event::Chunk;
 use crate::frame::codec::{First, decode_checked};
@@ -15,6 +19,14 @@ use crate::message::{Incoming, MessageKind};
 
 /// Payloads from this size on are copied as they are unmasked, for who keeps them: one pass over them, not two.
 const COPIED_FROM: u64 = 4 << 10;
+
+/// The reserved bit that a compressed message begins with (RFC 7692 §6).
+#[cfg(feature = "deflate")]
+const RSV1: u8 = 0b100;
+
+/// How much compressed payload is unmasked at a time; what cannot be inflated yet is masked again.
+#[cfg(feature = "deflate")]
+const COMPRESSED: usize = 4 << 10;
 
 /// What one step of receiving found.
 #[derive(Debug)]
@@ -41,6 +53,9 @@ pub(crate) struct Receiver {
     /// The message whose end has not come.
     assembly: Option<Assembly>,
     progress: Progress,
+    /// What inflates compressed messages, when the peer may send some.
+    #[cfg(feature = "deflate")]
+    inbound: Option<Box<Inbound>>,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +95,8 @@ impl Receiver {
             control: Vec::new(),
             assembly: None,
             progress: Progress::default(),
+            #[cfg(feature = "deflate")]
+            inbound: None,
         }
     }
 
@@ -100,6 +117,12 @@ impl Receiver {
     /// Lets go of everything held: nothing more will be received.
     pub(crate) fn release(&mut self) {
         *self = Self { progress: self.progress, buffers: self.buffers, ..Self::new(self.role) };
+    }
+
+    /// Sets what inflates compressed messages, whose first frame has [`RSV1`] set (RFC 7692 §6).
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_inbound(&mut self, inbound: Option<Box<Inbound>>) {
+        self.inbound = inbound;
     }
 
     pub(crate) fn set_buffers(&mut self, buffers: Option<Buffers>) {
@@ -163,8 +186,12 @@ impl Receiver {
                         self.progress.controls += 1;
                         return control_item(header.opcode, Cow::Borrowed(payload)).map(Some);
                     }
-                } else if self.assembly.is_none() && header.fin && config.delivery == Delivery::Messages {
-                    check_size(0, header.len, &config.limits)?;
+                } else if self.assembly.is_none()
+                    && header.fin
+                    && header.rsv == 0
+                    && config.delivery == Delivery::Messages
+                {
+                    check_size(0, header.len, false, &config.limits)?;
                     if input.len() as u64 >= header.len {
                         self.progress.messages += 1;
                         if let Some(buffers) = self.buffers
@@ -228,7 +255,7 @@ impl Receiver {
         decode_checked(
             bytes,
             |First { rsv, opcode, .. }| match opcode {
-                _ if rsv != 0 => Err(Violation::ReservedBits),
+                _ if rsv != 0 && !self.means(rsv, opcode) => Err(Violation::ReservedBits),
                 OpCode::Continuation if self.assembly.is_none() => Err(Violation::UnexpectedContinuation),
                 OpCode::Text | OpCode::Binary if self.assembly.is_some() => Err(Violation::UnfinishedMessage),
                 _ => Ok(()),
@@ -241,9 +268,23 @@ impl Receiver {
         )
     }
 
+    /// Whether reserved bits that are set mean something on this frame: that a compressed message begins.
+    #[cold]
+    fn means(&self, rsv: u8, opcode: OpCode) -> bool {
+        #[cfg(feature = "deflate")]
+        return rsv == RSV1 && matches!(opcode, OpCode::Text | OpCode::Binary) && self.inbound.is_some();
+        #[cfg(not(feature = "deflate"))]
+        return matches!((rsv, opcode), (0, _));
+    }
+
     fn begin_frame(&mut self, header: &FrameHeader, limits: &Limits) -> Result<(), Violation> {
         let kind = kind_of(header.opcode);
-        self.assembly.get_or_insert_with(|| Assembly::new(kind)).begin_frame(header.len, limits)
+        let begin = || match header.rsv {
+            #[cfg(feature = "deflate")]
+            RSV1 => Assembly::compressed(kind),
+            _ => Assembly::new(kind),
+        };
+        self.assembly.get_or_insert_with(begin).begin_frame(header.len, limits)
     }
 
     /// Takes what `input` has of the open frame's payload.
@@ -251,6 +292,10 @@ impl Receiver {
         let Some(frame) = &mut self.frame else { return Ok(Step::FrameDone) };
         if input.is_empty() && frame.left > 0 {
             return Ok(Step::NeedInput);
+        }
+        #[cfg(feature = "deflate")]
+        if !frame.opcode.is_control() && self.assembly.as_ref().is_some_and(Assembly::is_compressed) {
+            return self.next_compressed(config, input);
         }
         let piece = take(input, usize::try_from(frame.left).unwrap_or(usize::MAX));
         frame.left -= piece.len() as u64;
@@ -285,7 +330,7 @@ impl Receiver {
                 self.assembly = None;
                 self.progress.messages += 1;
             }
-            return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: piece, first, last })));
+            return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: Cow::Borrowed(piece), first, last })));
         }
         let bound = assembly.bound(fin, &config.limits);
         assembly.push(piece, &mut key, bound, self.buffers)?;
@@ -297,6 +342,84 @@ impl Receiver {
             return Ok(Step::Item(Item::Message(assembly.finish()?)));
         }
         Ok(if done { Step::FrameDone } else { Step::NeedInput })
+    }
+}
+
+/// Inflates what `input` has of the open frame's payload.
+#[cfg(feature = "deflate")]
+impl Receiver {
+    fn next_compressed<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Result<Step<'i>, Violation> {
+        let (Some(mut frame), Some(assembly), Some(inbound)) =
+            (self.frame.take(), &mut self.assembly, &mut self.inbound)
+        else {
+            return Ok(Step::FrameDone);
+        };
+        let is_whole = config.delivery == Delivery::Messages;
+        loop {
+            let n = input.len().min(COMPRESSED).min(usize::try_from(frame.left).unwrap_or(usize::MAX));
+            let (piece, _) = input.split_at_mut_checked(n).unwrap_or_default();
+            let key = frame.key;
+            if let Some(key) = key {
+                mask::apply(piece, key);
+            }
+            let mut rest = &*piece;
+            let inflated = inbound.inflate(&mut rest)?;
+            let taken = n - rest.len();
+            let (_, rest) = piece.split_at_mut_checked(taken).unwrap_or_default();
+            frame.key = key.map(|mut key| {
+                key.rotate_left(taken % 4);
+                // What is not taken yet goes back as it was.
+                mask::apply(rest, key);
+                key
+            });
+            frame.left -= taken as u64;
+            self.progress.bytes += taken as u64;
+            take(input, taken);
+            let done = frame.left == 0;
+            let last = frame.fin && done;
+            assembly.count_inflated(inflated.len(), &config.limits)?;
+
+            if is_whole {
+                let mut message = None;
+                if last {
+                    message = assembly.inflated_at_once(inflated)?;
+                }
+                if message.is_none() {
+                    assembly.push_inflated(inflated, &config.limits, self.buffers)?;
+                }
+                if last {
+                    inbound.finish()?;
+                    self.progress.messages += 1;
+                    let assembled = self.assembly.take().map(Assembly::finish).transpose()?;
+                    return Ok(message
+                        .or(assembled)
+                        .map_or(Step::FrameDone, |message| Step::Item(Item::Message(message))));
+                }
+            } else {
+                assembly.check(inflated, last)?;
+                let is_chunk = last || !inflated.is_empty();
+                let payload = if is_chunk { inflated.to_vec() } else { Vec::new() };
+                if last {
+                    inbound.finish()?;
+                }
+                if is_chunk {
+                    self.frame = (!done).then_some(frame);
+                    let (kind, first) = (assembly.kind(), assembly.hand_out());
+                    if last {
+                        self.assembly = None;
+                        self.progress.messages += 1;
+                    }
+                    return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: Cow::Owned(payload), first, last })));
+                }
+            }
+            if done {
+                return Ok(Step::FrameDone);
+            }
+            if input.is_empty() {
+                self.frame = Some(frame);
+                return Ok(Step::NeedInput);
+            }
+        }
     }
 }
 

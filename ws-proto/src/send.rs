@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 use crate::close::CloseFrame;
 use crate::config::Limits;
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compress, Outbound};
 use crate::error::SendError;
 use crate::frame::mask::MaskKeys;
 use crate::frame::{FrameHeader, OpCode};
@@ -25,6 +27,9 @@ pub(crate) struct Sender {
     unfinished: Option<MessageKind>,
     /// Only while there are any.
     pongs: Option<Box<Pongs>>,
+    /// What compresses messages, when the peer understands that.
+    #[cfg(feature = "deflate")]
+    outbound: Option<Box<Outbound>>,
 }
 
 /// Pongs on their way. Those not yet in the outgoing queue can still be replaced.
@@ -37,7 +42,14 @@ struct Pongs {
 
 impl Sender {
     pub(crate) fn new(keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
-        Self { keys, outgoing: Outgoing::default(), unfinished: None, pongs: None }
+        Self {
+            keys,
+            outgoing: Outgoing::default(),
+            unfinished: None,
+            pongs: None,
+            #[cfg(feature = "deflate")]
+            outbound: None,
+        }
     }
 
     pub(crate) fn outgoing(&self) -> &Outgoing {
@@ -72,6 +84,10 @@ impl Sender {
         }
         self.queue_pongs(limits);
         let opcode = opcode_of(message.kind());
+        #[cfg(feature = "deflate")]
+        if self.push_compressed(opcode, message.as_bytes(), Compress::Default) {
+            return Ok(());
+        }
         self.push(true, opcode, message.into_bytes());
         Ok(())
     }
@@ -86,6 +102,10 @@ impl Sender {
             return Err(SendError::Full(()));
         }
         self.queue_pongs(limits);
+        #[cfg(feature = "deflate")]
+        if self.push_compressed(opcode_of(kind), payload, Compress::Default) {
+            return Ok(());
+        }
         self.push_copied(true, opcode_of(kind), payload);
         Ok(())
     }
@@ -115,6 +135,10 @@ impl Sender {
         last: bool,
         limits: &Limits,
     ) -> Result<(), SendError<Message>> {
+        #[cfg(feature = "deflate")]
+        if self.outbound.is_some() {
+            return self.fragment_with(fragment, last, Compress::Default, limits);
+        }
         let kind = fragment.kind();
         let opcode = match self.unfinished {
             None => opcode_of(kind),
@@ -185,12 +209,22 @@ impl Sender {
             body.extend_from_slice(frame.reason.as_bytes());
         }
         self.push_copied(true, OpCode::Close, &body);
+        self.release_outbound();
     }
 
     /// Throws away all that waits.
     pub(crate) fn release(&mut self) {
         self.outgoing.clear();
         self.pongs = None;
+        self.release_outbound();
+    }
+
+    /// Nothing is compressed any more.
+    fn release_outbound(&mut self) {
+        #[cfg(feature = "deflate")]
+        {
+            self.outbound = None;
+        }
     }
 
     /// Below the high-water mark there is room for anything; above it, for what stays below the cap.
@@ -214,6 +248,91 @@ impl Sender {
         self.outgoing.push_copied(&header(fin, opcode, payload.len(), key), payload);
     }
 }
+
+/// Compressed messages (RFC 7692 §6): only the first frame says that the message is.
+#[cfg(feature = "deflate")]
+impl Sender {
+    pub(crate) fn set_outbound(&mut self, outbound: Option<Box<Outbound>>) {
+        self.outbound = outbound;
+    }
+
+    /// Queues a whole message, compressed or not.
+    pub(crate) fn message_with(
+        &mut self,
+        message: Message,
+        compress: Compress,
+        limits: &Limits,
+    ) -> Result<(), SendError<Message>> {
+        if self.unfinished.is_some() {
+            return Err(SendError::Unfinished(message));
+        }
+        if !self.has_room(message.len(), limits) {
+            return Err(SendError::Full(message));
+        }
+        self.queue_pongs(limits);
+        let opcode = opcode_of(message.kind());
+        if !self.push_compressed(opcode, message.as_bytes(), compress) {
+            self.push(true, opcode, message.into_bytes());
+        }
+        Ok(())
+    }
+
+    /// Queues the first or the next fragment of a message; what the first one says of compression goes for all.
+    pub(crate) fn fragment_with(
+        &mut self,
+        fragment: Message,
+        last: bool,
+        compress: Compress,
+        limits: &Limits,
+    ) -> Result<(), SendError<Message>> {
+        let kind = fragment.kind();
+        let opcode = match self.unfinished {
+            None => opcode_of(kind),
+            Some(begun) if begun == kind => OpCode::Continuation,
+            Some(_) => return Err(SendError::Unfinished(fragment)),
+        };
+        if !self.has_room(fragment.len(), limits) {
+            return Err(SendError::Full(fragment));
+        }
+        self.queue_pongs(limits);
+        self.unfinished = (!last).then_some(kind);
+        let Some(outbound) = &mut self.outbound else {
+            self.push(last, opcode, fragment.into_bytes());
+            return Ok(());
+        };
+        let is_first = opcode != OpCode::Continuation;
+        if is_first {
+            outbound.begin(fragment.len(), last, compress);
+        }
+        match outbound.fragment(fragment.as_bytes(), last) {
+            Some(compressed) => self.push_with(last, opcode, if is_first { RSV1 } else { 0 }, compressed.into()),
+            None => self.push(last, opcode, fragment.into_bytes()),
+        }
+        Ok(())
+    }
+
+    /// Queues a message compressed, unless it is to go as it is: then nothing.
+    #[inline]
+    fn push_compressed(&mut self, opcode: OpCode, payload: &[u8], compress: Compress) -> bool {
+        let Some(outbound) = &mut self.outbound else { return false };
+        let Some(compressed) = outbound.message(payload, compress) else { return false };
+        self.push_with(true, opcode, RSV1, compressed.into());
+        true
+    }
+
+    fn push_with(&mut self, fin: bool, opcode: OpCode, rsv: u8, payload: Bytes) {
+        let key = self.keys.as_mut().map(|keys| keys.next_key());
+        let header = FrameHeader { rsv, ..header(fin, opcode, payload.len(), key) };
+        match key {
+            None => self.outgoing.push_shared(&header, payload),
+            Some(_) => self.outgoing.push_copied(&header, &payload),
+        }
+    }
+}
+
+/// The reserved bit that a compressed message begins with (RFC 7692 §6).
+#[cfg(feature = "deflate")]
+const RSV1: u8 = 0b100;
 
 impl Pongs {
     fn forget_written(&mut self, written: u64) {

@@ -173,7 +173,7 @@ fn chunks_borrow_the_callers_buffer_and_are_unmasked() {
     let place = bytes[6..].as_ptr();
     let mut input = bytes.as_mut_slice();
     let Some(ws_proto::Event::Chunk(chunk)) = end.connection.receive(&mut input, end.now) else { panic!("no chunk") };
-    assert_eq!((chunk.payload, chunk.payload.as_ptr()), (&b"payload"[..], place));
+    assert_eq!((&*chunk.payload, chunk.payload.as_ptr()), (&b"payload"[..], place));
 }
 
 #[test]

@@ -6,7 +6,9 @@ mod extensions;
 mod frames;
 mod handshake_client;
 mod handshake_server;
+mod inflate;
 mod messages;
+mod negotiate;
 
 pub use self::chunking::chunking;
 pub use self::differential::differential;
@@ -14,4 +16,6 @@ pub use self::extensions::{Extensions, extensions};
 pub use self::frames::frames;
 pub use self::handshake_client::{Client, handshake_client};
 pub use self::handshake_server::{Request, handshake_server};
+pub use self::inflate::{Inflate, inflate};
 pub use self::messages::{Op, Script, messages};
+pub use self::negotiate::{Negotiation, negotiate};

@@ -11,6 +11,8 @@ use core::time::Duration;
 
 use crate::close::{Cause, CloseFrame};
 use crate::config::{Config, Role};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Agreed, Compress, Inbound, Outbound};
 use crate::error::{CloseError, SendError};
 use crate::event::{Event, Pong};
 use crate::frame::mask::MaskKeys;
@@ -297,6 +299,48 @@ impl Connection {
     pub fn send_fragment(&mut self, fragment: Message, last: bool) -> Result<(), SendError<Message>> {
         match self.state.sends() {
             true => self.sender.fragment(fragment, last, &self.config.limits),
+            false => Err(SendError::Closed(fragment)),
+        }
+    }
+
+    /// Compresses messages as was agreed on in the opening handshake, both ways (RFC 7692); with `None`, as at first, not.
+    /// To be called right after the handshake, before anything is received or sent.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, agreed: Option<Agreed>) {
+        self.receiver.set_inbound(agreed.map(|agreed| Box::new(Inbound::new(agreed))));
+        self.sender.set_outbound(agreed.map(|agreed| Box::new(Outbound::new(agreed))));
+    }
+
+    /// Queues a message as [`send`](Self::send) does, and says whether it is compressed. Where compression was not agreed
+    /// on it never is.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), SendError<Message>> {
+        match self.state.sends() {
+            true => self.sender.message_with(message, compress, &self.config.limits),
+            false => Err(SendError::Closed(message)),
+        }
+    }
+
+    /// Queues a fragment as [`send_fragment`](Self::send_fragment) does; of the first one `compress` says whether the
+    /// message is compressed, of others it says nothing. By default a message in fragments is. Each fragment can be
+    /// decompressed when it is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_fragment`](Self::send_fragment).
+    #[cfg(feature = "deflate")]
+    pub fn send_fragment_with(
+        &mut self,
+        fragment: Message,
+        last: bool,
+        compress: Compress,
+    ) -> Result<(), SendError<Message>> {
+        match self.state.sends() {
+            true => self.sender.fragment_with(fragment, last, compress, &self.config.limits),
             false => Err(SendError::Closed(fragment)),
         }
     }

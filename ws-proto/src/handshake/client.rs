@@ -22,20 +22,24 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use http::header::{
-    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 
+use super::extensions::{self, Extension};
 use super::fields::{RESERVED, first_duplicate, has_token, host_and_port, is_token, mark_secret, single};
 use super::head::{HeadError, HeadLimits, HeadReader, StatusLine};
-use super::{encode, extensions, key};
+use super::{encode, key};
 
 /// A handshake from the client's side: the request to send, then the response to wait for.
 #[derive(Debug)]
 pub struct Handshake {
     request: Request<()>,
     subprotocols: Vec<String>,
+    /// The names of the extensions that are offered.
+    extensions: Vec<String>,
     accept: String,
     head: HeadReader<StatusLine>,
 }
@@ -48,6 +52,9 @@ pub struct Established {
     pub response: Response<()>,
     /// The subprotocol the server chose among those offered, if it chose one.
     pub subprotocol: Option<String>,
+    /// The extensions the server accepted, all of which were offered. What their parameters mean is still to be checked:
+    /// [`Deflate::confirm`](crate::deflate::Deflate::confirm) does so.
+    pub extensions: Vec<Extension>,
     /// Where in the input the server's frames begin: they may come in the same segment.
     pub consumed: usize,
 }
@@ -61,6 +68,7 @@ impl Handshake {
             target: target.into(),
             headers: Ok(HeaderMap::new()),
             subprotocols: Vec::new(),
+            extensions: Vec::new(),
             limits: HeadLimits::default(),
         }
     }
@@ -95,8 +103,8 @@ impl Handshake {
             let consumed = head.consumed;
             let response = head.into_response();
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                let subprotocol = self.check(&response)?;
-                return Ok(Some(Established { response, subprotocol, consumed }));
+                let (subprotocol, extensions) = self.check(&response)?;
+                return Ok(Some(Established { response, subprotocol, extensions, consumed }));
             }
             if !response.status().is_informational() {
                 return Err(Error::Rejected { response: Box::new(response), consumed });
@@ -106,8 +114,8 @@ impl Handshake {
         Ok(None)
     }
 
-    /// RFC 6455 §4.1, the numbered list on the response; and the subprotocol chosen.
-    fn check(&self, response: &Response<()>) -> Result<Option<String>, Error> {
+    /// RFC 6455 §4.1, the numbered list on the response; and the subprotocol and the extensions chosen.
+    fn check(&self, response: &Response<()>) -> Result<(Option<String>, Vec<Extension>), Error> {
         if response.version() != Version::HTTP_11 {
             return Err(HeadError::Version.into());
         }
@@ -125,10 +133,10 @@ impl Handshake {
             return Err(Error::WrongHeader(SEC_WEBSOCKET_ACCEPT, accept.clone()));
         }
         let extensions = extensions::parse(headers).map_err(|_| Error::MalformedExtensions)?;
-        if let Some(extension) = extensions.into_iter().next() {
-            return Err(Error::ExtensionNotOffered(extension.name));
+        if let Some(extension) = extensions.iter().find(|extension| !self.extensions.contains(&extension.name)) {
+            return Err(Error::ExtensionNotOffered(extension.name.clone()));
         }
-        self.check_subprotocol(headers)
+        Ok((self.check_subprotocol(headers)?, extensions))
     }
 
     fn check_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, Error> {
@@ -221,6 +229,7 @@ pub struct Builder {
     target: String,
     headers: Result<HeaderMap, BuildError>,
     subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
     limits: HeadLimits,
 }
 
@@ -246,6 +255,14 @@ impl Builder {
     #[must_use]
     pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.subprotocols.extend(subprotocols.into_iter().map(Into::into));
+        self
+    }
+
+    /// Offers extensions, the preferred ones first, after those offered before (RFC 6455 §9.1). One may be offered several
+    /// times, with other parameters each time. [`Deflate::offer`](crate::deflate::Deflate::offer) gives one.
+    #[must_use]
+    pub fn extensions(mut self, extensions: impl IntoIterator<Item = Extension>) -> Self {
+        self.extensions.extend(extensions);
         self
     }
 
@@ -285,11 +302,16 @@ impl Builder {
         if let Some(offer) = offer {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, offer);
         }
+        if let Some(offer) = offer_extensions(&self.extensions)? {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
+        }
         headers.extend(extra);
         let mut request = Request::new(());
         *request.uri_mut() = target;
         *request.headers_mut() = headers;
-        Ok(Handshake { request, subprotocols: self.subprotocols, accept, head: HeadReader::new(self.limits) })
+        let extensions = self.extensions.into_iter().map(|extension| extension.name).collect();
+        let head = HeadReader::new(self.limits);
+        Ok(Handshake { request, subprotocols: self.subprotocols, extensions, accept, head })
     }
 }
 
@@ -332,6 +354,22 @@ fn offer_subprotocols(subprotocols: &[String]) -> Result<Option<HeaderValue>, Bu
     offer.map(Some).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_PROTOCOL))
 }
 
+fn offer_extensions(extensions: &[Extension]) -> Result<Option<HeaderValue>, BuildError> {
+    let is_fine = |extension: &Extension| {
+        let params = extension.params.iter();
+        let mut words = params.flat_map(|param| [Some(&param.name), param.value.as_ref()]).flatten();
+        is_token(extension.name.as_bytes()) && words.all(|word| is_token(word.as_bytes()))
+    };
+    if let Some(extension) = extensions.iter().find(|extension| !is_fine(extension)) {
+        return Err(BuildError::Extension(extension.name.clone()));
+    }
+    if extensions.is_empty() {
+        return Ok(None);
+    }
+    let offer = HeaderValue::try_from(extensions::format(extensions));
+    offer.map(Some).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_EXTENSIONS))
+}
+
 /// Why a request could not be built. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -353,6 +391,8 @@ pub enum BuildError {
     Subprotocol(String),
     /// This subprotocol is offered twice.
     DuplicateSubprotocol(String),
+    /// The name of this extension, or of a parameter of it, or a value is not a token.
+    Extension(String),
 }
 
 impl fmt::Display for BuildError {
@@ -365,6 +405,7 @@ impl fmt::Display for BuildError {
             Self::ReservedHeader(name) => write!(f, "the header {name} is set by the handshake"),
             Self::TooManyHeaders => f.write_str("too many headers"),
             Self::Subprotocol(name) => write!(f, "invalid subprotocol {name:?}"),
+            Self::Extension(name) => write!(f, "invalid extension {name:?}"),
             Self::DuplicateSubprotocol(name) => write!(f, "subprotocol {name:?} offered twice"),
         }
     }
@@ -438,6 +479,32 @@ mod tests {
         assert_eq!(handshake.request().headers()[SEC_WEBSOCKET_PROTOCOL], "a, b, A");
         let handshake = build(builder().subprotocols([""; 0])).unwrap();
         assert!(!handshake.request().headers().contains_key(SEC_WEBSOCKET_PROTOCOL));
+    }
+
+    #[test]
+    fn extensions_are_offered_in_order_and_only_they_may_be_answered() {
+        let extension = |name: &str, param: &str| Extension {
+            name: name.into(),
+            params: [extensions::Param { name: param.into(), value: None }].into(),
+        };
+        for (name, param) in [("", "a"), ("a b", "a"), ("a", ""), ("a", "b\r\nc")] {
+            let error = build(builder().extensions([extension(name, param)])).unwrap_err();
+            assert_eq!(error, BuildError::Extension(name.into()));
+        }
+        let offers = [extension("a", "b"), extension("a", "c"), extension("d", "e")];
+        let mut handshake = build(builder().extensions(offers)).unwrap();
+        assert_eq!(handshake.request().headers()[SEC_WEBSOCKET_EXTENSIONS], "a; b, a; c, d; e");
+        let head = |extensions: &str| {
+            format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n"
+            )
+        };
+        let established = handshake.receive(head("d; x=1").as_bytes()).unwrap().unwrap();
+        assert_eq!(extensions::format(&established.extensions), "d; x=1");
+        let mut handshake = build(builder().extensions([extension("a", "b")])).unwrap();
+        let error = handshake.receive(head("a, b").as_bytes()).unwrap_err();
+        assert!(matches!(error, Error::ExtensionNotOffered(name) if name == "b"));
     }
 
     #[test]

@@ -31,8 +31,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
@@ -183,7 +183,8 @@ impl Upgrade {
         &self.subprotocols
     }
 
-    /// The extensions the client offers, those it prefers first. [`accept`](Self::accept) declines them all.
+    /// The extensions the client offers, those it prefers first. [`accept`](Self::accept) declines them all,
+    /// [`accept_with`](Self::accept_with) all but some.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
@@ -202,6 +203,21 @@ impl Upgrade {
     /// When the client did not offer that subprotocol, or when `headers` holds a header that is the handshake's own
     /// or announces a body. Both are the server's mistake: as a [`Rejection`] they are a 500.
     pub fn accept(self, subprotocol: Option<&str>, headers: HeaderMap) -> Result<Accepted, AcceptError> {
+        self.accept_with(subprotocol, &[], headers)
+    }
+
+    /// Accepts the connection as [`accept`](Self::accept) does, and these extensions with it, with the parameters that were
+    /// agreed on: [`Deflate::accept`](crate::deflate::Deflate::accept) gives one.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept), and when the client did not offer an extension of that name.
+    pub fn accept_with(
+        self,
+        subprotocol: Option<&str>,
+        extensions: &[Extension],
+        headers: HeaderMap,
+    ) -> Result<Accepted, AcceptError> {
         if let Some(reserved) = headers.keys().find(|name| RESERVED.contains(name)) {
             return Err(AcceptError::ReservedHeader(reserved.clone()));
         }
@@ -213,6 +229,14 @@ impl Upgrade {
             let not_offered = || AcceptError::SubprotocolNotOffered(name.to_owned());
             let offered = self.subprotocols.into_iter().find(|offer| offer == name).ok_or_else(not_offered)?;
             all.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::try_from(offered).map_err(|_| not_offered())?);
+        }
+        if !extensions.is_empty() {
+            let is_offered = |name: &str| self.extensions.iter().any(|offer| offer.name == name);
+            if let Some(extension) = extensions.iter().find(|extension| !is_offered(&extension.name)) {
+                return Err(AcceptError::ExtensionNotOffered(extension.name.clone()));
+            }
+            let value = HeaderValue::try_from(extensions::format(extensions));
+            all.insert(SEC_WEBSOCKET_EXTENSIONS, value.map_err(|_| AcceptError::MalformedExtension)?);
         }
         all.extend(headers);
         let mut response = Response::new(());
@@ -243,6 +267,10 @@ pub struct Accepted {
 pub enum AcceptError {
     /// The client did not offer this subprotocol (RFC 6455 §4.2.2).
     SubprotocolNotOffered(String),
+    /// The client did not offer this extension (RFC 6455 §9.1).
+    ExtensionNotOffered(String),
+    /// An extension has a name or a parameter that cannot stand in a header.
+    MalformedExtension,
     /// This header is the handshake's own, or announces a body that a 101 cannot have.
     ReservedHeader(HeaderName),
 }
@@ -251,6 +279,8 @@ impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SubprotocolNotOffered(name) => write!(f, "the client did not offer the subprotocol {name:?}"),
+            Self::ExtensionNotOffered(name) => write!(f, "the client did not offer the extension {name:?}"),
+            Self::MalformedExtension => f.write_str("an extension cannot stand in a header"),
             Self::ReservedHeader(name) => write!(f, "the header {name} cannot be set on a response of 101"),
         }
     }
@@ -370,6 +400,27 @@ mod tests {
         assert_eq!(error, AcceptError::SubprotocolNotOffered("c".into()));
         assert_eq!(error.to_string(), "the client did not offer the subprotocol \"c\"");
         assert_eq!(Rejection::from(error).status(), 500);
+    }
+
+    #[test]
+    fn accepts_only_extensions_that_were_offered() {
+        let offered =
+            || Upgrade::new(request().header(SEC_WEBSOCKET_EXTENSIONS, "foo; bar=1").body(()).unwrap()).unwrap();
+        let extension = |name: &str| Extension { name: name.into(), params: Vec::new() };
+        let accepted = offered().accept_with(None, &[extension("foo")], HeaderMap::new()).unwrap();
+        assert_eq!(accepted.response.headers()[SEC_WEBSOCKET_EXTENSIONS], "foo");
+        let accepted = offered().accept(None, HeaderMap::new()).unwrap();
+        assert!(!accepted.response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
+        let error = offered().accept_with(None, &[extension("bar")], HeaderMap::new()).unwrap_err();
+        assert_eq!(error, AcceptError::ExtensionNotOffered("bar".into()));
+        let broken = Extension {
+            params: [super::super::extensions::Param { name: "a\r\nb".into(), value: None }].into(),
+            ..extension("foo")
+        };
+        assert_eq!(
+            offered().accept_with(None, &[broken], HeaderMap::new()).unwrap_err(),
+            AcceptError::MalformedExtension
+        );
     }
 
     #[test]

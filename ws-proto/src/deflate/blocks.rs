@@ -1,0 +1,289 @@
+//! Literals and matches as blocks of bits (RFC 1951 §3.2.3).
+
+use alloc::vec::Vec;
+
+use super::codes::{
+    CODE_LENGTH_ORDER, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, MAX_BITS, at, distance_of, distance_symbol,
+    length_of, length_symbol, put,
+};
+use super::huffman::Codes;
+
+/// A stored block tells its length in 16 bits.
+const LONGEST_STORED: usize = 0xFFFF;
+
+/// A block that is being gathered.
+pub(super) struct Block {
+    /// Literals as they are; matches with their distance above and their length in the low 16 bits.
+    symbols: Vec<u32>,
+    /// After so many symbols there is a new block.
+    most: usize,
+    /// How many bytes they stand for.
+    len: usize,
+    literals: [u32; 286],
+    distances: [u32; 30],
+}
+
+impl Block {
+    pub(super) fn new(most: usize) -> Self {
+        Self { symbols: Vec::new(), most, len: 0, literals: [0; 286], distances: [0; 30] }
+    }
+
+    /// Makes room for the symbols of `len` bytes.
+    pub(super) fn expect(&mut self, len: usize) {
+        self.symbols.reserve_exact(len.min(self.most));
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.symbols.len() >= self.most
+    }
+
+    #[inline]
+    pub(super) fn push_literal(&mut self, byte: u8) {
+        self.symbols.push(u32::from(byte));
+        self.len += 1;
+        count(&mut self.literals, u16::from(byte));
+    }
+
+    #[inline]
+    pub(super) fn push_match(&mut self, len: usize, distance: usize) {
+        self.symbols.push((distance << 16 | len) as u32);
+        self.len += len;
+        count(&mut self.literals, length_symbol(len).0);
+        count(&mut self.distances, distance_symbol(distance).0);
+    }
+
+    /// Writes the block in the shortest way there is, and begins another; nothing when there is nothing in it. `bytes` end
+    /// with what it stands for, or with as much of that as there still is.
+    pub(super) fn write(&mut self, bytes: &[u8], writer: &mut BitWriter<'_>) {
+        if self.symbols.is_empty() {
+            return;
+        }
+        count(&mut self.literals, END_OF_BLOCK);
+        let literals = Codes::fitting(&self.literals, MAX_BITS);
+        let distances = Codes::fitting(&self.distances, MAX_BITS);
+        let header = Header::new(&literals.lengths, &distances.lengths);
+        let extra = self.extra_bits();
+        let dynamic = header.cost() + literals.cost(&self.literals) + distances.cost(&self.distances) + extra;
+        let fixed = cost(&FIXED_LITERALS, &self.literals) + cost(&FIXED_DISTANCES, &self.distances) + extra;
+        let stored = bytes.len().checked_sub(self.len).and_then(|start| bytes.get(start..));
+
+        match stored {
+            Some(bytes) if 8 * bytes.len() + 40 < dynamic.min(fixed) => writer.stored(bytes),
+            _ if dynamic < fixed => {
+                writer.put(0b100, 3);
+                header.write(writer);
+                self.write_symbols(&literals, &distances, writer);
+            }
+            _ => {
+                writer.put(0b010, 3);
+                self.write_symbols(&Codes::of(FIXED_LITERALS), &Codes::of(FIXED_DISTANCES), writer);
+            }
+        }
+        self.symbols.clear();
+        self.len = 0;
+        self.literals = [0; 286];
+        self.distances = [0; 30];
+    }
+
+    /// Whether what it stands for should be at hand when it is written: it can hardly be compressed.
+    pub(super) fn may_be_stored(&self) -> bool {
+        8 * self.symbols.len() > 7 * self.len
+    }
+
+    /// Lets go of its memory. It must have been written.
+    pub(super) fn release(&mut self) {
+        self.symbols = Vec::new();
+    }
+
+    fn extra_bits(&self) -> usize {
+        let lengths = (0_u16..).zip(&self.literals).skip(usize::from(END_OF_BLOCK) + 1);
+        let lengths: usize =
+            lengths.map(|(symbol, &n)| n as usize * length_of(symbol).map_or(0, |(_, bits)| bits as usize)).sum();
+        let distances = (0_u16..).zip(&self.distances);
+        let distances: usize =
+            distances.map(|(symbol, &n)| n as usize * distance_of(symbol).map_or(0, |(_, bits)| bits as usize)).sum();
+        lengths + distances
+    }
+
+    fn write_symbols<const L: usize, const D: usize>(
+        &self,
+        literals: &Codes<L>,
+        distances: &Codes<D>,
+        writer: &mut BitWriter<'_>,
+    ) {
+        for &symbol in &self.symbols {
+            let (distance, low) = ((symbol >> 16) as usize, symbol as u16);
+            if distance == 0 {
+                let (bits, n) = literals.get(low);
+                writer.put(bits, n);
+                continue;
+            }
+            let (symbol, extra, value) = length_symbol(usize::from(low));
+            let (bits, n) = literals.get(symbol);
+            writer.put(bits | u64::from(value) << n, n + extra);
+            let (symbol, extra, value) = distance_symbol(distance);
+            let (bits, n) = distances.get(symbol);
+            writer.put(bits | u64::from(value) << n, n + extra);
+        }
+        let (bits, n) = literals.get(END_OF_BLOCK);
+        writer.put(bits, n);
+    }
+}
+
+#[inline]
+fn count(frequencies: &mut [u32], symbol: u16) {
+    if let Some(frequency) = frequencies.get_mut(usize::from(symbol)) {
+        *frequency += 1;
+    }
+}
+
+/// How many bits it takes with codes of these lengths.
+fn cost(lengths: &[u8], frequencies: &[u32]) -> usize {
+    lengths.iter().zip(frequencies).map(|(&length, &n)| usize::from(length) * n as usize).sum()
+}
+
+/// How a block tells its codes (RFC 1951 §3.2.7): by their lengths, with repetitions, in a code of their own.
+struct Header {
+    literals: usize,
+    distances: usize,
+    /// Code length symbols, each with the value of its extra bits above the low 8.
+    symbols: [u16; 316],
+    len: usize,
+    codes: Codes<19>,
+    /// How many lengths of `codes` are told.
+    told: usize,
+    frequencies: [u32; 19],
+}
+
+impl Header {
+    fn new(literals: &[u8; 286], distances: &[u8; 30]) -> Self {
+        let told = |lengths: &[u8], least: usize| lengths.iter().rposition(|&n| n > 0).map_or(0, |i| i + 1).max(least);
+        let (literal_count, distance_count) = (told(literals, 257), told(distances, 1));
+        let mut this = Self {
+            literals: literal_count,
+            distances: distance_count,
+            symbols: [0; 316],
+            len: 0,
+            codes: Codes::of([0; 19]),
+            told: 0,
+            frequencies: [0; 19],
+        };
+        let mut lengths = literals.iter().take(literal_count).chain(distances.iter().take(distance_count)).peekable();
+        while let Some(&length) = lengths.next() {
+            let mut run = 1;
+            while lengths.next_if_eq(&&length).is_some() {
+                run += 1;
+            }
+            this.push_run(length, run);
+        }
+        this.codes = Codes::fitting(&this.frequencies, 7);
+        let of = |&symbol: &u8| at(&this.codes.lengths, usize::from(symbol));
+        this.told = CODE_LENGTH_ORDER.iter().rposition(|symbol| of(symbol) > 0).map_or(0, |i| i + 1).max(4);
+        this
+    }
+
+    fn push_run(&mut self, length: u8, mut run: usize) {
+        if length > 0 {
+            self.push(length, 0);
+            run -= 1;
+        }
+        while run > 0 {
+            let (symbol, least, most) = match (length, run) {
+                (0, 11..) => (18, 11, 138),
+                (0, 3..) => (17, 3, 10),
+                (1.., 3..) => (16, 3, 6),
+                _ => (length, 1, 1),
+            };
+            let n = run.min(most);
+            self.push(symbol, (n - least) as u16);
+            run -= n;
+        }
+    }
+
+    fn push(&mut self, symbol: u8, extra: u16) {
+        put(&mut self.symbols, self.len, extra << 8 | u16::from(symbol));
+        self.len += 1;
+        count(&mut self.frequencies, u16::from(symbol));
+    }
+
+    fn cost(&self) -> usize {
+        let extra: usize =
+            (0_u16..).zip(&self.frequencies).map(|(symbol, &n)| repeat_bits(symbol) as usize * n as usize).sum();
+        17 + 3 * self.told + self.codes.cost(&self.frequencies) + extra
+    }
+
+    fn write(&self, writer: &mut BitWriter<'_>) {
+        writer.put((self.literals - 257) as u64, 5);
+        writer.put((self.distances - 1) as u64, 5);
+        writer.put((self.told - 4) as u64, 4);
+        for &symbol in CODE_LENGTH_ORDER.iter().take(self.told) {
+            writer.put(u64::from(at(&self.codes.lengths, usize::from(symbol))), 3);
+        }
+        for &symbol in self.symbols.iter().take(self.len) {
+            let (symbol, extra) = (symbol & 0xFF, symbol >> 8);
+            let (bits, n) = self.codes.get(symbol);
+            writer.put(bits | u64::from(extra) << n, n + repeat_bits(symbol));
+        }
+    }
+}
+
+/// How many extra bits a code length symbol has.
+fn repeat_bits(symbol: u16) -> u32 {
+    match symbol {
+        16 => 2,
+        17 => 3,
+        18 => 7,
+        _ => 0,
+    }
+}
+
+/// Appends bits, the first one lowest (RFC 1951 §3.1.1).
+pub(super) struct BitWriter<'a> {
+    out: &'a mut Vec<u8>,
+    bits: u64,
+    count: u32,
+}
+
+impl<'a> BitWriter<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, bits: 0, count: 0 }
+    }
+
+    /// Appends `n` bits, at most 32.
+    #[inline]
+    fn put(&mut self, bits: u64, n: u32) {
+        self.bits |= bits << self.count;
+        self.count += n;
+        if self.count >= 32 {
+            self.out.extend_from_slice(&(self.bits as u32).to_le_bytes());
+            self.bits >>= 32;
+            self.count -= 32;
+        }
+    }
+
+    /// Ends the byte that was begun.
+    fn align(&mut self) {
+        let bytes = self.bits.to_le_bytes();
+        self.out.extend(bytes.iter().take(self.count.div_ceil(8) as usize));
+        (self.bits, self.count) = (0, 0);
+    }
+
+    fn stored(&mut self, bytes: &[u8]) {
+        for bytes in bytes.chunks(LONGEST_STORED) {
+            self.stored_header(bytes.len() as u16);
+            self.out.extend_from_slice(bytes);
+        }
+    }
+
+    fn stored_header(&mut self, len: u16) {
+        self.put(0, 3);
+        self.align();
+        self.out.extend_from_slice(&len.to_le_bytes());
+        self.out.extend_from_slice(&(!len).to_le_bytes());
+    }
+
+    /// Ends with an empty block, so that all bits before it are out (RFC 7692 §7.2.1).
+    pub(super) fn sync(mut self) {
+        self.stored_header(0);
+    }
+}

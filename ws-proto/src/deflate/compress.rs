@@ -1,0 +1,278 @@
+//! Bytes in, DEFLATE out (RFC 1951).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::blocks::{BitWriter, Block};
+use super::codes::{self, MAX_MATCH, at, put};
+
+/// Matches are looked for by so many bytes; shorter ones hardly pay.
+const HASHED: usize = 4;
+
+/// Compresses messages (RFC 7692 §7.2.1), each one looking back on those before it.
+///
+/// It holds what was compressed last, twice its window at most, and two tables: 2 bytes for each byte of the window and
+/// 2 to the power of 8 + `mem_level` bytes. At window 12 and memory level 5 that is 24 KiB. It works without a window
+/// larger than what it has been given yet: for a single short message it takes little more than that message.
+pub struct Compressor {
+    /// How far back it looks, and one more.
+    window: usize,
+    effort: Effort,
+    /// What can be looked back on, and then what is being compressed.
+    bytes: Vec<u8>,
+    tables: Tables,
+    block: Block,
+}
+
+/// Where bytes stood before. Only the last 16 bits of positions count: what a table says is a guess, which the bytes
+/// themselves confirm.
+struct Tables {
+    hash_bits: u32,
+    /// The position of the first of the bytes in all that there ever was.
+    base: usize,
+    /// Up to here positions are in the tables.
+    hashed: usize,
+    /// By hash, the last position where such bytes stood.
+    heads: Vec<u16>,
+    /// By position, the one before it with such bytes.
+    chains: Vec<u16>,
+}
+
+/// How hard matches are looked for.
+#[derive(Clone, Copy)]
+struct Effort {
+    /// How many places are tried.
+    tries: u32,
+    /// A match as long as this is good enough.
+    enough: usize,
+    /// A match shorter than this may yet be given up for a longer one that begins a byte later.
+    lazy: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Match {
+    len: usize,
+    distance: usize,
+}
+
+impl Compressor {
+    /// For a window of 2^`window_bits` bytes, 8 to 15. `level` is from 1, fast, to 9, small; `mem_level` from 1 to 9.
+    pub fn new(window_bits: u8, level: u8, mem_level: u8) -> Self {
+        let mem_level = mem_level.clamp(1, 9);
+        Self {
+            window: 1 << window_bits.clamp(8, 15),
+            effort: Effort::of(level),
+            bytes: Vec::new(),
+            tables: Tables {
+                hash_bits: u32::from(mem_level) + 7,
+                base: 0,
+                hashed: 0,
+                heads: Vec::new(),
+                chains: Vec::new(),
+            },
+            block: Block::new(1 << (mem_level + 6)),
+        }
+    }
+
+    /// For one message of `len` bytes and nothing after it: no larger than that needs.
+    pub fn for_one(len: usize, window_bits: u8, level: u8, mem_level: u8) -> Self {
+        let mut this = Self::new(window_bits, level, mem_level);
+        let enough = len.max(256).next_power_of_two();
+        this.window = this.window.min(enough);
+        this.tables.hash_bits = this.tables.hash_bits.min(enough.ilog2());
+        this
+    }
+
+    /// Compresses `input` and appends it to `out`, up to the end of an empty stored block: `00 00 FF FF`. All of it can be
+    /// decompressed then.
+    pub fn compress(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        if self.tables.heads.is_empty() {
+            self.tables.heads = alloc::vec![0; 1 << self.tables.hash_bits];
+            self.tables.chains = alloc::vec![0; self.window];
+        }
+        self.block.expect(input.len());
+        let mut writer = BitWriter::new(out);
+        loop {
+            let (piece, rest) = input.split_at(self.make_room(input.len(), &mut writer).min(input.len()));
+            input = rest;
+            let start = self.bytes.len();
+            self.bytes.reserve_exact(piece.len());
+            self.bytes.extend_from_slice(piece);
+            self.find_matches(start, &mut writer);
+            if input.is_empty() {
+                break;
+            }
+        }
+        self.block.write(&self.bytes, &mut writer);
+        self.block.release();
+        writer.sync();
+    }
+
+    /// What it holds, in bytes.
+    pub fn memory(&self) -> usize {
+        self.bytes.capacity() + 2 * (self.tables.heads.capacity() + self.tables.chains.capacity())
+    }
+
+    /// Room for more bytes behind those that can be looked back on: for `wanted`, or for some of them. The oldest go.
+    fn make_room(&mut self, wanted: usize, writer: &mut BitWriter<'_>) -> usize {
+        let (len, most) = (self.bytes.len(), 2 * self.window);
+        if len + wanted > most && len > self.window {
+            if self.block.may_be_stored() {
+                self.block.write(&self.bytes, writer);
+            }
+            let gone = len - self.window;
+            self.bytes.drain(..gone);
+            self.tables.forget(gone);
+        }
+        most - self.bytes.len()
+    }
+
+    /// Takes the bytes apart from `start` on, into literals and matches.
+    fn find_matches(&mut self, start: usize, writer: &mut BitWriter<'_>) {
+        let Self { window, effort, bytes, tables, block } = self;
+        let (bytes, furthest) = (bytes.as_slice(), *window - 1);
+        let mut at = start;
+        while let Some(&byte) = bytes.get(at) {
+            if block.is_full() {
+                block.write(bytes.get(..at).unwrap_or_default(), writer);
+            }
+            let Some(mut found) = tables.longest(bytes, at, 0, furthest, *effort) else {
+                block.push_literal(byte);
+                at += 1;
+                continue;
+            };
+            while found.len < effort.lazy
+                && let Some(longer) = tables.longest(bytes, at + 1, found.len, furthest, *effort)
+            {
+                block.push_literal(codes::at(bytes, at));
+                at += 1;
+                found = longer;
+            }
+            block.push_match(found.len, found.distance);
+            at += found.len;
+        }
+    }
+}
+
+impl Tables {
+    /// The first `gone` bytes are no longer there.
+    fn forget(&mut self, gone: usize) {
+        self.base += gone;
+        self.hashed -= gone.min(self.hashed);
+    }
+
+    /// The longest match at a position that is longer than `least`. All up to the position enters the tables.
+    #[inline]
+    fn longest(
+        &mut self,
+        bytes: &[u8],
+        position: usize,
+        least: usize,
+        furthest: usize,
+        effort: Effort,
+    ) -> Option<Match> {
+        if self.hashed < position {
+            self.enter_up_to(bytes, position);
+        }
+        let rest = bytes.get(position..)?;
+        let here = u32::from_le_bytes(*rest.first_chunk()?);
+        let mut candidate = self.enter(position, here);
+        let absolute = (self.base + position) as u16;
+        let furthest = position.min(furthest);
+        let longest = rest.len().min(MAX_MATCH);
+
+        let mut found = Match { len: least.max(HASHED - 1), distance: 0 };
+        let mut nearer = 0;
+        for _ in 0..effort.tries {
+            let distance = usize::from(absolute.wrapping_sub(candidate));
+            // Further and further back, until there is nothing, or what is left over from long ago.
+            if distance <= nearer || distance > furthest || found.len >= longest {
+                break;
+            }
+            nearer = distance;
+            let from = position - distance;
+            let there = bytes.get(from..).unwrap_or_default();
+            // Only what goes on for longer than the best so far is worth a look.
+            if there.first_chunk() == Some(&here.to_le_bytes()) && there.get(found.len) == rest.get(found.len) {
+                let len = common(there, rest, longest);
+                if len > found.len {
+                    found = Match { len, distance };
+                    if len >= effort.enough {
+                        break;
+                    }
+                }
+            }
+            candidate = at(&self.chains, (self.base + from) & (self.chains.len() - 1));
+        }
+        (found.distance > 0).then_some(found)
+    }
+
+    /// Enters the positions before `end`, as far as the bytes are there.
+    #[inline]
+    fn enter_up_to(&mut self, bytes: &[u8], end: usize) {
+        let from = self.hashed;
+        let last = bytes.len().min(end + HASHED - 1);
+        let entered = bytes.get(from..last).unwrap_or_default();
+        for (position, bytes) in (from..).zip(entered.windows(HASHED)) {
+            if let Some(bytes) = bytes.first_chunk() {
+                self.enter(position, u32::from_le_bytes(*bytes));
+            }
+        }
+    }
+
+    /// Enters a position where `bytes` stand; the last one before it where they may stand.
+    #[inline]
+    fn enter(&mut self, position: usize, bytes: u32) -> u16 {
+        self.hashed = position + 1;
+        let hash = bytes.wrapping_mul(0x9E37_79B1) >> (32 - self.hash_bits);
+        let absolute = self.base + position;
+        let Some(head) = self.heads.get_mut(hash as usize) else { return 0 };
+        let before = core::mem::replace(head, absolute as u16);
+        let slot = absolute & (self.chains.len() - 1);
+        put(&mut self.chains, slot, before);
+        before
+    }
+}
+
+impl Effort {
+    const fn of(level: u8) -> Self {
+        let (tries, enough, lazy) = match level {
+            0 | 1 => (1, 16, 0),
+            2 => (4, 16, 0),
+            3 => (6, 32, 8),
+            4 => (12, 32, 16),
+            5 => (24, 64, 16),
+            6 => (64, 128, 32),
+            7 => (128, 128, 64),
+            8 => (512, 258, 128),
+            _ => (2048, 258, 258),
+        };
+        Self { tries, enough, lazy }
+    }
+}
+
+/// How many bytes two slices begin with in common, up to `limit`, which `b` has.
+#[inline]
+fn common(a: &[u8], b: &[u8], limit: usize) -> usize {
+    let (a, b) = (a.get(..limit).unwrap_or(a), b.get(..limit).unwrap_or(b));
+    let (a_words, b_words) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let mut len = 0;
+    for (x, y) in a_words.iter().zip(b_words) {
+        let differs = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differs != 0 {
+            return len + (differs.trailing_zeros() / 8) as usize;
+        }
+        len += 8;
+    }
+    let rest = a.iter().zip(b).skip(len);
+    len + rest.take_while(|(x, y)| x == y).count()
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor")
+            .field("window", &self.window)
+            .field("held", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}

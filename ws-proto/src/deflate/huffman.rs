@@ -1,0 +1,190 @@
+//! Huffman codes for what is to be compressed (RFC 1951 §3.2.2).
+
+use super::codes::{MAX_BITS, at, put};
+
+/// Codes by symbol, as they are written: the bits, the first one lowest, and how many.
+#[derive(Clone, Copy)]
+pub(super) struct Codes<const N: usize> {
+    pub(super) lengths: [u8; N],
+    bits: [u16; N],
+}
+
+impl<const N: usize> Codes<N> {
+    /// The shortest codes of at most `limit` bits for symbols that occur so often.
+    pub(super) fn fitting(frequencies: &[u32; N], limit: usize) -> Self {
+        Self::of(lengths(frequencies, limit))
+    }
+
+    /// The codes whose symbols have these lengths.
+    pub(super) fn of(lengths: [u8; N]) -> Self {
+        let mut next = [0_u16; MAX_BITS + 1];
+        for &length in &lengths {
+            if let Some(count) = next.get_mut(usize::from(length))
+                && length > 0
+            {
+                *count += 1;
+            }
+        }
+        let mut code = 0;
+        for slot in &mut next {
+            code = (code + core::mem::replace(slot, code)) << 1;
+        }
+        let mut bits = [0; N];
+        for (bits, &length) in bits.iter_mut().zip(&lengths) {
+            if length > 0 {
+                let code = at(&next, usize::from(length));
+                put(&mut next, usize::from(length), code.wrapping_add(1));
+                *bits = code.reverse_bits() >> (16 - length);
+            }
+        }
+        Self { lengths, bits }
+    }
+
+    /// The code of a symbol and its length.
+    #[inline]
+    pub(super) fn get(&self, symbol: u16) -> (u64, u32) {
+        (u64::from(at(&self.bits, usize::from(symbol))), u32::from(at(&self.lengths, usize::from(symbol))))
+    }
+
+    /// How many bits all symbols take that occur so often, extra bits aside.
+    pub(super) fn cost(&self, frequencies: &[u32; N]) -> usize {
+        self.lengths.iter().zip(frequencies).map(|(&length, &n)| usize::from(length) * n as usize).sum()
+    }
+}
+
+/// The lengths of the codes.
+fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
+    let mut lengths = [0; N];
+    // The symbols there are, the rarest first, each with how often it occurs above.
+    let mut used = [0_u64; N];
+    let mut n = 0;
+    for (symbol, &frequency) in (0_u64..).zip(frequencies) {
+        if frequency > 0 {
+            put(&mut used, n, u64::from(frequency) << 16 | symbol);
+            n += 1;
+        }
+    }
+    let used = used.get_mut(..n).unwrap_or_default();
+    used.sort_unstable();
+
+    let mut counts = match n {
+        0 => return lengths,
+        1 => {
+            [0, 1].into_iter().chain([0; MAX_BITS - 1]).enumerate().fold([0; MAX_BITS + 1], |mut counts, (i, count)| {
+                put(&mut counts, i, count);
+                counts
+            })
+        }
+        _ => depths::<N>(used, limit),
+    };
+    let mut length = limit;
+    for &symbol in used.iter() {
+        while length > 1 && at(&counts, length) == 0 {
+            length -= 1;
+        }
+        let left = at(&counts, length);
+        put(&mut counts, length, left.saturating_sub(1));
+        put(&mut lengths, (symbol & 0xFFFF) as usize, length as u8);
+    }
+    lengths
+}
+
+/// How many codes there are of each length, none of them longer than `limit`, in the best tree for at least two symbols.
+fn depths<const N: usize>(used: &[u64], limit: usize) -> [u32; MAX_BITS + 1] {
+    let n = used.len();
+    // Two queues: leaves by weight, and inner nodes, which come into being by weight. A node knows its parent.
+    let leaf = |i: usize| used.get(i).map_or(u64::MAX, |symbol| symbol >> 16);
+    let mut weights = [u64::MAX; N];
+    let mut parents = [0_u16; N];
+    let mut leaf_parents = [0_u16; N];
+    let (mut next_leaf, mut next_node) = (0, 0);
+    for node in 0..n - 1 {
+        let mut weight = 0;
+        for _ in 0..2 {
+            // Of equal weights leaves first, which keeps the tree low. Nodes that are not there yet weigh the most.
+            if next_leaf < n && leaf(next_leaf) <= at(&weights, next_node) {
+                weight += leaf(next_leaf);
+                put(&mut leaf_parents, next_leaf, node as u16);
+                next_leaf += 1;
+            } else {
+                weight += at(&weights, next_node);
+                put(&mut parents, next_node, node as u16);
+                next_node += 1;
+            }
+        }
+        put(&mut weights, node, weight);
+    }
+
+    // From the root down.
+    let mut depths = [0_u16; N];
+    for node in (0..n - 2).rev() {
+        let depth = at(&depths, usize::from(at(&parents, node))) + 1;
+        put(&mut depths, node, depth);
+    }
+    let mut counts = [0_u32; MAX_BITS + 1];
+    for &parent in leaf_parents.iter().take(n) {
+        let depth = usize::from(at(&depths, usize::from(parent))) + 1;
+        if let Some(count) = counts.get_mut(depth.min(limit)) {
+            *count += 1;
+        }
+    }
+
+    // Codes that were cut short take the place of others: those become longer until all have room again.
+    let room = 1_usize << limit;
+    let mut taken: usize =
+        counts.iter().enumerate().skip(1).map(|(i, &count)| (count as usize) << (limit.saturating_sub(i))).sum();
+    while taken > room {
+        let Some(shorter) = (1..limit).rev().find(|&i| at(&counts, i) > 0) else { break };
+        for (length, change) in [(limit, -1), (shorter, -1), (shorter + 1, 2)] {
+            let count = at(&counts, length).saturating_add_signed(change);
+            put(&mut counts, length, count);
+        }
+        taken -= 1;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kraft<const N: usize>(lengths: &[u8; N]) -> u32 {
+        lengths.iter().filter(|&&length| length > 0).map(|&length| 1 << (15 - u32::from(length))).sum()
+    }
+
+    #[test]
+    fn lengths_are_those_of_a_best_tree() {
+        assert_eq!(lengths(&[0; 4], 15), [0; 4]);
+        assert_eq!(lengths(&[0, 7, 0, 0], 15), [0, 1, 0, 0]);
+        assert_eq!(lengths(&[3, 0, 1, 0], 15), [1, 0, 1, 0]);
+        assert_eq!(lengths(&[45, 13, 12, 16, 9, 5], 15), [1, 3, 3, 3, 4, 4]);
+        assert_eq!(lengths(&[1; 8], 15), [3; 8]);
+    }
+
+    #[test]
+    fn codes_are_complete_and_within_the_limit_whatever_the_frequencies() {
+        // Fibonacci numbers make the deepest trees.
+        let mut frequencies = [0_u32; 40];
+        let (mut a, mut b) = (1, 1);
+        for frequency in &mut frequencies {
+            (*frequency, a, b) = (a, b, a + b);
+        }
+        for limit in [6, 7, 15] {
+            let lengths = lengths(&frequencies, limit);
+            assert!(lengths.iter().all(|&length| (1..=limit).contains(&usize::from(length))), "{lengths:?}");
+            assert_eq!(kraft(&lengths), 1 << 15, "{lengths:?}");
+            assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_those_of_the_example() {
+        // RFC 1951 §3.2.2: A to H.
+        let codes = Codes::of([3, 3, 3, 3, 3, 2, 4, 4]);
+        let expected = [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111_u16];
+        for (symbol, expected) in (0..).zip(expected) {
+            let (bits, length) = codes.get(symbol);
+            assert_eq!(bits as u16, expected.reverse_bits() >> (16 - length));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The receiving side of permessage-deflate (RFC 7692 §7.2.2).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{Agreed, Corrupt, Inflater};
+
+/// How much is inflated at a time.
+const STEP: usize = 8 << 10;
+
+/// What the inflater may add to that, so that the window never grows by itself.
+const OVERSHOOT: usize = 1536;
+
+/// Inflates messages. Between two of them it holds nothing but, with context takeover, the bytes that can be looked back
+/// on.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    agreed: Agreed,
+    inflater: Option<Box<Inflater>>,
+    /// What can be looked back on, and behind it what was inflated last.
+    window: Vec<u8>,
+}
+
+impl Inbound {
+    pub(crate) fn new(agreed: Agreed) -> Self {
+        Self { agreed, inflater: None, window: Vec::new() }
+    }
+
+    /// Inflates from the front of `input`: what comes of it, some KiB at most. When it is not all there is, some of `input`
+    /// is left.
+    pub(crate) fn inflate(&mut self, input: &mut &[u8]) -> Result<&[u8], Corrupt> {
+        // Text becomes three or four times as long as it was, and rarely longer.
+        let room = input.len().saturating_mul(6).clamp(STEP / 8, STEP);
+        let before = self.make_room(room + OVERSHOOT);
+        let bits = self.agreed.receive_window_bits;
+        let inflater = self.inflater.get_or_insert_with(|| Box::new(Inflater::new(bits)));
+        inflater.inflate(input, &mut self.window, room)?;
+        Ok(self.window.get(before..).unwrap_or_default())
+    }
+
+    /// Ends a message.
+    pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
+        if let Some(mut inflater) = self.inflater.take() {
+            inflater.finish(&mut self.window)?;
+        }
+        if self.agreed.receive_context_takeover {
+            self.make_room(0);
+            self.window.shrink_to(self.most());
+        } else {
+            self.window = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> usize {
+        1 << self.agreed.receive_window_bits.clamp(8, 15)
+    }
+
+    /// How long the window becomes before what is too far back goes; longer only when one step does not fit.
+    fn most(&self) -> usize {
+        self.size() + self.size().min(2 * STEP)
+    }
+
+    /// Room for so much more; where it begins.
+    fn make_room(&mut self, more: usize) -> usize {
+        let (size, most) = (self.size(), self.most());
+        if self.window.len() + more > most && self.window.len() > size {
+            let gone = self.window.len() - size;
+            self.window.drain(..gone);
+        }
+        let len = self.window.len();
+        if self.window.capacity() - len < more {
+            // Twofold growth while it is small; then all there may be, so that little is copied beside it.
+            let grown = if 2 * len > size / 4 { most } else { 2 * len };
+            self.window.reserve_exact(more.max(grown.saturating_sub(len)));
+        }
+        len
+    }
+}

@@ -1,0 +1,223 @@
+//! Offers and answers (RFC 7692 §7.1): what is understood, what is agreed on.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Agreed, Deflate};
+use crate::handshake::extensions::{Extension, Param};
+
+const NAME: &str = "permessage-deflate";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+
+/// The largest window there is, which need not be told.
+const MOST: u8 = 15;
+
+impl Deflate {
+    /// What a client offers. It is one offer; one with other settings may follow it in the header.
+    pub fn offer(&self) -> Extension {
+        let this = self.within_range();
+        let mut params = Vec::new();
+        if !this.receive_context_takeover {
+            params.push(param(SERVER_NO_CONTEXT_TAKEOVER, None));
+        }
+        if !this.send_context_takeover {
+            params.push(param(CLIENT_NO_CONTEXT_TAKEOVER, None));
+        }
+        if this.receive_window_bits < MOST {
+            params.push(param(SERVER_MAX_WINDOW_BITS, Some(this.receive_window_bits)));
+        }
+        params.push(param(CLIENT_MAX_WINDOW_BITS, Some(this.send_window_bits).filter(|&bits| bits < MOST)));
+        Extension { name: NAME.to_owned(), params }
+    }
+
+    /// What a server answers: to the first offer that it understands and can meet. `None` when there is none; the
+    /// connection is opened without compression then.
+    ///
+    /// An offer with a parameter that is unknown, stands twice or has a wrong value is passed over (RFC 7692 §7.1).
+    pub fn accept(&self, offers: &[Extension]) -> Option<(Extension, Agreed)> {
+        offers.iter().filter(|offer| offer.name == NAME).find_map(|offer| {
+            let offer = Params::parse(&offer.params, Side::Offer).ok()?;
+            Some(self.answer(&offer))
+        })
+    }
+
+    fn answer(&self, offer: &Params) -> (Extension, Agreed) {
+        let this = self.within_range();
+        let agreed = Agreed {
+            send_window_bits: this.send_window_bits.min(offer.server_bits.unwrap_or(MOST)),
+            receive_window_bits: match offer.client_bits {
+                // Who says that it will not use more does not need to be told. What zlib calls 8 is 9.
+                Some(hint) => this.receive_window_bits.min(hint.unwrap_or(MOST).max(9)),
+                None => MOST,
+            },
+            send_context_takeover: this.send_context_takeover && !offer.server_no_context_takeover,
+            receive_context_takeover: this.receive_context_takeover && !offer.client_no_context_takeover,
+            ..this.unlimited()
+        };
+        let mut params = Vec::new();
+        if !agreed.send_context_takeover {
+            params.push(param(SERVER_NO_CONTEXT_TAKEOVER, None));
+        }
+        if !agreed.receive_context_takeover {
+            params.push(param(CLIENT_NO_CONTEXT_TAKEOVER, None));
+        }
+        if agreed.send_window_bits < MOST || offer.server_bits.is_some() {
+            params.push(param(SERVER_MAX_WINDOW_BITS, Some(agreed.send_window_bits)));
+        }
+        if agreed.receive_window_bits < MOST {
+            params.push(param(CLIENT_MAX_WINDOW_BITS, Some(agreed.receive_window_bits)));
+        }
+        (Extension { name: NAME.to_owned(), params }, agreed)
+    }
+
+    /// What a client makes of the server's answer to [`offer`](Self::offer): all extensions that the answer names.
+    /// `None` when it declined.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is not one to this offer: then the connection must fail (RFC 7692 §7.1).
+    pub fn confirm(&self, answers: &[Extension]) -> Result<Option<Agreed>, InvalidAnswer> {
+        let answer = match answers {
+            [] => return Ok(None),
+            [answer] if answer.name == NAME => answer,
+            [first, ..] => {
+                let other = answers.iter().find(|answer| answer.name != NAME);
+                return Err(other.map_or(InvalidAnswer::Twice(first.name.clone()), |other| {
+                    InvalidAnswer::NotOffered(other.name.clone())
+                }));
+            }
+        };
+        let answer = Params::parse(&answer.params, Side::Answer)?;
+        let this = self.within_range();
+        if !this.receive_context_takeover && !answer.server_no_context_takeover {
+            return Err(InvalidAnswer::Missing(SERVER_NO_CONTEXT_TAKEOVER));
+        }
+        if this.receive_window_bits < MOST {
+            let bits = answer.server_bits.ok_or(InvalidAnswer::Missing(SERVER_MAX_WINDOW_BITS))?;
+            if bits > this.receive_window_bits {
+                return Err(InvalidAnswer::Value(SERVER_MAX_WINDOW_BITS.to_owned()));
+            }
+        }
+        Ok(Some(Agreed {
+            send_window_bits: this.send_window_bits.min(answer.client_bits.flatten().unwrap_or(MOST)),
+            receive_window_bits: answer.server_bits.unwrap_or(MOST),
+            send_context_takeover: this.send_context_takeover && !answer.client_no_context_takeover,
+            receive_context_takeover: !answer.server_no_context_takeover,
+            ..this.unlimited()
+        }))
+    }
+
+    /// What lies outside the range of values becomes the nearest one in it.
+    fn within_range(&self) -> Self {
+        Self {
+            send_window_bits: self.send_window_bits.clamp(8, MOST),
+            receive_window_bits: self.receive_window_bits.clamp(8, MOST),
+            ..*self
+        }
+    }
+
+    fn unlimited(&self) -> Agreed {
+        Agreed {
+            send_window_bits: MOST,
+            receive_window_bits: MOST,
+            send_context_takeover: true,
+            receive_context_takeover: true,
+            level: self.level,
+            mem_level: self.mem_level,
+            threshold: self.threshold,
+        }
+    }
+}
+
+/// Why a server's answer cannot be accepted (RFC 7692 §7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidAnswer {
+    /// It names an extension that was not offered.
+    NotOffered(String),
+    /// It names an extension twice.
+    Twice(String),
+    /// A parameter that is not one of this extension.
+    Unknown(String),
+    /// A parameter stands twice.
+    Duplicate(String),
+    /// A parameter has a value that it must not have, or lacks one.
+    Value(String),
+    /// It does not do what the offer asked for with this parameter.
+    Missing(&'static str),
+}
+
+impl fmt::Display for InvalidAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOffered(name) => write!(f, "extension {name:?} was not offered"),
+            Self::Twice(name) => write!(f, "extension {name:?} answered twice"),
+            Self::Unknown(name) => write!(f, "unknown parameter {name:?} of {NAME}"),
+            Self::Duplicate(name) => write!(f, "parameter {name:?} of {NAME} given twice"),
+            Self::Value(name) => write!(f, "invalid value of the parameter {name:?} of {NAME}"),
+            Self::Missing(name) => write!(f, "the parameter {name:?} of {NAME} was offered and is not in the answer"),
+        }
+    }
+}
+
+impl core::error::Error for InvalidAnswer {}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Offer,
+    Answer,
+}
+
+/// The parameters of an offer or an answer.
+#[derive(Default)]
+struct Params {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_bits: Option<u8>,
+    /// A client may say that it understands the parameter, and leave the value to the server.
+    client_bits: Option<Option<u8>>,
+}
+
+impl Params {
+    fn parse(params: &[Param], side: Side) -> Result<Self, InvalidAnswer> {
+        let mut this = Self::default();
+        for Param { name, value } in params {
+            let invalid = || InvalidAnswer::Value(name.clone());
+            let bits = value.as_deref().map(|value| parse_bits(value).ok_or_else(invalid)).transpose();
+            let is_duplicate = match name.as_str() {
+                SERVER_NO_CONTEXT_TAKEOVER | CLIENT_NO_CONTEXT_TAKEOVER if value.is_some() => return Err(invalid()),
+                SERVER_NO_CONTEXT_TAKEOVER => core::mem::replace(&mut this.server_no_context_takeover, true),
+                CLIENT_NO_CONTEXT_TAKEOVER => core::mem::replace(&mut this.client_no_context_takeover, true),
+                SERVER_MAX_WINDOW_BITS => this.server_bits.replace(bits?.ok_or_else(invalid)?).is_some(),
+                CLIENT_MAX_WINDOW_BITS => match bits? {
+                    None if side == Side::Answer => return Err(invalid()),
+                    bits => this.client_bits.replace(bits).is_some(),
+                },
+                _ => return Err(InvalidAnswer::Unknown(name.clone())),
+            };
+            if is_duplicate {
+                return Err(InvalidAnswer::Duplicate(name.clone()));
+            }
+        }
+        Ok(this)
+    }
+}
+
+/// A decimal number from 8 to 15 without leading zeros (RFC 7692 §7.1.2).
+fn parse_bits(value: &str) -> Option<u8> {
+    match value.as_bytes() {
+        [digit @ b'8'..=b'9'] | [b'1', digit @ b'0'..=b'5'] => {
+            Some(digit - b'0' + if value.len() == 2 { 10 } else { 0 })
+        }
+        _ => None,
+    }
+}
+
+fn param(name: &str, bits: Option<u8>) -> Param {
+    Param { name: name.to_owned(), value: bits.map(|bits| bits.to_string()) }
+}

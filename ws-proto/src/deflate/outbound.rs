@@ -1,0 +1,82 @@
+//! The sending side of permessage-deflate (RFC 7692 §7.2.1).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{Agreed, Compress, Compressor};
+
+/// What follows every message and is left out.
+const TAIL: &[u8] = &[0x00, 0x00, 0xFF, 0xFF];
+
+/// Compresses messages. It holds a compressor between two of them only with context takeover.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    agreed: Agreed,
+    compressor: Option<Box<Compressor>>,
+    /// Whether the fragmented message that is being sent is compressed.
+    in_message: bool,
+}
+
+impl Outbound {
+    pub(crate) fn new(agreed: Agreed) -> Self {
+        Self { agreed, compressor: None, in_message: false }
+    }
+
+    /// A whole message, compressed; `None` when it is to go as it is.
+    pub(crate) fn message(&mut self, payload: &[u8], compress: Compress) -> Option<Vec<u8>> {
+        if !self.wants(payload.len(), compress) {
+            return None;
+        }
+        let Agreed { send_window_bits, level, mem_level, .. } = self.agreed;
+        let mut out = Vec::with_capacity(payload.len() / 2 + 64);
+        if self.agreed.send_context_takeover {
+            self.compressor().compress(payload, &mut out);
+        } else {
+            Compressor::for_one(payload.len(), send_window_bits, level, mem_level).compress(payload, &mut out);
+        }
+        out.truncate(out.len() - TAIL.len());
+        // What has been compressed with takeover must be sent so: the next message looks back on it.
+        let must = self.agreed.send_context_takeover || compress == Compress::Always;
+        (must || out.len() < payload.len()).then_some(out)
+    }
+
+    /// The first fragment of a message begins; whether it is to be compressed.
+    pub(crate) fn begin(&mut self, len: usize, last: bool, compress: Compress) -> bool {
+        self.in_message = match compress {
+            // What is sent in fragments is long.
+            Compress::Default if !last => true,
+            compress => self.wants(len, compress),
+        };
+        self.in_message
+    }
+
+    /// A fragment, compressed; `None` when its message goes as it is.
+    pub(crate) fn fragment(&mut self, payload: &[u8], last: bool) -> Option<Vec<u8>> {
+        if !self.in_message {
+            return None;
+        }
+        let mut out = Vec::with_capacity(payload.len() / 2 + 64);
+        self.compressor().compress(payload, &mut out);
+        if last {
+            out.truncate(out.len() - TAIL.len());
+            self.in_message = false;
+            if !self.agreed.send_context_takeover {
+                self.compressor = None;
+            }
+        }
+        Some(out)
+    }
+
+    fn wants(&self, len: usize, compress: Compress) -> bool {
+        match compress {
+            Compress::Default => len >= self.agreed.threshold,
+            Compress::Always => true,
+            Compress::Never => false,
+        }
+    }
+
+    fn compressor(&mut self) -> &mut Compressor {
+        let Agreed { send_window_bits, level, mem_level, .. } = self.agreed;
+        self.compressor.get_or_insert_with(|| Box::new(Compressor::new(send_window_bits, level, mem_level)))
+    }
+}

@@ -1,0 +1,12 @@
+//! permessage-deflate (RFC 7692), by section: what is negotiated, what is sent, what is received; and DEFLATE itself
+//! against another implementation.
+#![cfg(feature = "deflate")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod codec;
+mod messages;
+#[cfg(feature = "handshake")]
+mod negotiation;
+mod samples;
