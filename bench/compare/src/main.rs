@@ -28,7 +28,7 @@ use crate::table::{Outcome, Table};
 /// Side-by-side benchmarks of WebSocket libraries: throughput, CPU time and memory, against raw TCP.
 #[derive(Parser)]
 struct Args {
-    /// Groups of cases: table, client, flat.
+    /// Groups of cases: table, client, deflate, flat.
     #[arg(value_name = "GROUP")]
     groups: Vec<String>,
     /// Only cases whose name contains TEXT, of the groups named or of all.
@@ -85,6 +85,7 @@ fn main() -> Result<()> {
         }
         println!("programs:");
         everyone.iter().for_each(|peer| println!("    {}", peer.name));
+        peer::missing().iter().for_each(|name| println!("    {name}: not installed, see peers/install"));
         return Ok(());
     }
     ensure!(!cfg!(debug_assertions), "figures of a debug build mean nothing: run with --release");
@@ -100,6 +101,9 @@ fn main() -> Result<()> {
     let plan = Plan::new(&args, &cases, &peers);
     let caption = caption(&args, &plan);
     println!("{caption}\n");
+    if !peer::missing().is_empty() {
+        eprintln!("not installed, and left out: {} (peers/install)", peer::missing().join(", "));
+    }
     let mut progress = Progress::new(plan.samples());
     let (mut table, mut outcomes) = (Table::default(), Vec::new());
     for case in &cases {
@@ -108,6 +112,7 @@ fn main() -> Result<()> {
         table.add(&outcome);
         outcomes.push(outcome);
     }
+    table.finish();
     if let Some(file) = &args.markdown {
         fs::write(file, format!("{caption}\n\n{}", table.text())).with_context(|| file.display().to_string())?;
     }

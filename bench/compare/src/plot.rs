@@ -53,7 +53,7 @@ pub(crate) fn svg(outcomes: &[Outcome], caption: &str) -> String {
         text(&mut svg, LEFT - 12.0, top + height(outcome) / 2.0 + 2.0, "end", &outcome.case.to_string());
         for (program, (name, _)) in outcome.programs.iter().enumerate() {
             let y = top + MARGIN + LINE * program as f64;
-            let ratio = outcome.ratio(program, |speed| speed.cpu);
+            let Some(ratio) = outcome.ratio(program, |speed| speed.cpu) else { continue };
             let colour = colour(name);
             let (from, to) = (place(ratio.min), place(ratio.max));
             let _ = writeln!(

@@ -39,7 +39,9 @@ pub(crate) fn connect(server: SocketAddr, index: usize, wire: Wire) -> Result<Tc
 pub(crate) fn connect_offering(server: SocketAddr, index: usize, offer: &str) -> Result<(TcpStream, Option<String>)> {
     let connect = || -> Result<_> {
         let mut stream = dial(server, index)?;
-        write!(stream, concat!(request_fields!(), "Sec-WebSocket-Extensions: {}\r\n\r\n"), offer)?;
+        let request = format!(concat!(request_fields!(), "Sec-WebSocket-Extensions: {}\r\n\r\n"), offer);
+        // In one piece: not everyone takes it in several.
+        stream.write_all(request.as_bytes())?;
         let head = await_answer(&mut stream, Wire::WebSocket)?;
         let agreed = head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;

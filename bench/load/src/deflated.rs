@@ -119,7 +119,7 @@ impl Load for Deflated {
     }
 
     fn agreed(&self) -> Option<&str> {
-        Some(&self.agreed.text)
+        Some(self.agreed.text.as_str()).filter(|text| !text.is_empty())
     }
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn open(
     let mut all_agreed = None;
     for index in 0..count {
         let (stream, agreed) = match wire {
-            Wire::Raw => (connect(server, index, wire)?, Agreed::whole("nothing".to_owned(), deflate)),
+            Wire::Raw => (connect(server, index, wire)?, Agreed::whole(String::new(), deflate)),
             Wire::WebSocket => {
                 let (stream, answer) = connect_offering(server, index, deflate.offer())?;
                 (stream, Agreed::parse(answer)?)
