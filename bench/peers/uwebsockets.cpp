@@ -75,6 +75,7 @@ int main(int count, char **arguments) {
     if (task == "deflate") {
         compression = uWS::CompressOptions(uWS::SHARED_COMPRESSOR | uWS::SHARED_DECOMPRESSOR);
     } else if (task == "deflate-takeover") {
+        // This release makes 3 KB of every other size (HttpResponse.h takes `&` for equality).
         compression = uWS::CompressOptions(uWS::DEDICATED_COMPRESSOR_4KB | uWS::DEDICATED_DECOMPRESSOR);
     }
     bool compresses = compression != uWS::DISABLED, subscribes = task == "fan-out";

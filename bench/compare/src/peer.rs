@@ -74,12 +74,39 @@ const PEERS: &[(&str, &str, &str, &[Kind], &[Deflate])] = &[
 /// Built by itself: it makes flate2 use C's zlib, for everyone who is built with it.
 const SOKETTO: &str = "echo-soketto";
 
-/// What `peers/install` installs: the file that shows it, the program it is run by, and the script.
-const INSTALLED: &[(&str, &str, &str, &str, &[Kind])] = &[
-    ("uWebSockets", "installed/uwebsockets", "installed/uwebsockets", "", PUBLISHER),
-    ("npm ws", "installed/node_modules/ws", "node", "ws.mjs", SERVER),
-    ("Python websockets", "installed/python/websockets", "python3", "websockets_echo.py", SERVER),
+/// What `peers/install` installs: the file that shows it, and who runs which script if it is none itself.
+struct Installed {
+    name: &'static str,
+    shown_by: &'static str,
+    runs: Option<(&'static str, &'static str)>,
+    can: &'static [Kind],
+}
+
+const INSTALLED: &[Installed] = &[
+    Installed { name: "uWebSockets", shown_by: "installed/uwebsockets", runs: None, can: PUBLISHER },
+    Installed { name: "npm ws", shown_by: "installed/node_modules/ws", runs: Some(("node", "ws.mjs")), can: SERVER },
+    Installed {
+        name: "Python websockets",
+        shown_by: "installed/python/websockets",
+        runs: Some(("python3", "websockets_echo.py")),
+        can: SERVER,
+    },
 ];
+
+impl Installed {
+    fn is_there(&self) -> bool {
+        folder().join(self.shown_by).exists()
+    }
+
+    fn program(&self) -> Program {
+        // A name on its own is looked up in PATH.
+        let (command, script) = match self.runs {
+            None => (folder().join(self.shown_by), None),
+            Some((command, script)) => (command.into(), Some(folder().join(script))),
+        };
+        Program::Installed { command, script }
+    }
+}
 
 /// Everyone who can take part, and the programs named by `NAME=COMMAND`.
 pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
@@ -90,16 +117,11 @@ pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
         can,
         deflates,
     });
-    let installed = INSTALLED.iter().filter(|(_, shown_by, ..)| folder().join(shown_by).exists());
-    let installed = installed.map(|&(name, shown_by, command, script, can)| Peer {
-        name: name.to_owned(),
+    let installed = INSTALLED.iter().filter(|peer| peer.is_there()).map(|peer| Peer {
+        name: peer.name.to_owned(),
         wire: Wire::WebSocket,
-        program: Program::Installed {
-            // A name on its own is looked up in PATH.
-            command: if command == shown_by { folder().join(command) } else { command.into() },
-            script: Some(folder().join(script)).filter(|_| !script.is_empty()),
-        },
-        can,
+        program: peer.program(),
+        can: peer.can,
         deflates: BOTH,
     });
     let commands = also.iter().map(|also| {
@@ -112,8 +134,7 @@ pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
 
 /// Who cannot take part because it is not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
-    let missing = INSTALLED.iter().filter(|(_, shown_by, ..)| !folder().join(shown_by).exists());
-    missing.map(|(name, ..)| *name).collect()
+    INSTALLED.iter().filter(|peer| !peer.is_there()).map(|peer| peer.name).collect()
 }
 
 fn folder() -> PathBuf {

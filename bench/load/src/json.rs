@@ -11,9 +11,10 @@ const WORDS: [&str; 32] = [
 /// The `index`th message, of exactly this size.
 pub(crate) fn message(size: usize, index: usize, random: &mut SplitMix) -> Vec<u8> {
     let mut json = format!("{{\"type\":\"update\",\"sequence\":{index},\"items\":[");
+    let mut ids = 1000 * index..;
     // Room for the end.
     while json.len() + 14 < size {
-        let item = item(random);
+        let item = item(ids.next().unwrap_or_default(), random);
         if json.len() + item.len() + 14 > size {
             break;
         }
@@ -34,16 +35,12 @@ pub(crate) fn message(size: usize, index: usize, random: &mut SplitMix) -> Vec<u
     json
 }
 
-fn item(random: &mut SplitMix) -> String {
+fn item(id: usize, random: &mut SplitMix) -> String {
     format!(
-        "{{\"id\":\"{:08x}\",\"name\":\"{} {}\",\"price\":{}.{:02},\"active\":{},\"tags\":[\"{}\",\"{}\"]}},",
-        random.next() as u32,
+        "{{\"id\":{id},\"name\":\"{} {}\",\"price\":{}.50,\"active\":true,\"tags\":[\"{}\",\"sale\"]}},",
         word(random),
         word(random),
-        random.next() % 1000,
-        random.next() % 100,
-        random.next() % 2 == 0,
-        word(random),
+        10 + random.next() % 90,
         word(random),
     )
 }
