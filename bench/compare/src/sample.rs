@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use load::{Client, Deflated, Direction, Echo, FanOut, Idle, Keepalive, Load, Upgrades};
 
 use crate::case::{Case, Kind};
@@ -81,12 +81,18 @@ fn take(peer: &Peer, case: &Case, method: &Method) -> Result<Sample> {
 
 fn speed(peer: &Peer, case: &Case, method: &Method) -> Result<Sample> {
     let (process, mut load) = start(peer, case, method)?;
-    load.run(method.warm_up)?;
+    let (warm_up, seconds) = match case.kind {
+        // Whole periods of the timers.
+        Kind::Keepalive => (PING_INTERVAL, method.seconds.max(2 * PING_INTERVAL)),
+        _ => (method.warm_up, method.seconds),
+    };
+    load.run(warm_up)?;
     let waiting = (Waiting::of(&process)?, Waiting::of_this_thread()?);
     let before = process.cpu_time()?;
-    let counted = load.run(method.seconds)?;
+    let counted = load.run(seconds)?;
     let cpu = (process.cpu_time()? - before).as_secs_f64();
     let lost = Waiting::of(&process)?.lost_since(&waiting.0) + Waiting::of_this_thread()?.lost_since(&waiting.1);
+    ensure!(counted.each > 0.0, "nothing was done in {seconds:?}");
     load.finish()?;
     // Before its connections close: a client would call that an error.
     drop(process);
@@ -144,6 +150,9 @@ fn memory(peer: &Peer, case: &Case, method: &Method) -> Result<Sample> {
         Ok(Sample { figures: Figures::Memory(memory), agreed: idle.agreed() })
     })
 }
+
+/// Of servers that are measured while they send pings.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a server has to do what it does behind a handshake or a message.
 const SETTLE: Duration = Duration::from_millis(200);

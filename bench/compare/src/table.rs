@@ -144,6 +144,11 @@ impl Outcome {
         ])
     }
 
+    /// A program's seconds of CPU time for each.
+    pub(crate) fn cpu(&self, program: usize) -> Option<Spread> {
+        Spread::of(speeds(&self.programs[program].1).iter().map(|speed| speed.cpu))
+    }
+
     /// A program's figure over the first program's, round by round.
     pub(crate) fn ratio(&self, program: usize, figure: fn(&Speed) -> f64) -> Option<Spread> {
         let (own, unit) = (speeds(&self.programs[program].1), speeds(&self.programs[0].1));

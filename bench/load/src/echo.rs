@@ -37,6 +37,9 @@ struct Connection {
     blocked: bool,
 }
 
+/// How many messages are measured at least: what is on its way at the beginning and at the end must not count for much.
+const FEWEST: u64 = 16;
+
 /// What is done with the bytes that come back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answers {
@@ -111,11 +114,12 @@ impl Echo {
 }
 
 impl Load for Echo {
-    /// Keeps every connection's messages in flight for a time, and counts.
+    /// Keeps every connection's messages in flight for a time, and counts; for longer where that is too short to tell.
     fn run(&mut self, time: Duration) -> Result<Counted> {
         let start = Instant::now();
         let before = self.received();
-        self.pump(Answers::Count, true, |_| start.elapsed() >= time)?;
+        let enough = before + FEWEST * self.cycle.echo_len;
+        self.pump(Answers::Count, true, |load| start.elapsed() >= time && load.received() >= enough)?;
         let messages = (self.received() - before) as f64 / self.cycle.echo_len as f64;
         Ok(Counted { each: messages, elapsed: start.elapsed() })
     }
