@@ -49,27 +49,46 @@ const NEVER: &[Deflate] = &[];
 const NO_TAKEOVER: &[Deflate] = &[Deflate::NoTakeover];
 const BOTH: &[Deflate] = &[Deflate::NoTakeover, Deflate::Takeover];
 
+/// A program under `servers/`.
+struct Package {
+    name: &'static str,
+    package: &'static str,
+    form: &'static str,
+    can: &'static [Kind],
+    deflates: &'static [Deflate],
+}
+
 /// The first one is the unit of the ratios wherever it takes part.
-const PEERS: &[(&str, &str, &str, &[Kind], &[Deflate])] = &[
-    ("raw tokio TCP", "echo-raw-tcp", "loop", &[Kind::Echo, Kind::Upgrades, Kind::Receive, Kind::Send], BOTH),
-    ("minimum", "echo-minimum", "tuned", SERVER, NEVER),
-    ("ws-tokio", "echo-ws-tokio", "loop", OURS, BOTH),
-    ("ws-proto core", "echo-core", "tuned", SERVER, NEVER),
-    ("fastwebsockets, loop", "echo-fastwebsockets", "loop", ALL, NEVER),
-    ("fastwebsockets, tuned", "echo-fastwebsockets", "tuned", ALL, NEVER),
-    ("tokio-tungstenite, loop", "echo-tungstenite", "loop", ALL, NEVER),
-    ("tokio-tungstenite, forward", "echo-tungstenite", "forward", &[Kind::Echo], NEVER),
-    ("tokio-tungstenite, tuned", "echo-tungstenite", "tuned", ALL, NEVER),
-    ("tokio-websockets, loop", "echo-tokio-websockets", "loop", ALL, NEVER),
-    ("tokio-websockets, tuned", "echo-tokio-websockets", "tuned", ALL, NEVER),
-    ("sockudo-ws, loop", "echo-sockudo-ws", "loop", ALL, BOTH),
-    ("sockudo-ws, tuned", "echo-sockudo-ws", "tuned", ALL, BOTH),
-    ("yawc, loop", "echo-yawc", "loop", ALL, BOTH),
-    ("yawc, tuned", "echo-yawc", "tuned", ALL, BOTH),
-    ("wtx, loop", "echo-wtx", "loop", ALL, BOTH),
-    ("wtx, tuned", "echo-wtx", "tuned", ALL, BOTH),
-    ("soketto, loop", SOKETTO, "loop", &[], NO_TAKEOVER),
+const PEERS: &[Package] = &[
+    package("raw tokio TCP", "echo-raw-tcp", "loop", &[Kind::Echo, Kind::Upgrades, Kind::Receive, Kind::Send], BOTH),
+    package("minimum", "echo-minimum", "tuned", SERVER, NEVER),
+    package("ws-tokio", "echo-ws-tokio", "loop", OURS, BOTH),
+    package("ws-proto core", "echo-core", "tuned", SERVER, NEVER),
+    package("fastwebsockets, loop", "echo-fastwebsockets", "loop", ALL, NEVER),
+    package("fastwebsockets, tuned", "echo-fastwebsockets", "tuned", ALL, NEVER),
+    package("tokio-tungstenite, loop", "echo-tungstenite", "loop", ALL, NEVER),
+    package("tokio-tungstenite, forward", "echo-tungstenite", "forward", &[Kind::Echo], NEVER),
+    package("tokio-tungstenite, tuned", "echo-tungstenite", "tuned", ALL, NEVER),
+    package("tokio-websockets, loop", "echo-tokio-websockets", "loop", ALL, NEVER),
+    package("tokio-websockets, tuned", "echo-tokio-websockets", "tuned", ALL, NEVER),
+    package("sockudo-ws, loop", "echo-sockudo-ws", "loop", ALL, BOTH),
+    package("sockudo-ws, tuned", "echo-sockudo-ws", "tuned", ALL, BOTH),
+    package("yawc, loop", "echo-yawc", "loop", ALL, BOTH),
+    package("yawc, tuned", "echo-yawc", "tuned", ALL, BOTH),
+    package("wtx, loop", "echo-wtx", "loop", ALL, BOTH),
+    package("wtx, tuned", "echo-wtx", "tuned", ALL, BOTH),
+    package("soketto, loop", SOKETTO, "loop", &[], NO_TAKEOVER),
 ];
+
+const fn package(
+    name: &'static str,
+    package: &'static str,
+    form: &'static str,
+    can: &'static [Kind],
+    deflates: &'static [Deflate],
+) -> Package {
+    Package { name, package, form, can, deflates }
+}
 
 /// Built by itself: it makes flate2 use C's zlib, for everyone who is built with it.
 const SOKETTO: &str = "echo-soketto";
@@ -110,7 +129,7 @@ impl Installed {
 
 /// Everyone who can take part, and the programs named by `NAME=COMMAND`.
 pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
-    let packages = PEERS.iter().map(|&(name, package, form, can, deflates)| Peer {
+    let packages = PEERS.iter().map(|&Package { name, package, form, can, deflates }| Peer {
         name: name.to_owned(),
         wire: if package == "echo-raw-tcp" { Wire::Raw } else { Wire::WebSocket },
         program: Program::Package { package, form },
@@ -146,7 +165,7 @@ fn folder() -> PathBuf {
 pub(crate) fn build() -> Result<()> {
     let program = std::env::current_exe()?;
     let target_dir = program.ancestors().nth(2).context("not run from a target directory")?;
-    let packages = PEERS.iter().map(|(_, package, ..)| *package);
+    let packages = PEERS.iter().map(|peer| peer.package);
     let (alone, together) = packages.partition::<Vec<_>, _>(|package| *package == SOKETTO);
     for packages in [together, alone] {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
