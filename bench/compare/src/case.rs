@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, ensure};
-use load::{Payload, Row};
+use load::{Deflate, Payload, Row};
 
 /// A kind of load, and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) kind: Kind,
     pub(crate) row: Row,
+    /// Whether messages are compressed. Only some kinds have this.
+    pub(crate) deflate: Option<Deflate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,11 @@ pub(crate) const GROUPS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "deflate",
+        "servers: compressed echoes, without and with context takeover, and their memory",
+        &["deflate 1KiB-json 64x1", "takeover 1KiB-json 64x1", "deflate idle 500", "takeover idle 500"],
+    ),
+    (
         "flat",
         "ours: whether cost stays the same as numbers grow",
         &[
@@ -113,24 +120,38 @@ impl FromStr for Case {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (kind, row) = match text.split_once(' ') {
-            None if text == "upgrades" => (Kind::Upgrades, "1B 1x1".to_owned()),
+        let (deflate, plain) = match text.split_once(' ') {
+            Some(("deflate", plain)) => (Some(Deflate::NoTakeover), plain),
+            Some(("takeover", plain)) => (Some(Deflate::Takeover), plain),
+            _ => (None, text),
+        };
+        let (kind, row) = match plain.split_once(' ') {
+            None if plain == "upgrades" => (Kind::Upgrades, "1B 1x1".to_owned()),
             Some(("fan-out", row)) => (Kind::FanOut, row.to_owned()),
             Some(("receive", message)) => (Kind::Receive, format!("{message} 1x1")),
             Some(("send", message)) => (Kind::Send, format!("{message} 1x1")),
             Some(("keepalive", connections)) => (Kind::Keepalive, format!("1B {connections}x1")),
+            Some(("idle", connections)) if deflate.is_some() => (Kind::Idle, format!("1KiB-json {connections}x1")),
             Some(("idle", connections)) => (Kind::Idle, format!("16KiB {connections}x1")),
-            _ => (Kind::Echo, text.to_owned()),
+            _ => (Kind::Echo, plain.to_owned()),
         };
-        let case = Self { kind, row: row.parse().with_context(|| format!("the case {text:?}"))? };
+        let case = Self { kind, row: row.parse().with_context(|| format!("the case {text:?}"))?, deflate };
+        let is_echo = matches!(kind, Kind::Echo | Kind::Idle);
         let is_binary = case.row.payload == Payload::Binary;
-        ensure!(is_binary || matches!(case.kind, Kind::Echo | Kind::Receive), "{text:?}: binary messages only");
+        ensure!(is_binary || is_echo || kind == Kind::Receive, "{text:?}: binary messages only");
+        ensure!(deflate.is_none() || is_echo, "{text:?}: only echoes are compressed");
+        ensure!(deflate.is_none() || case.row.open == case.row.connections, "{text:?}: none may be silent");
         Ok(case)
     }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.deflate {
+            None => {}
+            Some(Deflate::NoTakeover) => f.write_str("deflate ")?,
+            Some(Deflate::Takeover) => f.write_str("takeover ")?,
+        }
         let row = self.row.to_string();
         let message = row.split(' ').next().unwrap_or_default();
         match self.kind {
@@ -154,7 +175,16 @@ mod tests {
         for name in GROUPS.iter().flat_map(|(_, _, names)| names.iter()) {
             assert_eq!(name.parse::<Case>().unwrap().to_string(), **name);
         }
-        for name in ["", "idle", "idle many", "send 16B 1x1", "send 16KiB-utf8", "upgrades 3"] {
+        for name in [
+            "",
+            "idle",
+            "idle many",
+            "send 16B 1x1",
+            "send 16KiB-utf8",
+            "upgrades 3",
+            "deflate upgrades",
+            "deflate send 16B",
+        ] {
             assert!(name.parse::<Case>().is_err(), "{name}");
         }
     }

@@ -5,6 +5,7 @@
 //! changes it for all of them, and ratios are taken within a round.
 
 mod case;
+mod curves;
 mod peer;
 mod plot;
 mod sample;
@@ -28,7 +29,7 @@ use crate::table::{Outcome, Table};
 /// Side-by-side benchmarks of WebSocket libraries: throughput, CPU time and memory, against raw TCP.
 #[derive(Parser)]
 struct Args {
-    /// Groups of cases: table, client, flat.
+    /// Groups of cases: table, client, deflate, flat.
     #[arg(value_name = "GROUP")]
     groups: Vec<String>,
     /// Only cases whose name contains TEXT, of the groups named or of all.
@@ -67,6 +68,9 @@ struct Args {
     /// Draw the ratios of CPU time here.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Draw CPU time over what grows here, of the cases of group flat.
+    #[arg(long, value_name = "FILE")]
+    curves: Option<PathBuf>,
     /// Run what was built before.
     #[arg(long)]
     no_build: bool,
@@ -85,6 +89,7 @@ fn main() -> Result<()> {
         }
         println!("programs:");
         everyone.iter().for_each(|peer| println!("    {}", peer.name));
+        peer::missing().iter().for_each(|name| println!("    {name}: not installed, see peers/install"));
         return Ok(());
     }
     ensure!(!cfg!(debug_assertions), "figures of a debug build mean nothing: run with --release");
@@ -100,6 +105,9 @@ fn main() -> Result<()> {
     let plan = Plan::new(&args, &cases, &peers);
     let caption = caption(&args, &plan);
     println!("{caption}\n");
+    if !peer::missing().is_empty() {
+        eprintln!("not installed, and left out: {} (peers/install)", peer::missing().join(", "));
+    }
     let mut progress = Progress::new(plan.samples());
     let (mut table, mut outcomes) = (Table::default(), Vec::new());
     for case in &cases {
@@ -108,11 +116,15 @@ fn main() -> Result<()> {
         table.add(&outcome);
         outcomes.push(outcome);
     }
+    table.finish();
     if let Some(file) = &args.markdown {
         fs::write(file, format!("{caption}\n\n{}", table.text())).with_context(|| file.display().to_string())?;
     }
     if let Some(file) = &args.svg {
         fs::write(file, plot::svg(&outcomes, &caption)).with_context(|| file.display().to_string())?;
+    }
+    if let Some(file) = &args.curves {
+        fs::write(file, curves::svg(&outcomes, &caption)).with_context(|| file.display().to_string())?;
     }
     Ok(())
 }
@@ -240,7 +252,6 @@ fn caption(args: &Args, plan: &Plan) -> String {
     let kernel = read("/proc/sys/kernel/osrelease");
     let congestion = read("/proc/sys/net/ipv4/tcp_congestion_control");
     let date = Command::new("date").args(["-u", "+%F"]).output().map(|output| output.stdout).unwrap_or_default();
-    let command: Vec<_> = std::env::args().skip(1).collect();
     format!(
         "{}, {model}, Linux {}, TCP {}; {} rounds of {} s: compare {}",
         String::from_utf8_lossy(&date).trim(),
@@ -248,8 +259,22 @@ fn caption(args: &Args, plan: &Plan) -> String {
         congestion.trim(),
         plan.rounds,
         args.seconds,
-        command.join(" ")
+        command(std::env::args().skip(1)).join(" ")
     )
+}
+
+/// What was asked for, without where the answer goes.
+fn command(mut args: impl Iterator<Item = String>) -> Vec<String> {
+    let mut command = Vec::new();
+    while let Some(arg) = args.next() {
+        match arg.split('=').next() {
+            Some("--markdown" | "--svg" | "--curves") if arg.contains('=') => {}
+            Some("--markdown" | "--svg" | "--curves") => drop(args.next()),
+            _ if arg.contains(' ') => command.push(format!("\"{arg}\"")),
+            _ => command.push(arg),
+        }
+    }
+    command
 }
 
 /// For cases of many connections; the programs inherit it.
@@ -261,4 +286,16 @@ fn raise_file_limit(cases: &[Case]) -> Result<()> {
         "{needed} open files are needed and {hard} allowed: `ulimit -Hn {needed}` as root, or --filter"
     );
     Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_kept_without_paths() {
+        let args = ["flat", "--svg", "/a/b.svg", "--case", "16B 1x1", "--markdown=/c.md", "--rounds", "3"];
+        let kept = command(args.map(str::to_owned).into_iter());
+        assert_eq!(kept.join(" "), "flat --case \"16B 1x1\" --rounds 3");
+    }
 }

@@ -1,13 +1,15 @@
 //! The programs compared, and one of them running.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use load::Wire;
+use load::{Deflate, Wire};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::time::ClockId;
 use nix::unistd::Pid;
@@ -20,6 +22,7 @@ pub(crate) struct Peer {
     pub(crate) wire: Wire,
     program: Program,
     can: &'static [Kind],
+    deflates: &'static [Deflate],
 }
 
 enum Program {
@@ -27,50 +30,134 @@ enum Program {
         package: &'static str,
         form: &'static str,
     },
+    /// Not Rust; told what to do like a package.
+    Installed {
+        command: PathBuf,
+        script: Option<PathBuf>,
+    },
     /// Prints its port and sends back what it gets.
     Command(String),
 }
 
 const SERVER: &[Kind] = &[Kind::Echo, Kind::Upgrades, Kind::Idle];
+const PUBLISHER: &[Kind] = &[Kind::Echo, Kind::Upgrades, Kind::Idle, Kind::FanOut];
 const ALL: &[Kind] = &[Kind::Echo, Kind::Upgrades, Kind::Idle, Kind::FanOut, Kind::Receive, Kind::Send];
 const OURS: &[Kind] =
     &[Kind::Echo, Kind::Upgrades, Kind::Idle, Kind::FanOut, Kind::Receive, Kind::Send, Kind::Keepalive];
 
+const NEVER: &[Deflate] = &[];
+const NO_TAKEOVER: &[Deflate] = &[Deflate::NoTakeover];
+const BOTH: &[Deflate] = &[Deflate::NoTakeover, Deflate::Takeover];
+
+/// A program under `servers/`.
+struct Package {
+    name: &'static str,
+    package: &'static str,
+    form: &'static str,
+    can: &'static [Kind],
+    deflates: &'static [Deflate],
+}
+
 /// The first one is the unit of the ratios wherever it takes part.
-const PEERS: &[(&str, &str, &str, &[Kind])] = &[
-    ("raw tokio TCP", "echo-raw-tcp", "loop", &[Kind::Echo, Kind::Upgrades, Kind::Receive, Kind::Send]),
-    ("minimum", "echo-minimum", "tuned", SERVER),
-    ("ws-tokio", "echo-ws-tokio", "loop", OURS),
-    ("ws-proto core", "echo-core", "tuned", SERVER),
-    ("fastwebsockets, loop", "echo-fastwebsockets", "loop", ALL),
-    ("fastwebsockets, tuned", "echo-fastwebsockets", "tuned", ALL),
-    ("tokio-tungstenite, loop", "echo-tungstenite", "loop", ALL),
-    ("tokio-tungstenite, forward", "echo-tungstenite", "forward", &[Kind::Echo]),
-    ("tokio-tungstenite, tuned", "echo-tungstenite", "tuned", ALL),
-    ("tokio-websockets, loop", "echo-tokio-websockets", "loop", ALL),
-    ("tokio-websockets, tuned", "echo-tokio-websockets", "tuned", ALL),
-    ("sockudo-ws, loop", "echo-sockudo-ws", "loop", ALL),
-    ("sockudo-ws, tuned", "echo-sockudo-ws", "tuned", ALL),
-    ("yawc, loop", "echo-yawc", "loop", ALL),
-    ("yawc, tuned", "echo-yawc", "tuned", ALL),
-    ("wtx, loop", "echo-wtx", "loop", ALL),
-    ("wtx, tuned", "echo-wtx", "tuned", ALL),
+const PEERS: &[Package] = &[
+    package("raw tokio TCP", "echo-raw-tcp", "loop", &[Kind::Echo, Kind::Upgrades, Kind::Receive, Kind::Send], BOTH),
+    package("minimum", "echo-minimum", "tuned", SERVER, NEVER),
+    package("ws-tokio", "echo-ws-tokio", "loop", OURS, BOTH),
+    package("ws-proto core", "echo-core", "tuned", SERVER, NEVER),
+    package("fastwebsockets, loop", "echo-fastwebsockets", "loop", ALL, NEVER),
+    package("fastwebsockets, tuned", "echo-fastwebsockets", "tuned", ALL, NEVER),
+    package("tokio-tungstenite, loop", "echo-tungstenite", "loop", ALL, NEVER),
+    package("tokio-tungstenite, forward", "echo-tungstenite", "forward", &[Kind::Echo], NEVER),
+    package("tokio-tungstenite, tuned", "echo-tungstenite", "tuned", ALL, NEVER),
+    package("tokio-websockets, loop", "echo-tokio-websockets", "loop", ALL, NEVER),
+    package("tokio-websockets, tuned", "echo-tokio-websockets", "tuned", ALL, NEVER),
+    package("sockudo-ws, loop", "echo-sockudo-ws", "loop", ALL, BOTH),
+    package("sockudo-ws, tuned", "echo-sockudo-ws", "tuned", ALL, BOTH),
+    package("yawc, loop", "echo-yawc", "loop", ALL, BOTH),
+    package("yawc, tuned", "echo-yawc", "tuned", ALL, BOTH),
+    package("wtx, loop", "echo-wtx", "loop", ALL, BOTH),
+    package("wtx, tuned", "echo-wtx", "tuned", ALL, BOTH),
+    package("soketto, loop", SOKETTO, "loop", &[], NO_TAKEOVER),
 ];
 
-/// Everyone, and the programs named by `NAME=COMMAND`.
+const fn package(
+    name: &'static str,
+    package: &'static str,
+    form: &'static str,
+    can: &'static [Kind],
+    deflates: &'static [Deflate],
+) -> Package {
+    Package { name, package, form, can, deflates }
+}
+
+/// Built by itself: it makes flate2 use C's zlib, for everyone who is built with it.
+const SOKETTO: &str = "echo-soketto";
+
+/// What `peers/install` installs: the file that shows it, and who runs which script if it is none itself.
+struct Installed {
+    name: &'static str,
+    shown_by: &'static str,
+    runs: Option<(&'static str, &'static str)>,
+    can: &'static [Kind],
+}
+
+const INSTALLED: &[Installed] = &[
+    Installed { name: "uWebSockets", shown_by: "installed/uwebsockets", runs: None, can: PUBLISHER },
+    Installed { name: "npm ws", shown_by: "installed/node_modules/ws", runs: Some(("node", "ws.mjs")), can: SERVER },
+    Installed {
+        name: "Python websockets",
+        shown_by: "installed/python/websockets",
+        runs: Some(("python3", "websockets_echo.py")),
+        can: SERVER,
+    },
+];
+
+impl Installed {
+    fn is_there(&self) -> bool {
+        folder().join(self.shown_by).exists()
+    }
+
+    fn program(&self) -> Program {
+        // A name on its own is looked up in PATH.
+        let (command, script) = match self.runs {
+            None => (folder().join(self.shown_by), None),
+            Some((command, script)) => (command.into(), Some(folder().join(script))),
+        };
+        Program::Installed { command, script }
+    }
+}
+
+/// Everyone who can take part, and the programs named by `NAME=COMMAND`.
 pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
-    let packages = PEERS.iter().map(|&(name, package, form, can)| Peer {
+    let packages = PEERS.iter().map(|&Package { name, package, form, can, deflates }| Peer {
         name: name.to_owned(),
         wire: if package == "echo-raw-tcp" { Wire::Raw } else { Wire::WebSocket },
         program: Program::Package { package, form },
         can,
+        deflates,
+    });
+    let installed = INSTALLED.iter().filter(|peer| peer.is_there()).map(|peer| Peer {
+        name: peer.name.to_owned(),
+        wire: Wire::WebSocket,
+        program: peer.program(),
+        can: peer.can,
+        deflates: BOTH,
     });
     let commands = also.iter().map(|also| {
         let (name, command) = also.split_once('=').with_context(|| format!("{also:?} is not NAME=COMMAND"))?;
         let program = Program::Command(command.to_owned());
-        Ok(Peer { name: name.to_owned(), wire: Wire::WebSocket, program, can: SERVER })
+        Ok(Peer { name: name.to_owned(), wire: Wire::WebSocket, program, can: SERVER, deflates: NEVER })
     });
-    packages.map(Ok).chain(commands).collect()
+    packages.chain(installed).map(Ok).chain(commands).collect()
+}
+
+/// Who cannot take part because it is not installed.
+pub(crate) fn missing() -> Vec<&'static str> {
+    INSTALLED.iter().filter(|peer| !peer.is_there()).map(|peer| peer.name).collect()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("peers")
 }
 
 /// Builds all packages beside this program, whoever takes part: then the features of what they share, tokio's for one,
@@ -78,19 +165,26 @@ pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
 pub(crate) fn build() -> Result<()> {
     let program = std::env::current_exe()?;
     let target_dir = program.ancestors().nth(2).context("not run from a target directory")?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(target_dir);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    for (_, package, ..) in PEERS {
-        cargo.args(["-p", package]);
+    let packages = PEERS.iter().map(|peer| peer.package);
+    let (alone, together) = packages.partition::<Vec<_>, _>(|package| *package == SOKETTO);
+    for packages in [together, alone] {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(target_dir);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(packages.into_iter().flat_map(|package| ["-p", package]));
+        ensure!(cargo.status()?.success(), "the programs do not build");
     }
-    ensure!(cargo.status()?.success(), "the programs do not build");
     Ok(())
 }
 
 impl Peer {
     pub(crate) fn takes_part_in(&self, case: &Case) -> bool {
-        self.can.contains(&case.kind)
+        match case.deflate {
+            None => self.can.contains(&case.kind),
+            // Raw TCP has no memory to speak of.
+            Some(_) if self.wire == Wire::Raw && case.kind == Kind::Idle => false,
+            Some(deflate) => self.deflates.contains(&deflate),
+        }
     }
 
     /// Whether it was asked for by its command.
@@ -108,8 +202,14 @@ impl Peer {
             }
             Program::Package { package, form } => {
                 let mut program = Command::new(std::env::current_exe()?.with_file_name(package));
-                program.args([task(case.kind), form, &case.row.size.to_string()]);
+                program.args([task(case), form, &case.row.size.to_string()]);
                 program.args(server.map(|server| server.to_string()));
+                program
+            }
+            Program::Installed { command, script } => {
+                let mut program = Command::new(command);
+                program.args(script).args([task(case), "loop", &case.row.size.to_string()]);
+                program.env("PYTHONPATH", folder().join("installed/python"));
                 program
             }
         };
@@ -121,16 +221,30 @@ impl Peer {
     }
 }
 
-/// What a package is told to do.
-fn task(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Echo | Kind::Upgrades | Kind::Idle => "echo",
-        Kind::FanOut => "fan-out",
-        Kind::Receive => "receive",
-        Kind::Send => "send",
-        Kind::Keepalive => "keepalive",
+/// What a program is told to do.
+fn task(case: &Case) -> &'static str {
+    match (case.kind, case.deflate) {
+        (Kind::Echo | Kind::Upgrades | Kind::Idle, None) => "echo",
+        (_, Some(Deflate::NoTakeover)) => "deflate",
+        (_, Some(Deflate::Takeover)) => "deflate-takeover",
+        (Kind::FanOut, _) => "fan-out",
+        (Kind::Receive, _) => "receive",
+        (Kind::Send, _) => "send",
+        (Kind::Keepalive, _) => "keepalive",
     }
 }
+
+/// Why there is no port: the program does not do what it was told.
+#[derive(Debug)]
+pub(crate) struct Unsupported;
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unsupported")
+    }
+}
+
+impl Error for Unsupported {}
 
 /// A program that runs; killed when dropped.
 pub(crate) struct Process {
@@ -144,6 +258,9 @@ impl Process {
     pub(crate) fn port(&mut self) -> Result<SocketAddr> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
+        if line.trim() == "unsupported" {
+            return Err(Unsupported.into());
+        }
         let port: u16 = line.trim().parse().with_context(|| format!("{line:?} instead of a port"))?;
         Ok((Ipv4Addr::LOCALHOST, port).into())
     }

@@ -53,7 +53,7 @@ pub(crate) fn svg(outcomes: &[Outcome], caption: &str) -> String {
         text(&mut svg, LEFT - 12.0, top + height(outcome) / 2.0 + 2.0, "end", &outcome.case.to_string());
         for (program, (name, _)) in outcome.programs.iter().enumerate() {
             let y = top + MARGIN + LINE * program as f64;
-            let ratio = outcome.ratio(program, |speed| speed.cpu);
+            let Some(ratio) = outcome.ratio(program, |speed| speed.cpu) else { continue };
             let colour = colour(name);
             let (from, to) = (place(ratio.min), place(ratio.max));
             let _ = writeln!(
@@ -74,7 +74,7 @@ fn place(ratio: f64) -> f64 {
 }
 
 /// A library has one colour, whatever its form.
-fn colour(name: &str) -> &'static str {
+pub(crate) fn colour(name: &str) -> &'static str {
     let libraries = [
         "ws-tokio",
         "ws-proto",
@@ -87,6 +87,9 @@ fn colour(name: &str) -> &'static str {
     ];
     let other = match name.split(',').next() {
         Some("yawc") => "#8b4513",
+        Some("uWebSockets") => "#b2182b",
+        Some("soketto") => "#1b7837",
+        Some("npm ws" | "Python websockets") => "#999933",
         _ => "#6a3d9a",
     };
     libraries.iter().position(|library| name.starts_with(library)).map_or(other, |index| COLOURS[index])
@@ -102,10 +105,10 @@ fn dot(svg: &mut String, x: f64, y: f64, name: &str, title: &str) {
     );
 }
 
-fn text(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
+pub(crate) fn text(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>", escaped(text));
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,7 +1,7 @@
 //! The tables: Markdown, aligned to be read as it is.
 
-use crate::case::Case;
-use crate::sample::{Memory, Sample, Speed};
+use crate::case::{Case, Kind};
+use crate::sample::{Figures, Memory, Sample, Speed};
 
 /// What came of a case: each program's samples, in the order of the rounds. The first program is the unit.
 pub(crate) struct Outcome {
@@ -14,11 +14,24 @@ pub(crate) struct Outcome {
 pub(crate) struct Table {
     text: String,
     head: Option<&'static str>,
+    /// What servers answered to what was offered, and which: in the order in which they did.
+    agreed: Vec<(String, Vec<String>)>,
 }
 
 const SPEED: &str = "\
 | case                | program                    |      per second |            ratio |         CPU each |            ratio | busy | lost |
 |:--------------------|:---------------------------|----------------:|-----------------:|-----------------:|-----------------:|-----:|-----:|";
+
+const COMPRESSED: &str = "\
+| case                    | program                    |      per second |         CPU each |            ratio | bytes each | busy | lost |
+|:------------------------|:---------------------------|----------------:|-----------------:|-----------------:|-----------:|-----:|-----:|";
+
+/// In the place of figures, for a program that does not do what was asked.
+const ABSENT: &str = "absent";
+
+const MEMORY_COMPRESSED: &str = "\
+| case                | program                    | KiB each, open |   KiB each, after 64 each |
+|:--------------------|:---------------------------|---------------:|--------------------------:|";
 
 const MEMORY: &str = "\
 | case                | program                    | KiB each, open | KiB each, after a message |
@@ -30,32 +43,63 @@ impl Table {
     }
 
     pub(crate) fn add(&mut self, outcome: &Outcome) {
-        for (index, (name, samples)) in outcome.programs.iter().enumerate() {
-            let case = if index == 0 { outcome.case.to_string() } else { String::new() };
-            let (memory, speed) = (memories(samples), speeds(samples));
-            if !memory.is_empty() {
-                self.head(MEMORY);
-                let of = |figure: fn(&Memory) -> f64| Spread::of(memory.iter().map(figure)).median / 1024.0;
-                let (open, used) = (of(|memory| memory.open), of(|memory| memory.used));
-                self.line(&format!("| {case:<19} | {name:<26} | {open:>14.2} | {used:>25.2} |"));
-                continue;
-            }
-            self.head(SPEED);
-            let spread = |figure: fn(&Speed) -> f64| Spread::of(speed.iter().map(figure));
-            let ratio = |figure: fn(&Speed) -> f64| match (index, outcome.ratio(index, figure)) {
-                (0, _) => "1".to_owned(),
-                (_, spread) => format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max),
+        for index in 0..outcome.programs.len() {
+            self.add_program(outcome, index);
+        }
+    }
+
+    fn add_program(&mut self, outcome: &Outcome, index: usize) {
+        let (name, samples) = &outcome.programs[index];
+        let case = if index == 0 { outcome.case.to_string() } else { String::new() };
+        let is_compressed = outcome.case.deflate.is_some();
+        if outcome.case.kind == Kind::Idle {
+            self.head(if is_compressed { MEMORY_COMPRESSED } else { MEMORY });
+            let memory = memories(samples);
+            let of = |figure: fn(&Memory) -> f64| {
+                let median = Spread::of(memory.iter().map(figure)).map(|spread| spread.median);
+                median.map_or_else(|| ABSENT.to_owned(), |bytes| format!("{:.2}", bytes / 1024.0))
             };
-            let (rate, cpu) = (spread(|s| s.per_second), spread(|s| s.cpu));
-            self.line(&format!(
-                "| {case:<19} | {name:<26} | {:>15} | {:>16} | {:>16} | {:>16} | {:>3.0}% | {:>3.0}% |",
-                format!("{} ±{:.0}%", thousands(rate.median), rate.percent()),
-                ratio(|s| s.per_second),
-                format!("{} ±{:.0}%", microseconds(cpu.median), cpu.percent()),
-                ratio(|s| s.cpu),
-                spread(|s| s.busy).median * 100.0,
-                spread(|s| s.lost).median * 100.0,
-            ));
+            let (open, used) = (of(|memory| memory.open), of(|memory| memory.used));
+            self.line(&format!("| {case:<19} | {name:<26} | {open:>14} | {used:>25} |"));
+        } else {
+            self.head(if is_compressed { COMPRESSED } else { SPEED });
+            let figures = outcome.figures(index).unwrap_or_else(|| [ABSENT, "", "", "", "", "", ""].map(str::to_owned));
+            let [rate, rate_ratio, cpu, cpu_ratio, reply_len, busy, lost] = figures;
+            self.line(&if is_compressed {
+                format!(
+                    "| {case:<23} | {name:<26} | {rate:>15} | {cpu:>16} | {cpu_ratio:>16} | {reply_len:>10} | {busy:>4} | {lost:>4} |"
+                )
+            } else {
+                format!(
+                    "| {case:<19} | {name:<26} | {rate:>15} | {rate_ratio:>16} | {cpu:>16} | {cpu_ratio:>16} | {busy:>4} | {lost:>4} |"
+                )
+            });
+        }
+        for agreed in samples.iter().filter_map(|sample| sample.agreed.as_ref()) {
+            self.remember(name, agreed);
+        }
+    }
+
+    fn remember(&mut self, name: &str, agreed: &str) {
+        let known = self.agreed.iter().position(|(known, _)| known == name).unwrap_or(self.agreed.len());
+        if known == self.agreed.len() {
+            self.agreed.push((name.to_owned(), Vec::new()));
+        }
+        let answers = &mut self.agreed[known].1;
+        if !answers.iter().any(|answer| answer == agreed) {
+            answers.push(agreed.to_owned());
+        }
+    }
+
+    /// Says what servers agreed to, if they were offered anything: they differ in that.
+    pub(crate) fn finish(&mut self) {
+        let agreed = std::mem::take(&mut self.agreed);
+        if !agreed.is_empty() {
+            self.line("\nWhat was agreed to:\n");
+        }
+        for (name, answers) in agreed {
+            let answers: Vec<_> = answers.iter().map(|answer| format!("`{answer}`")).collect();
+            self.line(&format!("- {name}: {}", answers.join(", ")));
         }
     }
 
@@ -78,25 +122,52 @@ impl Table {
 }
 
 impl Outcome {
+    /// A line of the table, from the rate to what was lost; nothing for a program that does not do this.
+    fn figures(&self, program: usize) -> Option<[String; 7]> {
+        let speed = speeds(&self.programs[program].1);
+        let spread = |figure: fn(&Speed) -> f64| Spread::of(speed.iter().map(figure));
+        let ratio = |figure: fn(&Speed) -> f64| match (program, self.ratio(program, figure)) {
+            (0, _) => "1".to_owned(),
+            (_, None) => String::new(),
+            (_, Some(spread)) => format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max),
+        };
+        let (rate, cpu) = (spread(|s| s.per_second)?, spread(|s| s.cpu)?);
+        let reply_len = Spread::of(speed.iter().filter_map(|s| s.reply_len));
+        Some([
+            format!("{} ±{:.0}%", thousands(rate.median), rate.percent()),
+            ratio(|s| s.per_second),
+            format!("{} ±{:.0}%", microseconds(cpu.median), cpu.percent()),
+            ratio(|s| s.cpu),
+            reply_len.map_or_else(String::new, |len| format!("{:.0}", len.median)),
+            format!("{:.0}%", spread(|s| s.busy)?.median * 100.0),
+            format!("{:.0}%", spread(|s| s.lost)?.median * 100.0),
+        ])
+    }
+
+    /// A program's seconds of CPU time for each.
+    pub(crate) fn cpu(&self, program: usize) -> Option<Spread> {
+        Spread::of(speeds(&self.programs[program].1).iter().map(|speed| speed.cpu))
+    }
+
     /// A program's figure over the first program's, round by round.
-    pub(crate) fn ratio(&self, program: usize, figure: fn(&Speed) -> f64) -> Spread {
+    pub(crate) fn ratio(&self, program: usize, figure: fn(&Speed) -> f64) -> Option<Spread> {
         let (own, unit) = (speeds(&self.programs[program].1), speeds(&self.programs[0].1));
         Spread::of(own.iter().zip(&unit).map(|(own, unit)| figure(own) / figure(unit)))
     }
 
-    /// Whether ratios mean anything.
+    /// Whether there are ratios.
     pub(crate) fn is_speed(&self) -> bool {
-        self.programs.iter().all(|(_, samples)| !speeds(samples).is_empty())
+        self.ratio(0, |speed| speed.cpu).is_some()
     }
 }
 
 fn speeds(samples: &[Sample]) -> Vec<Speed> {
-    let speed = |sample: &Sample| if let Sample::Speed(speed) = sample { Some(*speed) } else { None };
+    let speed = |sample: &Sample| if let Figures::Speed(speed) = sample.figures { Some(speed) } else { None };
     samples.iter().filter_map(speed).collect()
 }
 
 fn memories(samples: &[Sample]) -> Vec<Memory> {
-    let memory = |sample: &Sample| if let Sample::Memory(memory) = sample { Some(*memory) } else { None };
+    let memory = |sample: &Sample| if let Figures::Memory(memory) = sample.figures { Some(memory) } else { None };
     samples.iter().filter_map(memory).collect()
 }
 
@@ -108,12 +179,12 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    fn of(figures: impl Iterator<Item = f64>) -> Self {
+    fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = figures.collect();
         sorted.sort_by(f64::total_cmp);
-        let last = sorted.len() - 1;
+        let last = sorted.len().checked_sub(1)?;
         let median = (sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0;
-        Self { median, min: sorted[0], max: sorted[last] }
+        Some(Self { median, min: sorted[0], max: sorted[last] })
     }
 
     /// How far the farthest round is from the median.

@@ -1,6 +1,6 @@
 //! The other side of a client: a server with nothing to do but to send frames encoded beforehand, or to count.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use crate::cycle::{Cycle, Wire};
 use crate::row::Row;
-use crate::{Counted, Load, STALL};
+use crate::{Counted, Load, STALL, patiently};
 
 /// Which way the messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Client {
             while handshake::head_len(&head).is_none() {
                 read_some(&mut stream, &mut head)?;
             }
-            let answer = handshake::answer(&head).context("no upgrade request")?;
+            let answer = handshake::answer(&head, None).context("no upgrade request")?;
             stream.write_all(answer.as_bytes())?;
         }
         let cycle = Cycle::new(row, Wire::WebSocket);
@@ -131,17 +131,4 @@ fn read_some(stream: &mut TcpStream, to: &mut Vec<u8>) -> Result<()> {
     ensure!(n > 0, "closed by the client");
     to.extend(&part[..n]);
     Ok(())
-}
-
-/// Tries what would block until it does not.
-fn patiently<T>(mut attempt: impl FnMut() -> std::io::Result<T>) -> Result<T> {
-    let start = Instant::now();
-    loop {
-        match attempt() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                ensure!(start.elapsed() < STALL, "nothing for {STALL:?}");
-            }
-            result => return Ok(result?),
-        }
-    }
 }

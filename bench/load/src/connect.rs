@@ -12,9 +12,15 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind,
 use crate::STALL;
 use crate::cycle::Wire;
 
-/// With the key of RFC 6455 §1.3.
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// With the key of RFC 6455 §1.3, up to where more fields may come.
+macro_rules! request_fields {
+    () => {
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    };
+}
+
+const REQUEST: &[u8] = concat!(request_fields!(), "\r\n").as_bytes();
 
 /// The `index`th connection to a server, non-blocking, upgraded where `wire` says so.
 pub(crate) fn connect(server: SocketAddr, index: usize, wire: Wire) -> Result<TcpStream> {
@@ -25,6 +31,23 @@ pub(crate) fn connect(server: SocketAddr, index: usize, wire: Wire) -> Result<Tc
             await_answer(&mut stream, wire)?;
         }
         Ok(stream)
+    };
+    connect().with_context(|| format!("connection {index}"))
+}
+
+/// [`connect`], offering an extension; what the server answers to that.
+pub(crate) fn connect_offering(server: SocketAddr, index: usize, offer: &str) -> Result<(TcpStream, Option<String>)> {
+    let connect = || -> Result<_> {
+        let mut stream = dial(server, index)?;
+        let request = format!(concat!(request_fields!(), "Sec-WebSocket-Extensions: {}\r\n\r\n"), offer);
+        // In one piece: not everyone takes it in several.
+        stream.write_all(request.as_bytes())?;
+        let head = await_answer(&mut stream, Wire::WebSocket)?;
+        let agreed = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("Sec-WebSocket-Extensions").then(|| value.trim().to_owned())
+        });
+        Ok((stream, agreed))
     };
     connect().with_context(|| format!("connection {index}"))
 }
@@ -47,7 +70,7 @@ pub(crate) fn request(stream: &mut TcpStream) -> Result<()> {
 }
 
 /// Waits for the 101, or for the echo of the request; without sleeping, which would make the server wake us.
-pub(crate) fn await_answer(stream: &mut TcpStream, wire: Wire) -> Result<()> {
+pub(crate) fn await_answer(stream: &mut TcpStream, wire: Wire) -> Result<String> {
     let start = Instant::now();
     let (mut answer, mut len) = ([0; 2048], 0);
     while !answer[..len].ends_with(b"\r\n\r\n") {
@@ -67,5 +90,5 @@ pub(crate) fn await_answer(stream: &mut TcpStream, wire: Wire) -> Result<()> {
         Wire::WebSocket => head.starts_with("HTTP/1.1 101 ") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
     };
     ensure!(accepted, "no upgrade: {head}");
-    Ok(())
+    Ok(head.into_owned())
 }

@@ -1,5 +1,6 @@
 //! The bytes of a row, encoded once: what every connection sends over and over, and what must come back.
 
+use crate::json;
 use crate::row::{Payload, Row};
 
 /// What a server makes of the bytes it gets.
@@ -84,9 +85,17 @@ impl Cycle {
 }
 
 fn encode(frames: &mut Vec<u8>, kind: Payload, payload: &[u8], key: Option<[u8; 4]>) {
-    let opcode = if kind == Payload::Binary { 0x2 } else { 0x1 };
+    encode_frame(frames, first_byte(kind), payload, key);
+}
+
+/// Of a message in one frame.
+pub(crate) fn first_byte(kind: Payload) -> u8 {
+    if kind == Payload::Binary { 0x82 } else { 0x81 }
+}
+
+pub(crate) fn encode_frame(frames: &mut Vec<u8>, first: u8, payload: &[u8], key: Option<[u8; 4]>) {
     let mask_bit = if key.is_some() { 0x80 } else { 0 };
-    frames.push(0x80 | opcode);
+    frames.push(first);
     match payload.len() {
         len @ 0..=125 => frames.push(mask_bit | len as u8),
         len @ 126..=0xffff => {
@@ -107,7 +116,7 @@ fn encode(frames: &mut Vec<u8>, kind: Payload, payload: &[u8], key: Option<[u8; 
     }
 }
 
-fn payload(row: &Row, index: usize, random: &mut SplitMix) -> Vec<u8> {
+pub(crate) fn payload(row: &Row, index: usize, random: &mut SplitMix) -> Vec<u8> {
     const UTF8: &str = "Съешь же ещё этих мягких французских булок. いろはにほへと ちりぬるを 🦀 Ξεσκεπάζω — façade ";
     match row.payload {
         Payload::Binary => (0..row.size).map(|_| random.next() as u8).collect(),
@@ -124,14 +133,15 @@ fn payload(row: &Row, index: usize, random: &mut SplitMix) -> Vec<u8> {
             bytes.resize(row.size, b'.');
             bytes
         }
+        Payload::Json => json::message(row.size, index, random),
     }
 }
 
 /// Sebastiano Vigna's SplitMix64: the same messages in every run.
-struct SplitMix(u64);
+pub(crate) struct SplitMix(pub(crate) u64);
 
 impl SplitMix {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

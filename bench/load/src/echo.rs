@@ -37,6 +37,9 @@ struct Connection {
     blocked: bool,
 }
 
+/// How many messages are measured at least: what is on its way at the beginning and at the end must not count for much.
+const FEWEST: u64 = 8;
+
 /// What is done with the bytes that come back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answers {
@@ -47,6 +50,8 @@ enum Answers {
 impl Echo {
     /// Connects, upgrades where `wire` says so, and checks one whole cycle of messages on each connection.
     pub fn start(server: SocketAddr, row: &Row, wire: Wire) -> Result<Self> {
+        // First: with long messages it takes a while, which is none of the connections' time.
+        let cycle = Cycle::new(row, wire);
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut connections = Vec::with_capacity(row.connections);
         for index in 0..row.connections {
@@ -60,7 +65,7 @@ impl Echo {
             epoll,
             connections,
             _idle: idle.collect::<Result<_>>()?,
-            cycle: Cycle::new(row, wire),
+            cycle,
             in_flight: row.in_flight as u64,
             events: vec![EpollEvent::empty(); row.connections],
             buffer: vec![0; 256 * 1024],
@@ -111,11 +116,12 @@ impl Echo {
 }
 
 impl Load for Echo {
-    /// Keeps every connection's messages in flight for a time, and counts.
+    /// Keeps every connection's messages in flight for a time, and counts; for longer where that is too short to tell.
     fn run(&mut self, time: Duration) -> Result<Counted> {
         let start = Instant::now();
         let before = self.received();
-        self.pump(Answers::Count, true, |_| start.elapsed() >= time)?;
+        let enough = before + FEWEST * self.cycle.echo_len;
+        self.pump(Answers::Count, true, |load| start.elapsed() >= time && load.received() >= enough)?;
         let messages = (self.received() - before) as f64 / self.cycle.echo_len as f64;
         Ok(Counted { each: messages, elapsed: start.elapsed() })
     }
@@ -149,7 +155,8 @@ impl Connection {
             Err(error) => return Err(error.into()),
         };
         if answers == Answers::Check && !cycle.answers(self.received, &buffer[..n]) {
-            bail!("wrong bytes came back, between {} and {}", self.received, self.received + n as u64);
+            let (from, to, first) = (self.received, self.received + n as u64, &buffer[..n.min(16)]);
+            bail!("wrong bytes came back, between {from} and {to}: {first:02x?}…");
         }
         self.received += n as u64;
         ensure!(self.received <= self.issued * cycle.echo_len, "more came back than was sent");

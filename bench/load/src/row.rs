@@ -25,6 +25,8 @@ pub enum Payload {
     Ascii,
     /// Text of one to four bytes per character, most of them more than one.
     Utf8,
+    /// Text as programs exchange it: something to compress.
+    Json,
 }
 
 const KIB: usize = 1024;
@@ -40,6 +42,7 @@ impl FromStr for Row {
                 None => (message, Payload::Binary),
                 Some((size, "ascii")) => (size, Payload::Ascii),
                 Some((size, "utf8")) => (size, Payload::Utf8),
+                Some((size, "json")) => (size, Payload::Json),
                 Some(_) => return None,
             };
             let (shape, open) = match shape.split_once(" of ") {
@@ -81,6 +84,7 @@ impl fmt::Display for Row {
             Payload::Binary => "",
             Payload::Ascii => "-ascii",
             Payload::Utf8 => "-utf8",
+            Payload::Json => "-json",
         })?;
         write!(f, " {}x{}", self.connections, self.in_flight)?;
         if self.open != self.connections {
@@ -96,7 +100,15 @@ mod tests {
 
     #[test]
     fn a_row_is_printed_as_it_is_written() {
-        for text in ["16B 1x1", "125B 64x16", "16KiB-utf8 64x1", "1KiB-ascii 1000x1", "1MiB 4x2", "16B 10x1 of 1000"] {
+        for text in [
+            "16B 1x1",
+            "125B 64x16",
+            "16KiB-utf8 64x1",
+            "1KiB-ascii 1000x1",
+            "1MiB 4x2",
+            "1KiB-json 64x1",
+            "16B 10x1 of 1000",
+        ] {
             assert_eq!(text.parse::<Row>().unwrap().to_string(), text);
         }
         for text in ["", "16 64x1", "16B", "16B 64", "16B 0x1", "16KB 1x1", "16B-latin1 1x1"] {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use load::{Echo, Load, Row, Wire};
+use load::{Deflate, Deflated, Echo, Load, Row, Wire};
 
 #[test]
 fn an_echo_passes_in_every_kind_of_row() {
@@ -59,6 +59,38 @@ fn a_server_that_does_not_upgrade_is_found() {
     let server = serve(|_, _| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
     let error = Echo::start(server, &"16B 1x1".parse().unwrap(), Wire::WebSocket).err().unwrap();
     assert!(format!("{error:#}").contains("no upgrade: HTTP/1.1 400"), "{error:#}");
+}
+
+#[test]
+fn an_echo_of_compressed_messages_passes_and_bits_flipped_late_are_found() {
+    for deflate in [Deflate::NoTakeover, Deflate::Takeover] {
+        let echoed = load_deflated(deflate, |_, bytes| bytes.to_vec()).unwrap();
+        assert!(echoed > 64.0, "{echoed}");
+        // No header is as long as that.
+        let flip_late = |offset: u64, bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            if offset > 100_000 && bytes.len() > 100 {
+                bytes[50] ^= 1;
+            }
+            bytes
+        };
+        let error = load_deflated(deflate, flip_late).unwrap_err();
+        assert!(error.contains("message ") && error.contains("connection 0"), "{error}");
+    }
+}
+
+fn load_deflated(
+    deflate: Deflate,
+    answer: impl Fn(u64, &[u8]) -> Vec<u8> + Clone + Send + 'static,
+) -> Result<f64, String> {
+    let row: Row = "1KiB-json 2x1".parse().unwrap();
+    let result = Deflated::start(serve(answer), &row, Wire::Raw, deflate).and_then(|mut load| {
+        let echoed = load.run(Duration::from_millis(200))?;
+        load.finish()?;
+        assert!(load.reply_len().unwrap() < 500.0);
+        Ok(echoed.each)
+    });
+    result.map_err(|error| format!("{error:#}"))
 }
 
 /// Loads a server that answers as `answer` does, and tells how many messages came back.

@@ -1,6 +1,9 @@
 //! ws-proto on tokio without the layers above it: what a library that embeds the engine would write. One read buffer
 //! for the whole worker, messages answered out of it, one vectored write for what a wake-up caused, one timer that no
-//! message touches. The example `tokio_core` of ws-proto explains the engine's side of it.
+//! message touches, and the memory of long messages used again. The example `tokio_core` of ws-proto explains the
+//! engine's side of it.
+
+mod recycle;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -38,7 +41,8 @@ fn main() -> io::Result<()> {
 
 async fn serve(mut stream: TcpStream, config: Arc<Config>) -> io::Result<()> {
     let unread = open(&mut stream).await?;
-    let (start, connection) = (Instant::now(), Connection::server(config, Timestamp::ZERO));
+    let (start, mut connection) = (Instant::now(), Connection::server(config, Timestamp::ZERO));
+    connection.set_buffers(Some(recycle::take));
     let mut driver = Driver { stream, connection, start, timer: None, unread, read_ended: false, half_closed: false };
     poll_fn(|cx| driver.poll(cx)).await
 }
@@ -166,9 +170,9 @@ fn answer(connection: &mut Connection, mut input: &mut [u8], now: Timestamp) -> 
         && let Some(event) = connection.receive(&mut input, now)
     {
         let sent = match event {
-            // What is large was put together in memory of its own, and is passed on by reference.
+            // What is large leaves by reference; what is long already lies in memory of its own.
             Event::Message(message @ (Incoming::Binary(_) | Incoming::Text(_))) if message.as_bytes().len() >= 4096 => {
-                connection.send(message.into_message()).is_ok()
+                connection.send(recycle::into_message(message)).is_ok()
             }
             Event::Message(Incoming::Text(text)) => connection.send_text(&text).is_ok(),
             Event::Message(Incoming::Binary(bytes)) => connection.send_binary(&bytes).is_ok(),

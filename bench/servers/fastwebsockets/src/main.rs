@@ -33,7 +33,7 @@ fn main() -> io::Result<()> {
             host::serve(move |stream| connection(stream, job, Some(topic.clone()))).await
         }
         Task::Receive | Task::Send => client(job).await.map_err(io::Error::other),
-        Task::Keepalive => job.unsupported(),
+        Task::Keepalive | Task::Deflate { .. } => job.unsupported(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the runner asks of a program: `NAME TASK FORM MESSAGE_SIZE [ADDRESS]`.
 
-use std::io::{self, Error};
+use std::io::{self, Error, Write};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -25,6 +25,11 @@ pub enum Task {
     FanOut,
     /// An echo server that pings each connection once a second.
     Keepalive,
+    /// An echo server that agrees to permessage-deflate and compresses what it sends back.
+    Deflate {
+        /// Whether a message may refer to those before it.
+        takeover: bool,
+    },
     /// A client that takes what comes.
     Receive,
     /// A client that sends the same message over and over.
@@ -46,7 +51,10 @@ impl Job {
     pub(crate) fn from_args() -> io::Result<Self> {
         let args: Vec<String> = std::env::args().skip(1).collect();
         Self::parse(&args).ok_or_else(|| {
-            Error::other("arguments: echo|fan-out|keepalive|receive|send loop|forward|tuned MESSAGE_SIZE [ADDRESS]")
+            Error::other(
+                "arguments: echo|fan-out|keepalive|deflate|deflate-takeover|receive|send loop|forward|tuned \
+                 MESSAGE_SIZE [ADDRESS]",
+            )
         })
     }
 
@@ -60,6 +68,8 @@ impl Job {
             "echo" => Task::Echo,
             "fan-out" => Task::FanOut,
             "keepalive" => Task::Keepalive,
+            "deflate" => Task::Deflate { takeover: false },
+            "deflate-takeover" => Task::Deflate { takeover: true },
             "receive" => Task::Receive,
             "send" => Task::Send,
             _ => return None,
@@ -78,8 +88,8 @@ impl Job {
         (0..self.message_size).map(|index| (index * 7) as u8).collect()
     }
 
-    /// For what a library cannot do.
+    /// For what a library cannot do: says so where the runner waits for a port.
     pub fn unsupported(&self) -> io::Result<()> {
-        Err(Error::other(format!("no such thing here: {:?}, {:?}", self.task, self.form)))
+        writeln!(io::stdout(), "unsupported")
     }
 }

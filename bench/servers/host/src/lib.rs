@@ -59,12 +59,19 @@ pub async fn connect(job: &Job) -> io::Result<TcpStream> {
 
 /// A handshake by hand, for what begins behind it. The runner sends nothing before it has the answer.
 pub async fn upgrade(stream: &mut TcpStream) -> io::Result<()> {
+    upgrade_with(stream, |_| None).await
+}
+
+/// [`upgrade`], with an answer to the extensions that are offered.
+pub async fn upgrade_with(stream: &mut TcpStream, mut negotiate: impl FnMut(&str) -> Option<String>) -> io::Result<()> {
     let mut received = Vec::with_capacity(1024);
     while handshake::head_len(&received).is_none() {
         if stream.read_buf(&mut received).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    let answer = handshake::answer(&received).ok_or_else(|| Error::other("no upgrade request"))?;
+    let extensions = handshake::field(&received, "Sec-WebSocket-Extensions").and_then(&mut negotiate);
+    let answer =
+        handshake::answer(&received, extensions.as_deref()).ok_or_else(|| Error::other("no upgrade request"))?;
     stream.write_all(answer.as_bytes()).await
 }

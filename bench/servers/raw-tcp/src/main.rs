@@ -11,7 +11,7 @@ const BUFFER: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
     host::run(async |job| match job.task {
-        Task::Echo => host::serve(echo).await,
+        Task::Echo | Task::Deflate { .. } => host::serve(echo).await,
         Task::Receive => receive(host::connect(&job).await?).await,
         Task::Send => send(host::connect(&job).await?, job.message_size).await,
         _ => job.unsupported(),

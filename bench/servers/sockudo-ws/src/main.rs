@@ -5,8 +5,9 @@ use std::io;
 
 use host::{Form, Job, Task, streams};
 use sockudo_ws::client::WebSocketClient;
+use sockudo_ws::deflate::negotiate_server_deflate;
 use sockudo_ws::server::WebSocketServer;
-use sockudo_ws::{Config, Http1, Message, Result};
+use sockudo_ws::{CompressedWebSocketStream, Compression, Config, Error, Http1, Message, Result};
 use tokio::net::TcpStream;
 
 fn main() -> io::Result<()> {
@@ -24,6 +25,7 @@ fn main() -> io::Result<()> {
             .await
         }
         Task::Receive | Task::Send => client(job).await.map_err(io::Error::other),
+        Task::Deflate { takeover } => host::serve(move |stream| deflate(stream, job, takeover)).await,
         Task::Keepalive => job.unsupported(),
     })
 }
@@ -33,6 +35,23 @@ async fn echo(stream: TcpStream, job: Job) -> Result<()> {
         Form::Tuned => streams::echo(server(&job).accept_raw(stream).await?.0, job.form, is_data).await,
         _ => streams::echo(server(&job).accept(stream).await?.0, job.form, is_data).await,
     }
+}
+
+/// Only its axum integration negotiates; this does what that does, with its two settings for each.
+async fn deflate(mut stream: TcpStream, job: Job, takeover: bool) -> Result<()> {
+    let compression = if takeover { Compression::Dedicated } else { Compression::Shared };
+    let config = Config { compression, ..config(&job) };
+    let policy = compression.to_deflate_config().ok_or(Error::HandshakeFailed("no compression"))?;
+    let mut agreed = None;
+    let negotiate = |offer: &str| {
+        let negotiated = negotiate_server_deflate(offer, &policy)?;
+        let answer = negotiated.to_response_header();
+        agreed = Some(negotiated.config);
+        Some(answer)
+    };
+    host::upgrade_with(&mut stream, negotiate).await?;
+    let agreed = agreed.ok_or(Error::HandshakeFailed("no agreement"))?;
+    streams::echo(CompressedWebSocketStream::server(stream, config, agreed), job.form, is_data).await
 }
 
 async fn client(job: Job) -> Result<()> {

@@ -21,7 +21,7 @@ fn main() -> io::Result<()> {
             .await
         }
         Task::Receive | Task::Send => client(job).await.map_err(io::Error::other),
-        Task::Keepalive => job.unsupported(),
+        Task::Keepalive | Task::Deflate { .. } => job.unsupported(),
     })
 }
 

@@ -16,6 +16,8 @@ fn main() -> io::Result<()> {
             host::publications(&job, move |message| publisher.publish(message)).await?;
             serve(&job, move |ws| subscriber(ws, subscribers.clone())).await
         }
+        // Takes the extension's settings when it has them.
+        Task::Deflate { .. } => job.unsupported(),
         Task::Receive => receive(connect(&job).await?).await,
         Task::Send => send(connect(&job).await?, job.message().into()).await,
     })

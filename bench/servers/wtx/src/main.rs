@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use wtx::collection::Vector;
 use wtx::misc::UriRef;
 use wtx::rng::Xorshift64;
+use wtx::web_socket::compression::{Flate2, NegotiatedCompression};
 use wtx::web_socket::{
     Frame, OpCode, WebSocketAcceptor, WebSocketBuffer, WebSocketConnector, WebSocketOwned, WebSocketPayloadOrigin,
 };
@@ -16,7 +17,14 @@ type Server = WebSocketOwned<(), Xorshift64, TcpStream, false>;
 
 fn main() -> io::Result<()> {
     host::run(async |job| match job.task {
-        Task::Echo => host::serve(move |stream| echo(stream, job)).await,
+        Task::Echo => host::serve(move |stream| async move { echo(accept(stream, &job).await?).await }).await,
+        Task::Deflate { .. } => {
+            host::serve(move |stream| async move {
+                let acceptor = WebSocketAcceptor::default().no_masking(false).compression(Flate2::default());
+                echo(acceptor.wsb(buffer(&job)?).accept(stream).await?).await
+            })
+            .await
+        }
         Task::FanOut => {
             let topic = host::topic(&job).await?;
             host::serve(move |stream| deliver(stream, job, topic.subscribe())).await
@@ -41,8 +49,7 @@ fn buffer(job: &Job) -> wtx::Result<WebSocketBuffer> {
     }
 }
 
-async fn echo(stream: TcpStream, job: Job) -> wtx::Result<()> {
-    let mut ws = accept(stream, &job).await?;
+async fn echo<NC: NegotiatedCompression>(mut ws: WebSocketOwned<NC, Xorshift64, TcpStream, false>) -> wtx::Result<()> {
     let (mut common, mut reader, mut writer) = ws.split_mut();
     let mut buffer = Vector::new();
     loop {

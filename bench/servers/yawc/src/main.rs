@@ -2,6 +2,7 @@
 //! settings. UTF-8 is checked, which by default it is not.
 
 use std::io;
+use std::sync::LazyLock;
 
 use futures_util::StreamExt;
 use host::{Form, Job, Publisher, Task, Topic, streams};
@@ -12,11 +13,14 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use yawc::{Frame, HttpResponse, OpCode, Options, Result, Role, WebSocket};
+use yawc::{DeflatePool, Frame, HttpResponse, OpCode, Options, Result, Role, WebSocket};
+
+/// What a tuned server lends its connections where nothing carries over from one message to the next.
+static POOL: LazyLock<DeflatePool> = LazyLock::new(|| DeflatePool::new(16));
 
 fn main() -> io::Result<()> {
     host::run(async |job| match job.task {
-        Task::Echo => host::serve(move |stream| connection(stream, job, None)).await,
+        Task::Echo | Task::Deflate { .. } => host::serve(move |stream| connection(stream, job, None)).await,
         Task::FanOut => {
             let topic = host::topic(&job).await?;
             host::serve(move |stream| connection(stream, job, Some(topic.clone()))).await
@@ -27,7 +31,8 @@ fn main() -> io::Result<()> {
 }
 
 async fn connection(mut stream: TcpStream, job: Job, topic: Option<Publisher>) -> io::Result<()> {
-    if job.form == Form::Tuned {
+    // What is agreed to with compression, its own handshake has to find out.
+    if job.form == Form::Tuned && !is_deflate(&job) {
         host::upgrade(&mut stream).await?;
         let ws = WebSocket::from_stream(stream, Role::Server, options(&job)).map_err(io::Error::other)?;
         return serve(ws, job, topic.map(|topic| topic.subscribe())).await.map_err(io::Error::other);
@@ -70,11 +75,17 @@ async fn client(job: Job) -> Result<()> {
     }
 }
 
+fn is_deflate(job: &Job) -> bool {
+    matches!(job.task, Task::Deflate { .. })
+}
+
 /// Its limit is exclusive, and 1 MiB by default.
 fn options(job: &Job) -> Options {
     let options =
         Options::default().with_max_payload_read(job.message_size.max(1 << 20) + 1).with_no_delay().with_utf8();
+    let options = if is_deflate(job) { options.with_balanced_compression() } else { options };
     match job.form {
+        Form::Tuned if is_deflate(job) => options.with_deflate_pool(POOL.clone()),
         Form::Tuned => options
             .with_read_buffer_capacity(128 * 1024)
             .with_write_buffer_capacity(64 * 1024)
