@@ -129,12 +129,14 @@
 //! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
 //! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
 //! | [`handshake`] | the opening handshake, both roles |
+//! | [`deflate`] | compression of messages (RFC 7692): what is negotiated, and DEFLATE |
 //! | [`Config`], [`Message`], [`Event`], [`CloseFrame`], [`Outcome`], [`Violation`], [`Timestamp`] | the vocabulary |
 //!
 //! # Features
 //!
 //! `handshake`, on by default, adds the [`handshake`] module and needs `std`. Without it the crate is `no_std` and
-//! needs `alloc` only.
+//! needs `alloc` only. `deflate`, on by default, adds the [`deflate`] module, permessage-deflate; it needs `alloc` only, and
+//! `handshake` for what is negotiated in headers. Nothing is compressed until [`Connection::set_deflate`] says so.
 
 #![cfg_attr(not(feature = "handshake"), no_std)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]

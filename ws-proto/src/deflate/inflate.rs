@@ -11,6 +11,9 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 /// No literal, length or distance takes more bits than this, with all its extra bits.
 const LONGEST_SYMBOL: u32 = 48;
 
+/// No literal takes more bits than this.
+const LONGEST_LITERAL: u32 = 15;
+
 /// Inflates messages (RFC 7692 §7.2.2). It takes about 5 KiB, and keeps no window of its own: what it looks back on is
 /// what the caller has in `out`.
 pub struct Inflater {
@@ -257,6 +260,14 @@ impl Inflater {
             if symbol < END_OF_BLOCK {
                 self.skip(used);
                 out.push(symbol as u8);
+                // Literals come in rows, and several are there for sure.
+                while self.count >= LONGEST_LITERAL
+                    && out.len() < end
+                    && let Some((literal, used)) = self.literals.short_literal(self.bits)
+                {
+                    self.skip(used);
+                    out.push(literal);
+                }
                 continue;
             }
             if symbol == END_OF_BLOCK {
@@ -436,6 +447,14 @@ impl<const SIZE: usize> Code<SIZE> {
             return self.decode_long(bits, available);
         }
         Ok((length <= available).then_some((entry >> 4, length)))
+    }
+
+    /// The literal that the next bits stand for, of which there are enough, and how many those are; `None` when it is
+    /// something else, or its code is long.
+    #[inline]
+    fn short_literal(&self, bits: u64) -> Option<(u8, u32)> {
+        let entry = self.short.get(bits as usize & (SIZE - 1)).copied()?;
+        (1..END_OF_BLOCK << 4).contains(&entry).then_some(((entry >> 4) as u8, u32::from(entry & 15)))
     }
 
     #[cold]

@@ -31,8 +31,12 @@ fn answer(deflate: &Deflate, offers: &str) -> Option<(String, [u8; 2], [bool; 2]
     Some((extension.to_string(), windows(&agreed), takeovers(&agreed)))
 }
 
-fn confirm(deflate: &Deflate, answers: &str) -> Result<Option<([u8; 2], [bool; 2])>, InvalidAnswer> {
-    Ok(deflate.confirm(&parse(answers))?.map(|agreed| (windows(&agreed), takeovers(&agreed))))
+/// What was agreed on: the windows, ours first, and takeover, ours first.
+#[derive(Debug, PartialEq, Eq)]
+struct Terms([u8; 2], [bool; 2]);
+
+fn confirm(deflate: &Deflate, answers: &str) -> Result<Option<Terms>, InvalidAnswer> {
+    Ok(deflate.confirm(&parse(answers))?.map(|agreed| Terms(windows(&agreed), takeovers(&agreed))))
 }
 
 fn windows(agreed: &Agreed) -> [u8; 2] {
@@ -212,15 +216,15 @@ fn a_client_takes_what_answers_its_offer() {
         ("permessage-deflate; server_no_context_takeover", [15, 15], [true, false]),
         ("permessage-deflate; client_no_context_takeover", [15, 15], [false, true]),
     ] {
-        assert_eq!(confirm(&client_, answers), Ok(Some((windows, takeovers))), "{answers}");
+        assert_eq!(confirm(&client_, answers), Ok(Some(Terms(windows, takeovers))), "{answers}");
     }
     assert_eq!(confirm(&client_, ""), Ok(None));
 
     // What we said of ourselves holds whatever the server says.
     let small = client(|deflate| (deflate.send_window_bits, deflate.send_context_takeover) = (10, false));
-    assert_eq!(confirm(&small, "permessage-deflate"), Ok(Some(([10, 15], [false, true]))));
+    assert_eq!(confirm(&small, "permessage-deflate"), Ok(Some(Terms([10, 15], [false, true]))));
     let answers = "permessage-deflate; client_max_window_bits=12";
-    assert_eq!(confirm(&small, answers), Ok(Some(([10, 15], [false, true]))));
+    assert_eq!(confirm(&small, answers), Ok(Some(Terms([10, 15], [false, true]))));
 }
 
 #[test]
