@@ -194,8 +194,9 @@ async fn headers_origin_and_subprotocol_are_sent() {
     assert_eq!(
         stdout(&output),
         format!(
-            "Connected to {url}.\nSubprotocol: second.\nExtensions: none.\n< authorization=Bearer a:b\n< x-empty=\n\
-             < origin=http://example.com\n< sec-websocket-protocol=first, second\nConnection closed: 1000 (OK).\n"
+            "Connected to {url}.\nSubprotocol: second.\n\
+             Extensions: permessage-deflate; server_max_window_bits=12; client_max_window_bits=12.\n\
+             < authorization=Bearer a:b\n< x-empty=\n< origin=http://example.com\n< sec-websocket-protocol=first, second\nConnection closed: 1000 (OK).\n"
         ),
         "{}",
         stderr(&output)

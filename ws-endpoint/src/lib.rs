@@ -20,11 +20,13 @@
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
 //! | `outbound` | what can be sent: a message, part of one, one encoded for many |
+//! | `compression` | what the two ends say of it in the opening handshake |
 //! | `head` | the opening handshake, kept as bytes |
 //! | `recycle` | the memory of long messages, used again |
 //! | `sync` | where locks come from |
 
 mod client;
+mod compression;
 mod driver;
 mod error;
 mod exchange;
@@ -44,6 +46,8 @@ mod waiting;
 mod websocket;
 
 pub use http;
+#[cfg(feature = "deflate")]
+pub use ws_proto::deflate::{Compress, Deflate, InvalidAnswer};
 pub use ws_proto::handshake::client::{BuildError, Error as HandshakeError};
 pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;

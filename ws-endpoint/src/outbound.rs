@@ -1,5 +1,7 @@
 //! What a connection can be given to send.
 
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::Compress;
 use ws_proto::{Connection, Message, Prepared, SendError};
 
 /// Something to send; handed back as it is when it is refused.
@@ -29,6 +31,27 @@ impl Outbound for &Prepared {
     #[inline]
     fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
         connection.send_prepared(self).map_err(|refused| refused.map(|()| self))
+    }
+}
+
+/// A message, and whether it is compressed.
+#[cfg(feature = "deflate")]
+pub(crate) struct Chosen {
+    pub(crate) message: Message,
+    pub(crate) compress: Compress,
+}
+
+#[cfg(feature = "deflate")]
+impl Outbound for Chosen {
+    fn message(&self) -> &Message {
+        &self.message
+    }
+
+    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
+        let compress = self.compress;
+        connection
+            .send_with(self.message, compress)
+            .map_err(|refused| refused.map(|message| Self { message, compress }))
     }
 }
 

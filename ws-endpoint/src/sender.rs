@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::Compress;
 use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
 
 use crate::error::Error;
+#[cfg(feature = "deflate")]
+use crate::outbound::Chosen;
 use crate::outbound::{Fragment, Outbound};
 use crate::shared::{Shared, State, wake};
 use crate::waiting::Guard;
@@ -56,6 +60,23 @@ impl Sender {
     /// connection is closing or has ended, or between the fragments of another message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
         self.shared.send(message.into(), true)
+    }
+
+    /// Queues a message as [`send`](Self::send) does, and says whether it is compressed (RFC 7692 §6). Where compression
+    /// was not agreed on it never is.
+    ///
+    /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.send_when_room(Chosen { message: message.into(), compress })
     }
 
     /// Queues a message that was encoded once for many connections, otherwise as [`send`](Self::send) does.

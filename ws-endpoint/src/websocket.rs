@@ -12,6 +12,8 @@ use std::time::Duration;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::{Request, Response};
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::Compress;
 use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared};
 
 use crate::error::Error;
@@ -117,6 +119,20 @@ impl WebSocket {
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.sender.send(message)
+    }
+
+    /// Queues a message, and says whether it is compressed. See [`Sender::send_with`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_with`].
+    #[cfg(feature = "deflate")]
+    pub fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.send_with(message, compress)
     }
 
     /// Queues a message that was encoded once for many connections. See [`Sender::send_prepared`].

@@ -5,20 +5,28 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Variants;
 use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
 use crate::send::opcode_of;
 
 /// A message and its frame, encoded once: for the same message to many peers. Cloning shares both.
 ///
-/// A server's frames are not masked (RFC 6455 §5.1), so all its connections send the very same bytes: short ones are
-/// copied into each connection's queue, long ones are only referred to. A client masks each frame with a key of its
-/// own (RFC 6455 §5.3); there a prepared message is worth no more than any other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A server's frames are not masked (RFC 6455 §5.1), so all its connections send the very same bytes: tiny frames are
+/// copied into each connection's queue, others are only referred to. A client masks each frame with a key of its own
+/// (RFC 6455 §5.3).
+///
+/// Compressed it is once too, for the connections that compress alike, when the first of them sends it. A connection with
+/// context takeover sends that variant as well: it does not look back on earlier messages, but later ones look back on
+/// it. (Without the `handshake` feature, and so without `std`, each connection compresses it anew.)
+#[derive(Clone, Debug)]
 pub struct Prepared {
     /// Shares the frame's memory.
     message: Message,
     frame: Bytes,
+    #[cfg(feature = "deflate")]
+    compressed: Variants,
 }
 
 impl Prepared {
@@ -26,18 +34,20 @@ impl Prepared {
     pub fn new(message: impl Into<Message>) -> Self {
         let message = message.into();
         let payload = message.as_bytes();
-        let mut frame = Vec::with_capacity(FrameHeader::MAX_SIZE + payload.len());
-        codec::encode(&FrameHeader::new(opcode_of(message.kind()), payload.len() as u64), &mut frame);
-        let header = frame.len();
-        frame.extend_from_slice(payload);
-        let frame = Bytes::from(frame);
-        let payload = frame.slice(header..);
+        let header = FrameHeader::new(opcode_of(message.kind()), payload.len() as u64);
+        let frame = encode(&header, payload);
+        let payload = frame.slice(frame.len() - payload.len()..);
         let message = match message {
             Message::Binary(_) => Message::Binary(payload),
             // What was text still is.
             Message::Text(text) => Message::Text(ByteString::try_from(payload).unwrap_or(text)),
         };
-        Self { message, frame }
+        Self {
+            message,
+            frame,
+            #[cfg(feature = "deflate")]
+            compressed: Variants::default(),
+        }
     }
 
     /// The message.
@@ -49,7 +59,28 @@ impl Prepared {
     pub(crate) fn frame(&self) -> &Bytes {
         &self.frame
     }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed(&self) -> &Variants {
+        &self.compressed
+    }
 }
+
+/// A frame in one piece.
+pub(crate) fn encode(header: &FrameHeader, payload: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(FrameHeader::MAX_SIZE + payload.len());
+    codec::encode(header, &mut frame);
+    frame.extend_from_slice(payload);
+    frame.into()
+}
+
+impl PartialEq for Prepared {
+    fn eq(&self, other: &Self) -> bool {
+        self.message == other.message
+    }
+}
+
+impl Eq for Prepared {}
 
 impl<M: Into<Message>> From<M> for Prepared {
     fn from(message: M) -> Self {

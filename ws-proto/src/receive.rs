@@ -10,7 +10,7 @@ use crate::assemble::{Assembly, Buffers, LONG, check_size};
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::{Config, Delivery, Limits, Role};
 #[cfg(feature = "deflate")]
-use crate::deflate::Inbound;
+use crate::deflate::{Inbound, RSV1};
 use crate::error::Violation;
 use crate::event::Chunk;
 use crate::frame::codec::{First, decode_checked};
@@ -19,10 +19,6 @@ use crate::message::{Incoming, MessageKind};
 
 /// Payloads from this size on are copied as they are unmasked, for who keeps them: one pass over them, not two.
 const COPIED_FROM: u64 = 4 << 10;
-
-/// The reserved bit that a compressed message begins with (RFC 7692 §6).
-#[cfg(feature = "deflate")]
-const RSV1: u8 = 0b100;
 
 /// How much compressed payload is unmasked at a time; what cannot be inflated yet is masked again.
 #[cfg(feature = "deflate")]

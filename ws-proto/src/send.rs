@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::close::CloseFrame;
 use crate::config::Limits;
 #[cfg(feature = "deflate")]
-use crate::deflate::{Compress, Outbound};
+use crate::deflate::{Compress, Outbound, RSV1};
 use crate::error::SendError;
 use crate::frame::mask::MaskKeys;
 use crate::frame::{FrameHeader, OpCode};
@@ -113,18 +113,28 @@ impl Sender {
     /// Queues a message that is encoded already: as it is, unless it must be masked.
     #[inline]
     pub(crate) fn prepared(&mut self, prepared: &Prepared, limits: &Limits) -> Result<(), SendError<()>> {
-        if self.keys.is_some() {
-            let message = prepared.message();
-            return self.slice(message.kind(), message.as_bytes(), limits);
-        }
         if self.unfinished.is_some() {
             return Err(SendError::Unfinished(()));
         }
-        if !self.has_room(prepared.message().len(), limits) {
+        let message = prepared.message();
+        if !self.has_room(message.len(), limits) {
             return Err(SendError::Full(()));
         }
         self.queue_pongs(limits);
-        self.outgoing.push_frame(prepared.frame());
+        #[cfg(feature = "deflate")]
+        if let Some(outbound) = &mut self.outbound
+            && let Some(compressed) = outbound.prepared(prepared)
+        {
+            match self.keys {
+                None => self.outgoing.push_frame(&compressed.frame),
+                Some(_) => self.push_with(true, opcode_of(message.kind()), RSV1, compressed.payload),
+            }
+            return Ok(());
+        }
+        match self.keys {
+            None => self.outgoing.push_frame(prepared.frame()),
+            Some(_) => self.push_copied(true, opcode_of(message.kind()), message.as_bytes()),
+        }
         Ok(())
     }
 
@@ -329,10 +339,6 @@ impl Sender {
         }
     }
 }
-
-/// The reserved bit that a compressed message begins with (RFC 7692 §6).
-#[cfg(feature = "deflate")]
-const RSV1: u8 = 0b100;
 
 impl Pongs {
     fn forget_written(&mut self, written: u64) {

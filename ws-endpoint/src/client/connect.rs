@@ -11,12 +11,15 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::Response;
 use tracing::debug;
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::InvalidAnswer;
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{BuildError, Error as HandshakeError, Handshake};
 use ws_proto::{Config, Connection, Timestamp};
 
 use super::Client;
 use super::url::UrlError;
+use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
@@ -47,6 +50,9 @@ pub enum ConnectError {
     Rejected(Box<Response<Bytes>>),
     /// The server's answer is not a valid opening handshake (RFC 6455 §4.1).
     Handshake(HandshakeError),
+    /// The server's answer is no answer to the compression that was offered (RFC 7692 §7.1).
+    #[cfg(feature = "deflate")]
+    Compression(InvalidAnswer),
 }
 
 impl ConnectError {
@@ -72,6 +78,8 @@ impl fmt::Display for ConnectError {
                 write!(f, "server rejected the WebSocket connection: HTTP {}", response.status())
             }
             Self::Handshake(error) => error.fmt(f),
+            #[cfg(feature = "deflate")]
+            Self::Compression(error) => error.fmt(f),
         }
     }
 }
@@ -83,6 +91,8 @@ impl StdError for ConnectError {
             Self::Request(error) => Some(error),
             Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
+            #[cfg(feature = "deflate")]
+            Self::Compression(error) => Some(error),
             _ => None,
         }
     }
@@ -101,18 +111,18 @@ impl From<Interrupted> for ConnectError {
 pub(super) async fn connect<R: Runtime>(
     client: Client<R>,
 ) -> Result<(WebSocket, Driver<R::Stream, R::Timer>), ConnectError> {
-    let Client { request, config, inbound, connect_timeout, .. } = client;
+    let Client { request, config, inbound, compression, connect_timeout, .. } = client;
     let (target, builder) = request.map_err(ConnectError::Url)?;
     if target.secure {
         return Err(ConnectError::TlsUnsupported);
     }
     // The request is built first: what is wrong with it is told before anything is dialled.
-    let handshake = builder.build(rand::random()).map_err(ConnectError::Request)?;
+    let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
     let mut timer = R::timer();
     let deadline = timer.now() + connect_timeout;
     let (stream, addresses) = or_timeout(R::dial(&target.host, target.port), &mut timer, deadline).await?;
     let exchange = Exchange { transport: stream, timer, deadline, received: Vec::new() };
-    open(exchange, handshake, config, inbound, addresses).await
+    open(exchange, handshake, compression, config, inbound, addresses).await
 }
 
 /// Does the handshake on a transport from elsewhere.
@@ -121,18 +131,19 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     transport: T,
     addresses: Addresses,
 ) -> Result<(WebSocket, Driver<T, R::Timer>), ConnectError> {
-    let Client { request, config, inbound, connect_timeout, .. } = client;
+    let Client { request, config, inbound, compression, connect_timeout, .. } = client;
     let (_, builder) = request.map_err(ConnectError::Url)?;
-    let handshake = builder.build(rand::random()).map_err(ConnectError::Request)?;
+    let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
     let timer = R::timer();
     let deadline = timer.now() + connect_timeout;
     let exchange = Exchange { transport, timer, deadline, received: Vec::new() };
-    open(exchange, handshake, config, inbound, addresses).await
+    open(exchange, handshake, compression, config, inbound, addresses).await
 }
 
 async fn open<T: Transport, C: Timer>(
     mut exchange: Exchange<T, C>,
     mut handshake: Handshake,
+    compression: Compression,
     config: Arc<Config>,
     inbound: usize,
     addresses: Addresses,
@@ -154,9 +165,11 @@ async fn open<T: Transport, C: Timer>(
         }
     };
 
+    let agreement = compression.confirm(&established.extensions)?;
     let Exchange { transport, timer, mut received, .. } = exchange;
     received.drain(..established.consumed);
-    let connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
+    let mut connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
+    agreement.apply(&mut connection);
     let opening = Opening {
         heads: Heads::parsed(handshake.into_request(), established.response),
         subprotocol: established.subprotocol.map(Into::into),

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
 use ws_proto::Config;
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::Deflate;
 use ws_proto::handshake::client::{Builder, Handshake};
 
+use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::runtime::Runtime;
 use crate::server::whole_messages;
@@ -30,6 +33,7 @@ pub struct Client<R> {
     request: Result<(Target, Builder), UrlError>,
     config: Arc<Config>,
     inbound: usize,
+    compression: Compression,
     connect_timeout: Duration,
     runtime: PhantomData<fn() -> R>,
 }
@@ -49,6 +53,7 @@ impl<R: Runtime> Client<R> {
             request,
             config: Arc::default(),
             inbound: 16,
+            compression: Compression::client(),
             connect_timeout: Duration::from_secs(10),
             runtime: PhantomData,
         }
@@ -82,6 +87,15 @@ impl<R: Runtime> Client<R> {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = Arc::new(whole_messages(config));
+        self
+    }
+
+    /// How messages are compressed, if the server does so too (permessage-deflate, RFC 7692); `None` to offer nothing. By
+    /// default as [`Deflate::client`] says.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn compression(mut self, deflate: Option<Deflate>) -> Self {
+        self.compression.deflate = deflate;
         self
     }
 

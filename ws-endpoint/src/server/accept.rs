@@ -21,6 +21,7 @@ use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
 
 use super::Settings;
 use super::registry::HandshakeGuard;
+use crate::compression::Agreement;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
@@ -84,7 +85,7 @@ impl From<Interrupted> for AcceptError {
 
 /// What to do with a request.
 enum Decision {
-    Open(Accepted),
+    Open(Accepted, Agreement),
     Answer { response: Response<Bytes>, error: AcceptError },
 }
 
@@ -113,7 +114,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         Err(error) => return Err(error),
     };
     match decision {
-        Decision::Open(accepted) => open(settings, exchange, head, accepted, addresses).await,
+        Decision::Open(accepted, agreement) => open(settings, exchange, head, accepted, agreement, addresses).await,
         Decision::Answer { response, error } => {
             answer(exchange, response, is_head).await;
             Err(error)
@@ -176,13 +177,17 @@ fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, request: Request<
             return Err(Rejection::service_unavailable());
         }
         let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
-        upgrade.accept(subprotocol, settings.headers.clone()).map_err(|mistake| {
-            error!("{mistake}");
-            mistake.into()
-        })
+        let (extension, agreement) = settings.compression.accept(upgrade.extensions());
+        match upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone()) {
+            Ok(accepted) => Ok((accepted, agreement)),
+            Err(mistake) => {
+                error!("{mistake}");
+                Err(mistake.into())
+            }
+        }
     });
     match accepted {
-        Ok(accepted) => Decision::Open(accepted),
+        Ok((accepted, agreement)) => Decision::Open(accepted, agreement),
         Err(rejection) => refuse(rejection),
     }
 }
@@ -197,6 +202,7 @@ async fn open<T: Transport, C: Timer>(
     mut exchange: Exchange<T, C>,
     head: Vec<u8>,
     accepted: Accepted,
+    agreement: Agreement,
     addresses: Addresses,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
     let Accepted { request, mut response, .. } = accepted;
@@ -206,7 +212,8 @@ async fn open<T: Transport, C: Timer>(
     exchange.write(&bytes).await?;
 
     let Exchange { transport, timer, received, .. } = exchange;
-    let connection = Connection::server(Arc::clone(&settings.config), timer.now());
+    let mut connection = Connection::server(Arc::clone(&settings.config), timer.now());
+    agreement.apply(&mut connection);
     let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|name| name.to_str().ok());
     let opening = Opening { heads: Heads::from_bytes(&head, &bytes), subprotocol: subprotocol.map(Into::into) };
     let shared = Shared::new(connection, settings.inbound, opening, Some(request.uri().path()), addresses);

@@ -14,10 +14,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::Deflate;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::{Origins, is_reserved};
 use ws_proto::{Config, Delivery};
 
+use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::runtime::Runtime;
 use crate::shared::Addresses;
@@ -48,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) origins: Option<Origins>,
     pub(crate) subprotocols: Vec<String>,
     pub(crate) headers: HeaderMap,
+    pub(crate) compression: Compression,
     pub(crate) hook: Option<Arc<RequestHook>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_handshakes: usize,
@@ -67,6 +71,7 @@ impl<R: Runtime> Server<R> {
             origins: None,
             subprotocols: Vec::new(),
             headers: HeaderMap::new(),
+            compression: Compression::server(),
             hook: None,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1024,
@@ -81,6 +86,15 @@ impl<R: Runtime> Server<R> {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.settings.config = Arc::new(whole_messages(config));
+        self
+    }
+
+    /// How messages are compressed, for clients that offer it (permessage-deflate, RFC 7692); `None` for not at all. By
+    /// default as [`Deflate::server`] says.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn compression(mut self, deflate: Option<Deflate>) -> Self {
+        self.settings.compression.deflate = deflate;
         self
     }
 

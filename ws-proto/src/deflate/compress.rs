@@ -108,6 +108,20 @@ impl Compressor {
         writer.sync();
     }
 
+    /// Takes in what the peer gets to see otherwise, so that what is compressed next can look back on it.
+    pub fn remember(&mut self, input: &[u8]) {
+        // All that is too far back goes, and all before the input when only its end can be looked back on.
+        let kept = if input.len() < self.window { self.window } else { 0 };
+        let gone = self.bytes.len().saturating_sub(kept);
+        self.bytes.drain(..gone);
+        self.tables.forget(gone);
+        let skipped = input.len().saturating_sub(self.window);
+        self.tables.forget(skipped);
+        let input = input.get(skipped..).unwrap_or_default();
+        self.bytes.reserve_exact(input.len());
+        self.bytes.extend_from_slice(input);
+    }
+
     /// What it holds, in bytes.
     pub fn memory(&self) -> usize {
         self.bytes.capacity() + 2 * (self.tables.heads.capacity() + self.tables.chains.capacity())

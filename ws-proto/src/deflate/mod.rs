@@ -32,6 +32,7 @@
 //! | --- | --- |
 //! | `negotiate` | offers and answers (RFC 7692 §7.1) |
 //! | `outbound`, `inbound` | messages, with or without context takeover (RFC 7692 §7.2) |
+//! | `variants` | a message that is compressed once for many connections |
 //! | `compress`, `blocks`, `huffman` | bytes to DEFLATE: matches, blocks, codes |
 //! | `inflate` | DEFLATE to bytes |
 //! | `codes` | what both share |
@@ -45,6 +46,7 @@ mod inflate;
 #[cfg(feature = "handshake")]
 mod negotiate;
 mod outbound;
+mod variants;
 
 pub use self::compress::Compressor;
 pub use self::inflate::{Corrupt, Inflater};
@@ -53,6 +55,13 @@ pub use self::negotiate::InvalidAnswer;
 
 pub(crate) use self::inbound::Inbound;
 pub(crate) use self::outbound::Outbound;
+pub(crate) use self::variants::{Compressed, Variants};
+
+/// The reserved bit that the first frame of a compressed message has (RFC 7692 §6).
+pub(crate) const RSV1: u8 = 0b100;
+
+/// What follows every compressed message and is left out (RFC 7692 §7.2.1).
+const TAIL: &[u8] = &[0x00, 0x00, 0xFF, 0xFF];
 
 /// What an application wants of permessage-deflate. [`server`](Self::server) and [`client`](Self::client) give the
 /// defaults of each role.

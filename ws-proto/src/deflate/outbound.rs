@@ -3,10 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Agreed, Compress, Compressor};
-
-/// What follows every message and is left out.
-const TAIL: &[u8] = &[0x00, 0x00, 0xFF, 0xFF];
+use super::{Agreed, Compress, Compressed, Compressor, TAIL};
+use crate::prepared::Prepared;
 
 /// Compresses messages. It holds a compressor between two of them only with context takeover.
 #[derive(Debug)]
@@ -38,6 +36,19 @@ impl Outbound {
         // What has been compressed with takeover must be sent so: the next message looks back on it.
         let must = self.agreed.send_context_takeover || compress == Compress::Always;
         (must || out.len() < payload.len()).then_some(out)
+    }
+
+    /// A message that is compressed once for many connections; `None` when it is to go as it is.
+    pub(crate) fn prepared(&mut self, prepared: &Prepared) -> Option<Compressed> {
+        let payload = prepared.message().as_bytes();
+        if !self.wants(payload.len(), Compress::Default) {
+            return None;
+        }
+        let compressed = prepared.compressed().get(prepared.message(), &self.agreed)?;
+        if self.agreed.send_context_takeover {
+            self.compressor().remember(payload);
+        }
+        Some(compressed)
     }
 
     /// The first fragment of a message begins; whether it is to be compressed.

@@ -1,7 +1,7 @@
 //! Messages that come in, and messages that go out (RFC 7692 §6, §7.2).
 
 use ws_proto::deflate::{Agreed, Compress, Compressor};
-use ws_proto::{Cause, Config, Delivery, Message, Role, SendError, Violation};
+use ws_proto::{Cause, Config, Delivery, Message, Prepared, Role, SendError, Violation};
 
 use crate::common::*;
 use crate::samples::*;
@@ -587,6 +587,43 @@ fn context_takeover_is_one_ways_affair() {
     }
 }
 
+/// Compressed once, the same bytes for every server with these parameters; what comes after looks back on it where it may.
+#[test]
+fn prepared_messages_are_compressed_once_and_can_be_looked_back_on() {
+    let long = vec![b'x'; 10_000];
+    for (payload, bit) in [(&b"Hello, hello, hello, hello"[..], RSV1), (&long, RSV1), (&noise(&mut Random(3), 500), 0)]
+    {
+        let prepared = Prepared::new(payload);
+        for role in ROLES {
+            for bits in [9, 12, 15] {
+                let mut frames = vec![];
+                for takeover in [false, true] {
+                    let agreed =
+                        Agreed { send_window_bits: bits, send_context_takeover: takeover, threshold: 9, ..WIDE };
+                    let mut end = end(role, &Config::default(), agreed);
+                    for _ in 0..2 {
+                        end.connection.send_prepared(&prepared).unwrap();
+                    }
+                    end.connection.send_with(payload.into(), Compress::Always).unwrap();
+                    end.connection.send_prepared(&"short".into()).unwrap();
+                    end.settle();
+                    let seen = read_back(&end, agreed);
+                    let mut expected = vec![Seen::Binary(payload.into()); 3];
+                    expected.push(Seen::Text("short".into()));
+                    assert!(seen == expected, "{role:?}, takeover {takeover}, window {bits}");
+                    frames.push(end.frames().into_iter().map(|frame| (frame.first, frame.payload)).collect::<Vec<_>>());
+                }
+                let [alone, looking_back] = &frames[..] else { unreachable!() };
+                assert!(alone[..2] == looking_back[..2] && alone[0] == alone[1], "the same for all");
+                assert_eq!((alone[0].0, alone[3].0), (BINARY | bit, TEXT));
+                if payload.len() < 100 {
+                    assert!(looking_back[2].1.len() < alone[2].1.len(), "it looks back on what was prepared");
+                }
+            }
+        }
+    }
+}
+
 /// Both ends of a connection, many messages each way, whole and in fragments, compressed and not.
 #[test]
 fn two_ends_talk() {
@@ -610,10 +647,13 @@ fn two_ends_talk() {
                 let payload = if random.below(4) == 0 { noise(&mut random, len) } else { json(&mut random, len) };
                 let compress = random.pick(&[Compress::Default, Compress::Always, Compress::Never]);
                 let end = &mut ends[from];
-                if random.below(3) == 0 {
+                let whole = random.below(4);
+                if whole == 0 {
                     let (front, back) = payload.split_at(random.below(len + 1));
                     end.connection.send_fragment_with(front.into(), false, compress).unwrap();
                     end.connection.send_fragment_with(back.into(), true, compress).unwrap();
+                } else if whole == 1 {
+                    end.connection.send_prepared(&Prepared::new(payload.clone())).unwrap();
                 } else {
                     end.connection.send_with(payload.clone().into(), compress).unwrap();
                 }

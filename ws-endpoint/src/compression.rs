@@ -1,0 +1,88 @@
+//! What the two ends say of compression in the opening handshake. Without the feature `deflate`: nothing.
+
+use ws_proto::Connection;
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::{Agreed, Deflate};
+use ws_proto::handshake::client::Builder;
+use ws_proto::handshake::extensions::Extension;
+
+use crate::client::ConnectError;
+
+/// What this end wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compression {
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<Deflate>,
+}
+
+/// What both ends agreed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Agreement {
+    #[cfg(feature = "deflate")]
+    agreed: Option<Agreed>,
+}
+
+#[cfg(feature = "deflate")]
+impl Compression {
+    pub(crate) const fn server() -> Self {
+        Self { deflate: Some(Deflate::server()) }
+    }
+
+    pub(crate) const fn client() -> Self {
+        Self { deflate: Some(Deflate::client()) }
+    }
+
+    /// The server's answer to what was offered.
+    pub(crate) fn accept(&self, offers: &[Extension]) -> (Option<Extension>, Agreement) {
+        let (extension, agreed) = self.deflate.and_then(|deflate| deflate.accept(offers)).unzip();
+        (extension, Agreement { agreed })
+    }
+
+    /// A client's request, with what it offers.
+    pub(crate) fn offer(&self, builder: Builder) -> Builder {
+        builder.extensions(self.deflate.map(|deflate| deflate.offer()))
+    }
+
+    /// What a client makes of the answer.
+    pub(crate) fn confirm(&self, answers: &[Extension]) -> Result<Agreement, ConnectError> {
+        let agreed = match self.deflate {
+            Some(deflate) => deflate.confirm(answers).map_err(ConnectError::Compression)?,
+            None => None,
+        };
+        Ok(Agreement { agreed })
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+impl Compression {
+    pub(crate) const fn server() -> Self {
+        Self {}
+    }
+
+    pub(crate) const fn client() -> Self {
+        Self {}
+    }
+
+    pub(crate) fn accept(&self, _offers: &[Extension]) -> (Option<Extension>, Agreement) {
+        (None, Agreement::default())
+    }
+
+    pub(crate) fn offer(&self, builder: Builder) -> Builder {
+        builder
+    }
+
+    pub(crate) fn confirm(&self, _answers: &[Extension]) -> Result<Agreement, ConnectError> {
+        Ok(Agreement::default())
+    }
+}
+
+impl Agreement {
+    /// Makes the connection do as was agreed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn apply(self, connection: &mut Connection) {
+        connection.set_deflate(self.agreed);
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    pub(crate) fn apply(self, _connection: &mut Connection) {}
+}
