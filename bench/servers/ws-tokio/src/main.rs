@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::{Job, Task};
-use ws_tokio::{Bytes, Client, Config, HandlerResult, Message, Prepared, Sender, Server, WebSocket};
+use ws_tokio::{Bytes, Client, Config, Deflate, HandlerResult, Message, Prepared, Sender, Server, WebSocket};
 
 fn main() -> io::Result<()> {
     host::run(async |job| match job.task {
@@ -16,8 +16,7 @@ fn main() -> io::Result<()> {
             host::publications(&job, move |message| publisher.publish(message)).await?;
             serve(&job, move |ws| subscriber(ws, subscribers.clone())).await
         }
-        // Takes the extension's settings when it has them.
-        Task::Deflate { .. } => job.unsupported(),
+        Task::Deflate { .. } => serve(&job, echo).await,
         Task::Receive => receive(connect(&job).await?).await,
         Task::Send => send(connect(&job).await?, job.message().into()).await,
     })
@@ -27,7 +26,7 @@ async fn serve<F>(job: &Job, handler: impl Fn(WebSocket) -> F + Send + Sync + 's
 where
     F: Future<Output = HandlerResult> + Send + 'static,
 {
-    let listening = Server::new().config(config(job)).bind(host::LOOPBACK).await?;
+    let listening = Server::new().config(config(job)).compression(compression(job)).bind(host::LOOPBACK).await?;
     host::announce(listening.local_addr()?)?;
     listening.serve(handler).await
 }
@@ -47,6 +46,16 @@ fn config(job: &Job) -> Config {
         config.deadlines.ping_interval = Some(Duration::from_secs(1));
     }
     config
+}
+
+/// The default, which takes what came before into account; or not.
+fn compression(job: &Job) -> Option<Deflate> {
+    let mut deflate = Deflate::server();
+    if job.task == (Task::Deflate { takeover: false }) {
+        deflate.send_context_takeover = false;
+        deflate.receive_context_takeover = false;
+    }
+    Some(deflate)
 }
 
 async fn echo(mut ws: WebSocket) -> HandlerResult {
