@@ -1,7 +1,6 @@
 //! Bytes in, messages and control frames out (RFC 6455 §5). Knows nothing of what is sent.
 
 use alloc::borrow::Cow;
-#[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
@@ -46,8 +45,8 @@ pub(crate) struct Receiver {
     frame: Option<PartialFrame>,
     /// The beginning of a control frame's payload; at most 125 bytes.
     control: Vec<u8>,
-    /// The message whose end has not come.
-    assembly: Option<Assembly>,
+    /// The message whose end has not come. On the heap: most of the time there is none.
+    assembly: Option<Box<Assembly>>,
     progress: Progress,
     /// What inflates compressed messages, when the peer may send some.
     #[cfg(feature = "deflate")]
@@ -277,8 +276,8 @@ impl Receiver {
         let kind = kind_of(header.opcode);
         let begin = || match header.rsv {
             #[cfg(feature = "deflate")]
-            RSV1 => Assembly::compressed(kind),
-            _ => Assembly::new(kind),
+            RSV1 => Box::new(Assembly::compressed(kind)),
+            _ => Box::new(Assembly::new(kind)),
         };
         self.assembly.get_or_insert_with(begin).begin_frame(header.len, limits)
     }
@@ -290,7 +289,7 @@ impl Receiver {
             return Ok(Step::NeedInput);
         }
         #[cfg(feature = "deflate")]
-        if !frame.opcode.is_control() && self.assembly.as_ref().is_some_and(Assembly::is_compressed) {
+        if !frame.opcode.is_control() && self.assembly.as_ref().is_some_and(|assembly| assembly.is_compressed()) {
             return self.next_compressed(config, input);
         }
         let piece = take(input, usize::try_from(frame.left).unwrap_or(usize::MAX));
@@ -386,7 +385,7 @@ impl Receiver {
                 if last {
                     inbound.finish()?;
                     self.progress.messages += 1;
-                    let assembled = self.assembly.take().map(Assembly::finish).transpose()?;
+                    let assembled = self.assembly.take().map(|assembly| assembly.finish()).transpose()?;
                     return Ok(message
                         .or(assembled)
                         .map_or(Step::FrameDone, |message| Step::Item(Item::Message(message))));
