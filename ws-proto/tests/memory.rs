@@ -40,7 +40,7 @@ fn main() {
         ("the_struct_itself", the_struct_itself),
         ("an_idle_connection_holds_nothing", an_idle_connection_holds_nothing),
         ("nothing_is_held_between_messages", nothing_is_held_between_messages),
-        ("a_header_costs_nothing_whatever_it_declares", a_header_costs_nothing_whatever_it_declares),
+        ("a_header_costs_the_same_whatever_it_declares", a_header_costs_the_same_whatever_it_declares),
         ("a_message_in_one_read_costs_nothing", a_message_in_one_read_costs_nothing),
         ("memory_follows_what_arrives_up_to_the_limit", memory_follows_what_arrives_up_to_the_limit),
         ("without_a_limit_memory_still_follows_what_arrives", without_a_limit_memory_still_follows_what_arrives),
@@ -276,7 +276,10 @@ fn nothing_is_held_between_messages() {
     }
 }
 
-fn a_header_costs_nothing_whatever_it_declares() {
+/// While a message is coming in, what is known of it is on the heap: so much.
+const BEGUN: usize = 72;
+
+fn a_header_costs_the_same_whatever_it_declares() {
     for message in [Some(MIB), Some(1 << 40), None] {
         let config = limited(message);
         for role in ROLES {
@@ -287,11 +290,12 @@ fn a_header_costs_nothing_whatever_it_declares() {
                     let mut subject = Subject::new(role, &config);
                     for byte in &header {
                         subject.read(&[*byte]);
-                        subject.assert_holds_nothing("in a header");
+                        subject.settle();
+                        assert!(subject.held() <= BEGUN, "{} bytes for a header", subject.held());
                     }
                     // And one byte of payload costs about one byte.
                     subject.read(b"x");
-                    assert!(!subject.ended && subject.held() <= 8, "{} bytes for one", subject.held());
+                    assert!(!subject.ended && subject.held() <= BEGUN + 8, "{} bytes for one", subject.held());
                 }
             }
         }
@@ -442,7 +446,7 @@ fn chunks_are_never_held() {
                     subject.read(&input[arrived..arrived + size]);
                     (arrived, n) = (arrived + size, n + 1);
                     subject.take(usize::MAX);
-                    assert!(subject.held() <= 16, "the beginning of a ping, and no more");
+                    assert!(subject.held() <= BEGUN + 16, "the beginning of a ping, and no more");
                 }
                 assert!(subject.came > 1 && !subject.ended);
                 subject.assert_within(0, 0, format_args!("chunks"));
