@@ -74,6 +74,7 @@ impl Endpoint {
             }
         };
         connection.set_putting_off(setup.puts_off);
+        connection.set_buffers(setup.keeps.then_some(Vec::with_capacity));
         Self {
             connection,
             now,

@@ -14,6 +14,7 @@
 //! | | 2, 3 | after each piece there passes: 0 no time, 1 a millisecond, 2 a second, 3 as long as to the next deadline |
 //! | | 4, 5 | it ends with: 0 EOF, 1 a failure, 2 a Close of ours and silence, 3 an abort |
 //! | | 6 | deadlines: 0 the defaults (none, where there are no limits), 1 short ones |
+//! | | 7 | messages: 0 borrowed where they can be, 1 kept, the memory of long ones the caller's |
 //! | 2–5 | | the sizes of the pieces, one byte each; the last repeats; 0 for all the rest |
 //!
 //! A recipe makes frames that are masked and have the lengths they should have, so that it takes no luck to get past
@@ -119,6 +120,8 @@ pub struct Setup {
     pub time: Time,
     pub ending: Ending,
     pub short_deadlines: bool,
+    /// Whether messages are kept, and long ones lie in memory of the caller's.
+    pub keeps: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +171,7 @@ impl<'a> Arbitrary<'a> for Setup {
             time: [Time::Stands, Time::Millisecond, Time::Second, Time::Deadline][usize::from(second >> 2 & 3)],
             ending: [Ending::Eof, Ending::Failure, Ending::Silence, Ending::Abort][usize::from(second >> 4 & 3)],
             short_deadlines: second & 64 != 0,
+            keeps: second & 128 != 0,
         })
     }
 
