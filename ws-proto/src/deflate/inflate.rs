@@ -393,17 +393,14 @@ impl<const SIZE: usize> Code<SIZE> {
         if let Some(unused) = counts.first_mut() {
             *unused = 0;
         }
-        let (mut left, mut code, mut index) = (1_i32, 0_u16, 0_u16);
-        let (mut next_code, mut next_index) = ([0_u16; MAX_BITS + 1], [0_u16; MAX_BITS + 1]);
+        let (mut left, mut index) = (1_i32, 0_u16);
+        let mut next_index = [0_u16; MAX_BITS + 1];
         for (length, &count) in counts.iter().enumerate().skip(1) {
             left = 2 * left - i32::from(count);
             if left < 0 {
                 return Err(Corrupt);
             }
-            code <<= 1;
-            codes::put(&mut next_code, length, code);
             codes::put(&mut next_index, length, index);
-            code += count;
             index += count;
         }
         let is_fine = match incomplete {
@@ -417,22 +414,29 @@ impl<const SIZE: usize> Code<SIZE> {
         }
 
         self.counts = counts;
-        self.short.fill(0);
         for (symbol, &length) in (0_u16..).zip(lengths) {
-            let slot = usize::from(length);
-            if length == 0 {
-                continue;
+            if length > 0
+                && let Some(next) = next_index.get_mut(usize::from(length))
+            {
+                codes::put(&mut self.symbols, usize::from(*next), symbol);
+                *next += 1;
             }
-            let (code, index) = (codes::at(&next_code, slot), codes::at(&next_index, slot));
-            codes::put(&mut next_code, slot, code.wrapping_add(1));
-            codes::put(&mut next_index, slot, index + 1);
-            codes::put(&mut self.symbols, usize::from(index), symbol);
-            if 1 << slot <= SIZE {
+        }
+
+        // One length after the other: what shorter codes there are is said twice, with another bit above, and between
+        // them there is room for those that are as long.
+        let (mut code, mut symbols) = (0_u16, self.symbols.iter());
+        codes::put(&mut self.short, 0, 0);
+        for (length, &count) in (1..=SIZE.ilog2() as u16).zip(counts.iter().skip(1)) {
+            let (shorter, more) = self.short.split_at_mut(1 << (length - 1));
+            for (twice, &once) in more.iter_mut().zip(shorter.iter()) {
+                *twice = once;
+            }
+            code <<= 1;
+            for &symbol in symbols.by_ref().take(usize::from(count)) {
                 let reversed = code.reverse_bits() >> (16 - length);
-                let entry = symbol << 4 | u16::from(length);
-                for short in self.short.iter_mut().skip(usize::from(reversed)).step_by(1 << slot) {
-                    *short = entry;
-                }
+                codes::put(&mut self.short, usize::from(reversed), symbol << 4 | length);
+                code += 1;
             }
         }
         Ok(())
