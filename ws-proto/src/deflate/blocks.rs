@@ -66,7 +66,8 @@ impl Block {
         let distances = Codes::fitting(&self.distances, MAX_BITS);
         let header = Header::new(&literals.lengths, &distances.lengths);
         let extra = self.extra_bits();
-        let dynamic = header.cost() + cost(&literals.lengths, &self.literals) + cost(&distances.lengths, &self.distances) + extra;
+        let dynamic =
+            header.cost() + cost(&literals.lengths, &self.literals) + cost(&distances.lengths, &self.distances) + extra;
         let fixed = cost(&FIXED_LITERALS, &self.literals) + cost(&FIXED_DISTANCES, &self.distances) + extra;
         let stored = bytes.len().checked_sub(self.len).and_then(|start| bytes.get(start..));
 

@@ -52,7 +52,7 @@ const LENGTHS: [u16; 256] = lengths();
 
 const fn lengths() -> [u16; 256] {
     let mut lengths = [0; 256];
-    let mut left = lengths.as_mut_slice();
+    let mut left: &mut [u16] = &mut lengths;
     let mut len = MIN_MATCH;
     while let Some((length, rest)) = left.split_first_mut() {
         let (symbol, _, extra) = length_symbol(len);

@@ -80,7 +80,7 @@ impl Compressor {
         let mut this = Self::new(window_bits, level, mem_level);
         let enough = len.max(256).next_power_of_two();
         this.window = this.window.min(enough);
-        this.tables.hash_bits = this.tables.hash_bits.min(enough.ilog2());
+        this.tables.hash_bits = this.tables.hash_bits.min(enough.ilog2() + 1);
         this
     }
 
