@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::codes::{
-    CODE_LENGTH_ORDER, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, MAX_BITS, at, distance_of, distance_symbol,
-    length_of, length_symbol, put,
+    CODE_LENGTH_ORDER, DISTANCE_EXTRA, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, LENGTH_EXTRA, MAX_BITS, at,
+    distance_symbol, packed_length, put,
 };
 use super::huffman::Codes;
 
@@ -13,7 +13,8 @@ const LONGEST_STORED: usize = 0xFFFF;
 
 /// A block that is being gathered.
 pub(super) struct Block {
-    /// Literals as they are; matches with their distance above and their length in the low 16 bits.
+    /// From the low bits up: the literal, or the length's symbol in nine and what its extra bits say in five, then the
+    /// distance's symbol in five and what its extra bits say in 13.
     symbols: Vec<u32>,
     /// After so many symbols there is a new block.
     most: usize,
@@ -46,10 +47,12 @@ impl Block {
 
     #[inline]
     pub(super) fn push_match(&mut self, len: usize, distance: usize) {
-        self.symbols.push((distance << 16 | len) as u32);
+        let length = packed_length(len);
+        let (symbol, _, extra) = distance_symbol(distance);
+        self.symbols.push(length | u32::from(symbol) << 14 | extra << 19);
         self.len += len;
-        count(&mut self.literals, length_symbol(len).0);
-        count(&mut self.distances, distance_symbol(distance).0);
+        count(&mut self.literals, length as u16 & 0x1FF);
+        count(&mut self.distances, symbol);
     }
 
     /// Writes the block in the shortest way there is, and begins another; nothing when there is nothing in it. `bytes` end
@@ -63,7 +66,8 @@ impl Block {
         let distances = Codes::fitting(&self.distances, MAX_BITS);
         let header = Header::new(&literals.lengths, &distances.lengths);
         let extra = self.extra_bits();
-        let dynamic = header.cost() + literals.cost(&self.literals) + distances.cost(&self.distances) + extra;
+        let dynamic =
+            header.cost() + cost(&literals.lengths, &self.literals) + cost(&distances.lengths, &self.distances) + extra;
         let fixed = cost(&FIXED_LITERALS, &self.literals) + cost(&FIXED_DISTANCES, &self.distances) + extra;
         let stored = bytes.len().checked_sub(self.len).and_then(|start| bytes.get(start..));
 
@@ -96,13 +100,8 @@ impl Block {
     }
 
     fn extra_bits(&self) -> usize {
-        let lengths = (0_u16..).zip(&self.literals).skip(usize::from(END_OF_BLOCK) + 1);
-        let lengths: usize =
-            lengths.map(|(symbol, &n)| n as usize * length_of(symbol).map_or(0, |(_, bits)| bits as usize)).sum();
-        let distances = (0_u16..).zip(&self.distances);
-        let distances: usize =
-            distances.map(|(symbol, &n)| n as usize * distance_of(symbol).map_or(0, |(_, bits)| bits as usize)).sum();
-        lengths + distances
+        let lengths = self.literals.get(usize::from(END_OF_BLOCK) + 1..).unwrap_or_default();
+        cost(&LENGTH_EXTRA, lengths) + cost(&DISTANCE_EXTRA, &self.distances)
     }
 
     fn write_symbols<const L: usize, const D: usize>(
@@ -112,18 +111,18 @@ impl Block {
         writer: &mut BitWriter<'_>,
     ) {
         for &symbol in &self.symbols {
-            let (distance, low) = ((symbol >> 16) as usize, symbol as u16);
-            if distance == 0 {
-                let (bits, n) = literals.get(low);
+            let low = symbol as u16 & 0x1FF;
+            let (bits, n) = literals.get(low);
+            if low < END_OF_BLOCK {
                 writer.put(bits, n);
                 continue;
             }
-            let (symbol, extra, value) = length_symbol(usize::from(low));
-            let (bits, n) = literals.get(symbol);
-            writer.put(bits | u64::from(value) << n, n + extra);
-            let (symbol, extra, value) = distance_symbol(distance);
-            let (bits, n) = distances.get(symbol);
-            writer.put(bits | u64::from(value) << n, n + extra);
+            let extra = at(&LENGTH_EXTRA, usize::from(low) - 257);
+            writer.put(bits | u64::from(symbol >> 9 & 31) << n, n + u32::from(extra));
+            let high = (symbol >> 14 & 31) as u16;
+            let extra = at(&DISTANCE_EXTRA, usize::from(high));
+            let (bits, n) = distances.get(high);
+            writer.put(bits | u64::from(symbol >> 19) << n, n + u32::from(extra));
         }
         let (bits, n) = literals.get(END_OF_BLOCK);
         writer.put(bits, n);
@@ -139,7 +138,7 @@ fn count(frequencies: &mut [u32], symbol: u16) {
 
 /// How many bits it takes with codes of these lengths.
 fn cost(lengths: &[u8], frequencies: &[u32]) -> usize {
-    lengths.iter().zip(frequencies).map(|(&length, &n)| usize::from(length) * n as usize).sum()
+    lengths.iter().zip(frequencies).map(|(&length, &n)| u32::from(length) * n).sum::<u32>() as usize
 }
 
 /// How a block tells its codes (RFC 1951 §3.2.7): by their lengths, with repetitions, in a code of their own.
@@ -209,7 +208,7 @@ impl Header {
     fn cost(&self) -> usize {
         let extra: usize =
             (0_u16..).zip(&self.frequencies).map(|(symbol, &n)| repeat_bits(symbol) as usize * n as usize).sum();
-        17 + 3 * self.told + self.codes.cost(&self.frequencies) + extra
+        17 + 3 * self.told + cost(&self.codes.lengths, &self.frequencies) + extra
     }
 
     fn write(&self, writer: &mut BitWriter<'_>) {

@@ -35,7 +35,7 @@ const fn fixed_literals() -> [u8; 288] {
 
 /// The symbol of a match's length, how many extra bits follow it, and what they say.
 #[inline]
-pub(super) fn length_symbol(len: usize) -> (u16, u32, u32) {
+const fn length_symbol(len: usize) -> (u16, u32, u32) {
     let x = (len - MIN_MATCH) as u32;
     if len == MAX_MATCH {
         return (285, 0, 0);
@@ -46,6 +46,36 @@ pub(super) fn length_symbol(len: usize) -> (u16, u32, u32) {
     let extra = x.ilog2() - 2;
     ((257 + (extra + 1) * 4 + (x >> extra & 3)) as u16, extra, x & ((1 << extra) - 1))
 }
+
+/// What is written for every length, from [`MIN_MATCH`] on: the symbol in the low nine bits, and what its extra bits say.
+const LENGTHS: [u16; 256] = lengths();
+
+const fn lengths() -> [u16; 256] {
+    let mut lengths = [0; 256];
+    let mut left: &mut [u16] = &mut lengths;
+    let mut len = MIN_MATCH;
+    while let Some((length, rest)) = left.split_first_mut() {
+        let (symbol, _, extra) = length_symbol(len);
+        *length = symbol | (extra as u16) << 9;
+        len += 1;
+        left = rest;
+    }
+    lengths
+}
+
+/// The symbol of a match's length in the low nine bits, and what its extra bits say above.
+#[inline]
+pub(super) fn packed_length(len: usize) -> u32 {
+    u32::from(at(&LENGTHS, usize::from((len - MIN_MATCH) as u8)))
+}
+
+/// How many extra bits the symbols of lengths have, the first one 257.
+pub(super) const LENGTH_EXTRA: [u8; 29] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+
+/// How many extra bits the symbols of distances have.
+pub(super) const DISTANCE_EXTRA: [u8; 30] =
+    [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
 
 /// The shortest length of a symbol, and how many extra bits add to it; `None` for a symbol that says nothing.
 #[inline]
@@ -110,10 +140,13 @@ mod tests {
         for len in MIN_MATCH..=MAX_MATCH {
             let (symbol, extra, bits) = length_symbol(len);
             assert_eq!(length_of(symbol).map(|(base, n)| (base + bits as usize, n)), Some((len, extra)));
+            assert_eq!(packed_length(len), u32::from(symbol) | bits << 9);
+            assert_eq!(u32::from(LENGTH_EXTRA[usize::from(symbol) - 257]), extra);
         }
         for distance in 1..=32_768 {
             let (symbol, extra, bits) = distance_symbol(distance);
             assert_eq!(distance_of(symbol).map(|(base, n)| (base + bits as usize, n)), Some((distance, extra)));
+            assert_eq!(u32::from(DISTANCE_EXTRA[usize::from(symbol)]), extra);
         }
         assert_eq!([length_of(256), length_of(286), length_of(287)], [None; 3]);
         assert_eq!([distance_of(30), distance_of(31)], [None; 2]);

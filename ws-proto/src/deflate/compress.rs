@@ -52,6 +52,7 @@ struct Effort {
 #[derive(Clone, Copy)]
 struct Match {
     len: usize,
+    /// 0 when there is none.
     distance: usize,
 }
 
@@ -79,7 +80,7 @@ impl Compressor {
         let mut this = Self::new(window_bits, level, mem_level);
         let enough = len.max(256).next_power_of_two();
         this.window = this.window.min(enough);
-        this.tables.hash_bits = this.tables.hash_bits.min(enough.ilog2());
+        this.tables.hash_bits = this.tables.hash_bits.min(enough.ilog2() + 1);
         this
     }
 
@@ -150,14 +151,17 @@ impl Compressor {
             if block.is_full() {
                 block.write(bytes.get(..at).unwrap_or_default(), writer);
             }
-            let Some(mut found) = tables.longest(bytes, at, 0, furthest, *effort) else {
+            let mut found = tables.longest(bytes, at, 0, furthest, *effort);
+            if found.distance == 0 {
                 block.push_literal(byte);
                 at += 1;
                 continue;
-            };
-            while found.len < effort.lazy
-                && let Some(longer) = tables.longest(bytes, at + 1, found.len, furthest, *effort)
-            {
+            }
+            while found.len < effort.lazy {
+                let longer = tables.longest(bytes, at + 1, found.len, furthest, *effort);
+                if longer.distance == 0 {
+                    break;
+                }
                 block.push_literal(codes::at(bytes, at));
                 at += 1;
                 found = longer;
@@ -176,49 +180,52 @@ impl Tables {
     }
 
     /// The longest match at a position that is longer than `least`. All up to the position enters the tables.
-    #[inline]
-    fn longest(
-        &mut self,
-        bytes: &[u8],
-        position: usize,
-        least: usize,
-        furthest: usize,
-        effort: Effort,
-    ) -> Option<Match> {
+    fn longest(&mut self, bytes: &[u8], position: usize, least: usize, furthest: usize, effort: Effort) -> Match {
         if self.hashed < position {
             self.enter_up_to(bytes, position);
         }
-        let rest = bytes.get(position..)?;
-        let here = u32::from_le_bytes(*rest.first_chunk()?);
-        let mut candidate = self.enter(position, here);
-        let absolute = (self.base + position) as u16;
-        let furthest = position.min(furthest);
-        let longest = rest.len().min(MAX_MATCH);
-
         let mut found = Match { len: least.max(HASHED - 1), distance: 0 };
+        let rest = bytes.get(position..).unwrap_or_default();
+        let longest = rest.len().min(MAX_MATCH);
+        if longest < HASHED {
+            return found;
+        }
+        let mut candidate = self.enter(position, word(rest, 0));
+        if found.len >= longest {
+            return found;
+        }
+        let absolute = (self.base + position) as u16;
+        let furthest = position.min(furthest) as u16;
+        let enough = effort.enough.min(longest);
+        let (chains, mask) = (self.chains.as_slice(), self.chains.len().wrapping_sub(1));
+
+        // Only what goes on for longer than the best so far is worth a look: its last four bytes tell.
+        let position = position as u32;
+        let mut offset = (found.len + 1 - HASHED) as u32;
+        let mut end = word(rest, offset);
         let mut nearer = 0;
         for _ in 0..effort.tries {
-            let distance = usize::from(absolute.wrapping_sub(candidate));
+            let distance = absolute.wrapping_sub(candidate);
             // Further and further back, until there is nothing, or what is left over from long ago.
-            if distance <= nearer || distance > furthest || found.len >= longest {
+            if distance <= nearer || distance > furthest {
                 break;
             }
             nearer = distance;
-            let from = position - distance;
-            let there = bytes.get(from..).unwrap_or_default();
-            // Only what goes on for longer than the best so far is worth a look.
-            if there.first_chunk() == Some(&here.to_le_bytes()) && there.get(found.len) == rest.get(found.len) {
-                let len = common(there, rest, longest);
+            let from = position - u32::from(distance);
+            if word(bytes, from + offset) == end {
+                let len = common(bytes.get(from as usize..).unwrap_or_default(), rest, longest);
                 if len > found.len {
-                    found = Match { len, distance };
-                    if len >= effort.enough {
+                    found = Match { len, distance: usize::from(distance) };
+                    if len >= enough {
                         break;
                     }
+                    offset = (len + 1 - HASHED) as u32;
+                    end = word(rest, offset);
                 }
             }
-            candidate = at(&self.chains, (self.base + from) & (self.chains.len() - 1));
+            candidate = at(chains, usize::from(candidate) & mask);
         }
-        (found.distance > 0).then_some(found)
+        found
     }
 
     /// Enters the positions before `end`, as far as the bytes are there.
@@ -226,10 +233,15 @@ impl Tables {
     fn enter_up_to(&mut self, bytes: &[u8], end: usize) {
         let from = self.hashed;
         let last = bytes.len().min(end + HASHED - 1);
-        let entered = bytes.get(from..last).unwrap_or_default();
-        for (position, bytes) in (from..).zip(entered.windows(HASHED)) {
-            if let Some(bytes) = bytes.first_chunk() {
-                self.enter(position, u32::from_le_bytes(*bytes));
+        let entered = bytes.get(from..last).unwrap_or_default().windows(HASHED);
+        self.hashed += entered.len();
+        let (shift, mask) = (32 - self.hash_bits, self.chains.len().wrapping_sub(1));
+        let (heads, chains) = (self.heads.as_mut_slice(), self.chains.as_mut_slice());
+        for (absolute, bytes) in (self.base + from..).zip(entered) {
+            if let Some(&bytes) = bytes.first_chunk()
+                && let Some(head) = heads.get_mut(hash(u32::from_le_bytes(bytes), shift))
+            {
+                put(chains, absolute & mask, core::mem::replace(head, absolute as u16));
             }
         }
     }
@@ -238,14 +250,25 @@ impl Tables {
     #[inline]
     fn enter(&mut self, position: usize, bytes: u32) -> u16 {
         self.hashed = position + 1;
-        let hash = bytes.wrapping_mul(0x9E37_79B1) >> (32 - self.hash_bits);
         let absolute = self.base + position;
-        let Some(head) = self.heads.get_mut(hash as usize) else { return 0 };
+        let Some(head) = self.heads.get_mut(hash(bytes, 32 - self.hash_bits)) else { return 0 };
         let before = core::mem::replace(head, absolute as u16);
-        let slot = absolute & (self.chains.len() - 1);
+        let slot = absolute & self.chains.len().wrapping_sub(1);
         put(&mut self.chains, slot, before);
         before
     }
+}
+
+#[inline]
+fn hash(bytes: u32, shift: u32) -> usize {
+    (bytes.wrapping_mul(0x9E37_79B1) >> shift) as usize
+}
+
+/// Four bytes that are known to be there.
+#[inline]
+fn word(bytes: &[u8], at: u32) -> u32 {
+    let at = at as usize;
+    bytes.get(at..at + 4).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 impl Effort {

@@ -10,7 +10,8 @@ pub(super) struct Codes<const N: usize> {
 }
 
 impl<const N: usize> Codes<N> {
-    /// The shortest codes of at most `limit` bits for symbols that occur so often.
+    /// The shortest codes of at most `limit` bits for symbols that occur so often: less than 2^23 times, and a block has
+    /// not even 2^16 symbols.
     pub(super) fn fitting(frequencies: &[u32; N], limit: usize) -> Self {
         Self::of(lengths(frequencies, limit))
     }
@@ -45,22 +46,17 @@ impl<const N: usize> Codes<N> {
     pub(super) fn get(&self, symbol: u16) -> (u64, u32) {
         (u64::from(at(&self.bits, usize::from(symbol))), u32::from(at(&self.lengths, usize::from(symbol))))
     }
-
-    /// How many bits all symbols take that occur so often, extra bits aside.
-    pub(super) fn cost(&self, frequencies: &[u32; N]) -> usize {
-        self.lengths.iter().zip(frequencies).map(|(&length, &n)| usize::from(length) * n as usize).sum()
-    }
 }
 
 /// The lengths of the codes.
 fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
     let mut lengths = [0; N];
     // The symbols there are, the rarest first, each with how often it occurs above.
-    let mut used = [0_u64; N];
+    let mut used = [0_u32; N];
     let mut n = 0;
-    for (symbol, &frequency) in (0_u64..).zip(frequencies) {
+    for (symbol, &frequency) in (0_u32..).zip(frequencies) {
         if frequency > 0 {
-            put(&mut used, n, u64::from(frequency) << 16 | symbol);
+            put(&mut used, n, frequency << 9 | symbol);
             n += 1;
         }
     }
@@ -69,12 +65,7 @@ fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
 
     let mut counts = match n {
         0 => return lengths,
-        1 => {
-            [0, 1].into_iter().chain([0; MAX_BITS - 1]).enumerate().fold([0; MAX_BITS + 1], |mut counts, (i, count)| {
-                put(&mut counts, i, count);
-                counts
-            })
-        }
+        1 => core::array::from_fn(|length| u32::from(length == 1)),
         _ => depths::<N>(used, limit),
     };
     let mut length = limit;
@@ -84,17 +75,17 @@ fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
         }
         let left = at(&counts, length);
         put(&mut counts, length, left.saturating_sub(1));
-        put(&mut lengths, (symbol & 0xFFFF) as usize, length as u8);
+        put(&mut lengths, (symbol & 0x1FF) as usize, length as u8);
     }
     lengths
 }
 
 /// How many codes there are of each length, none of them longer than `limit`, in the best tree for at least two symbols.
-fn depths<const N: usize>(used: &[u64], limit: usize) -> [u32; MAX_BITS + 1] {
+fn depths<const N: usize>(used: &[u32], limit: usize) -> [u32; MAX_BITS + 1] {
     let n = used.len();
     // Two queues: leaves by weight, and inner nodes, which come into being by weight. A node knows its parent.
-    let leaf = |i: usize| used.get(i).map_or(u64::MAX, |symbol| symbol >> 16);
-    let mut weights = [u64::MAX; N];
+    let leaf = |i: usize| used.get(i).map_or(u32::MAX, |symbol| symbol >> 9);
+    let mut weights = [u32::MAX; N];
     let mut parents = [0_u16; N];
     let mut leaf_parents = [0_u16; N];
     let (mut next_leaf, mut next_node) = (0, 0);
@@ -164,7 +155,7 @@ mod tests {
     #[test]
     fn codes_are_complete_and_within_the_limit_whatever_the_frequencies() {
         // Fibonacci numbers make the deepest trees.
-        let mut frequencies = [0_u32; 40];
+        let mut frequencies = [0_u32; 24];
         let (mut a, mut b) = (1, 1);
         for frequency in &mut frequencies {
             (*frequency, a, b) = (a, b, a + b);

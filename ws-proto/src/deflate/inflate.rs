@@ -22,13 +22,18 @@ pub struct Inflater {
     state: State,
     /// Whether the block that is being read says that it is the last one.
     is_final: bool,
-    /// Bits that were read and not used yet, the next one lowest.
-    bits: u64,
-    count: u32,
+    ahead: Ahead,
     /// The code lengths that a block begins with, while they are being read.
     lengths: [u8; 320],
     literals: Code<1024>,
     distances: Code<256>,
+}
+
+/// Bits that were read and not used yet, the next one lowest.
+#[derive(Clone, Copy)]
+struct Ahead {
+    bits: u64,
+    count: u32,
 }
 
 /// The data is not DEFLATE, or looks back further than it may.
@@ -62,8 +67,7 @@ impl Inflater {
             window: 1 << window_bits.clamp(8, 15),
             state: State::Header,
             is_final: false,
-            bits: 0,
-            count: 0,
+            ahead: Ahead { bits: 0, count: 0 },
             lengths: [0; 320],
             literals: Code::new(),
             distances: Code::new(),
@@ -95,11 +99,11 @@ impl Inflater {
         // Bytes that were read ahead go back when there is no room for them. They are of this input: what was left of
         // another has been used up first.
         if out.len() >= end {
-            let unread = (self.count / 8) as usize;
+            let unread = (self.ahead.count / 8) as usize;
             let taken = (whole.len() - input.len()).saturating_sub(unread);
             *input = whole.get(taken..).unwrap_or_default();
-            self.count %= 8;
-            self.bits &= (1 << self.count) - 1;
+            self.ahead.count %= 8;
+            self.ahead.bits &= (1 << self.ahead.count) - 1;
         }
         Ok(())
     }
@@ -120,19 +124,19 @@ impl Inflater {
     }
 
     fn is_between_blocks(&self) -> bool {
-        self.state == State::Header && self.count == 0
+        self.state == State::Header && self.ahead.count == 0
     }
 
     /// Goes on as far as one state goes; whether there is more to do.
     fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
         match self.state {
             State::Header => {
-                let Some(bits) = self.peek(input, 3) else { return Ok(false) };
-                self.skip(3);
+                let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
+                self.ahead.skip(3);
                 self.is_final = bits & 1 != 0;
                 self.state = match bits >> 1 {
                     0 => {
-                        self.skip(self.count % 8);
+                        self.ahead.skip(self.ahead.count % 8);
                         State::StoredSize
                     }
                     1 => {
@@ -144,8 +148,8 @@ impl Inflater {
                 };
             }
             State::StoredSize => {
-                let Some(bits) = self.peek(input, 32) else { return Ok(false) };
-                self.skip(32);
+                let Some(bits) = self.ahead.peek(input, 32) else { return Ok(false) };
+                self.ahead.skip(32);
                 let (len, complement) = (bits as u16, (bits >> 16) as u16);
                 if len != !complement {
                     return Err(Corrupt);
@@ -155,8 +159,8 @@ impl Inflater {
             State::Stored { left: 0 } => self.end_block(),
             State::Stored { left } => return Ok(self.stored(left, input, out, end)),
             State::Counts => {
-                let Some(bits) = self.peek(input, 14) else { return Ok(false) };
-                self.skip(14);
+                let Some(bits) = self.ahead.peek(input, 14) else { return Ok(false) };
+                self.ahead.skip(14);
                 let sizes = Sizes { literals: (bits & 31) as usize + 257, distances: (bits >> 5 & 31) as usize + 1 };
                 if sizes.literals > 286 || sizes.distances > 30 {
                     return Err(Corrupt);
@@ -170,8 +174,8 @@ impl Inflater {
                 self.state = State::Lengths { at: 0, sizes };
             }
             State::CodeLengths { at, count, sizes } => {
-                let Some(bits) = self.peek(input, 3) else { return Ok(false) };
-                self.skip(3);
+                let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
+                self.ahead.skip(3);
                 let symbol = CODE_LENGTH_ORDER.get(at).copied().unwrap_or_default();
                 codes::put(&mut self.lengths, usize::from(symbol), bits as u8);
                 self.state = State::CodeLengths { at: at + 1, count, sizes };
@@ -195,19 +199,19 @@ impl Inflater {
     fn end_block(&mut self) {
         // After a last block there may be others: the window goes on, and so does the message (RFC 7692 §7.2.3.4).
         if self.is_final {
-            self.skip(self.count % 8);
+            self.ahead.skip(self.ahead.count % 8);
         }
         self.state = State::Header;
     }
 
     /// Copies stored bytes: those read ahead first.
     fn stored(&mut self, mut left: usize, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> bool {
-        while left > 0 && self.count >= 8 && out.len() < end {
-            out.push(self.bits as u8);
-            self.skip(8);
+        while left > 0 && self.ahead.count >= 8 && out.len() < end {
+            out.push(self.ahead.bits as u8);
+            self.ahead.skip(8);
             left -= 1;
         }
-        if self.count == 0 {
+        if self.ahead.count == 0 {
             let n = left.min(input.len()).min(end.saturating_sub(out.len()));
             let (bytes, rest) = input.split_at_checked(n).unwrap_or_default();
             out.extend_from_slice(bytes);
@@ -220,24 +224,24 @@ impl Inflater {
 
     /// Reads one code length, or one repetition (RFC 1951 §3.2.7).
     fn code_length(&mut self, at: usize, sizes: Sizes, input: &mut &[u8]) -> Result<bool, Corrupt> {
-        self.refill(input);
-        let Some((symbol, used)) = self.distances.decode(self.bits, self.count)? else { return Ok(false) };
+        self.ahead.refill(input);
+        let Some((symbol, used)) = self.distances.decode(self.ahead.bits, self.ahead.count)? else { return Ok(false) };
         let (extra, least) = match symbol {
             16 => (2, 3),
             17 => (3, 3),
             18 => (7, 11),
             _ => (0, 1),
         };
-        if used + extra > self.count {
+        if used + extra > self.ahead.count {
             return Ok(false);
         }
-        let repeat = least + (self.bits >> used & ((1 << extra) - 1)) as usize;
+        let repeat = least + (self.ahead.bits >> used & ((1 << extra) - 1)) as usize;
         let length = match symbol {
             16 => at.checked_sub(1).map(|before| codes::at(&self.lengths, before)).ok_or(Corrupt)?,
             17 | 18 => 0,
             length => length as u8,
         };
-        self.skip(used + extra);
+        self.ahead.skip(used + extra);
         if at + repeat > sizes.literals + sizes.distances {
             return Err(Corrupt);
         }
@@ -248,52 +252,71 @@ impl Inflater {
 
     /// Literals and matches until the block ends. A symbol whose bits are not all there is left for the next time.
     fn symbols(&mut self, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
+        // Apart from the rest, so that registers can hold them.
+        let (mut ahead, mut rest) = (self.ahead, *input);
+        let ended = self.symbols_from(&mut ahead, &mut rest, out, end);
+        (self.ahead, *input) = (ahead, rest);
+        if ended? {
+            self.end_block();
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether the block has ended.
+    #[inline(always)]
+    fn symbols_from(
+        &self,
+        ahead: &mut Ahead,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+        end: usize,
+    ) -> Result<bool, Corrupt> {
         loop {
-            if self.count < LONGEST_SYMBOL {
-                self.refill(input);
+            if ahead.count < LONGEST_SYMBOL {
+                ahead.refill(input);
             }
             // What would not fill a byte is used up in any case, so that nothing ever waits here without input.
-            if out.len() >= end && (self.count >= 8 || !input.is_empty()) {
+            if out.len() >= end && (ahead.count >= 8 || !input.is_empty()) {
                 return Ok(false);
             }
-            let Some((symbol, used)) = self.literals.decode(self.bits, self.count)? else { return Ok(false) };
+            let Some((symbol, used)) = self.literals.decode(ahead.bits, ahead.count)? else { return Ok(false) };
             if symbol < END_OF_BLOCK {
-                self.skip(used);
+                ahead.skip(used);
                 out.push(symbol as u8);
                 // Literals come in rows, and several are there for sure.
-                while self.count >= LONGEST_LITERAL
+                while ahead.count >= LONGEST_LITERAL
                     && out.len() < end
-                    && let Some((literal, used)) = self.literals.short_literal(self.bits)
+                    && let Some((literal, used)) = self.literals.short_literal(ahead.bits)
                 {
-                    self.skip(used);
+                    ahead.skip(used);
                     out.push(literal);
                 }
                 continue;
             }
             if symbol == END_OF_BLOCK {
-                self.skip(used);
-                self.end_block();
+                ahead.skip(used);
                 return Ok(true);
             }
             let (len, extra) = codes::length_of(symbol).ok_or(Corrupt)?;
-            let len = len + (self.bits >> used & ((1 << extra) - 1)) as usize;
+            let len = len + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
             let used = used + extra;
-            if used > self.count {
+            if used > ahead.count {
                 return Ok(false);
             }
-            let decoded = self.distances.decode(self.bits >> used, self.count - used)?;
+            let decoded = self.distances.decode(ahead.bits >> used, ahead.count - used)?;
             let Some((symbol, more)) = decoded else { return Ok(false) };
             let (distance, extra) = codes::distance_of(symbol).ok_or(Corrupt)?;
             let used = used + more;
-            let distance = distance + (self.bits >> used & ((1 << extra) - 1)) as usize;
+            let distance = distance + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
             let used = used + extra;
-            if used > self.count {
+            if used > ahead.count {
                 return Ok(false);
             }
             if distance > self.window || distance > out.len() {
                 return Err(Corrupt);
             }
-            self.skip(used);
+            ahead.skip(used);
             repeat(out, distance, len);
         }
     }
@@ -302,9 +325,9 @@ impl Inflater {
         self.literals.build(&codes::FIXED_LITERALS, Incomplete::Refused)?;
         self.distances.build(&codes::FIXED_DISTANCES, Incomplete::Refused)
     }
+}
 
-    // ---- bits ----
-
+impl Ahead {
     /// The next `n` bits, at most 32, when they are there.
     fn peek(&mut self, input: &mut &[u8], n: u32) -> Option<u64> {
         if self.count < n {
@@ -393,17 +416,14 @@ impl<const SIZE: usize> Code<SIZE> {
         if let Some(unused) = counts.first_mut() {
             *unused = 0;
         }
-        let (mut left, mut code, mut index) = (1_i32, 0_u16, 0_u16);
-        let (mut next_code, mut next_index) = ([0_u16; MAX_BITS + 1], [0_u16; MAX_BITS + 1]);
+        let (mut left, mut index) = (1_i32, 0_u16);
+        let mut next_index = [0_u16; MAX_BITS + 1];
         for (length, &count) in counts.iter().enumerate().skip(1) {
             left = 2 * left - i32::from(count);
             if left < 0 {
                 return Err(Corrupt);
             }
-            code <<= 1;
-            codes::put(&mut next_code, length, code);
             codes::put(&mut next_index, length, index);
-            code += count;
             index += count;
         }
         let is_fine = match incomplete {
@@ -417,22 +437,29 @@ impl<const SIZE: usize> Code<SIZE> {
         }
 
         self.counts = counts;
-        self.short.fill(0);
         for (symbol, &length) in (0_u16..).zip(lengths) {
-            let slot = usize::from(length);
-            if length == 0 {
-                continue;
+            if length > 0
+                && let Some(next) = next_index.get_mut(usize::from(length))
+            {
+                codes::put(&mut self.symbols, usize::from(*next), symbol);
+                *next += 1;
             }
-            let (code, index) = (codes::at(&next_code, slot), codes::at(&next_index, slot));
-            codes::put(&mut next_code, slot, code.wrapping_add(1));
-            codes::put(&mut next_index, slot, index + 1);
-            codes::put(&mut self.symbols, usize::from(index), symbol);
-            if 1 << slot <= SIZE {
+        }
+
+        // One length after the other: what shorter codes there are is said twice, with another bit above, and between
+        // them there is room for those that are as long.
+        let (mut code, mut symbols) = (0_u16, self.symbols.iter());
+        codes::put(&mut self.short, 0, 0);
+        for (length, &count) in (1..=SIZE.ilog2() as u16).zip(counts.iter().skip(1)) {
+            let (shorter, more) = self.short.split_at_mut(1 << (length - 1));
+            for (twice, &once) in more.iter_mut().zip(shorter.iter()) {
+                *twice = once;
+            }
+            code <<= 1;
+            for &symbol in symbols.by_ref().take(usize::from(count)) {
                 let reversed = code.reverse_bits() >> (16 - length);
-                let entry = symbol << 4 | u16::from(length);
-                for short in self.short.iter_mut().skip(usize::from(reversed)).step_by(1 << slot) {
-                    *short = entry;
-                }
+                codes::put(&mut self.short, usize::from(reversed), symbol << 4 | length);
+                code += 1;
             }
         }
         Ok(())
