@@ -204,6 +204,26 @@ async fn headers_origin_and_subprotocol_are_sent() {
 }
 
 #[tokio::test]
+async fn either_end_can_do_without_compression() {
+    let line = "compressible, ".repeat(1000);
+    for (serve, connect, extensions) in [
+        ([].as_slice(), [].as_slice(), "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"),
+        (&[], &["--no-compression"], "none"),
+        (&["--no-compression"], &[], "none"),
+    ] {
+        let demo = Demo::start_with(serve).await;
+        let url = demo.url("/echo");
+        let output = run(&[&["connect", "-v", &url], connect].concat(), &line).await;
+        let expected = format!(
+            "Connected to {url}.\nSubprotocol: none.\nExtensions: {extensions}.\n< {line}\n\
+             Connection closed: 1000 (OK).\n"
+        );
+        assert_eq!(stdout(&output), expected, "{serve:?} {connect:?}");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+#[tokio::test]
 async fn a_line_that_is_not_utf8_is_told_and_ends_the_input() {
     let demo = Demo::start().await;
     let output = run(&["connect", &demo.url("/echo")], b"good\nbad \xff\nnever sent\n").await;

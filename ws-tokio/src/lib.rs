@@ -30,6 +30,31 @@
 //! }
 //! ```
 //!
+//! Messages are compressed (permessage-deflate, RFC 7692) where both ends can, and both ends can say how. A server that
+//! keeps nothing for it between messages, and does not compress what is compressed already:
+//!
+#![cfg_attr(feature = "deflate", doc = "```no_run")]
+#![cfg_attr(not(feature = "deflate"), doc = "```ignore")]
+//! use ws_tokio::{Compress, Deflate, Server};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> std::io::Result<()> {
+//! let mut deflate = Deflate::server();
+//! deflate.send_context_takeover = false;
+//! deflate.receive_context_takeover = false;
+//! let server = Server::new().compression(Some(deflate)); // None: no compression
+//! server
+//!     .bind("127.0.0.1:8765")
+//!     .await?
+//!     .serve(|ws| async move {
+//!         ws.send("text, ".repeat(100)).await?;
+//!         ws.send_with(b"\x89PNG\r\n\x1a\n", Compress::Never).await?;
+//!         Ok(())
+//!     })
+//!     .await
+//! # }
+//! ```
+//!
 //! What connections do is documented where it is written: [`WebSocket`] and [`Sender`], [`Server`] and [`Client`], in
 //! the crate `ws-endpoint`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
 //! [`TokioIo`] makes a transport of any stream that tokio can read and write.

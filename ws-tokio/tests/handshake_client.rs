@@ -117,7 +117,7 @@ async fn answers_that_are_no_handshake() {
         ("Connection: Upgrade\r\n", "", "connection"),
         ("Connection: Upgrade\r\n", "Connection: close\r\n", "connection"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: chat\r\n\r\n", "subprotocol"),
-        ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "permessage-deflate"),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: x-other\r\n\r\n", "x-other"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: ;;\r\n\r\n", "extensions"),
         ("HTTP/1.1", "HTTP/1.0", "HTTP"),
         ("HTTP/1.1", "ICY", "HTTP"),
@@ -183,7 +183,8 @@ async fn the_request_says_what_was_asked_for() {
     assert_eq!(header("authorization"), ["Basic dXNlcjpwQHNz"]);
     assert_eq!(header("sec-websocket-protocol").join(", "), "v2, v1, v0");
     assert_eq!(header("sec-websocket-version"), ["13"]);
-    assert_eq!(header("sec-websocket-extensions"), [""; 0]);
+    let offered = if cfg!(feature = "deflate") { "permessage-deflate; client_max_window_bits" } else { "" };
+    assert_eq!(header("sec-websocket-extensions").concat(), offered);
 }
 
 #[tokio::test]

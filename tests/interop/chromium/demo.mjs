@@ -1,14 +1,15 @@
 // Headless Chromium on the demo page of `ws serve`, in two tabs at once.
 //
-// usage: demo.mjs url=PAGE server=PID browser=PATH profile=DIRECTORY out=DIRECTORY-FOR-SCREENSHOTS
+// usage: demo.mjs url=PAGE server=PID browser=PATH profile=DIRECTORY out=DIRECTORY-FOR-SCREENSHOTS deflate=URL alone=URL
 //
+// The last two are listeners of the interop server, for the checks of compression.
 // One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`. The last two interrupt the server.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 
 const require = createRequire(process.env.INTEROP_NODE + "/");
@@ -164,6 +165,77 @@ await check("screenshots are saved", async () => {
   await one.emulateMedia({ colorScheme: "dark" });
   await shot(one, "demo-dark.png");
 });
+
+await check("the page's sockets are compressed", async () => {
+  const answers = await one.evaluate(async () => {
+    const ws = new WebSocket(`ws://${location.host}/echo`);
+    await new Promise((resolve) => (ws.onopen = resolve));
+    const closed = new Promise((resolve) => (ws.onclose = resolve));
+    ws.close();
+    await closed;
+    // Not one of the page's own.
+    window.interopCloses.pop();
+    return ws.extensions;
+  });
+  assert.match(answers, /^permessage-deflate\b/);
+  // Longer than what is left alone.
+  const long = "Grüße, Ωμέγα 😀 ".repeat(200).trim();
+  await say(one, long);
+  for (const page of both) await shows(page, "#chat-log", heard(long));
+});
+
+/** Passes bytes on to a server, and counts them. */
+async function counting(url) {
+  const counted = { sent: 0, received: 0 };
+  const { hostname, port } = new URL(url);
+  const proxy = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    near.on("data", (data) => (counted.sent += data.length));
+    far.on("data", (data) => (counted.received += data.length));
+    for (const end of [near, far]) end.on("error", () => {});
+    near.pipe(far).pipe(near);
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  return { counted, proxy, url: `ws://127.0.0.1:${proxy.address().port}/echo` };
+}
+
+/** Echoes messages that are much alike; their share of bytes on the wire must lie in between, each way. */
+async function compressed(target, alone, least, most) {
+  const { counted, proxy, url } = await counting(target);
+  const [answer, plain] = await one.evaluate(async (url) => {
+    const ws = new WebSocket(url);
+    await new Promise((resolve, reject) => Object.assign(ws, { onopen: resolve, onerror: reject }));
+    // 2 KiB that a compressor makes about half of, unless it has seen them before.
+    let state = 1;
+    const noise = Array.from({ length: 2048 }, () => {
+      state = (state * 75) % 65537;
+      return "0123456789abcdef"[(state >> 8) & 15];
+    }).join("");
+    let plain = 0;
+    for (let i = 0; i < 40; i++) {
+      const message = `${noise} ${i}`;
+      const echo = new Promise((resolve) => (ws.onmessage = resolve));
+      ws.send(message);
+      if ((await echo).data !== message) throw new Error(`message ${i} came back otherwise`);
+      plain += message.length;
+    }
+    const closed = new Promise((resolve) => (ws.onclose = resolve));
+    ws.close(1000);
+    if (!(await closed).wasClean) throw new Error("not a clean end");
+    window.interopCloses.pop();
+    return [ws.extensions, plain];
+  }, url);
+  proxy.close();
+  assert.equal(answer.includes("no_context_takeover"), alone, `the answer is ${answer}`);
+  for (const [way, bytes] of Object.entries(counted)) {
+    const share = bytes / plain;
+    assert(least < share && share < most, `${share} of the bytes ${way}, expected ${least} to ${most}`);
+  }
+}
+
+await check("compression with context takeover", () => compressed(args.deflate, false, 0.01, 0.2));
+
+await check("compression without takeover", () => compressed(args.alone, true, 0.4, 0.8));
 
 await check("closing a tab leaves one user", async () => {
   const three = await context.newPage();

@@ -1,6 +1,6 @@
 // The interop checks with npm `ws` as the client.
 //
-// usage: client.mjs main=URL limited=URL guarded=URL [count=URL] [only=PART-OF-A-NAME]
+// usage: client.mjs main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [only=PART-OF-A-NAME]
 //
 // One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 
@@ -69,6 +69,11 @@ class Peer {
       this.ws.send(message);
       same(await this.next(), message);
     }
+  }
+
+  /** The extensions that the server agreed to. */
+  get answer() {
+    return this.response.headers["sec-websocket-extensions"] ?? "";
   }
 
   async pong(payload) {
@@ -364,13 +369,106 @@ check("a GET gets the page", async () => {
   assert(body.includes("<title>interop</title>"), `got ${brief(body)}`);
 });
 
+/** 2 KiB that a compressor makes about half of, unless it has seen them before. */
+function noise() {
+  let state = 1;
+  return Array.from({ length: 2048 }, () => {
+    state = (state * 75) % 65537;
+    return "0123456789abcdef"[(state >> 8) & 15];
+  }).join("");
+}
+
+/** Echoes messages that are much alike; their share of bytes on the wire must lie in between, each way. */
+async function compressed(peer, least, most) {
+  const { bytesWritten, bytesRead } = peer.ws._socket;
+  let plain = 0;
+  for (let i = 0; i < 10; i++) {
+    const message = `${noise()} ${i}`;
+    await peer.echoes(message, Buffer.from(message));
+    plain += 2 * message.length;
+  }
+  const shares = { sent: peer.ws._socket.bytesWritten - bytesWritten, received: peer.ws._socket.bytesRead - bytesRead };
+  for (const [way, bytes] of Object.entries(shares)) {
+    const share = bytes / plain;
+    assert(least < share && share < most, `${share} of the bytes ${way}, expected ${least} to ${most}`);
+  }
+}
+
+async function withoutTakeover(peer) {
+  for (const parameter of ["server_no_context_takeover", "client_no_context_takeover"]) {
+    assert(peer.answer.includes(parameter), `the answer is ${peer.answer}`);
+  }
+  await compressed(peer, 0.4, 0.8);
+}
+
+const deflating = (options) => ({ listener: "deflate", perMessageDeflate: true, ...options });
+
 check("compression offered, declined", () =>
   on("/echo", { perMessageDeflate: true }, async (peer) => {
-    same(peer.ws.extensions, "");
-    same(peer.response.headers["sec-websocket-extensions"], undefined);
+    same(peer.answer, "");
     await peer.echoes("x".repeat(2000), Buffer.alloc(2000, "x"));
   }),
 );
+
+check("their compression left alone", () =>
+  on("/echo", { listener: "deflate" }, async (peer) => {
+    same(peer.answer, "");
+    await peer.echoes("x".repeat(2000), Buffer.alloc(2000, "x"));
+  }),
+);
+
+check("compression with context takeover", () =>
+  on("/echo", deflating(), async (peer) => {
+    same(peer.answer.split(";")[0], "permessage-deflate");
+    assert(!peer.answer.includes("no_context_takeover"), `the answer is ${peer.answer}`);
+    await compressed(peer, 0.01, 0.2);
+  }),
+);
+
+check("compression without takeover, as they want", () =>
+  on("/echo", deflating({ listener: "alone" }), withoutTakeover),
+);
+
+check("compression without takeover, as we want", () =>
+  on(
+    "/echo",
+    deflating({ perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true } }),
+    withoutTakeover,
+  ),
+);
+
+check("compression with the smallest windows", () =>
+  on(
+    "/echo",
+    deflating({ perMessageDeflate: { serverMaxWindowBits: 9, clientMaxWindowBits: 9 } }),
+    async (peer) => {
+      assert(peer.answer.includes("server_max_window_bits=9"), `the answer is ${peer.answer}`);
+      // A window shorter than a message: nothing to look back on.
+      await compressed(peer, 0.4, 0.8);
+    },
+  ),
+);
+
+check("compression of 16 MiB in fragments", () =>
+  on("/fragments?size=65536", deflating(), async (peer) => {
+    const parts = Array.from({ length: 256 }, (_, i) => BIG_BINARY.subarray(i * 65536, (i + 1) * 65536));
+    sendFragments(peer.ws, true, parts);
+    same(await peer.next(), BIG_BINARY);
+    await peer.echoes(BIG_TEXT);
+    const { bytesWritten, bytesRead } = peer.ws._socket;
+    assert(Math.max(bytesWritten, bytesRead) < 4 * MIB, `${bytesWritten} bytes sent, ${bytesRead} received`);
+  }),
+);
+
+check("compressed beyond their limit: 1009", async () => {
+  const peer = await dial("/echo", { listener: "limited", perMessageDeflate: true });
+  same(peer.answer.split(";")[0], "permessage-deflate");
+  await peer.echoes(Buffer.alloc(MIB));
+  peer.ws.send(Buffer.alloc(MIB + 1));
+  const { bytesWritten } = peer.ws._socket;
+  same((await peer.ended())[0], 1009);
+  assert(bytesWritten < MIB / 10, `${bytesWritten} bytes sent`);
+});
 
 if (args.count) {
   check("fragments leave as fragments", () =>

@@ -139,8 +139,9 @@ const guarded = {
   handleProtocols: (offered) => ["chat.v2", "chat.v1"].find((name) => offered.has(name)) ?? false,
 };
 const main = await listen({});
-const limited = await listen({ maxPayload: MIB });
+const limited = await listen({ maxPayload: MIB, perMessageDeflate: true });
+const deflate = await listen({ perMessageDeflate: true });
+const alone = await listen({ perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true } });
 console.log(
-  `ready main=${main} limited=${limited} guarded=${await listen(guarded)} ` +
-    `deflate=${await listen({ perMessageDeflate: true })}`,
+  `ready main=${main} limited=${limited} guarded=${await listen(guarded)} deflate=${deflate} alone=${alone}`,
 );

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The interop checks with Python `websockets` as the client.
 
-usage: client.py main=URL limited=URL guarded=URL [count=URL] [only=PART-OF-A-NAME]
+usage: client.py main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [only=PART-OF-A-NAME]
 
 One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 """
@@ -15,8 +15,9 @@ import time
 import traceback
 import urllib.parse
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 MIB = 1024 * 1024
 EVERY_BYTE = bytes(range(256))
@@ -339,12 +340,129 @@ async def page():
         raise AssertionError(f"got {brief(body)}")
 
 
+class Counted(ClientConnection):
+    """Counts the bytes on the wire."""
+
+    sent = received = 0
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        write = transport.write
+
+        def counted(data):
+            self.sent += len(data)
+            write(data)
+
+        transport.write = counted
+
+    def data_received(self, data):
+        self.received += len(data)
+        super().data_received(data)
+
+
+def extensions_of(head):
+    return "; ".join(head.headers.get_all("Sec-WebSocket-Extensions"))
+
+
+def dial_deflate(listener="deflate", **parameters):
+    """With compression, by default as `websockets` does it; other parameters may be asked for."""
+    factory = ClientPerMessageDeflateFactory(**{"client_max_window_bits": True} | parameters)
+    return dial("/echo", listener, extensions=[factory], create_connection=Counted)
+
+
+def noise():
+    """2 KiB that a compressor makes about half of, unless it has seen them before."""
+    state, digits = 1, []
+    for _ in range(2048):
+        state = state * 75 % 65537
+        digits.append("0123456789abcdef"[state >> 8 & 15])
+    return "".join(digits)
+
+
+async def compressed(ws, least, most):
+    """Echoes messages that are much alike; their share of bytes on the wire must lie in between, each way."""
+    sent, received, plain = ws.sent, ws.received, 0
+    for i in range(10):
+        for message in (f"{noise()} {i}", f"{noise()} {i}".encode()):
+            await echoes(ws, message)
+            plain += len(message)
+    for way, share in ("sent", (ws.sent - sent) / plain), ("received", (ws.received - received) / plain):
+        if not least < share < most:
+            raise AssertionError(f"{share:.0%} of the bytes {way}, expected {least:.0%} to {most:.0%}")
+
+
+async def without_takeover(ws):
+    for parameter in ("server_no_context_takeover", "client_no_context_takeover"):
+        if parameter not in extensions_of(ws.response):
+            raise AssertionError(f"the answer is {extensions_of(ws.response)}")
+    await compressed(ws, 0.4, 0.8)
+
+
 @check("compression offered, declined")
 async def compression_declined():
     async with dial("/echo", compression="deflate") as ws:
-        same(ws.request.headers.get("Sec-WebSocket-Extensions", "").split(";")[0], "permessage-deflate")
-        same(ws.response.headers.get("Sec-WebSocket-Extensions"), None)
-        await echoes(ws, "x" * 1000, b"x" * 1000)
+        same(extensions_of(ws.request).split(";")[0], "permessage-deflate")
+        same(extensions_of(ws.response), "")
+        await echoes(ws, "x" * 2000, b"x" * 2000)
+
+
+@check("their compression left alone")
+async def compression_left_alone():
+    async with dial("/echo", "deflate") as ws:
+        same(extensions_of(ws.response), "")
+        await echoes(ws, "x" * 2000, b"x" * 2000)
+
+
+@check("compression with context takeover")
+async def compression():
+    async with dial_deflate() as ws:
+        same(extensions_of(ws.response).split(";")[0], "permessage-deflate")
+        if "no_context_takeover" in extensions_of(ws.response):
+            raise AssertionError(f"the answer is {extensions_of(ws.response)}")
+        await compressed(ws, 0.01, 0.2)
+
+
+@check("compression without takeover, as they want")
+async def compression_alone():
+    async with dial_deflate("alone") as ws:
+        await without_takeover(ws)
+
+
+@check("compression without takeover, as we want")
+async def compression_alone_asked():
+    async with dial_deflate(server_no_context_takeover=True, client_no_context_takeover=True) as ws:
+        await without_takeover(ws)
+
+
+@check("compression with the smallest windows")
+async def compression_small():
+    # zlib knows no window of 8 bits.
+    async with dial_deflate(server_max_window_bits=9, client_max_window_bits=9) as ws:
+        if "server_max_window_bits=9" not in extensions_of(ws.response).replace(" ", ""):
+            raise AssertionError(f"the answer is {extensions_of(ws.response)}")
+        # A window shorter than a message: nothing to look back on.
+        await compressed(ws, 0.4, 0.8)
+
+
+@check("compression of 16 MiB in fragments")
+async def compression_big():
+    async with dial("/fragments?size=65536", "deflate", compression="deflate", create_connection=Counted) as ws:
+        await ws.send(BIG_BINARY[i : i + 65536] for i in range(0, len(BIG_BINARY), 65536))
+        same(await ws.recv(), BIG_BINARY)
+        await echoes(ws, BIG_TEXT)
+        if max(ws.sent, ws.received) > 4 * MIB:
+            raise AssertionError(f"{ws.sent} bytes sent and {ws.received} received")
+
+
+@check("compressed beyond their limit: 1009")
+async def compressed_bomb():
+    async with dial("/echo", "limited", compression="deflate", create_connection=Counted) as ws:
+        same(extensions_of(ws.response).split(";")[0], "permessage-deflate")
+        await echoes(ws, bytes(MIB))
+        await ws.send(bytes(MIB + 1))
+        same((await ended(ws))[0], 1009)
+        if ws.sent > MIB // 10:
+            raise AssertionError(f"{ws.sent} bytes sent")
 
 
 if "count" in args:

@@ -9,6 +9,7 @@ import urllib.parse
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 MIB = 1024 * 1024
 PINGS = [b"", b"are you there?", b"\xff" * 125]
@@ -142,11 +143,13 @@ async def main():
         loop.add_signal_handler(signum, stop.set)
 
     common = {"process_request": answer_http, "process_response": mark, "max_size": 32 * MIB, "compression": None}
+    no_takeover = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
     listeners = {
         "main": common,
-        "limited": common | {"max_size": MIB},
+        "limited": common | {"max_size": MIB, "compression": "deflate"},
         "guarded": common | {"origins": ["https://allowed.example"], "subprotocols": ["chat.v2", "chat.v1"]},
         "deflate": common | {"compression": "deflate"},
+        "alone": common | {"extensions": [no_takeover]},
     }
     servers = {name: await serve(handle, "127.0.0.1", 0, **options) for name, options in listeners.items()}
     urls = {name: "ws://127.0.0.1:%d" % server.sockets[0].getsockname()[1] for name, server in servers.items()}

@@ -1,21 +1,27 @@
 //! The interop checks with our client, against the servers of `tests/interop`.
 //!
-//! usage: `interop-client main=URL limited=URL guarded=URL deflate=URL [count=URL] [only=PART-OF-A-NAME]`
+//! usage: `interop-client main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [only=PART-OF-A-NAME]`
 //!
 //! One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::io::{self, IoSlice};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use ws_tokio::http::{Response, StatusCode, header};
-use ws_tokio::{Bytes, Client, CloseCode, Config, ConnectError, Message, WebSocket};
+use ws_tokio::{
+    Addresses, Bytes, Client, CloseCode, Config, ConnectError, Deflate, Message, TokioIo, Transport, WebSocket,
+};
 
 const MIB: usize = 1 << 20;
 const BEYOND_ASCII: &str = "Grüße, 世界, \u{0} \u{200f} \u{fffd} 🦀";
@@ -62,7 +68,14 @@ async fn main() -> ExitCode {
     run.check("an Origin not on the list: 403", origin(to)).await;
     run.check("a refusal shows status, headers, body", refusal(to)).await;
     run.check("a page instead of a socket", page(to)).await;
+    run.check("compression offered, declined", compression_declined(to)).await;
     run.check("their compression left alone", compression_left_alone(to)).await;
+    run.check("compression with context takeover", compression(to)).await;
+    run.check("compression without takeover, as they want", compression_alone(to)).await;
+    run.check("compression without takeover, as we want", compression_alone_asked(to)).await;
+    run.check("compression with the smallest windows", compression_small(to)).await;
+    run.check("compression of 16 MiB in fragments", compression_big(to)).await;
+    run.check("compressed beyond their limit: 1009", compressed_bomb(to)).await;
     if to.0.contains_key("count") {
         run.check("fragments leave as fragments", fragments_counted(to)).await;
     }
@@ -264,7 +277,7 @@ async fn handler_fails(to: &Servers) -> Result<(), Failure> {
 }
 
 async fn over_their_limit(to: &Servers) -> Result<(), Failure> {
-    let mut ws = to.client("limited", "/echo")?.connect().await?;
+    let mut ws = to.client("limited", "/echo")?.compression(None).connect().await?;
     echoes(&mut ws, vec![0; MIB]).await?;
     ws.send(vec![0; MIB + 1]).await?;
     let received = ws.recv().await;
@@ -337,12 +350,119 @@ async fn page(to: &Servers) -> Result<(), Failure> {
     ensure(body.contains("<title>interop</title>"), || format!("the page is {body:?}"))
 }
 
-async fn compression_left_alone(to: &Servers) -> Result<(), Failure> {
-    let mut ws = to.client("deflate", "/echo")?.connect().await?;
-    same(ws.response().headers().get("sec-websocket-extensions"), None)?;
+async fn compression_declined(to: &Servers) -> Result<(), Failure> {
+    let mut ws = to.dial("/echo").await?;
+    same(extensions(&ws), "")?;
+    ensure(ws.request().headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS), || "it was not offered".to_owned())?;
     echoes(&mut ws, "x".repeat(2000)).await?;
     echoes(&mut ws, vec![0; 2000]).await?;
     done(ws).await
+}
+
+async fn compression_left_alone(to: &Servers) -> Result<(), Failure> {
+    let mut ws = to.client("deflate", "/echo")?.compression(None).connect().await?;
+    same(extensions(&ws), "")?;
+    echoes(&mut ws, "x".repeat(2000)).await?;
+    echoes(&mut ws, vec![0; 2000]).await?;
+    done(ws).await
+}
+
+async fn compression(to: &Servers) -> Result<(), Failure> {
+    let (mut ws, traffic) = to.dial_counted("deflate", "/echo", Deflate::client()).await?;
+    let answer = extensions(&ws);
+    let agreed = answer.starts_with("permessage-deflate") && !answer.contains("no_context_takeover");
+    ensure(agreed, || format!("the answer is {answer}"))?;
+    compressed(&mut ws, &traffic, 1..20).await?;
+    done(ws).await
+}
+
+async fn compression_alone(to: &Servers) -> Result<(), Failure> {
+    without_takeover(to, "alone", Deflate::client()).await
+}
+
+async fn compression_alone_asked(to: &Servers) -> Result<(), Failure> {
+    let mut deflate = Deflate::client();
+    deflate.send_context_takeover = false;
+    deflate.receive_context_takeover = false;
+    without_takeover(to, "deflate", deflate).await
+}
+
+async fn without_takeover(to: &Servers, listener: &str, deflate: Deflate) -> Result<(), Failure> {
+    let (mut ws, traffic) = to.dial_counted(listener, "/echo", deflate).await?;
+    let answer = extensions(&ws);
+    for parameter in ["server_no_context_takeover", "client_no_context_takeover"] {
+        ensure(answer.contains(parameter), || format!("the answer is {answer}"))?;
+    }
+    compressed(&mut ws, &traffic, 40..80).await?;
+    done(ws).await
+}
+
+async fn compression_small(to: &Servers) -> Result<(), Failure> {
+    let mut deflate = Deflate::client();
+    // zlib, which the others use, knows no window of 8 bits.
+    deflate.send_window_bits = 9;
+    deflate.receive_window_bits = 9;
+    let (mut ws, traffic) = to.dial_counted("deflate", "/echo", deflate).await?;
+    let answer = extensions(&ws);
+    ensure(answer.replace(' ', "").contains("server_max_window_bits=9"), || format!("the answer is {answer}"))?;
+    // A window shorter than a message: nothing to look back on.
+    compressed(&mut ws, &traffic, 40..80).await?;
+    done(ws).await
+}
+
+async fn compression_big(to: &Servers) -> Result<(), Failure> {
+    let (mut ws, traffic) = to.dial_counted("deflate", "/fragments?size=65536", Deflate::client()).await?;
+    let whole = every_byte(16 * MIB / 256);
+    let parts: Vec<Bytes> = (0..256).map(|i| whole.slice(i * 65_536..(i + 1) * 65_536)).collect();
+    send_fragments(&ws, parts).await?;
+    same(next(&mut ws).await?, whole.into())?;
+    echoes(&mut ws, "é€🦀x".repeat(16 * MIB / 10)).await?;
+    let (sent, received) = traffic.bytes();
+    ensure(sent.max(received) < 4 * MIB, || format!("{sent} bytes sent, {received} received"))?;
+    done(ws).await
+}
+
+async fn compressed_bomb(to: &Servers) -> Result<(), Failure> {
+    let (mut ws, traffic) = to.dial_counted("limited", "/echo", Deflate::client()).await?;
+    ensure(extensions(&ws).starts_with("permessage-deflate"), || "it was declined".to_owned())?;
+    echoes(&mut ws, vec![0; MIB]).await?;
+    ws.send(vec![0; MIB + 1]).await?;
+    let received = ws.recv().await;
+    ensure(received.is_err(), || format!("recv gave {received:?}"))?;
+    same(ws.closed().await.code(), CloseCode::MESSAGE_TOO_BIG)?;
+    let (sent, _) = traffic.bytes();
+    ensure(sent < MIB / 10, || format!("{sent} bytes sent"))
+}
+
+/// Echoes messages that are much alike; their share of bytes on the wire, in percent, must be within, each way.
+async fn compressed(ws: &mut WebSocket, traffic: &Traffic, percent: std::ops::Range<usize>) -> Result<(), Failure> {
+    let (sent, received) = traffic.bytes();
+    let mut plain = 0;
+    for i in 0..10 {
+        let message = format!("{} {i}", noise());
+        plain += 2 * message.len();
+        echoes(ws, message.clone()).await?;
+        echoes(ws, message.into_bytes()).await?;
+    }
+    let now = traffic.bytes();
+    for (way, bytes) in [("sent", now.0 - sent), ("received", now.1 - received)] {
+        let share = bytes * 100 / plain;
+        ensure(percent.contains(&share), || format!("{share} % of the bytes {way}, expected {percent:?}"))?;
+    }
+    Ok(())
+}
+
+/// 2 KiB that a compressor makes about half of, unless it has seen them before.
+fn noise() -> String {
+    let next = |state: &u32| Some(state * 75 % 65_537);
+    let states = std::iter::successors(Some(75), next).take(2048);
+    states.filter_map(|state| char::from_digit(state >> 8 & 15, 16)).collect()
+}
+
+/// What the server agreed to.
+fn extensions(ws: &WebSocket) -> String {
+    let values = ws.response().headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    values.iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ")
 }
 
 async fn fragments_counted(to: &Servers) -> Result<(), Failure> {
@@ -384,6 +504,22 @@ impl Servers {
         Ok(self.client("main", path)?.connect().await?)
     }
 
+    /// With compression, and the bytes on the wire counted.
+    async fn dial_counted(
+        &self,
+        listener: &str,
+        path: &str,
+        deflate: Deflate,
+    ) -> Result<(WebSocket, Arc<Traffic>), Failure> {
+        let address = self.url(listener)?.trim_start_matches("ws://");
+        let traffic = Arc::new(Traffic::default());
+        let stream = Counted { io: TokioIo::new(TcpStream::connect(address).await?), traffic: Arc::clone(&traffic) };
+        let client = self.client(listener, path)?.compression(Some(deflate));
+        let (ws, driver) = client.handshake(stream, Addresses::default()).await?;
+        tokio::spawn(driver);
+        Ok((ws, traffic))
+    }
+
     /// How the server saw connection `id` end.
     async fn seen(&self, id: &str) -> Result<(u16, String), Failure> {
         let mut ws = self.dial(&format!("/seen?id={id}")).await?;
@@ -394,6 +530,52 @@ impl Servers {
             (Some(code), Some(reason)) => Ok((code, reason.to_owned())),
             _ => Err(Failure(format!("the server says {ending}"))),
         }
+    }
+}
+
+/// Bytes sent and received.
+#[derive(Default)]
+struct Traffic {
+    sent: AtomicUsize,
+    received: AtomicUsize,
+}
+
+impl Traffic {
+    fn bytes(&self) -> (usize, usize) {
+        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+}
+
+struct Counted {
+    io: TokioIo<TcpStream>,
+    traffic: Arc<Traffic>,
+}
+
+impl Transport for Counted {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let polled = self.io.poll_read(cx, buffer);
+        count(&self.traffic.received, &polled);
+        polled
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = self.io.poll_write_vectored(cx, buffers);
+        count(&self.traffic.sent, &polled);
+        polled
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_shutdown(cx)
+    }
+}
+
+fn count(counter: &AtomicUsize, polled: &Poll<io::Result<usize>>) {
+    if let Poll::Ready(Ok(bytes)) = polled {
+        counter.fetch_add(*bytes, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server that `tests/interop/run` points other people's clients at: the command language of
 //! `tests/interop/README.md`, over ws-tokio.
 //!
-//! Prints `ready main=URL limited=URL guarded=URL` and ends after `/shutdown`, SIGINT or SIGTERM.
+//! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL` and ends after `/shutdown`, SIGINT or SIGTERM.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use ws_tokio::http::{Request, Response, StatusCode, Uri, header};
-use ws_tokio::{Bytes, CloseCode, Config, HandlerResult, Message, Server, ServerHandle, WebSocket};
+use ws_tokio::{Bytes, CloseCode, Config, Deflate, HandlerResult, Message, Server, ServerHandle, WebSocket};
 
 const MIB: usize = 1 << 20;
 const PATHS: [&str; 9] = ["/echo", "/fragments", "/send", "/ping", "/request", "/close", "/fail", "/seen", "/shutdown"];
@@ -25,17 +25,22 @@ async fn main() -> io::Result<()> {
     roomy.limits.message = Some(32 * MIB);
     roomy.limits.frame = Some(32 * MIB);
 
-    let room = Server::new().on_request(answer_http).config(roomy.clone());
-    let limited = Server::new().on_request(answer_http);
-    let guarded = Server::new()
-        .on_request(answer_http)
-        .config(roomy)
-        .origins(["https://allowed.example"])
-        .subprotocols(["chat.v2", "chat.v1"]);
+    let mut no_takeover = Deflate::server();
+    no_takeover.send_context_takeover = false;
+    no_takeover.receive_context_takeover = false;
 
+    let server = || Server::new().on_request(answer_http);
+    let guarded = server().config(roomy.clone()).origins(["https://allowed.example"]);
+    let all = [
+        ("main", server().config(roomy.clone()).compression(None)),
+        ("limited", server()),
+        ("guarded", guarded.subprotocols(["chat.v2", "chat.v1"])),
+        ("deflate", server().config(roomy.clone())),
+        ("alone", server().config(roomy).compression(Some(no_takeover))),
+    ];
     let mut ready = String::from("ready");
     let mut servers = Vec::new();
-    for (name, server) in [("main", room), ("limited", limited), ("guarded", guarded)] {
+    for (name, server) in all {
         let listening = server.bind("127.0.0.1:0").await?;
         ready += &format!(" {name}=ws://{}", listening.local_addr()?);
         servers.push(listening);

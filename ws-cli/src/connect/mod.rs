@@ -75,6 +75,10 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "SECONDS")]
     wait: Option<Wait>,
 
+    /// Do not offer to compress messages (permessage-deflate)
+    #[arg(long)]
+    no_compression: bool,
+
     /// Show the subprotocol and the extensions agreed on, and what a refusing server said
     #[arg(short, long)]
     verbose: bool,
@@ -176,6 +180,9 @@ fn client(args: &ConnectArgs) -> Client {
     }
     if !args.subprotocols.is_empty() {
         client = client.subprotocols(&args.subprotocols);
+    }
+    if args.no_compression {
+        client = client.compression(None);
     }
     client
 }

@@ -70,6 +70,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8765")]
     listen: Address,
 
+    /// Decline to compress messages (permessage-deflate)
+    #[arg(long)]
+    no_compression: bool,
+
     /// Log at DEBUG, every frame included; otherwise at INFO
     #[arg(short, long)]
     verbose: bool,
@@ -98,7 +102,11 @@ impl fmt::Display for Address {
 
 pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     logging::init(if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO });
-    let listening = match Server::new().on_request(answer).bind(&*args.listen.0).await {
+    let mut server = Server::new().on_request(answer);
+    if args.no_compression {
+        server = server.compression(None);
+    }
+    let listening = match server.bind(&*args.listen.0).await {
         Ok(listening) => listening,
         Err(error) => return fail(format_args!("Cannot listen on {}: {}.", args.listen, explain(&error))),
     };

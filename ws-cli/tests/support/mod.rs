@@ -54,7 +54,12 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) async fn start() -> Self {
-        let mut child = ws(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_with(&[]).await
+    }
+
+    pub(crate) async fn start_with(options: &[&str]) -> Self {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
+        let mut child = ws(&arguments).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = in_time(lines.next_line()).await.unwrap().expect("a line that tells the URL");
         let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("a URL");

@@ -4,6 +4,8 @@
 mod cancellation;
 mod chaos;
 mod closing;
+#[cfg(feature = "deflate")]
+mod compression;
 mod connecting;
 mod faults;
 mod handler;

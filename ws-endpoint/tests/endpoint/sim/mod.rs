@@ -12,6 +12,8 @@ pub(crate) use self::cut_off::cut_off;
 pub(crate) use self::link::{LinkOptions, link};
 pub(crate) use self::peer::*;
 pub(crate) use self::rng::{Rng, seeds};
+#[cfg(feature = "deflate")]
+pub(crate) use self::runtime::Driver;
 pub(crate) use self::runtime::{Backlog, Client, Server};
 pub(crate) use self::setup::*;
 pub(crate) use self::world::{Gate, Log, Task, World, sleep, spawn_here, yield_now};
