@@ -68,6 +68,15 @@ pub(crate) enum Progress {
     Done,
 }
 
+/// An application that is polled after each step, in the driver's own task.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    /// The task's waker: what it would wake need not be woken.
+    pub(crate) waker: &'a Waker,
+    /// Whether it is polled next even when the step makes no progress.
+    pub(crate) is_due: bool,
+}
+
 impl<T: Transport, C: Timer> Driver<T, C> {
     /// `unread` is what was read behind the opening handshake.
     pub(crate) fn new(transport: T, timer: C, shared: Arc<Shared>, unread: Vec<u8>) -> Self {
@@ -91,19 +100,19 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         &self.shared
     }
 
-    /// One round: do what was asked, write what is queued, read once, look at the time. `beside` is the waker of the
-    /// task when the application is polled after this in the same task, and need not be woken. When another step
-    /// follows at once if this one makes progress, the time can wait for that. `shared` is the driver's own, lent so that
-    /// not each round counts a reference.
+    /// One round: do what was asked, write what is queued, read once, look at the time. `beside` tells of an application
+    /// that is polled after this in the same task. When another step follows at once if this one makes progress, the time
+    /// can wait for that. `shared` is the driver's own, lent so that not each round counts a reference.
     pub(crate) fn step(
         &mut self,
         shared: &Shared,
         cx: &mut Context<'_>,
-        beside: Option<&Waker>,
+        beside: Option<Beside<'_>>,
         another_follows: bool,
     ) -> Progress {
         let now = self.timer.now();
         let mut state = shared.lock();
+        state.driver_follows = false;
         if mem::take(&mut state.abort_request)
             && let Some(event) = state.connection.abort()
         {
@@ -134,15 +143,20 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             self.write(cx, &mut state, now);
         }
         let mut made = self.read(cx, &mut state, now);
-        if self.wanted(&mut state) == Wanted::HalfClose {
+        let mut wanted = self.wanted(&mut state);
+        if wanted == Wanted::HalfClose {
             self.shut_down(cx, &mut state, now);
         }
-        made |= self.give_up_when_broken(&mut state, now);
-        if !(made && another_follows) {
-            made |= self.check_deadlines(cx, &mut state, now);
+        let mut ended = self.give_up_when_broken(&mut state, now);
+        if !((made || ended) && another_follows) {
+            ended |= self.check_deadlines(cx, &mut state, now);
+        }
+        made |= ended;
+        if ended {
+            wanted = self.wanted(&mut state);
         }
 
-        let done = self.wanted(&mut state) == Wanted::Close;
+        let done = wanted == Wanted::Close;
         let _replaced = if done {
             state.done = true;
             state.news = true;
@@ -150,7 +164,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         } else {
             set_waker(&mut state.driver, cx)
         };
-        made |= wake_whom_it_concerns(state, beside);
+        made |= wake_whom_it_concerns(state, beside, made && !done);
         match (done, made) {
             (true, _) => Progress::Done,
             (false, true) => Progress::Made,
@@ -173,9 +187,15 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             if outgoing.is_empty() {
                 break;
             }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = outgoing.chunks_vectored(&mut slices);
-            match self.transport.poll_write_vectored(cx, slices.get(..filled).unwrap_or_default()) {
+            let chunk = outgoing.chunk();
+            let written = if chunk.len() == outgoing.remaining() {
+                self.transport.poll_write_vectored(cx, &[IoSlice::new(chunk)])
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let filled = outgoing.chunks_vectored(&mut slices);
+                self.transport.poll_write_vectored(cx, slices.get(..filled).unwrap_or_default())
+            };
+            match written {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(n)) => {
                     outgoing.advance(n);
@@ -380,27 +400,33 @@ impl<T, C> Drop for Driver<T, C> {
         if let Some(event) = state.connection.abort() {
             state.on_event(event, self.shared.info.id, Timestamp::ZERO);
         }
-        let _ = wake_whom_it_concerns(state, None);
+        let _ = wake_whom_it_concerns(state, None, false);
     }
 }
 
 /// Wakes who has something to find, once the lock is released; whether that is the application beside the driver,
-/// which needs no waking because it is polled next.
-fn wake_whom_it_concerns(mut state: MutexGuard<'_, State>, beside: Option<&Waker>) -> bool {
+/// which needs no waking because it is polled next. Then, or when `made` progress is a reason, the driver follows it.
+fn wake_whom_it_concerns(mut state: MutexGuard<'_, State>, beside: Option<Beside<'_>>, made: bool) -> bool {
     let has_news = !state.inbound.is_empty() || state.closed.is_some();
     let receiver = if has_news { state.receiver.take() } else { None };
     let waiters = state.take_waiters();
-    drop(state);
-    let mut is_beside = false;
-    let mut wake = |waker: Waker| match beside {
-        Some(beside) if beside.will_wake(&waker) => is_beside = true,
-        _ => waker.wake(),
-    };
-    receiver.map(&mut wake);
-    if let Some(waiters) = waiters {
-        waiters.into_iter().for_each(wake);
+    let is_beside = |waker: &Waker| beside.is_some_and(|beside| beside.waker.will_wake(waker));
+    let mut concerns_it = receiver.as_ref().is_some_and(is_beside);
+    if let Some(waiters) = &waiters {
+        concerns_it |= waiters.iter().any(|(_, waker)| is_beside(waker));
     }
-    is_beside
+    state.driver_follows = !state.done && beside.is_some_and(|beside| made || concerns_it || beside.is_due);
+    drop(state);
+    let wake = |waker: Waker| {
+        if !is_beside(&waker) {
+            waker.wake()
+        }
+    };
+    receiver.map(wake);
+    if let Some(waiters) = waiters {
+        waiters.into_iter().for_each(|(_, waker)| wake(waker));
+    }
+    concerns_it
 }
 
 /// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use ws_proto::{CloseCode, CloseFrame};
 
-use crate::driver::{Driver, Progress};
+use crate::driver::{Beside, Driver, Progress};
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 
@@ -134,10 +134,13 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
     // The task may have been woken for the handler's sake.
     let mut is_due = true;
     for round in 1..=ROUNDS_PER_POLL {
-        let beside = cx.waker();
-        let another_follows = round < ROUNDS_PER_POLL;
-        let progress =
-            driver.as_mut().map_or(Progress::Blocked, |driver| driver.step(shared, cx, Some(beside), another_follows));
+        let progress = match driver {
+            Some(driver) => {
+                let beside = Beside { waker: cx.waker(), is_due };
+                driver.step(shared, cx, Some(beside), round < ROUNDS_PER_POLL)
+            }
+            None => Progress::Blocked,
+        };
         if progress == Progress::Done {
             *driver = None;
         }
@@ -146,21 +149,20 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
         }
         is_due = false;
 
-        {
-            let mut state = shared.lock();
-            if state.handler_cancelled {
-                return Poll::Ready(Err(HandlerError::Aborted));
-            }
-            state.driver_follows = driver.is_some();
+        if shared.is_handler_cancelled() {
+            return Poll::Ready(Err(HandlerError::Aborted));
         }
-        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
-        let mut state = shared.lock();
-        state.driver_follows = false;
-        match polled {
+        match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
             Ok(Poll::Ready(result)) => return Poll::Ready(result.map_err(HandlerError::Failed)),
             Ok(Poll::Pending) => {}
             Err(panic) => return Poll::Ready(Err(HandlerError::Panicked(panic_message(&*panic)))),
         }
+        if progress == Progress::Made {
+            // The next round finds what the handler has left to do.
+            continue;
+        }
+        let mut state = shared.lock();
+        state.driver_follows = false;
         if driver.is_none() {
             // Only an abort of the server is left to be told of.
             state.driver = Some(cx.waker().clone());

@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use tracing::{debug, info};
@@ -27,6 +27,8 @@ const BURST: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) info: Info,
+    /// Whether the handler, too, is to be dropped.
+    handler_cancelled: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -79,8 +81,6 @@ pub(crate) struct State {
     /// What the driver is asked to do, since it has the time.
     pub(crate) close_request: Option<Box<CloseFrame>>,
     pub(crate) abort_request: bool,
-    /// Whether the handler, too, is to be dropped.
-    pub(crate) handler_cancelled: bool,
     pub(crate) handle_dropped: bool,
     /// Whether the driver has stopped reading, until the application takes messages.
     pub(crate) paused: bool,
@@ -114,6 +114,7 @@ impl Shared {
         let info = Info { id, opening };
         Arc::new(Self {
             info,
+            handler_cancelled: AtomicBool::new(false),
             state: Mutex::new(State {
                 connection,
                 addresses,
@@ -128,7 +129,6 @@ impl Shared {
                 flushed: 0,
                 close_request: None,
                 abort_request: false,
-                handler_cancelled: false,
                 handle_dropped: false,
                 paused: false,
                 driver_follows: false,
@@ -177,14 +177,19 @@ impl Shared {
         let waker = state.driver_waker();
         drop(state);
         wake(waker);
-        wake(waiters.into_iter().flatten());
+        wake(waiters.into_iter().flatten().map(|(_, waker)| waker));
+    }
+
+    /// Whether the handler is to be dropped.
+    pub(crate) fn is_handler_cancelled(&self) -> bool {
+        self.handler_cancelled.load(Ordering::Acquire)
     }
 
     /// Asks for the end of the connection without another word, and of its handler.
     pub(crate) fn abort(&self) {
         let mut state = self.lock();
         state.abort_request = true;
-        state.handler_cancelled = true;
+        self.handler_cancelled.store(true, Ordering::Release);
         let waker = state.driver.take();
         drop(state);
         wake(waker);
@@ -242,7 +247,7 @@ impl State {
 
     /// Those who have something to find now, if any.
     #[inline]
-    pub(crate) fn take_waiters(&mut self) -> Option<impl IntoIterator<Item = Waker> + use<>> {
+    pub(crate) fn take_waiters(&mut self) -> Option<Vec<(u64, Waker)>> {
         if mem::take(&mut self.news) { self.waiters.take() } else { None }
     }
 

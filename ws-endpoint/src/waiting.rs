@@ -35,8 +35,8 @@ impl Waiters {
     }
 
     /// All of them, if any; whoever still has to wait comes back.
-    pub(crate) fn take(&mut self) -> Option<impl IntoIterator<Item = Waker> + use<>> {
-        self.waiting.take().map(|all| all.into_iter().map(|(_, waker)| waker))
+    pub(crate) fn take(&mut self) -> Option<Vec<(u64, Waker)>> {
+        self.waiting.take().map(|all| *all)
     }
 }
 
