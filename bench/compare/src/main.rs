@@ -71,6 +71,9 @@ struct Args {
     /// Draw CPU time over what grows here, of the cases of group flat.
     #[arg(long, value_name = "FILE")]
     curves: Option<PathBuf>,
+    /// Measure nothing: draw a table that was written by --markdown.
+    #[arg(long, value_name = "FILE")]
+    redraw: Option<PathBuf>,
     /// Run what was built before.
     #[arg(long)]
     no_build: bool,
@@ -91,6 +94,12 @@ fn main() -> Result<()> {
         everyone.iter().for_each(|peer| println!("    {}", peer.name));
         peer::missing().iter().for_each(|name| println!("    {name}: not installed, see peers/install"));
         return Ok(());
+    }
+    if let Some(table) = &args.redraw {
+        let table = fs::read_to_string(table).with_context(|| table.display().to_string())?;
+        let file = args.svg.as_ref().context("--redraw needs --svg, too")?;
+        let drawn = plot::svg(&table, table.lines().next().unwrap_or_default());
+        return fs::write(file, drawn).with_context(|| file.display().to_string());
     }
     ensure!(!cfg!(debug_assertions), "figures of a debug build mean nothing: run with --release");
     let (mut cases, peers) = (args.cases()?, args.peers(&everyone));
@@ -121,7 +130,7 @@ fn main() -> Result<()> {
         fs::write(file, format!("{caption}\n\n{}", table.text())).with_context(|| file.display().to_string())?;
     }
     if let Some(file) = &args.svg {
-        fs::write(file, plot::svg(&outcomes, &caption)).with_context(|| file.display().to_string())?;
+        fs::write(file, plot::svg(table.text(), &caption)).with_context(|| file.display().to_string())?;
     }
     if let Some(file) = &args.curves {
         fs::write(file, curves::svg(&outcomes, &caption)).with_context(|| file.display().to_string())?;

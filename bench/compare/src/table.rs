@@ -26,6 +26,9 @@ const COMPRESSED: &str = "\
 | case                    | program                    |      per second |         CPU each |            ratio | bytes each | busy | lost |
 |:------------------------|:---------------------------|----------------:|-----------------:|-----------------:|-----------:|-----:|-----:|";
 
+/// The column of CPU time, which its ratio follows.
+pub(crate) const CPU: &str = "CPU each";
+
 /// In the place of figures, for a program that does not do what was asked.
 const ABSENT: &str = "absent";
 
@@ -154,11 +157,6 @@ impl Outcome {
         let (own, unit) = (speeds(&self.programs[program].1), speeds(&self.programs[0].1));
         Spread::of(own.iter().zip(&unit).map(|(own, unit)| figure(own) / figure(unit)))
     }
-
-    /// Whether there are ratios.
-    pub(crate) fn is_speed(&self) -> bool {
-        self.ratio(0, |speed| speed.cpu).is_some()
-    }
 }
 
 fn speeds(samples: &[Sample]) -> Vec<Speed> {
@@ -179,6 +177,16 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// As a table shows a ratio: the unit as `1`, others as `1.15 (0.84–1.33)`.
+    pub(crate) fn parse(cell: &str) -> Option<Self> {
+        let (median, range) = cell.split_once(" (").unwrap_or((cell, ""));
+        let median = median.parse().ok()?;
+        match range.trim_end_matches(')').split_once('–') {
+            Some((min, max)) => Some(Self { median, min: min.parse().ok()?, max: max.parse().ok()? }),
+            None => Some(Self { median, min: median, max: median }),
+        }
+    }
+
     fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = figures.collect();
         sorted.sort_by(f64::total_cmp);
