@@ -87,7 +87,7 @@ mod tests {
         for end in [at(u64::MAX - 1), at(u64::MAX), Timestamp::new(Duration::MAX), at(9) + Duration::MAX] {
             assert_eq!(end, Timestamp::MAX);
         }
-        assert_eq!(format!("{:?}", at(1_500_000_000)), "Timestamp(1.5s)");
+        assert_eq!(alloc::format!("{:?}", at(1_500_000_000)), "Timestamp(1.5s)");
         assert_eq!(size_of::<Option<Timestamp>>(), 8);
     }
 }
