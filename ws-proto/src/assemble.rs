@@ -25,9 +25,17 @@ pub(crate) struct Assembly {
     handed_out: bool,
     /// How long it has become so far, when it comes compressed.
     #[cfg(feature = "deflate")]
-    inflated: Option<usize>,
+    inflated: Option<Inflated>,
     utf8: Utf8Stream,
     body: Body,
+}
+
+/// How much a compressed message has become so far: all of it, and its last frame.
+#[cfg(feature = "deflate")]
+#[derive(Clone, Copy, Debug, Default)]
+struct Inflated {
+    message: usize,
+    frame: usize,
 }
 
 /// Text is kept as a `String`, so that what was checked once on the way in is never checked again.
@@ -79,6 +87,10 @@ impl Assembly {
     pub(crate) fn begin_frame(&mut self, len: u64, limits: &Limits) -> Result<(), Violation> {
         self.declared = check_size(self.declared, len, self.is_compressed(), limits)?;
         self.fragments = self.fragments.saturating_add(1);
+        #[cfg(feature = "deflate")]
+        if let Some(inflated) = &mut self.inflated {
+            inflated.frame = 0;
+        }
         match limits.fragments {
             Some(limit) if self.fragments > limit.max(1) => Err(Violation::TooManyFragments { limit }),
             _ => Ok(()),
@@ -166,19 +178,25 @@ impl Assembly {
 impl Assembly {
     /// A message that comes compressed.
     pub(crate) fn compressed(kind: MessageKind) -> Self {
-        Self { inflated: Some(0), ..Self::new(kind) }
+        Self { inflated: Some(Inflated::default()), ..Self::new(kind) }
     }
 
     /// So much more has been inflated.
     ///
     /// # Errors
     ///
-    /// When that takes the message over its limit.
+    /// When that takes the message or its frame over a limit.
     pub(crate) fn count_inflated(&mut self, more: usize, limits: &Limits) -> Result<(), Violation> {
-        let inflated = self.inflated.unwrap_or(0).saturating_add(more);
-        self.inflated = Some(inflated);
+        let inflated = self.inflated.get_or_insert_default();
+        inflated.message = inflated.message.saturating_add(more);
+        inflated.frame = inflated.frame.saturating_add(more);
+        if let Some(limit) = limits.frame
+            && inflated.frame > limit
+        {
+            return Err(Violation::FrameTooBig { limit });
+        }
         match limits.message {
-            Some(limit) if inflated > limit => Err(Violation::MessageTooBig { limit }),
+            Some(limit) if inflated.message > limit => Err(Violation::MessageTooBig { limit }),
             _ => Ok(()),
         }
     }
@@ -204,7 +222,7 @@ impl Assembly {
 
     /// The whole message, when `piece` is all of it and it is short.
     pub(crate) fn inflated_at_once(&self, piece: &[u8]) -> Result<Option<Incoming<'static>>, Violation> {
-        if Some(piece.len()) != self.inflated || piece.len() >= LONG {
+        if self.inflated.is_none_or(|inflated| inflated.message != piece.len()) || piece.len() >= LONG {
             return Ok(None);
         }
         Ok(Some(match self.kind {
@@ -228,18 +246,18 @@ impl From<Corrupt> for Violation {
 /// size with it.
 #[inline]
 pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &Limits) -> Result<usize, Violation> {
+    // What cannot be compressed is longer by the headers of its blocks.
+    let most = |limit: usize| if is_compressed { limit.saturating_add(limit / 16 + 64) } else { limit };
     if let Some(limit) = limits.frame
-        && len > limit as u64
+        && len > most(limit) as u64
     {
         return Err(Violation::FrameTooBig { limit });
     }
     let limit = limits.message.unwrap_or(usize::MAX);
-    // What cannot be compressed is longer by the headers of its blocks.
-    let most = if is_compressed { limit.saturating_add(limit / 16 + 64) } else { limit };
     usize::try_from(len)
         .ok()
         .and_then(|len| before.checked_add(len))
-        .filter(|&size| size <= most)
+        .filter(|&size| size <= most(limit))
         .ok_or(Violation::MessageTooBig { limit })
 }
 

@@ -27,8 +27,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest message accepted; a longer one is answered with 1009 as soon as a header tells. Default 1 MiB;
-    /// `None` for no limit.
+    /// The longest message accepted; a longer one is answered with 1009 as soon as a header tells. Of a compressed one it
+    /// is what it inflates to that counts, while it inflates. Default 1 MiB; `None` for no limit.
     pub message: Option<usize>,
     /// The longest frame accepted, like [`message`](Self::message). Default 1 MiB; `None` for no limit.
     pub frame: Option<usize>,

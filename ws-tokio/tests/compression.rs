@@ -77,7 +77,7 @@ mod with_it {
         let server = start(Server::new(), echo).await;
         let mut ws = server.connect().await;
         ws.send(vec![0; MIB + 1]).await.unwrap();
-        let says = "message over the receiver's limit of 1048576 bytes (limits.message)";
+        let says = "frame over the receiver's limit of 1048576 bytes (limits.frame)";
         let outcome = in_time(ws.recv()).await.unwrap_err().closed().unwrap().outcome().clone();
         assert_eq!((u16::from(outcome.code()), outcome.reason()), (1009, says));
         server.stop().await;

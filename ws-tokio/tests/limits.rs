@@ -107,7 +107,7 @@ async fn exactly_at_the_limit_is_fine() {
 async fn reading_stops_when_nobody_takes_the_messages() {
     let (go_on, wait) = oneshot::channel::<()>();
     let wait = std::sync::Mutex::new(Some(wait));
-    let server = start(Server::new().inbound_queue(2), move |mut ws| {
+    let server = start(Server::new().compression(None).inbound_queue(2), move |mut ws| {
         let wait = wait.lock().unwrap().take().unwrap();
         async move {
             wait.await?;

@@ -209,8 +209,11 @@ fn d3_a_bomb_is_refused_while_it_is_inflated() {
     assert!(bomb.len() < 60_000);
     for role in ROLES {
         for delivery in DELIVERIES {
-            let config = config(|config| config.delivery = delivery);
-            for size in [1, 100, 16 << 10, usize::MAX] {
+            for (size, frame) in [(1, None), (100, Some(1 << 20)), (16 << 10, None), (usize::MAX, Some(1 << 20))] {
+                let config = config(|config| {
+                    config.delivery = delivery;
+                    config.limits.frame = frame;
+                });
                 let mut end = end(role, &config, ALONE);
                 let input = to(role, BINARY | RSV1, &bomb);
                 let mut read = 0;
@@ -223,8 +226,10 @@ fn d3_a_bomb_is_refused_while_it_is_inflated() {
                 }
                 assert!(read < 4000 || size > 4000, "{read} bytes were read");
                 let limit = 1 << 20;
-                assert_eq!(end.cause(), Some(&Cause::Violation(Violation::MessageTooBig { limit })));
-                end.assert_violated(1009, Violation::MessageTooBig { limit });
+                let violation =
+                    frame.map_or(Violation::MessageTooBig { limit }, |limit| Violation::FrameTooBig { limit });
+                assert_eq!(end.cause(), Some(&Cause::Violation(violation.clone())));
+                end.assert_violated(1009, violation);
                 let handed_out: usize = end.seen.iter().map(chunk_len).sum();
                 assert!(handed_out <= limit);
             }
@@ -239,7 +244,7 @@ fn chunk_len(event: &Seen) -> usize {
     }
 }
 
-/// The limits are on what a message inflates to; and on its frames as they come.
+/// The limits are on what a message and its frames inflate to; what they declare may be more by the headers of blocks.
 #[test]
 fn limits_hold_exactly() {
     let payload = vec![b'x'; 1000];
@@ -252,7 +257,7 @@ fn limits_hold_exactly() {
                     (config.limits.message, config.limits.frame) = (Some(message), Some(frame));
                 })
             };
-            let mut exact = end(role, &limited(1000, data.len()), WIDE);
+            let mut exact = end(role, &limited(1000, 1000), WIDE);
             exact.read_frame(TEXT | RSV1, &data);
             assert_eq!(put_together(&exact.seen), [Seen::Text("x".repeat(1000))]);
             exact.assert_open();
@@ -261,9 +266,23 @@ fn limits_hold_exactly() {
             over.read_frame(TEXT | RSV1, &data);
             over.assert_violated(1009, Violation::MessageTooBig { limit: 999 });
 
-            let mut over = end(role, &limited(1000, data.len() - 1), WIDE);
-            over.read(header_to(role, TEXT | RSV1, data.len() as u64));
-            over.assert_violated(1009, Violation::FrameTooBig { limit: data.len() - 1 });
+            let mut over = end(role, &limited(1000, 999), WIDE);
+            over.read_frame(TEXT | RSV1, &data);
+            over.assert_violated(1009, Violation::FrameTooBig { limit: 999 });
+
+            // Frame by frame, however small they are as they come.
+            let (front, back) = data.split_at(data.len() / 2);
+            let mut parts = end(role, &limited(1000, 999), WIDE);
+            parts.read_frame(TEXT_BEGINS | RSV1, front);
+            parts.read_frame(LAST, back);
+            assert_eq!(put_together(&parts.seen), [Seen::Text("x".repeat(1000))]);
+
+            let mut over = end(role, &limited(2000, 800), WIDE);
+            over.read(header_to(role, TEXT | RSV1, 800 + 800 / 16 + 64));
+            over.assert_open();
+            let mut over = end(role, &limited(2000, 800), WIDE);
+            over.read(header_to(role, TEXT | RSV1, 800 + 800 / 16 + 64 + 1));
+            over.assert_violated(1009, Violation::FrameTooBig { limit: 800 });
 
             // What is declared and not even there counts too, but for the headers of blocks.
             let mut over = end(role, &limited(1000, 2000), WIDE);
