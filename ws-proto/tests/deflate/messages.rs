@@ -228,7 +228,7 @@ fn d3_a_bomb_is_refused_while_it_is_inflated() {
                 let limit = 1 << 20;
                 let violation =
                     frame.map_or(Violation::MessageTooBig { limit }, |limit| Violation::FrameTooBig { limit });
-                assert_eq!(end.cause(), Some(&Cause::Violation(violation.clone())));
+                assert_eq!(end.cause(), Some(&Cause::Violation(violation)));
                 end.assert_violated(1009, violation);
                 let handed_out: usize = end.seen.iter().map(chunk_len).sum();
                 assert!(handed_out <= limit);
