@@ -107,7 +107,7 @@ async fn exactly_at_the_limit_is_fine() {
 async fn reading_stops_when_nobody_takes_the_messages() {
     let (go_on, wait) = oneshot::channel::<()>();
     let wait = std::sync::Mutex::new(Some(wait));
-    let server = start(Server::new().compression(None).inbound_queue(2), move |mut ws| {
+    let server = start(Server::new().inbound_queue(2), move |mut ws| {
         let wait = wait.lock().unwrap().take().unwrap();
         async move {
             wait.await?;
@@ -123,7 +123,13 @@ async fn reading_stops_when_nobody_takes_the_messages() {
     })
     .await;
     let ws = server.connect().await;
-    let mut payload = vec![0; 64 * KIB];
+    // Nothing that compression would make small.
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let mut payload: Vec<u8> = (0..64 * KIB).map(|_| noise()).collect();
     let mut sent: u16 = 0;
     // Until all socket buffers between us and the two messages are full.
     loop {
