@@ -5,7 +5,7 @@
 //! | limit | one frame | fragments | compressed | incomplete |
 //! | --- | --- | --- | --- | --- |
 //! | `limits.message` | a whole message | two frames and a ping | one frame, two frames | never ends: one frame, two frames |
-//! | `limits.frame` | a whole message | the second frame | never ends | never ends: first frame, second frame |
+//! | `limits.frame` | a whole message | the second frame | one frame | never ends: first frame, second frame |
 //! | `limits.fragments` | counts as one | empty frames and others | empty frames | never ends |
 //! | `limits.pending_pongs` | pings in one read | among fragments | among compressed fragments | cut into bytes, one never ends |
 //! | a close reason: 123 bytes | alone | amid a message | is never compressed | the header alone |
@@ -172,11 +172,7 @@ fn compressed(of: Amount) -> Vec<Case> {
                 case([to(role, begins, front), to(role, PING, "p"), to(role, LAST, back)].concat()),
             ]
         }
-        Limit::Frame => {
-            let header = header_to(role, begins, amount as u64);
-            let after = to(role, begins, &data[..amount])[header.len()..].to_vec();
-            vec![Case { before: vec![], deciding: header, after, message: None }]
-        }
+        Limit::Frame => vec![case(to(role, begins | LAST, &data))],
         Limit::Fragments => {
             let empty = amount.saturating_sub(1);
             let before = (0..empty).flat_map(|n| to(role, if n == 0 { begins } else { CONTINUES }, "")).collect();
