@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
@@ -236,7 +236,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         if self.read_ended {
             return false;
         }
-        with_read_buffer(|buffer| match self.transport.poll_read(cx, buffer) {
+        match self.read_once(cx, state, now) {
             Poll::Pending => {
                 // Nothing more has come from a peer that takes nothing more.
                 self.read_ended |= self.broken.is_some();
@@ -252,20 +252,36 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 }
                 true
             }
-            Poll::Ready(Ok(n)) => {
-                let mut input = buffer.get_mut(..n).unwrap_or_default();
-                self.receive(state, &mut input, now);
-                if !input.is_empty() {
-                    self.unread = input.to_vec();
-                    self.unread_from = 0;
-                }
-                true
-            }
+            Poll::Ready(Ok(_)) => true,
             Poll::Ready(Err(error)) => {
                 self.read_ended = true;
                 self.break_off(state, error, now);
                 true
             }
+        }
+    }
+
+    /// Reads: the rest of a long message to where it belongs, anything else to this thread's buffer.
+    fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
+        if let Some(buffer) = state.connection.payload_buffer() {
+            let n = ready!(self.transport.poll_read(cx, buffer))?;
+            if let Some(event) = state.connection.payload_received(n, now) {
+                state.on_event(event, self.shared.info.id, now);
+                if state.is_inbound_full() {
+                    pause(state, now);
+                }
+            }
+            return Poll::Ready(Ok(n));
+        }
+        with_read_buffer(|buffer| {
+            let n = ready!(self.transport.poll_read(cx, buffer))?;
+            let mut input = buffer.get_mut(..n).unwrap_or_default();
+            self.receive(state, &mut input, now);
+            if !input.is_empty() {
+                self.unread = input.to_vec();
+                self.unread_from = 0;
+            }
+            Poll::Ready(Ok(n))
         })
     }
 
@@ -316,8 +332,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 None => return,
             }
         }
-        state.paused = true;
-        state.connection.set_paused(true, now);
+        pause(state, now);
     }
 
     /// Ends the write side, once.
@@ -367,6 +382,12 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             return acted;
         }
     }
+}
+
+/// Stops reading until the application has taken messages.
+fn pause(state: &mut State, now: Timestamp) {
+    state.paused = true;
+    state.connection.set_paused(true, now);
 }
 
 impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {

@@ -11,6 +11,7 @@ use crate::deflate::Corrupt;
 use crate::error::Violation;
 use crate::frame::mask;
 use crate::message::{Incoming, MessageKind};
+use crate::payload::Payload;
 use crate::utf8::{InvalidUtf8, Utf8Stream};
 
 /// A message whose end has not come.
@@ -42,14 +43,14 @@ struct Inflated {
 #[derive(Debug)]
 enum Body {
     Text(String),
-    Binary(Vec<u8>),
+    Binary(Payload),
 }
 
 impl Assembly {
     pub(crate) fn new(kind: MessageKind) -> Self {
         let body = match kind {
             MessageKind::Text => Body::Text(String::new()),
-            MessageKind::Binary => Body::Binary(Vec::new()),
+            MessageKind::Binary => Body::Binary(Payload::default()),
         };
         Self {
             kind,
@@ -124,12 +125,31 @@ impl Assembly {
                 self.push_text(piece, bound)?;
             }
             MessageKind::Binary => {
-                if let Some(bytes) = self.grow(piece.len(), bound, buffers) {
-                    *key = mask::append_keyed(bytes, piece, *key);
+                if let Some(payload) = self.grow(piece.len(), bound, buffers) {
+                    *key = payload.push(piece, *key);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Room for at most `most` bytes of a long binary message, to be read into; none where it is not worth it. `bound` as
+    /// in [`push`](Self::push).
+    pub(crate) fn room(&mut self, most: usize, bound: usize, buffers: Buffers) -> Option<&mut [u8]> {
+        if self.is_compressed() {
+            return None;
+        }
+        let payload = self.grow(1, bound, Some(buffers))?;
+        let most = most.min(MOST_AT_ONCE).min(payload.capacity() - payload.len());
+        (most >= LEAST_AT_ONCE).then(|| payload.room(most))
+    }
+
+    /// The first `n` bytes of the room have come; how many there were. Otherwise as [`push`](Self::push).
+    pub(crate) fn fill(&mut self, n: usize, key: &mut Option<[u8; 4]>) -> usize {
+        let Body::Binary(payload) = &mut self.body else { return 0 };
+        let (n, next) = payload.fill(n, *key);
+        *key = next;
+        n
     }
 
     fn push_text(&mut self, piece: &[u8], bound: usize) -> Result<(), Violation> {
@@ -145,18 +165,17 @@ impl Assembly {
     }
 
     /// The bytes of a binary message, with room for `more`.
-    fn grow(&mut self, more: usize, bound: usize, buffers: Option<Buffers>) -> Option<&mut Vec<u8>> {
-        let Body::Binary(bytes) = &mut self.body else { return None };
-        let grown = room(bytes.len(), bytes.capacity(), more, self.declared, bound);
+    fn grow(&mut self, more: usize, bound: usize, buffers: Option<Buffers>) -> Option<&mut Payload> {
+        let Body::Binary(payload) = &mut self.body else { return None };
+        let grown = room(payload.len(), payload.capacity(), more, self.declared, bound);
         match buffers {
-            Some(buffers) if grown > 0 && bytes.len() + grown >= LONG => {
-                let mut larger = buffers(bytes.len() + grown);
-                larger.extend_from_slice(bytes);
-                *bytes = larger;
+            Some(buffers) if grown > 0 && payload.len() + grown >= LONG => {
+                payload.move_to(buffers(payload.len() + grown));
             }
-            _ => bytes.reserve_exact(grown),
+            _ if grown > 0 => payload.reserve_exact(grown),
+            _ => {}
         }
-        Some(bytes)
+        Some(payload)
     }
 
     /// How long the message becomes at most: exactly so in its last frame.
@@ -169,7 +188,7 @@ impl Assembly {
         self.utf8.finish()?;
         Ok(match self.body {
             Body::Text(text) => Incoming::Text(Cow::Owned(text)),
-            Body::Binary(bytes) => Incoming::Binary(Cow::Owned(bytes)),
+            Body::Binary(payload) => Incoming::Binary(Cow::Owned(payload.into_vec())),
         })
     }
 }
@@ -212,8 +231,8 @@ impl Assembly {
         match self.kind {
             MessageKind::Text => self.push_text(piece, bound)?,
             MessageKind::Binary => {
-                if let Some(bytes) = self.grow(piece.len(), bound, buffers) {
-                    bytes.extend_from_slice(piece);
+                if let Some(payload) = self.grow(piece.len(), bound, buffers) {
+                    payload.push(piece, None);
                 }
             }
         }
@@ -261,11 +280,16 @@ pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &
         .ok_or(Violation::MessageTooBig { limit })
 }
 
-/// Gives an empty buffer with at least so much capacity.
+/// Gives a buffer with at least so much capacity; what lies in it means nothing.
 pub(crate) type Buffers = fn(usize) -> Vec<u8>;
 
 /// From this much on, a message is taken to be as long as its headers say, mostly, and its memory is worth using again.
 pub(crate) const LONG: usize = 64 << 10;
+
+/// How much of a long message is read into its own memory at once: what is less is not worth a read of its own, and more
+/// than that would have left the nearer caches by the time it is unmasked.
+const LEAST_AT_ONCE: usize = 16 << 10;
+const MOST_AT_ONCE: usize = 256 << 10;
 
 /// How much to reserve for `more` bytes beyond `len`: room for twice what has arrived, up to `bound`; of a long message for
 /// sixteen times that, up to what was `declared`, so that it is hardly ever copied as it grows.
@@ -295,8 +319,8 @@ mod tests {
         assembly.begin_frame(1000, &limits).unwrap();
         for arrived in 1..=1000 {
             assembly.push(&mut [7], &mut None, assembly.bound(true, &limits), None).unwrap();
-            let Body::Binary(bytes) = &assembly.body else { unreachable!() };
-            assert!(bytes.capacity() <= (2 * arrived).min(1000), "{} for {arrived}", bytes.capacity());
+            let Body::Binary(payload) = &assembly.body else { unreachable!() };
+            assert!(payload.capacity() <= (2 * arrived).min(1000), "{} for {arrived}", payload.capacity());
         }
         assert_eq!(assembly.finish(), Ok(Incoming::Binary(Cow::Owned([7; 1000].into()))));
     }

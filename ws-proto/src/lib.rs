@@ -123,7 +123,7 @@
 //! | --- | --- |
 //! | [`Connection`] | the composer: events, messages, deadlines, the closing handshake |
 //! | `state` | the closing handshake as a table |
-//! | `receive`, `assemble` | bytes to frames to messages, with every limit |
+//! | `receive`, `assemble`, `payload` | bytes to frames to messages, with every limit |
 //! | `send`, `outgoing` | messages to frames to a queue of bytes, a [`Buf`] |
 //! | [`Prepared`] | a message encoded once, for many connections |
 //! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
@@ -160,6 +160,7 @@ mod event;
 mod keepalive;
 mod message;
 mod outgoing;
+mod payload;
 mod prepared;
 mod receive;
 mod send;

@@ -15,6 +15,7 @@ use crate::event::Chunk;
 use crate::frame::codec::{First, decode_checked};
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::message::{Incoming, MessageKind};
+use crate::payload::Payload;
 
 /// Payloads from this size on are copied as they are unmasked, for who keeps them: one pass over them, not two.
 const COPIED_FROM: u64 = 4 << 10;
@@ -340,6 +341,39 @@ impl Receiver {
     }
 }
 
+/// What is read straight into a message.
+impl Receiver {
+    /// Room for the payload that comes next, when it is part of a long binary message that somebody keeps.
+    #[inline]
+    pub(crate) fn payload_buffer(&mut self, config: &Config) -> Option<&mut [u8]> {
+        let (frame, buffers) = (self.frame.as_ref()?, self.buffers?);
+        if frame.opcode.is_control() || config.delivery != Delivery::Messages {
+            return None;
+        }
+        let assembly = self.assembly.as_mut()?;
+        let bound = assembly.bound(frame.fin, &config.limits);
+        assembly.room(usize::try_from(frame.left).unwrap_or(usize::MAX), bound, buffers)
+    }
+
+    /// The first `n` bytes of [`payload_buffer`](Self::payload_buffer) have come; the message, when it is whole.
+    pub(crate) fn payload_received(&mut self, n: usize) -> Option<Incoming<'static>> {
+        let frame = self.frame.as_mut().filter(|frame| !frame.opcode.is_control())?;
+        let n = n.min(usize::try_from(frame.left).unwrap_or(usize::MAX));
+        let n = self.assembly.as_mut()?.fill(n, &mut frame.key) as u64;
+        frame.left -= n;
+        self.progress.bytes += n;
+        if frame.left > 0 {
+            return None;
+        }
+        let fin = frame.fin;
+        self.frame = None;
+        let assembly = self.assembly.take_if(|_| fin)?;
+        self.progress.messages += 1;
+        // Only text can turn out to be invalid.
+        assembly.finish().ok()
+    }
+}
+
 /// Inflates what `input` has of the open frame's payload.
 #[cfg(feature = "deflate")]
 impl Receiver {
@@ -446,9 +480,10 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 /// Splits off a payload that is there in full, and copies it as it is unmasked.
 fn take_copy(input: &mut &mut [u8], header: &FrameHeader, buffers: Buffers) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
-    let mut copy = if payload.len() < LONG { Vec::with_capacity(payload.len()) } else { buffers(payload.len()) };
-    mask::append_keyed(&mut copy, payload, header.mask);
-    copy
+    let memory = if payload.len() < LONG { Vec::with_capacity(payload.len()) } else { buffers(payload.len()) };
+    let mut copy = Payload::within(memory);
+    copy.push(payload, header.mask);
+    copy.into_vec()
 }
 
 #[inline]

@@ -185,12 +185,32 @@ impl Connection {
     }
 
     /// For a caller that keeps messages: binary ones of 4 KiB and more are copied as they are unmasked, in one pass, and
-    /// come owned. The memory of long ones, of 64 KiB and more, is made by `buffers`: empty, with at least the capacity
-    /// it was asked for. It may hand out the same memory again and again, which saves the system clearing it each time.
+    /// come owned. The memory of long ones, of 64 KiB and more, is made by `buffers`, with at least the capacity it was
+    /// asked for. It may hand out the same memory again and again, which saves the system clearing it each time; what lies
+    /// in it means nothing, and is best left there: it need not be cleared to be read into.
     ///
     /// With `None`, as at first, what lies in the input as a whole is unmasked there and borrowed.
     pub fn set_buffers(&mut self, buffers: Option<fn(usize) -> Vec<u8>>) {
         self.receiver.set_buffers(buffers);
+    }
+
+    /// Room for what is read next, when that is the payload of a long binary message and the caller keeps messages
+    /// ([`set_buffers`](Self::set_buffers)): it lies in the message, and saves a copy. At least 16 KiB, at most 256 KiB, and
+    /// never beyond the frame. After a read into it call [`payload_received`](Self::payload_received); with `None` read
+    /// elsewhere, and call [`receive`](Self::receive). Both ways may take turns.
+    #[inline]
+    pub fn payload_buffer(&mut self) -> Option<&mut [u8]> {
+        if self.state.receives() { self.receiver.payload_buffer(&self.config) } else { None }
+    }
+
+    /// `n` bytes have been read to the front of [`payload_buffer`](Self::payload_buffer), which was called last; the message,
+    /// when they complete it.
+    pub fn payload_received(&mut self, n: usize, now: Timestamp) -> Option<Event<'static>> {
+        if !self.state.receives() || n == 0 {
+            return None;
+        }
+        self.last_piece = now;
+        self.receiver.payload_received(n).map(Event::Message)
     }
 
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.

@@ -62,6 +62,34 @@ pub fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) -> [u8; 4] {
     rotate(key, out.len() - start)
 }
 
+/// Copies `payload` to the front of `out`, which is long enough, masked or unmasked; the key for the byte that follows.
+#[inline]
+pub(crate) fn copy(out: &mut [u8], payload: &[u8], key: [u8; 4]) -> [u8; 4] {
+    let narrow = u32::from_ne_bytes(key);
+    let (blocks, rest) = payload.as_chunks::<64>();
+    let (out_blocks, out_rest) = out.split_at_mut(payload.len() - rest.len());
+    for (to, from) in out_blocks.as_chunks_mut::<64>().0.iter_mut().zip(blocks) {
+        for (to, from) in to.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<4>().0) {
+            *to = (u32::from_ne_bytes(*from) ^ narrow).to_ne_bytes();
+        }
+    }
+    for ((to, from), key) in out_rest.iter_mut().zip(rest).zip(key.iter().cycle()) {
+        *to = from ^ key;
+    }
+    rotate(key, rest.len())
+}
+
+/// Copies as [`copy`] does, or as it is where there is no key.
+#[inline]
+pub(crate) fn copy_keyed(out: &mut [u8], payload: &[u8], key: Option<[u8; 4]>) -> Option<[u8; 4]> {
+    match (key, out.get_mut(..payload.len())) {
+        (Some(key), Some(out)) => return Some(copy(out, payload, key)),
+        (None, Some(out)) => out.copy_from_slice(payload),
+        (_, None) => {}
+    }
+    key
+}
+
 /// Appends `payload` to `out` as [`append`] does, or as it is where there is no key; the key for what follows.
 #[inline]
 pub(crate) fn append_keyed(out: &mut Vec<u8>, payload: &[u8], key: Option<[u8; 4]>) -> Option<[u8; 4]> {
@@ -82,6 +110,7 @@ fn rotate(key: [u8; 4], n: usize) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
     use alloc::vec::Vec;
 
     use super::*;
@@ -99,6 +128,9 @@ mod tests {
             let mut appended = Vec::new();
             append(&mut appended, &payload[..len], key);
             assert_eq!(appended, expected);
+            let mut copied = vec![0xEE; len];
+            assert_eq!(copy(&mut copied, &payload[..len], key), rotate(key, len));
+            assert_eq!(copied, expected);
             for split in 0..=len {
                 let mut bytes = payload[..len].to_vec();
                 let (a, b) = bytes.split_at_mut(split);

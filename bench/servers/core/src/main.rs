@@ -115,6 +115,24 @@ impl Driver {
         if self.read_ended || self.connection.is_above_high_water() {
             return Ok(false);
         }
+        // The rest of a long message goes to where it belongs.
+        if let Some(buffer) = self.connection.payload_buffer() {
+            let mut free = ReadBuf::new(buffer);
+            if Pin::new(&mut self.stream).poll_read(cx, &mut free)?.is_pending() {
+                return Ok(false);
+            }
+            let n = free.filled().len();
+            self.read_ended = n == 0;
+            let event = match n {
+                0 => self.connection.receive_eof(now),
+                n => self.connection.payload_received(n, now),
+            };
+            if let Some(Event::Message(message)) = event {
+                let sent = self.connection.send(recycle::into_message(message)).is_ok();
+                debug_assert!(sent, "below the high-water mark there is room");
+            }
+            return Ok(true);
+        }
         BUFFER.with_borrow_mut(|buffer| {
             let mut free = ReadBuf::new(buffer);
             if Pin::new(&mut self.stream).poll_read(cx, &mut free)?.is_pending() {

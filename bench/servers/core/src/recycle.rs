@@ -13,7 +13,7 @@ thread_local! {
     static KEPT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer of at least this capacity.
+/// A buffer of at least this capacity; what lies in it means nothing.
 pub(crate) fn take(capacity: usize) -> Vec<u8> {
     let fits = |buffer: &Vec<u8>| (capacity..=capacity.saturating_mul(2)).contains(&buffer.capacity());
     let kept = KEPT.with_borrow_mut(|kept| kept.iter().rposition(fits).map(|index| kept.swap_remove(index)));
@@ -38,8 +38,7 @@ impl AsRef<[u8]> for Recycled {
 
 impl Drop for Recycled {
     fn drop(&mut self) {
-        let mut buffer = mem::take(&mut self.0);
-        buffer.clear();
+        let buffer = mem::take(&mut self.0);
         // While the thread ends there is nobody to keep it for.
         let _ = KEPT.try_with(|kept| {
             let mut kept = kept.borrow_mut();
