@@ -73,16 +73,25 @@ impl Sender {
         self.outgoing.is_empty() && self.pongs.as_ref().is_none_or(|pongs| pongs.waiting.is_empty())
     }
 
+    /// Whether a whole message of `len` bytes may be queued now; what goes before it is then.
+    #[inline]
+    fn admit(&mut self, len: usize, limits: &Limits) -> Result<(), SendError<()>> {
+        if self.unfinished.is_some() {
+            return Err(SendError::Unfinished(()));
+        }
+        if !self.has_room(len, limits) {
+            return Err(SendError::Full(()));
+        }
+        self.queue_pongs(limits);
+        Ok(())
+    }
+
     /// Queues a whole message.
     #[inline]
     pub(crate) fn message(&mut self, message: Message, limits: &Limits) -> Result<(), SendError<Message>> {
-        if self.unfinished.is_some() {
-            return Err(SendError::Unfinished(message));
+        if let Err(refused) = self.admit(message.len(), limits) {
+            return Err(refused.map(|()| message));
         }
-        if !self.has_room(message.len(), limits) {
-            return Err(SendError::Full(message));
-        }
-        self.queue_pongs(limits);
         let opcode = opcode_of(message.kind());
         #[cfg(feature = "deflate")]
         if self.push_compressed(opcode, message.as_bytes(), Compress::Default) {
@@ -95,13 +104,7 @@ impl Sender {
     /// Queues a whole message from a slice, which is copied.
     #[inline]
     pub(crate) fn slice(&mut self, kind: MessageKind, payload: &[u8], limits: &Limits) -> Result<(), SendError<()>> {
-        if self.unfinished.is_some() {
-            return Err(SendError::Unfinished(()));
-        }
-        if !self.has_room(payload.len(), limits) {
-            return Err(SendError::Full(()));
-        }
-        self.queue_pongs(limits);
+        self.admit(payload.len(), limits)?;
         #[cfg(feature = "deflate")]
         if self.push_compressed(opcode_of(kind), payload, Compress::Default) {
             return Ok(());
@@ -113,14 +116,8 @@ impl Sender {
     /// Queues a message that is encoded already: as it is, unless it must be masked.
     #[inline]
     pub(crate) fn prepared(&mut self, prepared: &Prepared, limits: &Limits) -> Result<(), SendError<()>> {
-        if self.unfinished.is_some() {
-            return Err(SendError::Unfinished(()));
-        }
         let message = prepared.message();
-        if !self.has_room(message.len(), limits) {
-            return Err(SendError::Full(()));
-        }
-        self.queue_pongs(limits);
+        self.admit(message.len(), limits)?;
         #[cfg(feature = "deflate")]
         if let Some(outbound) = &mut self.outbound
             && let Some(compressed) = outbound.prepared(prepared)
@@ -149,6 +146,18 @@ impl Sender {
         if self.outbound.is_some() {
             return self.fragment_with(fragment, last, Compress::Default, limits);
         }
+        let (opcode, fragment) = self.admit_fragment(fragment, last, limits)?;
+        self.push(last, opcode, fragment.into_bytes());
+        Ok(())
+    }
+
+    /// The opcode of the next fragment, if it may be queued now.
+    fn admit_fragment(
+        &mut self,
+        fragment: Message,
+        last: bool,
+        limits: &Limits,
+    ) -> Result<(OpCode, Message), SendError<Message>> {
         let kind = fragment.kind();
         let opcode = match self.unfinished {
             None => opcode_of(kind),
@@ -160,8 +169,7 @@ impl Sender {
         }
         self.queue_pongs(limits);
         self.unfinished = (!last).then_some(kind);
-        self.push(last, opcode, fragment.into_bytes());
-        Ok(())
+        Ok((opcode, fragment))
     }
 
     /// Queues a ping and returns where it ends; `None` at the cap.
@@ -273,13 +281,9 @@ impl Sender {
         compress: Compress,
         limits: &Limits,
     ) -> Result<(), SendError<Message>> {
-        if self.unfinished.is_some() {
-            return Err(SendError::Unfinished(message));
+        if let Err(refused) = self.admit(message.len(), limits) {
+            return Err(refused.map(|()| message));
         }
-        if !self.has_room(message.len(), limits) {
-            return Err(SendError::Full(message));
-        }
-        self.queue_pongs(limits);
         let opcode = opcode_of(message.kind());
         if !self.push_compressed(opcode, message.as_bytes(), compress) {
             self.push(true, opcode, message.into_bytes());
@@ -295,17 +299,7 @@ impl Sender {
         compress: Compress,
         limits: &Limits,
     ) -> Result<(), SendError<Message>> {
-        let kind = fragment.kind();
-        let opcode = match self.unfinished {
-            None => opcode_of(kind),
-            Some(begun) if begun == kind => OpCode::Continuation,
-            Some(_) => return Err(SendError::Unfinished(fragment)),
-        };
-        if !self.has_room(fragment.len(), limits) {
-            return Err(SendError::Full(fragment));
-        }
-        self.queue_pongs(limits);
-        self.unfinished = (!last).then_some(kind);
+        let (opcode, fragment) = self.admit_fragment(fragment, last, limits)?;
         let Some(outbound) = &mut self.outbound else {
             self.push(last, opcode, fragment.into_bytes());
             return Ok(());
