@@ -110,3 +110,8 @@ pub(crate) fn frames(role: Role, mut bytes: &[u8]) -> Vec<Frame> {
 pub(crate) fn all_to(role: Role, frames: &[(u8, &[u8])]) -> Vec<u8> {
     frames.iter().flat_map(|(first, payload)| to(role, *first, payload)).collect()
 }
+
+/// Letters, `len` of them, for a payload.
+pub(crate) fn alphabet(len: usize) -> String {
+    ('a'..='z').cycle().take(len).collect()
+}

@@ -28,6 +28,14 @@ impl End {
         Self { connection, now, seen: vec![], written: vec![], writable: true }
     }
 
+    /// An end with which compression was agreed on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressing(role: Role, config: &Config, agreed: ws_proto::deflate::Agreed) -> Self {
+        let mut end = Self::new(role, config);
+        end.connection.set_deflate(Some(agreed));
+        end
+    }
+
     pub(crate) fn role(&self) -> Role {
         self.connection.role()
     }

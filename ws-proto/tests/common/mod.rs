@@ -1,7 +1,7 @@
 //! What the scenario tests share: frames put together by hand, a virtual clock, and one end of a connection with the
 //! driver that every adapter has to be.
 
-#![allow(dead_code)] // every test file uses a part of it
+#![allow(dead_code, unused_imports)] // every test file uses a part of it
 
 mod bytes;
 mod end;
