@@ -121,13 +121,13 @@ fn limits_hold_exactly() {
             assert_eq!(put_together(&exact.seen), [Seen::Text("x".repeat(1000))]);
             exact.assert_open();
 
-            let mut over = End::compressing(role, &limited(999, 1000), WIDE);
-            over.read_frame(TEXT | RSV1, &data);
-            over.assert_violated(1009, Violation::MessageTooBig { limit: 999 });
-
-            let mut over = End::compressing(role, &limited(1000, 999), WIDE);
-            over.read_frame(TEXT | RSV1, &data);
-            over.assert_violated(1009, Violation::FrameTooBig { limit: 999 });
+            let message = |limit| Violation::MessageTooBig { limit };
+            let frame = |limit| Violation::FrameTooBig { limit };
+            for (config, violation) in [(limited(999, 1000), message(999)), (limited(1000, 999), frame(999))] {
+                let mut over = End::compressing(role, &config, WIDE);
+                over.read_frame(TEXT | RSV1, &data);
+                over.assert_violated(1009, violation);
+            }
 
             // Frame by frame, however small they are as they come.
             let (front, back) = data.split_at(data.len() / 2);
@@ -136,20 +136,18 @@ fn limits_hold_exactly() {
             parts.read_frame(LAST, back);
             assert_eq!(put_together(&parts.seen), [Seen::Text("x".repeat(1000))]);
 
-            let mut over = End::compressing(role, &limited(2000, 800), WIDE);
-            over.read(header_to(role, TEXT | RSV1, 800 + 800 / 16 + 64));
-            over.assert_open();
-            let mut over = End::compressing(role, &limited(2000, 800), WIDE);
-            over.read(header_to(role, TEXT | RSV1, 800 + 800 / 16 + 64 + 1));
-            over.assert_violated(1009, Violation::FrameTooBig { limit: 800 });
-
             // What is declared and not even there counts too, but for the headers of blocks.
-            let mut over = End::compressing(role, &limited(1000, 2000), WIDE);
-            over.read(header_to(role, TEXT | RSV1, 1000 + 1000 / 16 + 64));
-            over.assert_open();
-            let mut over = End::compressing(role, &limited(1000, 2000), WIDE);
-            over.read(header_to(role, TEXT | RSV1, 1000 + 1000 / 16 + 64 + 1));
-            over.assert_violated(1009, Violation::MessageTooBig { limit: 1000 });
+            for (config, limit, violation) in
+                [(limited(2000, 800), 800, frame(800)), (limited(1000, 2000), 1000, message(1000))]
+            {
+                let most = limit + limit / 16 + 64;
+                let mut end = End::compressing(role, &config, WIDE);
+                end.read(header_to(role, TEXT | RSV1, most));
+                end.assert_open();
+                let mut over = End::compressing(role, &config, WIDE);
+                over.read(header_to(role, TEXT | RSV1, most + 1));
+                over.assert_violated(1009, violation);
+            }
         }
     }
 }
