@@ -173,14 +173,8 @@ fn more_than_the_queue_holds_may_come_with_the_handshake() {
         let mut peer = Peer::new(Role::Client, theirs);
         let frames: Vec<_> = (0..100).map(|n| peer.frame(TEXT, n.to_string())).collect();
         peer.to.push(&[REQUEST.to_vec(), frames.concat(), peer.close_frame(1000, "")].concat());
-        let (mut socket, driver) =
-            world.block_on(async { Server::new().accept(ours, Default::default()).await }).unwrap();
-        let app = async move {
-            while let Some(message) = socket.recv().await? {
-                socket.send(message).await?;
-            }
-            Ok(())
-        };
+        let (socket, driver) = world.block_on(async { Server::new().accept(ours, Default::default()).await }).unwrap();
+        let app = send_back(socket);
         if beside {
             world.spawn("driver and app", driver.run(app));
         } else {

@@ -181,12 +181,7 @@ fn a_slow_transport_costs_no_more_polls_than_it_gives_reasons() {
 fn messages_that_come_and_go_do_not_touch_the_timer() {
     for setup in setups() {
         let world = World::new(1);
-        let mut running = setup.start(&world, |mut socket| async move {
-            while let Some(message) = socket.recv().await? {
-                socket.send(message).await?;
-            }
-            Ok(())
-        });
+        let mut running = setup.start(&world, send_back);
         world.run();
         let before = world.alarms_set();
         for n in 0..1000 {

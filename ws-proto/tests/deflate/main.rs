@@ -6,7 +6,10 @@
 mod common;
 
 mod codec;
-mod messages;
+mod ends;
+mod examples;
 #[cfg(feature = "handshake")]
 mod negotiation;
+mod receiving;
 mod samples;
+mod sending;

@@ -6,14 +6,17 @@
 //! - However a stream is cut, good, damaged or noise: the same events, the same bytes out.
 //! - In which order and how often a connection is asked what it wants changes neither.
 //! - Time may stand still, jump, even run backwards: no panic, no deadline left in the past, no busy loop.
-//! - Two ends over a link that is slow, or dies: both end, and agree as far as they can; see `link::assert_agreement`.
+//! - Two ends over a link that is slow, or dies: both end, and agree as far as they can; see `agreement`.
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agreement;
 mod decoding;
 mod link;
 mod made_up;
 mod polling;
+mod stories;
 mod streams;
 mod time;
+mod world;

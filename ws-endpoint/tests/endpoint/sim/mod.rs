@@ -1,6 +1,7 @@
 //! Endpoints in a world without sockets, threads and real time.
 
 mod cut_off;
+mod handlers;
 mod link;
 mod peer;
 mod rng;
@@ -9,6 +10,7 @@ mod setup;
 mod world;
 
 pub(crate) use self::cut_off::cut_off;
+pub(crate) use self::handlers::send_back;
 pub(crate) use self::link::{LinkOptions, link};
 pub(crate) use self::peer::*;
 pub(crate) use self::rng::{Rng, seeds};

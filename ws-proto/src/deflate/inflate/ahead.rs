@@ -1,0 +1,44 @@
+//! Bits of the input, read ahead.
+
+/// Bits that were read and not used yet, the next one lowest.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    pub(super) bits: u64,
+    pub(super) count: u32,
+}
+
+impl Ahead {
+    /// The next `n` bits, at most 32, when they are there.
+    pub(super) fn peek(&mut self, input: &mut &[u8], n: u32) -> Option<u64> {
+        if self.count < n {
+            self.refill(input);
+        }
+        (self.count >= n).then_some(self.bits & ((1 << n) - 1))
+    }
+
+    #[inline]
+    pub(super) fn skip(&mut self, n: u32) {
+        self.bits >>= n;
+        self.count -= n;
+    }
+
+    /// Reads ahead: at least 56 bits, or all there are.
+    #[inline]
+    pub(super) fn refill(&mut self, input: &mut &[u8]) {
+        if let Some(chunk) = input.first_chunk::<8>() {
+            let bytes = (63 - self.count) / 8;
+            let fresh = u64::from_le_bytes(*chunk) & ((1 << (bytes * 8)) - 1);
+            self.bits |= fresh << self.count;
+            self.count += bytes * 8;
+            *input = input.get(bytes as usize..).unwrap_or_default();
+            return;
+        }
+        while self.count <= 56
+            && let Some((&byte, rest)) = input.split_first()
+        {
+            self.bits |= u64::from(byte) << self.count;
+            self.count += 8;
+            *input = rest;
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! DEFLATE in, bytes out (RFC 1951): a piece at a time, bounded while it runs, and with the window that was agreed on.
+
+mod ahead;
+mod code;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use self::ahead::Ahead;
+use self::code::{Code, Incomplete};
+use super::TAIL;
+use super::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
+
+/// No literal, length or distance takes more bits than this, with all its extra bits.
+const LONGEST_SYMBOL: u32 = 48;
+
+/// No literal takes more bits than this.
+const LONGEST_LITERAL: u32 = 15;
+
+/// Inflates messages (RFC 7692 §7.2.2). It takes about 5 KiB, and keeps no window of its own: what it looks back on is
+/// what the caller has in `out`.
+pub struct Inflater {
+    /// The longest distance that may be looked back.
+    window: usize,
+    state: State,
+    /// Whether the block that is being read says that it is the last one.
+    is_final: bool,
+    ahead: Ahead,
+    /// The code lengths that a block begins with, while they are being read.
+    lengths: [u8; 320],
+    literals: Code<1024>,
+    distances: Code<256>,
+}
+
+/// The data is not DEFLATE, or looks back further than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt;
+
+/// What is to be read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Header,
+    StoredSize,
+    Stored { left: usize },
+    Counts,
+    CodeLengths { at: usize, count: usize, sizes: Sizes },
+    Lengths { at: usize, sizes: Sizes },
+    Symbols,
+    Corrupt,
+}
+
+/// How many lengths a block gives of each code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sizes {
+    literals: usize,
+    distances: usize,
+}
+
+impl Inflater {
+    /// For a peer whose window is `window_bits`, 8 to 15: it may look back 2^`window_bits` bytes.
+    pub fn new(window_bits: u8) -> Self {
+        Self {
+            window: 1 << window_bits.clamp(8, 15),
+            state: State::Header,
+            is_final: false,
+            ahead: Ahead { bits: 0, count: 0 },
+            lengths: [0; 320],
+            literals: Code::new(),
+            distances: Code::new(),
+        }
+    }
+
+    /// Takes bytes from the front of `input` and appends what they stand for to `out`, until the input is used up or
+    /// `room` bytes, at least one, have been appended. It may be more by 1.5 KiB at most; unless the input is used
+    /// up, some of it is left.
+    ///
+    /// What `out` holds already is what the data may look back on.
+    ///
+    /// # Errors
+    ///
+    /// As soon as the data is found wrong, and from then on.
+    pub fn inflate(&mut self, input: &mut &[u8], out: &mut Vec<u8>, room: usize) -> Result<(), Corrupt> {
+        let whole = *input;
+        let end = out.len().saturating_add(room.max(1));
+        loop {
+            match self.step(input, out, end) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(corrupt) => {
+                    self.state = State::Corrupt;
+                    return Err(corrupt);
+                }
+            }
+        }
+        // Bytes that were read ahead go back when there is no room for them. They are of this input: what was left of
+        // another has been used up first.
+        if out.len() >= end {
+            let unread = (self.ahead.count / 8) as usize;
+            let taken = (whole.len() - input.len()).saturating_sub(unread);
+            *input = whole.get(taken..).unwrap_or_default();
+            self.ahead.count %= 8;
+            self.ahead.bits &= (1 << self.ahead.count) - 1;
+        }
+        Ok(())
+    }
+
+    /// Ends a message: adds the empty block's end that its sender left out. The next message may follow.
+    ///
+    /// # Errors
+    ///
+    /// When the data ends inside a block.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        // A last block may stand without the empty block behind it, and an empty message for itself.
+        if self.is_between_blocks() {
+            return Ok(());
+        }
+        let mut tail = TAIL;
+        self.inflate(&mut tail, out, usize::MAX)?;
+        if self.is_between_blocks() { Ok(()) } else { Err(Corrupt) }
+    }
+
+    fn is_between_blocks(&self) -> bool {
+        self.state == State::Header && self.ahead.count == 0
+    }
+
+    /// Goes on as far as one state goes; whether there is more to do.
+    fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
+        match self.state {
+            State::Header => {
+                let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
+                self.ahead.skip(3);
+                self.is_final = bits & 1 != 0;
+                self.state = match bits >> 1 {
+                    0 => {
+                        self.ahead.skip(self.ahead.count % 8);
+                        State::StoredSize
+                    }
+                    1 => {
+                        self.use_fixed_codes()?;
+                        State::Symbols
+                    }
+                    2 => State::Counts,
+                    _ => return Err(Corrupt),
+                };
+            }
+            State::StoredSize => {
+                let Some(bits) = self.ahead.peek(input, 32) else { return Ok(false) };
+                self.ahead.skip(32);
+                let (len, complement) = (bits as u16, (bits >> 16) as u16);
+                if len != !complement {
+                    return Err(Corrupt);
+                }
+                self.state = State::Stored { left: usize::from(len) };
+            }
+            State::Stored { left: 0 } => self.end_block(),
+            State::Stored { left } => return Ok(self.stored(left, input, out, end)),
+            State::Counts => {
+                let Some(bits) = self.ahead.peek(input, 14) else { return Ok(false) };
+                self.ahead.skip(14);
+                let sizes = Sizes { literals: (bits & 31) as usize + 257, distances: (bits >> 5 & 31) as usize + 1 };
+                if sizes.literals > 286 || sizes.distances > 30 {
+                    return Err(Corrupt);
+                }
+                self.lengths = [0; 320];
+                self.state = State::CodeLengths { at: 0, count: (bits >> 10) as usize + 4, sizes };
+            }
+            State::CodeLengths { at, count, sizes } if at == count => {
+                self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
+                self.lengths = [0; 320];
+                self.state = State::Lengths { at: 0, sizes };
+            }
+            State::CodeLengths { at, count, sizes } => {
+                let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
+                self.ahead.skip(3);
+                let symbol = CODE_LENGTH_ORDER.get(at).copied().unwrap_or_default();
+                codes::put(&mut self.lengths, usize::from(symbol), bits as u8);
+                self.state = State::CodeLengths { at: at + 1, count, sizes };
+            }
+            State::Lengths { at, sizes } if at == sizes.literals + sizes.distances => {
+                let (literals, rest) = self.lengths.split_at_checked(sizes.literals).ok_or(Corrupt)?;
+                if codes::at(literals, usize::from(END_OF_BLOCK)) == 0 {
+                    return Err(Corrupt);
+                }
+                self.literals.build(literals, Incomplete::OneCode)?;
+                self.distances.build(rest.get(..sizes.distances).unwrap_or_default(), Incomplete::OneCodeOrNone)?;
+                self.state = State::Symbols;
+            }
+            State::Lengths { at, sizes } => return self.code_length(at, sizes, input),
+            State::Symbols => return self.symbols(input, out, end),
+            State::Corrupt => return Err(Corrupt),
+        }
+        Ok(true)
+    }
+
+    fn end_block(&mut self) {
+        // After a last block there may be others: the window goes on, and so does the message (RFC 7692 §7.2.3.4).
+        if self.is_final {
+            self.ahead.skip(self.ahead.count % 8);
+        }
+        self.state = State::Header;
+    }
+
+    /// Copies stored bytes: those read ahead first.
+    fn stored(&mut self, mut left: usize, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> bool {
+        while left > 0 && self.ahead.count >= 8 && out.len() < end {
+            out.push(self.ahead.bits as u8);
+            self.ahead.skip(8);
+            left -= 1;
+        }
+        if self.ahead.count == 0 {
+            let n = left.min(input.len()).min(end.saturating_sub(out.len()));
+            let (bytes, rest) = input.split_at_checked(n).unwrap_or_default();
+            out.extend_from_slice(bytes);
+            *input = rest;
+            left -= n;
+        }
+        self.state = State::Stored { left };
+        left == 0
+    }
+
+    /// Reads one code length, or one repetition (RFC 1951 §3.2.7).
+    fn code_length(&mut self, at: usize, sizes: Sizes, input: &mut &[u8]) -> Result<bool, Corrupt> {
+        self.ahead.refill(input);
+        let Some((symbol, used)) = self.distances.decode(self.ahead.bits, self.ahead.count)? else { return Ok(false) };
+        let (extra, least) = match symbol {
+            16 => (2, 3),
+            17 => (3, 3),
+            18 => (7, 11),
+            _ => (0, 1),
+        };
+        if used + extra > self.ahead.count {
+            return Ok(false);
+        }
+        let repeat = least + (self.ahead.bits >> used & ((1 << extra) - 1)) as usize;
+        let length = match symbol {
+            16 => at.checked_sub(1).map(|before| codes::at(&self.lengths, before)).ok_or(Corrupt)?,
+            17 | 18 => 0,
+            length => length as u8,
+        };
+        self.ahead.skip(used + extra);
+        if at + repeat > sizes.literals + sizes.distances {
+            return Err(Corrupt);
+        }
+        self.lengths.get_mut(at..at + repeat).unwrap_or_default().fill(length);
+        self.state = State::Lengths { at: at + repeat, sizes };
+        Ok(true)
+    }
+
+    /// Literals and matches until the block ends. A symbol whose bits are not all there is left for the next time.
+    fn symbols(&mut self, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
+        // Apart from the rest, so that registers can hold them.
+        let (mut ahead, mut rest) = (self.ahead, *input);
+        let ended = self.symbols_from(&mut ahead, &mut rest, out, end);
+        (self.ahead, *input) = (ahead, rest);
+        if ended? {
+            self.end_block();
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether the block has ended.
+    #[inline(always)]
+    fn symbols_from(
+        &self,
+        ahead: &mut Ahead,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+        end: usize,
+    ) -> Result<bool, Corrupt> {
+        loop {
+            if ahead.count < LONGEST_SYMBOL {
+                ahead.refill(input);
+            }
+            // What would not fill a byte is used up in any case, so that nothing ever waits here without input.
+            if out.len() >= end && (ahead.count >= 8 || !input.is_empty()) {
+                return Ok(false);
+            }
+            let Some((symbol, used)) = self.literals.decode(ahead.bits, ahead.count)? else { return Ok(false) };
+            if symbol < END_OF_BLOCK {
+                ahead.skip(used);
+                out.push(symbol as u8);
+                // Literals come in rows, and several are there for sure.
+                while ahead.count >= LONGEST_LITERAL
+                    && out.len() < end
+                    && let Some((literal, used)) = self.literals.short_literal(ahead.bits)
+                {
+                    ahead.skip(used);
+                    out.push(literal);
+                }
+                continue;
+            }
+            if symbol == END_OF_BLOCK {
+                ahead.skip(used);
+                return Ok(true);
+            }
+            let (len, extra) = codes::length_of(symbol).ok_or(Corrupt)?;
+            let len = len + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
+            let used = used + extra;
+            if used > ahead.count {
+                return Ok(false);
+            }
+            let decoded = self.distances.decode(ahead.bits >> used, ahead.count - used)?;
+            let Some((symbol, more)) = decoded else { return Ok(false) };
+            let (distance, extra) = codes::distance_of(symbol).ok_or(Corrupt)?;
+            let used = used + more;
+            let distance = distance + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
+            let used = used + extra;
+            if used > ahead.count {
+                return Ok(false);
+            }
+            if distance > self.window || distance > out.len() {
+                return Err(Corrupt);
+            }
+            ahead.skip(used);
+            repeat(out, distance, len);
+        }
+    }
+
+    fn use_fixed_codes(&mut self) -> Result<(), Corrupt> {
+        self.literals.build(&codes::FIXED_LITERALS, Incomplete::Refused)?;
+        self.distances.build(&codes::FIXED_DISTANCES, Incomplete::Refused)
+    }
+}
+
+/// Appends `len` bytes that each repeat the one `distance` before. `distance` is at most `out.len()`.
+#[inline]
+fn repeat(out: &mut Vec<u8>, distance: usize, len: usize) {
+    let from = out.len() - distance;
+    if distance >= len {
+        return out.extend_from_within(from..from + len);
+    }
+    // What has been copied can be copied again: each time there is twice as much of it.
+    let mut left = len;
+    while left > 0 {
+        let n = left.min(out.len() - from);
+        out.extend_from_within(from..from + n);
+        left -= n;
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater").field("window", &self.window).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("corrupt compressed data")
+    }
+}
+
+impl core::error::Error for Corrupt {}

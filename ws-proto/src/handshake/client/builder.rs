@@ -1,0 +1,220 @@
+//! The request, and what keeps it from being built.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use http::header::{
+    CONNECTION, HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+
+use super::Handshake;
+use crate::handshake::extensions::{self, Extension};
+use crate::handshake::fields::{RESERVED, first_duplicate, host_and_port, is_token, mark_secret};
+use crate::handshake::head::{HeadLimits, HeadReader};
+use crate::handshake::key;
+
+/// What goes into the request. The first mistake is reported by [`build`](Self::build).
+#[derive(Debug)]
+pub struct Builder {
+    host: String,
+    target: String,
+    headers: Result<HeaderMap, BuildError>,
+    subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
+    limits: HeadLimits,
+}
+
+impl Builder {
+    pub(super) fn new(host: String, target: String) -> Self {
+        Self {
+            host,
+            target,
+            headers: Ok(HeaderMap::new()),
+            subprotocols: Vec::new(),
+            extensions: Vec::new(),
+            limits: HeadLimits::default(),
+        }
+    }
+
+    /// Adds a header. A `Host` replaces the one there is: there is only ever one (RFC 9112 §3.2).
+    #[must_use]
+    pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
+        if let Ok(headers) = &mut self.headers
+            && let Err(error) = add(headers, name, value)
+        {
+            self.headers = Err(error);
+        }
+        self
+    }
+
+    /// Adds several headers, each as [`header`](Self::header) does.
+    #[must_use]
+    pub fn headers(self, headers: &HeaderMap) -> Self {
+        headers.iter().fold(self, |builder, (name, value)| builder.header(name, value))
+    }
+
+    /// Offers subprotocols, the preferred ones first, after those offered before (RFC 6455 §4.1).
+    #[must_use]
+    pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.subprotocols.extend(subprotocols.into_iter().map(Into::into));
+        self
+    }
+
+    /// Offers extensions, the preferred ones first, after those offered before (RFC 6455 §9.1). One may be offered several
+    /// times, with other parameters each time. [`Deflate::offer`](crate::deflate::Deflate::offer) gives one.
+    #[must_use]
+    pub fn extensions(mut self, extensions: impl IntoIterator<Item = Extension>) -> Self {
+        self.extensions.extend(extensions);
+        self
+    }
+
+    /// Sets the limits for the head of the response: 16 KiB and 100 headers unless set.
+    #[must_use]
+    pub fn limits(mut self, limits: HeadLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Builds the request. `nonce` must be random and fresh for each connection (RFC 6455 §4.1).
+    ///
+    /// # Errors
+    ///
+    /// When something given cannot stand in the request, such as a line end in a path. So nothing is ever sent
+    /// that would be read as another header or another request.
+    pub fn build(self, nonce: [u8; 16]) -> Result<Handshake, BuildError> {
+        let mut extra = self.headers?;
+        if let Some(reserved) = extra.keys().find(|name| RESERVED.contains(name)) {
+            return Err(BuildError::ReservedHeader(reserved.clone()));
+        }
+        let host = extra.remove(HOST).map_or_else(|| HeaderValue::try_from(self.host), Ok);
+        let host = host.map_err(|_| BuildError::Host)?;
+        host_and_port(host.as_bytes()).ok_or(BuildError::Host)?;
+        let target = parse_target(self.target)?;
+        let offer = offer_subprotocols(&self.subprotocols)?;
+        let key = key::encode(nonce);
+        let accept = key::accept(key.as_bytes());
+
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host);
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        let key = HeaderValue::try_from(key).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_KEY))?;
+        headers.insert(SEC_WEBSOCKET_KEY, key);
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        if let Some(offer) = offer {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, offer);
+        }
+        if let Some(offer) = offer_extensions(&self.extensions)? {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
+        }
+        headers.extend(extra);
+        let mut request = Request::new(());
+        *request.uri_mut() = target;
+        *request.headers_mut() = headers;
+        let extensions = self.extensions.into_iter().map(|extension| extension.name).collect();
+        let head = HeadReader::new(self.limits);
+        Ok(Handshake { request, subprotocols: self.subprotocols, extensions, accept, head })
+    }
+}
+
+fn add(
+    headers: &mut HeaderMap,
+    name: impl TryInto<HeaderName>,
+    value: impl TryInto<HeaderValue>,
+) -> Result<(), BuildError> {
+    let name = name.try_into().map_err(|_| BuildError::HeaderName)?;
+    let mut value = value.try_into().map_err(|_| BuildError::HeaderValue(name.clone()))?;
+    mark_secret(&name, &mut value);
+    if name == HOST {
+        headers.remove(HOST);
+    }
+    headers.try_append(name, value).map_err(|_| BuildError::TooManyHeaders)?;
+    Ok(())
+}
+
+/// A target in origin form (RFC 9112 §3.2.1).
+fn parse_target(target: String) -> Result<Uri, BuildError> {
+    // A fragment would silently be dropped, and other than ASCII be let pass.
+    if !target.starts_with('/') || target.bytes().any(|byte| byte == b'#' || !byte.is_ascii_graphic()) {
+        return Err(BuildError::Target);
+    }
+    PathAndQuery::try_from(target).map(Uri::from).map_err(|_| BuildError::Target)
+}
+
+fn offer_subprotocols(subprotocols: &[String]) -> Result<Option<HeaderValue>, BuildError> {
+    let invalid = |name: &String| BuildError::Subprotocol(name.clone());
+    if let Some(name) = subprotocols.iter().find(|name| !is_token(name.as_bytes())) {
+        return Err(invalid(name));
+    }
+    if let Some(name) = first_duplicate(subprotocols) {
+        return Err(BuildError::DuplicateSubprotocol(name.into()));
+    }
+    if subprotocols.is_empty() {
+        return Ok(None);
+    }
+    let offer = HeaderValue::try_from(subprotocols.join(", "));
+    offer.map(Some).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_PROTOCOL))
+}
+
+fn offer_extensions(extensions: &[Extension]) -> Result<Option<HeaderValue>, BuildError> {
+    let is_fine = |extension: &Extension| {
+        let params = extension.params.iter();
+        let mut words = params.flat_map(|param| [Some(&param.name), param.value.as_ref()]).flatten();
+        is_token(extension.name.as_bytes()) && words.all(|word| is_token(word.as_bytes()))
+    };
+    if let Some(extension) = extensions.iter().find(|extension| !is_fine(extension)) {
+        return Err(BuildError::Extension(extension.name.clone()));
+    }
+    if extensions.is_empty() {
+        return Ok(None);
+    }
+    let offer = HeaderValue::try_from(extensions::format(extensions));
+    offer.map(Some).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_EXTENSIONS))
+}
+
+/// Why a request could not be built. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The host is not a host with an optional port. It must be ASCII, without user information.
+    Host,
+    /// The target does not begin with a slash, has a fragment, or has a byte that would have to be
+    /// percent-encoded: a space, a control character, or anything but ASCII.
+    Target,
+    /// The name of a header is not a token.
+    HeaderName,
+    /// The value of this header has a byte that must not stand there: a line end, NUL or another control character.
+    HeaderValue(HeaderName),
+    /// This header is the handshake's own, or announces a body that the request cannot have.
+    ReservedHeader(HeaderName),
+    /// There are more headers than can be held: 32768.
+    TooManyHeaders,
+    /// This subprotocol is not a token.
+    Subprotocol(String),
+    /// This subprotocol is offered twice.
+    DuplicateSubprotocol(String),
+    /// The name of this extension, or of a parameter of it, or a value is not a token.
+    Extension(String),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("invalid host"),
+            Self::Target => f.write_str("invalid path or query: it must begin with a slash and be percent-encoded"),
+            Self::HeaderName => f.write_str("invalid header name"),
+            Self::HeaderValue(name) => write!(f, "invalid value for the header {name}"),
+            Self::ReservedHeader(name) => write!(f, "the header {name} is set by the handshake"),
+            Self::TooManyHeaders => f.write_str("too many headers"),
+            Self::Subprotocol(name) => write!(f, "invalid subprotocol {name:?}"),
+            Self::Extension(name) => write!(f, "invalid extension {name:?}"),
+            Self::DuplicateSubprotocol(name) => write!(f, "subprotocol {name:?} offered twice"),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {}

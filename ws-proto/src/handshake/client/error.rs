@@ -1,0 +1,72 @@
+//! Why a connection did not open.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+
+use http::{HeaderName, HeaderValue, Response};
+
+use crate::handshake::head::HeadError;
+
+/// Why the connection did not open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The response is malformed, over a limit, or not HTTP/1.1.
+    Head(HeadError),
+    /// The server answered, but not with 101: it refuses, redirects, or is no WebSocket server.
+    Rejected {
+        /// The response without its body. A redirection has a `Location`.
+        response: Box<Response<()>>,
+        /// Where in the input the body begins. A [`BodyReader`](crate::handshake::body::BodyReader) reads it.
+        consumed: usize,
+    },
+    /// A 101 without a header it needs (RFC 6455 §4.1).
+    MissingHeader(HeaderName),
+    /// A 101 with a header that stands twice and must not (RFC 6455 §11.3).
+    DuplicateHeader(HeaderName),
+    /// A 101 with another value than the one this header must have (RFC 6455 §4.1).
+    WrongHeader(HeaderName, HeaderValue),
+    /// A 101 with a subprotocol that was not offered (RFC 6455 §4.1).
+    SubprotocolNotOffered(HeaderValue),
+    /// A 101 with an extension that was not offered (RFC 6455 §4.1).
+    ExtensionNotOffered(String),
+    /// A 101 with a `Sec-WebSocket-Extensions` header that cannot be parsed (RFC 6455 §9.1).
+    MalformedExtensions,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(error) => write!(f, "invalid HTTP response: {error}"),
+            Self::Rejected { response, .. } => {
+                write!(f, "server rejected the WebSocket connection: HTTP {}", response.status())
+            }
+            Self::MissingHeader(name) => write!(f, "invalid handshake response: no {name} header"),
+            Self::DuplicateHeader(name) => write!(f, "invalid handshake response: more than one {name} header"),
+            Self::WrongHeader(name, value) => write!(f, "invalid handshake response: wrong {name} header {value:?}"),
+            Self::SubprotocolNotOffered(name) => {
+                write!(f, "invalid handshake response: subprotocol {name:?} was not offered")
+            }
+            Self::ExtensionNotOffered(name) => {
+                write!(f, "invalid handshake response: extension {name:?} was not offered")
+            }
+            Self::MalformedExtensions => f.write_str("invalid handshake response: malformed extensions"),
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Head(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<HeadError> for Error {
+    fn from(error: HeadError) -> Self {
+        Self::Head(error)
+    }
+}

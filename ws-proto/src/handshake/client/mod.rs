@@ -1,0 +1,156 @@
+//! The client's side of the opening handshake (RFC 6455 §4.1).
+//!
+//! ```
+//! use ws_proto::handshake::client::Handshake;
+//!
+//! let nonce = *b"the sample nonce"; // 16 random bytes, fresh for each connection
+//! let mut handshake = Handshake::builder("server.example.com", "/chat").subprotocols(["chat"]).build(nonce)?;
+//! let sent = handshake.request_bytes();
+//! assert!(sent.starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n"));
+//!
+//! let mut received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n".to_vec();
+//! assert!(handshake.receive(&received)?.is_none()); // read on
+//! received.extend(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02Hi");
+//! let established = handshake.receive(&received)?.unwrap();
+//! assert_eq!(received[established.consumed..], *b"\x81\x02Hi"); // the first frame
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod builder;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+
+use super::encode;
+use super::extensions::{self, Extension};
+use super::fields::{has_token, single};
+use super::head::{HeadError, HeadReader, StatusLine};
+
+pub use self::builder::{BuildError, Builder};
+pub use self::error::Error;
+
+/// A handshake from the client's side: the request to send, then the response to wait for.
+#[derive(Debug)]
+pub struct Handshake {
+    request: Request<()>,
+    subprotocols: Vec<String>,
+    /// The names of the extensions that are offered.
+    extensions: Vec<String>,
+    accept: String,
+    head: HeadReader<StatusLine>,
+}
+
+/// The connection is open: a valid 101 has arrived.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Established {
+    /// The response.
+    pub response: Response<()>,
+    /// The subprotocol the server chose among those offered, if it chose one.
+    pub subprotocol: Option<String>,
+    /// The extensions the server accepted, all of which were offered. What their parameters mean is still to be checked:
+    /// [`Deflate::confirm`](crate::deflate::Deflate::confirm) does so.
+    pub extensions: Vec<Extension>,
+    /// Where in the input the server's frames begin: they may come in the same segment.
+    pub consumed: usize,
+}
+
+impl Handshake {
+    /// Begins a request to `host`, which may have a port (`example.com:8080`), for `target`, a path with an
+    /// optional query (`/chat?room=1`), already percent-encoded.
+    pub fn builder(host: impl Into<String>, target: impl Into<String>) -> Builder {
+        Builder::new(host.into(), target.into())
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// The request, once the handshake is over.
+    pub fn into_request(self) -> Request<()> {
+        self.request
+    }
+
+    /// The request as it is to be sent.
+    pub fn request_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode::request(&self.request, &mut bytes);
+        bytes
+    }
+
+    /// Takes *everything received so far*, the bytes of earlier calls included, and tells once the connection is
+    /// open. Only bytes that are new are looked at. Interim responses, such as 103, are skipped
+    /// (RFC 9110 §15.2); they count toward the limit of the head.
+    ///
+    /// # Errors
+    ///
+    /// When the response is not a valid 101 (RFC 6455 §4.1), as early as the input allows. Nothing may be sent
+    /// then. Of [`Error::Rejected`] the body may be read; after any other error the connection is of no use.
+    pub fn receive(&mut self, input: &[u8]) -> Result<Option<Established>, Error> {
+        while let Some(head) = self.head.read(input)? {
+            let consumed = head.consumed;
+            let response = head.into_response();
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let (subprotocol, extensions) = self.check(&response)?;
+                return Ok(Some(Established { response, subprotocol, extensions, consumed }));
+            }
+            if !response.status().is_informational() {
+                return Err(Error::Rejected { response: Box::new(response), consumed });
+            }
+            self.head.read_another();
+        }
+        Ok(None)
+    }
+
+    /// RFC 6455 §4.1, the numbered list on the response; and the subprotocol and the extensions chosen.
+    fn check(&self, response: &Response<()>) -> Result<(Option<String>, Vec<Extension>), Error> {
+        if response.version() != Version::HTTP_11 {
+            return Err(HeadError::Version.into());
+        }
+        let headers = response.headers();
+        let upgrade = required(headers, UPGRADE)?;
+        if !upgrade.as_bytes().eq_ignore_ascii_case(b"websocket") {
+            return Err(Error::WrongHeader(UPGRADE, upgrade.clone()));
+        }
+        let connection = headers.get(CONNECTION).ok_or(Error::MissingHeader(CONNECTION))?;
+        if !has_token(headers, CONNECTION, "upgrade") {
+            return Err(Error::WrongHeader(CONNECTION, connection.clone()));
+        }
+        let accept = required(headers, SEC_WEBSOCKET_ACCEPT)?;
+        if *accept != self.accept {
+            return Err(Error::WrongHeader(SEC_WEBSOCKET_ACCEPT, accept.clone()));
+        }
+        let extensions = extensions::parse(headers).map_err(|_| Error::MalformedExtensions)?;
+        if let Some(extension) = extensions.iter().find(|extension| !self.extensions.contains(&extension.name)) {
+            return Err(Error::ExtensionNotOffered(extension.name.clone()));
+        }
+        Ok((self.check_subprotocol(headers)?, extensions))
+    }
+
+    fn check_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, Error> {
+        let chosen =
+            single(headers, SEC_WEBSOCKET_PROTOCOL).map_err(|_| Error::DuplicateHeader(SEC_WEBSOCKET_PROTOCOL))?;
+        let Some(chosen) = chosen else {
+            return Ok(None);
+        };
+        let offered = self.subprotocols.iter().find(|offer| chosen == offer.as_str());
+        offered.cloned().map(Some).ok_or_else(|| Error::SubprotocolNotOffered(chosen.clone()))
+    }
+}
+
+/// The value of a header that must stand once.
+fn required(headers: &HeaderMap, name: HeaderName) -> Result<&HeaderValue, Error> {
+    match single(headers, &name) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(Error::MissingHeader(name)),
+        Err(_) => Err(Error::DuplicateHeader(name)),
+    }
+}

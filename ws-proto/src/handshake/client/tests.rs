@@ -1,0 +1,111 @@
+use alloc::format;
+use alloc::string::ToString;
+
+use http::header::{HOST, SEC_WEBSOCKET_EXTENSIONS};
+
+use super::*;
+use crate::handshake::fields::RESERVED;
+
+fn builder() -> Builder {
+    Handshake::builder("example.com", "/")
+}
+
+fn build(builder: Builder) -> Result<Handshake, BuildError> {
+    builder.build(*b"the sample nonce")
+}
+
+#[test]
+fn hosts_and_targets() {
+    for host in ["", "a b", "a\r\nX: y", "u@a", "a:b", "\u{e9}.example"] {
+        assert_eq!(build(Handshake::builder(host, "/")).unwrap_err(), BuildError::Host, "{host:?}");
+    }
+    for target in ["", "a", "?a", "*", "/#", "/ ", "/\u{e9}", "/\t", "/\r\n", "/\0", "/\x7F", "http://a/"] {
+        assert_eq!(build(Handshake::builder("a", target)).unwrap_err(), BuildError::Target, "{target:?}");
+    }
+    for target in ["/", "//", "/a?b", "/?", "/%20?a=/?b", "/a;b=c,d:e@f"] {
+        let handshake = build(Handshake::builder("a", target)).unwrap();
+        assert!(handshake.request_bytes().starts_with(format!("GET {target} HTTP/1.1\r\n").as_bytes()));
+    }
+}
+
+#[test]
+fn headers() {
+    let error = |name: &str, value: &str| build(builder().header(name, value)).unwrap_err();
+    assert_eq!(error("X Y", "z"), BuildError::HeaderName);
+    assert_eq!(error("", "z"), BuildError::HeaderName);
+    assert_eq!(error("X\r\n", "z"), BuildError::HeaderName);
+    assert_eq!(error("X", "a\r\nb"), BuildError::HeaderValue(HeaderName::from_static("x")));
+    for name in RESERVED {
+        assert_eq!(error(name.as_str(), "x"), BuildError::ReservedHeader(name));
+    }
+    let handshake = build(builder().header("x-a", b"caf\xE9".as_slice()).header("X-A", "2")).unwrap();
+    assert_eq!(handshake.request().headers().get_all("x-a").iter().count(), 2);
+    let many = (0..40_000).fold(builder(), |builder, _| builder.header("x", ""));
+    assert!(build(many).is_ok(), "values of one name are not limited in number");
+    let many = (0..40_000).fold(builder(), |builder, n| builder.header(format!("x-{n}"), ""));
+    assert_eq!(build(many).unwrap_err(), BuildError::TooManyHeaders);
+}
+
+#[test]
+fn a_host_replaces_the_host() {
+    let handshake = build(builder().header("Host", "a").header("host", "b:1")).unwrap();
+    let hosts: Vec<_> = handshake.request().headers().get_all(HOST).iter().collect();
+    assert_eq!(hosts, ["b:1"]);
+    assert_eq!(build(builder().header("host", "a b")).unwrap_err(), BuildError::Host);
+}
+
+#[test]
+fn subprotocols() {
+    let error = |names: &[&str]| build(builder().subprotocols(names.iter().copied())).unwrap_err();
+    for name in ["", "a b", "a,b", "a\r\n", "\u{e9}", "a\0"] {
+        assert_eq!(error(&["x", name]), BuildError::Subprotocol(name.into()));
+    }
+    assert_eq!(error(&["a", "b", "a"]), BuildError::DuplicateSubprotocol("a".into()));
+    let handshake = build(builder().subprotocols(["a"]).subprotocols(["b".to_string(), "A".into()])).unwrap();
+    assert_eq!(handshake.request().headers()[SEC_WEBSOCKET_PROTOCOL], "a, b, A");
+    let handshake = build(builder().subprotocols([""; 0])).unwrap();
+    assert!(!handshake.request().headers().contains_key(SEC_WEBSOCKET_PROTOCOL));
+}
+
+#[test]
+fn extensions_are_offered_in_order_and_only_they_may_be_answered() {
+    let extension = |name: &str, param: &str| Extension {
+        name: name.into(),
+        params: [extensions::Param { name: param.into(), value: None }].into(),
+    };
+    for (name, param) in [("", "a"), ("a b", "a"), ("a", ""), ("a", "b\r\nc")] {
+        let error = build(builder().extensions([extension(name, param)])).unwrap_err();
+        assert_eq!(error, BuildError::Extension(name.into()));
+    }
+    let offers = [extension("a", "b"), extension("a", "c"), extension("d", "e")];
+    let mut handshake = build(builder().extensions(offers)).unwrap();
+    assert_eq!(handshake.request().headers()[SEC_WEBSOCKET_EXTENSIONS], "a; b, a; c, d; e");
+    let head = |extensions: &str| {
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n"
+        )
+    };
+    let established = handshake.receive(head("d; x=1").as_bytes()).unwrap().unwrap();
+    assert_eq!(extensions::format(&established.extensions), "d; x=1");
+    let mut handshake = build(builder().extensions([extension("a", "b")])).unwrap();
+    let error = handshake.receive(head("a, b").as_bytes()).unwrap_err();
+    assert!(matches!(error, Error::ExtensionNotOffered(name) if name == "b"));
+}
+
+#[test]
+fn credentials_are_not_printed() {
+    let handshake = build(builder().header("Authorization", "Basic c2VjcmV0")).unwrap();
+    assert!(!format!("{handshake:?}").contains("c2VjcmV0"));
+    let sent = handshake.request_bytes();
+    assert!(sent.windows(14).any(|bytes| bytes == b"Basic c2VjcmV0"));
+}
+
+#[test]
+fn an_interim_response_counts_toward_the_limit() {
+    let mut handshake = build(builder()).unwrap();
+    let interim = format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(1000));
+    let endless = interim.repeat(100);
+    let error = handshake.receive(endless.as_bytes()).unwrap_err();
+    assert!(matches!(error, Error::Head(HeadError::TooLarge { limit: 16_384 })), "{error}");
+}

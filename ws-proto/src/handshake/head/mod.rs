@@ -1,0 +1,189 @@
+//! The head of an HTTP/1.1 message (RFC 9112 §2–§5), read incrementally from a buffer the caller owns.
+//!
+//! A scanner looks at each byte once, as it arrives: it finds where lines end, keeps the limits, and refuses
+//! what is wrong at the byte that makes it wrong. The `httparse` crate then parses each part once, when it is
+//! complete: the start line at its end, the header lines at the end of the head.
+
+mod scanner;
+mod start_line;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+
+use http::{HeaderMap, Request, Response};
+
+use self::scanner::{Part, Scanner};
+use self::start_line::StartLine;
+pub(super) use self::start_line::{RequestLine, StatusLine};
+
+/// How large the head of a request or response may be. All counts are inclusive: this much is still accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadLimits {
+    /// The whole head, in bytes, with its line ends: 16 KiB by default. Beyond: 431 (RFC 6585 §5).
+    pub head: usize,
+    /// Header lines: 100 by default. Beyond: 431 (RFC 6585 §5).
+    pub headers: usize,
+    /// The request target, in bytes: 8 KiB by default. Beyond: 414 (RFC 9110 §15.5.15).
+    pub target: usize,
+}
+
+impl HeadLimits {
+    const NONE: Self = Self { head: usize::MAX, headers: usize::MAX, target: usize::MAX };
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { head: 16 * 1024, headers: 100, target: 8 * 1024 }
+    }
+}
+
+/// What is wrong with a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// A line feed that no carriage return precedes (RFC 9112 §2.2).
+    BareLineFeed,
+    /// A carriage return that no line feed follows (RFC 9112 §2.2).
+    BareCarriageReturn,
+    /// A byte that must not stand where it does: NUL or another control character anywhere, a delimiter in a
+    /// method or a header name, a byte over 0x7E in a request target (RFC 9110 §5.5, RFC 9112 §3, §5.1).
+    Byte(u8),
+    /// White space before the colon of a header line (RFC 9112 §5.1).
+    SpaceBeforeColon,
+    /// A header line that begins with white space: an obsolete line folding (RFC 9112 §5.2).
+    LineFolding,
+    /// A header line without a colon (RFC 9112 §5).
+    HeaderLine,
+    /// A request line or status line that is none (RFC 9112 §3, §4).
+    StartLine,
+    /// A version of HTTP other than 1.1 in a request, or other than 1.0 and 1.1 in a response (RFC 9112 §2.3).
+    Version,
+    /// More bytes than [`HeadLimits::head`].
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// More header lines than [`HeadLimits::headers`].
+    TooManyHeaders {
+        /// The limit, in lines.
+        limit: usize,
+    },
+    /// A request target longer than [`HeadLimits::target`].
+    TargetTooLong {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BareLineFeed => f.write_str("line feed without a carriage return before it"),
+            Self::BareCarriageReturn => f.write_str("carriage return without a line feed after it"),
+            Self::Byte(byte) => write!(f, "byte 0x{byte:02X} where it is not allowed"),
+            Self::SpaceBeforeColon => f.write_str("white space before the colon of a header line"),
+            Self::LineFolding => f.write_str("header line that begins with white space"),
+            Self::HeaderLine => f.write_str("header line without a colon"),
+            Self::StartLine => f.write_str("malformed start line"),
+            Self::Version => f.write_str("unsupported HTTP version"),
+            Self::TooLarge { limit } => write!(f, "head over the limit of {limit} bytes"),
+            Self::TooManyHeaders { limit } => write!(f, "more headers than the limit of {limit}"),
+            Self::TargetTooLong { limit } => write!(f, "request target over the limit of {limit} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for HeadError {}
+
+/// A complete head. Whatever follows it in the input, from `consumed` on, is the caller's.
+#[derive(Debug)]
+pub(super) struct Head<L> {
+    pub(super) start: L,
+    pub(super) headers: HeaderMap,
+    pub(super) consumed: usize,
+}
+
+/// Parses the head of a request that is there as a whole, however large; `None` when it is not. None of the rules apply
+/// that make a request a WebSocket handshake: this is for a head that was read, and accepted, before.
+///
+/// # Errors
+///
+/// When it is malformed.
+pub fn parse_request(head: &[u8]) -> Result<Option<Request<()>>, HeadError> {
+    Ok(HeadReader::<RequestLine>::new(HeadLimits::NONE).read(head)?.map(Head::into_request))
+}
+
+/// Parses the head of a response, as [`parse_request`] does a request's.
+///
+/// # Errors
+///
+/// When it is malformed.
+pub fn parse_response(head: &[u8]) -> Result<Option<Response<()>>, HeadError> {
+    Ok(HeadReader::<StatusLine>::new(HeadLimits::NONE).read(head)?.map(Head::into_response))
+}
+
+impl Head<RequestLine> {
+    pub(super) fn into_request(self) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = self.start.method;
+        *request.uri_mut() = self.start.target;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+impl Head<StatusLine> {
+    pub(super) fn into_response(self) -> Response<()> {
+        let mut response = Response::new(());
+        *response.version_mut() = self.start.version;
+        *response.status_mut() = self.start.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+/// Reads the head of a request (`L` is [`RequestLine`]) or of a response ([`StatusLine`]).
+#[derive(Debug)]
+pub(super) struct HeadReader<L> {
+    scanner: Scanner,
+    start: Option<L>,
+    failed: Option<HeadError>,
+}
+
+impl<L: StartLine> HeadReader<L> {
+    pub(super) fn new(limits: HeadLimits) -> Self {
+        Self { scanner: Scanner::new(limits, L::FIRST), start: None, failed: None }
+    }
+
+    /// Takes *everything received so far*, and looks only at what is new. The head is returned once; an error
+    /// is returned again and again.
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<Option<Head<L>>, HeadError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.advance(input).inspect_err(|&error| self.failed = Some(error))
+    }
+
+    /// Goes on with another head that follows the one just read. Its bytes count toward the same limit, so the
+    /// caller's buffer stays bounded however many heads come.
+    pub(super) fn read_another(&mut self) {
+        self.scanner.state = L::FIRST;
+        self.scanner.headers = 0;
+    }
+
+    fn advance(&mut self, input: &[u8]) -> Result<Option<Head<L>>, HeadError> {
+        while let Some(part) = self.scanner.advance(input)? {
+            match part {
+                Part::StartLine(line) => self.start = Some(L::parse(input.get(line).unwrap_or_default())?),
+                Part::Headers(lines) => {
+                    let consumed = lines.end;
+                    let headers = self.scanner.parse_headers(input.get(lines).unwrap_or_default())?;
+                    return Ok(self.start.take().map(|start| Head { start, headers, consumed }));
+                }
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,161 @@
+//! Where the parts of a head end, found byte by byte.
+
+use alloc::vec;
+use core::{mem, ops::Range};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{HeadError, HeadLimits};
+use crate::handshake::fields::{is_token_byte, mark_secret};
+
+/// What the scanner has found complete, as a range of the input.
+pub(super) enum Part {
+    /// The start line with its line end.
+    StartLine(Range<usize>),
+    /// All header lines and the empty line after them: the head is complete.
+    Headers(Range<usize>),
+}
+
+/// Where in the head the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::handshake) enum State {
+    /// Before a request: empty lines may come first, and are ignored (RFC 9112 §2.2).
+    BeforeRequest,
+    Method,
+    Target,
+    RequestVersion,
+    BeforeResponse,
+    StatusLine,
+    /// At the first byte of a header line or of the empty line.
+    LineStart,
+    Name,
+    Value,
+    /// After a carriage return.
+    LineFeed(Ends),
+    Done,
+}
+
+/// What the line feed will end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::handshake) enum Ends {
+    EmptyLine,
+    StartLine,
+    HeaderLine,
+    Head,
+}
+
+/// Looks at each byte once.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    limits: HeadLimits,
+    pub(super) state: State,
+    /// How much of the input has been looked at.
+    pub(super) scanned: usize,
+    /// Where the start line begins, then where the header lines do.
+    begin: usize,
+    target: usize,
+    pub(super) headers: usize,
+}
+
+impl Scanner {
+    pub(super) fn new(limits: HeadLimits, state: State) -> Self {
+        Self { limits, state, scanned: 0, begin: 0, target: 0, headers: 0 }
+    }
+
+    /// Looks at the bytes of `input` not looked at before, up to the end of the next part.
+    pub(super) fn advance(&mut self, input: &[u8]) -> Result<Option<Part>, HeadError> {
+        for &byte in input.get(self.scanned..).unwrap_or_default() {
+            if self.state == State::Done {
+                break;
+            }
+            if self.scanned == self.limits.head {
+                return Err(HeadError::TooLarge { limit: self.limits.head });
+            }
+            if matches!(self.state, State::BeforeRequest | State::BeforeResponse) {
+                self.begin = self.scanned;
+            }
+            let before = self.state;
+            self.state = self.step(byte)?;
+            self.scanned += 1;
+            match before {
+                State::LineFeed(Ends::StartLine) => {
+                    let begin = mem::replace(&mut self.begin, self.scanned);
+                    return Ok(Some(Part::StartLine(begin..self.scanned)));
+                }
+                State::LineFeed(Ends::Head) => return Ok(Some(Part::Headers(self.begin..self.scanned))),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The state after `byte`.
+    fn step(&mut self, byte: u8) -> Result<State, HeadError> {
+        match (self.state, byte) {
+            (State::LineFeed(ends), b'\n') => Ok(match ends {
+                Ends::EmptyLine => State::BeforeRequest,
+                Ends::StartLine | Ends::HeaderLine => State::LineStart,
+                Ends::Head => State::Done,
+            }),
+            (State::LineFeed(_), _) => Err(HeadError::BareCarriageReturn),
+            (_, b'\n') => Err(HeadError::BareLineFeed),
+            (_, b'\r') => self.line_end(),
+            // Control characters, the tab excepted, stand nowhere.
+            (_, 0..=0x1F | 0x7F) if byte != b'\t' => Err(HeadError::Byte(byte)),
+
+            (State::BeforeRequest | State::Method, _) if is_token_byte(byte) => Ok(State::Method),
+            (State::Method, b' ') => Ok(State::Target),
+            (State::Target, b'!'..=b'~') => {
+                self.target += 1;
+                if self.target > self.limits.target {
+                    return Err(HeadError::TargetTooLong { limit: self.limits.target });
+                }
+                Ok(State::Target)
+            }
+            (State::Target, b' ') if self.target > 0 => Ok(State::RequestVersion),
+            (State::RequestVersion, b'!'..=b'~') => Ok(State::RequestVersion),
+
+            (State::BeforeResponse, b'H') | (State::StatusLine, _) => Ok(State::StatusLine),
+
+            (State::LineStart, b' ' | b'\t') => Err(HeadError::LineFolding),
+            (State::LineStart, _) if is_token_byte(byte) => {
+                self.headers += 1;
+                if self.headers > self.limits.headers {
+                    return Err(HeadError::TooManyHeaders { limit: self.limits.headers });
+                }
+                Ok(State::Name)
+            }
+            (State::Name, b':') | (State::Value, _) => Ok(State::Value),
+            (State::Name, b' ' | b'\t') => Err(HeadError::SpaceBeforeColon),
+            (State::Name, _) if is_token_byte(byte) => Ok(State::Name),
+
+            _ => Err(HeadError::Byte(byte)),
+        }
+    }
+
+    /// The state after a carriage return.
+    fn line_end(&self) -> Result<State, HeadError> {
+        match self.state {
+            State::BeforeRequest => Ok(State::LineFeed(Ends::EmptyLine)),
+            State::RequestVersion | State::StatusLine => Ok(State::LineFeed(Ends::StartLine)),
+            State::Value => Ok(State::LineFeed(Ends::HeaderLine)),
+            State::LineStart => Ok(State::LineFeed(Ends::Head)),
+            State::Name => Err(HeadError::HeaderLine),
+            _ => Err(HeadError::StartLine),
+        }
+    }
+
+    pub(super) fn parse_headers(&self, lines: &[u8]) -> Result<HeaderMap, HeadError> {
+        let mut parsed = vec![httparse::EMPTY_HEADER; self.headers];
+        httparse::parse_headers(lines, &mut parsed).map_err(|_| HeadError::HeaderLine)?;
+        let mut headers = HeaderMap::new();
+        for header in parsed {
+            let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| HeadError::HeaderLine)?;
+            let mut value = HeaderValue::from_bytes(header.value).map_err(|_| HeadError::HeaderLine)?;
+            mark_secret(&name, &mut value);
+            // Fails past 32768 headers, whatever the limit says.
+            headers.try_append(name, value).map_err(|_| HeadError::TooManyHeaders { limit: self.limits.headers })?;
+        }
+        Ok(headers)
+    }
+}

@@ -1,0 +1,74 @@
+//! While reading is paused.
+
+use ws_proto::{Cause, Config};
+
+use crate::common::*;
+use crate::progress;
+
+#[test]
+fn while_reading_is_paused_the_peer_cannot_be_late() {
+    for role in ROLES {
+        for (config, cause, code) in
+            [(keepalive(20, Some(20)), Cause::KeepaliveTimeout, 1011), (progress(), Cause::MessageTimeout, 1008)]
+        {
+            let mut end = End::new(role, &config);
+            end.wait_until(at(20));
+            if cause == Cause::MessageTimeout {
+                end.read(header_to(role, TEXT, 5));
+            }
+            end.wait_until(at(30));
+            end.connection.set_paused(true, end.now);
+            end.wait_until(at(1000));
+            end.assert_open();
+            end.connection.set_paused(false, end.now);
+            let time = if code == 1011 { 20 } else { 60 };
+            end.wait_until(just_before(1000 + time));
+            end.assert_open();
+            end.wait_until(at(1000 + time));
+            end.assert_failed(code, cause);
+        }
+    }
+}
+
+#[test]
+fn pausing_or_going_on_once_more_puts_nothing_off() {
+    for role in ROLES {
+        for (config, deadline, cause) in
+            [(keepalive(20, Some(20)), 40, Cause::KeepaliveTimeout), (progress(), 80, Cause::MessageTimeout)]
+        {
+            let mut end = End::new(role, &config);
+            end.wait_until(at(20));
+            if cause == Cause::MessageTimeout {
+                end.read(header_to(role, TEXT, 5));
+            }
+            end.wait_until(at(30));
+            end.connection.set_paused(false, end.now);
+            assert_eq!(end.deadline(), Some(at(deadline)));
+            end.connection.set_paused(true, end.now);
+            end.wait_until(at(35));
+            let before = end.deadline();
+            end.connection.set_paused(true, end.now);
+            assert_eq!(end.deadline(), before);
+        }
+    }
+}
+
+#[test]
+fn pausing_stops_neither_pings_nor_the_write_stall_nor_the_close_deadline() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.connection.set_paused(true, end.now);
+        end.wait_until(at(20));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.writable = false;
+        end.connection.send("stuck".into()).unwrap();
+        end.wait_until(at(50));
+        assert_eq!(end.cause(), Some(&Cause::WriteStall));
+
+        let mut end = End::new(role, &Config::default());
+        end.connection.set_paused(true, end.now);
+        end.close(1000, "");
+        end.wait_until(at(10));
+        end.assert_over();
+    }
+}
