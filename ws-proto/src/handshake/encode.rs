@@ -64,27 +64,32 @@ pub(super) fn has_body(status: StatusCode) -> bool {
 }
 
 fn header(name: &str, value: &HeaderValue, out: &mut Vec<u8>) {
-    for (at, word) in name.split('-').enumerate() {
-        if at > 0 {
-            out.push(b'-');
-        }
-        capitalize(word, out);
-    }
+    let start = out.len();
+    out.extend_from_slice(name.as_bytes());
+    capitalize(out.get_mut(start..).unwrap_or_default());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
 /// Names are compared without regard to case, but some peers look for the spelling of the RFC.
-fn capitalize(word: &str, out: &mut Vec<u8>) {
-    if word == "websocket" {
-        out.extend_from_slice(b"WebSocket");
-    } else {
-        let mut bytes = word.bytes();
-        out.extend(bytes.next().map(|first| first.to_ascii_uppercase()));
-        out.extend(bytes);
+fn capitalize(name: &mut [u8]) {
+    let mut begins_word = true;
+    for byte in &mut *name {
+        if begins_word {
+            byte.make_ascii_uppercase();
+        }
+        begins_word = *byte == b'-';
+    }
+    if let Some(prefix) =
+        name.get_mut(..SEC_WEBSOCKET.len()).filter(|prefix| prefix.eq_ignore_ascii_case(SEC_WEBSOCKET))
+    {
+        prefix.copy_from_slice(SEC_WEBSOCKET);
     }
 }
+
+/// What the names of all headers begin with that are a WebSocket's own.
+const SEC_WEBSOCKET: &[u8] = b"Sec-WebSocket";
 
 #[cfg(test)]
 mod tests {

@@ -64,10 +64,10 @@ impl Scanner {
 
     /// Looks at the bytes of `input` not looked at before, up to the end of the next part.
     pub(super) fn advance(&mut self, input: &[u8]) -> Result<Option<Part>, HeadError> {
-        for &byte in input.get(self.scanned..).unwrap_or_default() {
-            if self.state == State::Done {
-                break;
-            }
+        while self.state != State::Done {
+            let new = input.get(self.scanned..self.limits.head.min(input.len())).unwrap_or_default();
+            self.scanned += self.ordinary(new);
+            let Some(&byte) = input.get(self.scanned) else { break };
             if self.scanned == self.limits.head {
                 return Err(HeadError::TooLarge { limit: self.limits.head });
             }
@@ -89,6 +89,16 @@ impl Scanner {
         Ok(None)
     }
 
+    /// How many of `bytes` come one after another that change nothing: most do, in the middle of a line.
+    fn ordinary(&self, bytes: &[u8]) -> usize {
+        let special = match self.state {
+            State::Name => bytes.iter().position(|&byte| !is_token_byte(byte)),
+            State::Value | State::StatusLine => bytes.iter().position(|&byte| is_control(byte)),
+            _ => return 0,
+        };
+        special.unwrap_or(bytes.len())
+    }
+
     /// The state after `byte`.
     fn step(&mut self, byte: u8) -> Result<State, HeadError> {
         match (self.state, byte) {
@@ -101,7 +111,7 @@ impl Scanner {
             (_, b'\n') => Err(HeadError::BareLineFeed),
             (_, b'\r') => self.line_end(),
             // Control characters, the tab excepted, stand nowhere.
-            (_, 0..=0x1F | 0x7F) if byte != b'\t' => Err(HeadError::Byte(byte)),
+            _ if is_control(byte) => Err(HeadError::Byte(byte)),
 
             (State::BeforeRequest | State::Method, _) if is_token_byte(byte) => Ok(State::Method),
             (State::Method, b' ') => Ok(State::Target),
@@ -158,4 +168,9 @@ impl Scanner {
         }
         Ok(headers)
     }
+}
+
+/// Whether `byte` is a control character other than the tab.
+const fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=0x08 | 0x0A..=0x1F | 0x7F)
 }
