@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use ws_proto::{Bytes, Incoming, Message};
 
-/// The smallest buffer that is kept, which is the smallest that [`take`] is asked for, and how much all of them may take: as much as the messages of 1 MiB that may wait to
-/// be received.
+/// The smallest buffer that is kept, which is the smallest that [`take`] is asked for; and how much all of them may take,
+/// as much as the messages of 1 MiB that may wait to be received. One alone may be larger: who allows messages of that
+/// size gets them one after another.
 const SMALLEST: usize = 64 << 10;
 const MOST: usize = 16 << 20;
 
@@ -46,7 +47,7 @@ impl Kept {
 
     /// What lies in the buffer stays there: it need not be cleared to be read into.
     fn put(&mut self, buffer: Vec<u8>) {
-        if self.connections > 0 && self.size + buffer.capacity() <= MOST {
+        if self.connections > 0 && (self.buffers.is_empty() || self.size + buffer.capacity() <= MOST) {
             self.size += buffer.capacity();
             self.used = Some(Instant::now());
             self.buffers.push(buffer);
@@ -166,12 +167,20 @@ mod tests {
         let many: Vec<Message> = (0..20).map(|_| long(1 << 20)).collect();
         drop(many);
         assert!(kept().1 <= MOST && kept().1 > MOST - (1 << 20), "{:?}", kept());
+        drop(long(MOST + 1));
+        assert!(kept().1 <= MOST, "{:?}", kept());
 
         tidy();
         assert!(kept().1 > 0, "it has just been of use");
         Kept::lock().used = Instant::now().checked_sub(UNUSED);
         tidy();
         assert_eq!(kept(), (0, 0));
+
+        drop([long(3 * MOST), long(3 * MOST)]);
+        assert_eq!(kept(), (1, 3 * MOST), "one alone, however large");
+        drop(long(2 * MOST));
+        assert_eq!(kept(), (1, 3 * MOST));
+        Kept::lock().clear();
 
         let message = long(100_000);
         drop(long(1 << 20));
