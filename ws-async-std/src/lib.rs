@@ -67,10 +67,9 @@
 //! }
 //! ```
 //!
-//! What connections do is documented where it is written: [`WebSocket`](endpoint::WebSocket) and
-//! [`Sender`](endpoint::Sender), [`Server`](endpoint::Server) and [`Client`](endpoint::Client), in the crate
-//! `ws-endpoint`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime but for its tasks, and
-//! [`AsyncIo`] makes a transport of any stream that `futures-io` can read and write.
+//! What connections do is documented where it is written: `WebSocket` and `Sender`, `Server` and `Client`, in
+//! [`ws-endpoint`](endpoint). This crate adds async-io's sockets and timers: [`Reactor`] is a runtime but for its tasks,
+//! and [`AsyncIo`] makes a transport of any stream that `futures-io` can read and write.
 
 mod io;
 #[cfg(feature = "async-std")]
