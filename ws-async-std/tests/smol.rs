@@ -84,3 +84,16 @@ fn servers_and_clients_run_on_smols_executor() {
         serving.await.unwrap();
     });
 }
+
+/// epoll takes no files.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_reactor_refuses_is_an_error() {
+    use std::os::fd::OwnedFd;
+
+    use ws_async_std::endpoint::Runtime;
+
+    let file = std::fs::File::open(env!("CARGO_MANIFEST_DIR").to_owned() + "/Cargo.toml").unwrap();
+    let error = Reactor::<Nobody>::listen(OwnedFd::from(file).into()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+}
