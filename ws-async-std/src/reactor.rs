@@ -57,7 +57,9 @@ impl<E: Executor> Runtime for Reactor<E> {
     }
 
     async fn dial(host: &str, port: u16) -> Result<(Self::Stream, Addresses)> {
-        Ok(connected(TcpStream::connect((host, port)).await?))
+        let stream = TcpStream::connect((host, port)).await?;
+        let peer = stream.peer_addr().ok();
+        Ok(connected(stream, peer))
     }
 
     fn listen(listener: TcpListener) -> Result<Async<TcpListener>> {
@@ -71,7 +73,7 @@ impl<E: Executor> Runtime for Reactor<E> {
     fn poll_accept(listener: &Async<TcpListener>, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
         loop {
             match listener.get_ref().accept() {
-                Ok((stream, _)) => return Poll::Ready(Ok(connected(Async::new(stream)?.into()))),
+                Ok((stream, peer)) => return Poll::Ready(Ok(connected(Async::new(stream)?.into(), Some(peer)))),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(listener.poll_readable(cx))?,
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -79,10 +81,10 @@ impl<E: Executor> Runtime for Reactor<E> {
     }
 }
 
-fn connected(stream: TcpStream) -> (AsyncIo<TcpStream>, Addresses) {
+fn connected(stream: TcpStream, peer: Option<SocketAddr>) -> (AsyncIo<TcpStream>, Addresses) {
     // Small messages go out at once: what belongs together is written together. This fails only on a connection that
     // is gone already, which the first read will tell.
     let _ = stream.set_nodelay(true);
-    let addresses = Addresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
+    let addresses = Addresses { local: stream.local_addr().ok(), peer };
     (AsyncIo::new(stream), addresses)
 }

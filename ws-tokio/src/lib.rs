@@ -95,7 +95,9 @@ impl Runtime for Tokio {
     }
 
     async fn dial(host: &str, port: u16) -> Result<(Self::Stream, Addresses)> {
-        Ok(connected(TcpStream::connect((host, port)).await?))
+        let stream = TcpStream::connect((host, port)).await?;
+        let peer = stream.peer_addr().ok();
+        Ok(connected(stream, peer))
     }
 
     fn listen(listener: StdListener) -> Result<TcpListener> {
@@ -107,15 +109,15 @@ impl Runtime for Tokio {
     }
 
     fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
-        let (stream, _) = ready!(listener.poll_accept(cx))?;
-        Poll::Ready(Ok(connected(stream)))
+        let (stream, peer) = ready!(listener.poll_accept(cx))?;
+        Poll::Ready(Ok(connected(stream, Some(peer))))
     }
 }
 
-fn connected(stream: TcpStream) -> (TokioIo<TcpStream>, Addresses) {
+fn connected(stream: TcpStream, peer: Option<SocketAddr>) -> (TokioIo<TcpStream>, Addresses) {
     // Small messages go out at once: what belongs together is written together. This fails only on a connection that
     // is gone already, which the first read will tell.
     let _ = stream.set_nodelay(true);
-    let addresses = Addresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
+    let addresses = Addresses { local: stream.local_addr().ok(), peer };
     (TokioIo::new(stream), addresses)
 }
