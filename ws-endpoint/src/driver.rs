@@ -183,9 +183,32 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 
     fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
         loop {
+            let is_blocked = self.pass_on(cx, state)?;
+            if !self.needs_flush {
+                break;
+            }
+            let Poll::Ready(flushed) = self.transport.poll_flush(cx) else { break };
+            flushed?;
+            self.needs_flush = false;
+            if !is_blocked {
+                break;
+            }
+            // Once more: some streams, smol's among them, forget who waits to write when they are flushed.
+        }
+        let written = state.connection.outgoing().written();
+        if !self.needs_flush && state.flushed != written {
+            state.flushed = written;
+            state.news = true;
+        }
+        Ok(())
+    }
+
+    /// Writes until nothing is left, or until the transport takes no more: then it is blocked.
+    fn pass_on(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<bool> {
+        loop {
             let outgoing = state.connection.outgoing();
             if outgoing.is_empty() {
-                break;
+                return Ok(false);
             }
             let chunk = outgoing.chunk();
             let written = if chunk.len() == outgoing.remaining() {
@@ -203,21 +226,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                     state.news = true;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => break,
+                Poll::Pending => return Ok(true),
             }
         }
-        if self.needs_flush
-            && let Poll::Ready(flushed) = self.transport.poll_flush(cx)
-        {
-            flushed?;
-            self.needs_flush = false;
-        }
-        let written = state.connection.outgoing().written();
-        if !self.needs_flush && state.flushed != written {
-            state.flushed = written;
-            state.news = true;
-        }
-        Ok(())
     }
 
     /// Reads once, unless the application must take messages first; whether anything came.

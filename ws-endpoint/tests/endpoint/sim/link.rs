@@ -335,9 +335,8 @@ impl Transport for End {
             state.take_over(&mut self.staged);
         }
         let done = !state.flushes_stall && self.staged.is_empty();
-        if !done {
-            state.writer = Some(cx.waker().clone());
-        }
+        // A flush that is done forgets who waited to write: some streams are like that, smol's among them.
+        state.writer = (!done).then(|| cx.waker().clone());
         let reader = state.reader.take();
         drop(state);
         reader.into_iter().for_each(Waker::wake);
