@@ -17,7 +17,7 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 fn three_hundred_connections_at_once() {
     const PEERS: usize = 300;
     let _alone = alone();
-    let server = start(Server::new(), echo);
+    let server = start(uncompressed(), echo);
     let connecting = (0..PEERS).map(|_| spawn({
         let client = server.client();
         async move { client.connect().await.unwrap() }
@@ -39,7 +39,7 @@ fn three_hundred_connections_at_once() {
 fn a_crowd_is_never_left_waiting() {
     const MESSAGES: usize = 150;
     let _alone = alone();
-    let server = start(Server::new(), echo);
+    let server = start(uncompressed(), echo);
     let peers = (0..32).map(|n| {
         let client = server.client();
         spawn(async move {
@@ -74,7 +74,7 @@ fn many_at_once_do_not_get_past_the_limit() {
     let (tell, told) = mpsc::channel();
     let open = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&open);
-    let server = start(Server::new().max_connections(MOST), move |ws| {
+    let server = start(uncompressed().max_connections(MOST), move |ws| {
         tell.send(counter.fetch_add(1, Ordering::SeqCst) + 1).unwrap();
         let counter = Arc::clone(&counter);
         async move {

@@ -75,8 +75,8 @@ fn an_error_close_reaches_a_peer_that_goes_on_sending() {
 /// before the connection breaks.
 #[test]
 fn a_client_in_the_midst_of_a_huge_message_learns_why_it_is_not_wanted() {
-    let server = start(Server::new(), drain);
-    let huge = Bytes::from(Random(1).bytes(16 * MIB));
+    let server = start(uncompressed(), drain);
+    let huge = Bytes::from(pattern(16 * MIB));
     for _ in 0..10 {
         let mut ws = server.connect();
         send(&ws, huge.clone());

@@ -62,7 +62,7 @@ fn a_client_has_limits_too() {
 
 #[test]
 fn exactly_at_the_limit_is_fine_and_one_byte_more_is_not() {
-    let server = start(Server::new(), echo);
+    let server = start(uncompressed(), echo);
     let mut ws = server.connect();
     send(&ws, pattern(MIB));
     assert!(recv(&mut ws) == Message::from(pattern(MIB)));

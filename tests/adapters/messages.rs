@@ -9,7 +9,7 @@ use super::setup::*;
 
 #[test]
 fn messages_of_every_kind_and_size_come_back_as_they_went() {
-    let server = start(Server::new(), echo);
+    let server = start(uncompressed(), echo);
     let mut ws = server.connect();
     for message in [
         Message::from("Hello"),
@@ -91,7 +91,7 @@ fn a_ping_between_a_peers_fragments_is_answered_first() {
 
 #[test]
 fn long_text() {
-    let (mut server, client) = both_ends(Server::new().config(roomy(4 * MIB)), Client::new("ws://test/"));
+    let (mut server, client) = both_ends(uncompressed().config(roomy(4 * MIB)), Client::new("ws://test/"));
     let long = "0123456789abcdé🦀".repeat(4 * MIB / 20);
     let (sent, received) = block_on(async { futures_util::join!(client.send(long.as_str()), server.recv()) });
     sent.unwrap();
@@ -109,7 +109,7 @@ fn messages_of_16_mib_cross() {
     }
     let payload = Bytes::from(pattern(SIZE));
     let theirs = payload.clone();
-    let server = start(Server::new().config(roomy(SIZE)), move |mut ws| {
+    let server = start(uncompressed().config(roomy(SIZE)), move |mut ws| {
         let payload = theirs.clone();
         async move { cross(&mut ws, payload).await }
     });
@@ -141,7 +141,7 @@ fn a_stream_both_ways_while_both_ends_read_and_write() {
         try_join(sending, receiving).await?;
         Ok(())
     }
-    let server = start(Server::new(), talk);
+    let server = start(uncompressed(), talk);
     let ws = server.connect();
     block_on(talk(ws)).unwrap();
     server.stop();

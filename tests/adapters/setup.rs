@@ -169,6 +169,14 @@ pub(crate) fn config(change: impl FnOnce(&mut Config)) -> Config {
     config
 }
 
+/// A server that does not compress, for tests of what travels: compressing takes its time.
+pub(crate) fn uncompressed() -> Server {
+    #[cfg(feature = "deflate")]
+    return Server::new().compression(None);
+    #[cfg(not(feature = "deflate"))]
+    Server::new()
+}
+
 /// Settings that let messages of this size pass.
 pub(crate) fn roomy(message: usize) -> Config {
     config(|config| {
