@@ -81,7 +81,9 @@ fn sends_dropped_at_random_polls_send_nothing_and_those_that_are_not_send_once()
     let ws = block_on(server.client().config(narrow()).connect()).unwrap();
     let mut random = Random(3);
     for n in 0..MESSAGES {
-        block_on(async { while cut_off(ws.send(numbered(n)), random.below(4)).await.transpose().unwrap().is_none() {} });
+        block_on(async {
+            while cut_off(ws.send(numbered(n)), random.below(4)).await.transpose().unwrap().is_none() {}
+        });
     }
     close(ws);
     assert!(hear(&told).0 == (0..MESSAGES).map(numbered).collect::<Vec<_>>());

@@ -18,10 +18,12 @@ fn three_hundred_connections_at_once() {
     const PEERS: usize = 300;
     let _alone = alone();
     let server = start(uncompressed(), echo);
-    let connecting = (0..PEERS).map(|_| spawn({
-        let client = server.client();
-        async move { client.connect().await.unwrap() }
-    }));
+    let connecting = (0..PEERS).map(|_| {
+        spawn({
+            let client = server.client();
+            async move { client.connect().await.unwrap() }
+        })
+    });
     let mut peers = block_on(join_all(connecting));
     assert_eq!(server.handle.connections(), PEERS);
     #[cfg(target_os = "linux")]

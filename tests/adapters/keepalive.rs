@@ -75,10 +75,8 @@ fn keepalive_pings_by_itself() {
 
 #[test]
 fn a_peer_that_answers_pings_is_left_alone() {
-    let (server, client) = both_ends(
-        Server::new().config(lively(TOO_LONG)),
-        Client::new("ws://test/").config(lively(TOO_LONG)),
-    );
+    let (server, client) =
+        both_ends(Server::new().config(lively(TOO_LONG)), Client::new("ws://test/").config(lively(TOO_LONG)));
     until(|| server.latency().is_some() && client.latency().is_some());
     settle();
     assert!(server.sender().is_open() && client.sender().is_open());

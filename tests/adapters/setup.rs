@@ -11,9 +11,9 @@ use futures_channel::oneshot;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Shared, select};
 
+use super::super as runtime;
 pub(crate) use super::super::adapter::*;
 pub(crate) use super::super::{Io, spawn, stream};
-use super::super as runtime;
 pub(crate) use crate::wire::*;
 
 /// Waits for a future.

@@ -77,7 +77,9 @@ fn a_client_can_be_run_like_a_handler() {
 }
 
 /// What `Driver::run` makes of a handler, and what the peer hears.
-fn run<F>(handler: impl FnOnce(WebSocket) -> F + Send + 'static) -> (std::result::Result<(), HandlerError>, (u16, String))
+fn run<F>(
+    handler: impl FnOnce(WebSocket) -> F + Send + 'static,
+) -> (std::result::Result<(), HandlerError>, (u16, String))
 where
     F: Future<Output = HandlerResult> + Send + 'static,
 {

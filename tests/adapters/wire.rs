@@ -259,7 +259,9 @@ impl Peer {
         loop {
             match self.read() {
                 Ok(n) if n > 0 => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => panic!("it took too long"),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    panic!("it took too long")
+                }
                 _ => return std::mem::take(&mut self.received),
             }
         }
