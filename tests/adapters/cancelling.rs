@@ -157,7 +157,7 @@ fn a_send_that_is_dropped_while_it_waits_sends_nothing() {
 fn a_ping_that_is_dropped_is_no_burden() {
     let (_server, client) = both_ends(Server::new(), Client::new("ws://test/"));
     for _ in 0..100 {
-        assert!(client.ping().now_or_never().is_none());
+        client.ping().now_or_never();
     }
     block_on(client.ping()).unwrap();
 }
