@@ -32,7 +32,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ),
     (
         "64 KiB of a rejection's body, from a socket",
-        "ws-tokio/tests/handshake_client.rs",
+        "tests/adapters/answers.rs",
         &["of_an_endless_body_the_first_64_kib_are_kept"],
     ),
     (
@@ -47,7 +47,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ),
     (
         "1,024 opening handshakes at a time",
-        "ws-tokio/tests/limits.rs",
+        "tests/adapters/limits.rs",
         &["further_handshakes_wait_for_those_under_way", "handshakes_that_come_together_wait_too"],
     ),
 ];
