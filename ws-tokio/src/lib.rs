@@ -61,15 +61,21 @@
 
 mod io;
 mod time;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::Future;
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+#[cfg(feature = "tls")]
+use ws_endpoint::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 pub use ws_endpoint::*;
 
 pub use self::io::TokioIo;
@@ -154,6 +160,23 @@ impl Runtime for Tokio {
     fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
         let (stream, _) = ready!(listener.poll_accept(cx))?;
         Poll::Ready(Ok(connected(stream)))
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_connect(
+        stream: Self::Stream,
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+    ) -> Result<Box<dyn Transport + Send>> {
+        tls::connect(stream, name, config).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_accept(
+        stream: Self::Stream,
+        config: Arc<ServerConfig>,
+    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
+        tls::accept(stream, config).await
     }
 }
 
