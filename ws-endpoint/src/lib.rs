@@ -19,6 +19,7 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
+//! | `adapter` | the names that every adapter has: [`adapter!`] |
 //! | `outbound` | what can be sent: a message, part of one, one encoded for many |
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
 //! | `compression` | what the two ends say of it in the opening handshake |
@@ -26,6 +27,7 @@
 //! | `recycle` | the memory of long messages, used again |
 //! | `sync` | where locks come from |
 
+mod adapter;
 mod client;
 mod compression;
 mod driver;
