@@ -119,8 +119,9 @@ async fn a_connection_is_traced_from_its_opening_to_its_end() {
 async fn a_client_traces_opening_and_end_too() {
     capture();
     let server = fake_server(|mut raw| async move {
-        raw.accept(&frame(0x88, close_body(1001, "bye"), None)).await;
-        raw.close_frame().await;
+        raw.accept(b"\x88\x05\x03\xE9bye").await;
+        raw.finish().await;
+        raw.rest().await;
     })
     .await;
     let mut ws = in_time(ws_tokio::connect(&server.url)).await.unwrap();
@@ -152,18 +153,18 @@ async fn refusals_are_traced_with_their_reason() {
     let server = start(Server::new().origins(["https://example.com"]).on_request(hook), echo).await;
     for (bytes, level, part, says) in [
         (
-            request("/", &[]),
+            request("/"),
             Level::INFO,
             "status=403",
             "connection rejected: 403 Forbidden: The request has no Origin header",
         ),
-        (request("/health", &[]), Level::INFO, "status=204", "request answered"),
+        (request("/health"), Level::INFO, "status=204", "request answered"),
         ("GET / HTTP/1.0\r\n".to_owned(), Level::INFO, "status=505", "connection rejected: 505"),
-        (request("/panic", &[]), Level::ERROR, "hook", "the request hook panicked"),
+        (request("/panic"), Level::ERROR, "hook", "the request hook panicked"),
     ] {
         let mut raw = server.raw().await;
         raw.write(bytes).await;
-        raw.reply().await;
+        raw.rest().await;
         drop(raw);
         let line = wait_for(level, part).await;
         assert!(line.starts_with(says), "{line}");
