@@ -99,6 +99,7 @@ fn the_server_closes_tcp_first() {
     peer.write(masked_close(1000, "bye"));
     assert_eq!(peer.close_frame(), (1000, String::new()));
     assert_eq!(peer.rest(), b"", "the end, without ours");
+    drop(peer);
     until(|| server.handle.connections() == 0);
     server.stop();
 }
@@ -110,6 +111,7 @@ fn the_server_closes_tcp_first_when_it_closed_too() {
     assert_eq!(peer.close_frame(), (1000, String::new()));
     peer.write(masked_close(1000, ""));
     assert_eq!(peer.rest(), b"", "the end, without ours");
+    drop(peer);
     until(|| server.handle.connections() == 0);
     server.stop();
 }
@@ -292,13 +294,13 @@ fn a_server_that_never_ends_tcp() {
 
 #[test]
 fn a_close_is_no_success_when_not_all_was_written() {
-    let (ws, mut peer) = accepted(Server::new());
+    let (mut ws, mut peer) = accepted(Server::new());
     send(&ws, pattern(16 * MIB));
-    // Its Close is there, and it leaves without having read ours, nor what was before it.
     peer.write(masked_close(1000, ""));
-    let closing = ws.close(CloseCode::NORMAL, "");
+    assert_eq!(block_on(ws.recv()).unwrap(), None);
+    // It leaves without having read our answer, nor what was before it.
     drop(peer);
-    let error = block_on(closing).unwrap_err();
+    let error = block_on(ws.close(CloseCode::NORMAL, "")).unwrap_err();
     assert_eq!(outcome(&error).received, Some(CloseFrame::new(CloseCode::NORMAL, "")), "{error}");
     assert!(block_on(ws.flush()).is_err());
 }

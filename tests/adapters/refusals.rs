@@ -204,6 +204,7 @@ fn bytes_that_trickle_in_do_not_put_the_deadline_off() {
         }
     }
     assert!(peer.until_let_go().starts_with(b"HTTP/1.1 408 "));
+    drop(peer);
     server.stop();
 }
 

@@ -2,6 +2,7 @@
 //! ever.
 
 use std::io::{ErrorKind, Read as _, Result, Write as _};
+use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
@@ -227,17 +228,19 @@ impl Peer {
 
     /// Reads once; how much came.
     fn read(&mut self) -> Result<usize> {
-        let mut bytes = [0; 16 * KIB];
-        let n = self.stream.read(&mut bytes)?;
-        self.received.extend(&bytes[..n]);
-        Ok(n)
+        let before = self.received.len();
+        self.received.resize(before + 64 * KIB, 0);
+        let read = self.stream.read(&mut self.received[before..]);
+        self.received.truncate(before + read.as_ref().map_or(0, |n| *n));
+        read
     }
 
     fn take(&mut self, n: usize) -> Vec<u8> {
         while self.received.len() < n {
             assert!(self.read().unwrap() > 0, "the end of the stream, after {:.200?}", self.received);
         }
-        self.received.drain(..n).collect()
+        let rest = self.received.split_off(n);
+        mem::replace(&mut self.received, rest)
     }
 
     /// Whether nothing comes for a while.
@@ -251,7 +254,7 @@ impl Peer {
     /// All there is until the end of the stream, which must not be a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read().expect("the end of the stream, not a reset") > 0 {}
-        std::mem::take(&mut self.received)
+        mem::take(&mut self.received)
     }
 
     /// All there is until the other end has let go, in whatever way.
@@ -262,7 +265,7 @@ impl Peer {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     panic!("it took too long")
                 }
-                _ => return std::mem::take(&mut self.received),
+                _ => return mem::take(&mut self.received),
             }
         }
     }
