@@ -160,6 +160,7 @@ fn headers_that_cannot_be_used() {
     assert_eq!(value, BuildError::HeaderValue(HeaderName::from_static("x-a")));
 }
 
+#[cfg(not(feature = "tls"))]
 #[test]
 fn a_secure_url_needs_tls() {
     let error = block_on(connect("wss://example.com/")).unwrap_err();

@@ -16,3 +16,5 @@ mod refusals;
 mod setup;
 mod shutdown;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;

@@ -4,12 +4,21 @@ use std::future::Future;
 use std::io::{ErrorKind, Result};
 use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use async_net::TcpStream;
 use ws_endpoint::{Addresses, Runtime};
+#[cfg(feature = "tls")]
+use ws_endpoint::{
+    Transport,
+    rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
+};
 
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::{AsyncIo, AsyncTimer};
 
 /// What runs tasks beside [`Reactor`]'s sockets and timers: async-std's executor, smol's, one of your own.
@@ -78,6 +87,23 @@ impl<E: Executor> Runtime for Reactor<E> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_connect(
+        stream: Self::Stream,
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+    ) -> Result<Box<dyn Transport + Send>> {
+        tls::connect(stream, name, config).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_accept(
+        stream: Self::Stream,
+        config: Arc<ServerConfig>,
+    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
+        tls::accept(stream, config).await
     }
 }
 

@@ -17,7 +17,7 @@ macro_rules! adapter {
         #[doc = concat!("A client on [`", stringify!($runtime), "`]. See [`ws_endpoint::Client`].")]
         pub type Client = $crate::Client<$runtime>;
 
-        /// Connects to a `ws://` URL with the default settings. See [`Client`] for others.
+        /// Connects to a `ws://` or `wss://` URL with the default settings. See [`Client`] for others.
         ///
         /// # Errors
         ///

@@ -55,21 +55,58 @@
 //! # }
 //! ```
 //!
+//! `wss://` in [`connect`] just works, with the platform's certificates. A server with TLS (rustls):
+//!
+#![cfg_attr(feature = "tls", doc = "```no_run")]
+#![cfg_attr(not(feature = "tls"), doc = "```ignore")]
+//! use ws_tokio::Server;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::new().tls(std::fs::read("cert.pem")?, std::fs::read("key.pem")?)?;
+//!     let echo = |mut ws: ws_tokio::WebSocket| async move {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok(())
+//!     };
+//!     server.bind("0.0.0.0:443").await?.serve(echo).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! And a client of it that trusts what is in a file, besides what the platform trusts:
+//!
+#![cfg_attr(feature = "tls", doc = "```no_run")]
+#![cfg_attr(not(feature = "tls"), doc = "```ignore")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = ws_tokio::Client::new("wss://example.com").ca(std::fs::read("ca.pem")?);
+//! let ws = client.connect().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What connections do is documented where it is written: [`WebSocket`] and [`Sender`], [`Server`] and [`Client`], in
 //! the crate `ws-endpoint`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
 //! [`TokioIo`] makes a transport of any stream that tokio can read and write.
 
 mod io;
 mod time;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::Future;
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+#[cfg(feature = "tls")]
+use ws_endpoint::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 pub use ws_endpoint::*;
 
 pub use self::io::TokioIo;
@@ -111,6 +148,23 @@ impl Runtime for Tokio {
     fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
         let (stream, peer) = ready!(listener.poll_accept(cx))?;
         Poll::Ready(Ok(connected(stream, Some(peer))))
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_connect(
+        stream: Self::Stream,
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+    ) -> Result<Box<dyn Transport + Send>> {
+        tls::connect(stream, name, config).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_accept(
+        stream: Self::Stream,
+        config: Arc<ServerConfig>,
+    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
+        tls::accept(stream, config).await
     }
 }
 

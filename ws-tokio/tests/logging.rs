@@ -8,6 +8,8 @@ use std::sync::Once;
 use std::time::Duration;
 
 use common::*;
+#[cfg(feature = "tls")]
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -286,4 +288,20 @@ async fn handlers_that_are_dropped_are_named() {
     wait_for(Level::WARN, "1 connections were still open when the drain deadline passed").await;
     let error = wait_for(Level::ERROR, "the handler was still running when the server stopped").await;
     assert!(error.contains(&format!("id={id}")), "{error}");
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn what_does_not_speak_tls_is_told_of_in_a_line() {
+    capture();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let secure = Server::new().tls(cert.pem(), signing_key.serialize_pem()).unwrap();
+    let server = start(secure, echo).await;
+    let mut raw = server.raw().await;
+    raw.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    raw.rest().await;
+    drop(raw);
+    let line = wait_for(Level::INFO, "opening handshake failed").await;
+    assert!(line.contains("the peer does not speak TLS: is this plain HTTP on one side?"), "{line}");
+    server.stop().await;
 }

@@ -4,6 +4,9 @@ mod accept;
 mod bind;
 mod listen;
 mod registry;
+#[cfg(feature = "tls")]
+mod secure;
+mod stream;
 
 use std::fmt;
 use std::io;
@@ -14,6 +17,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::Deflate;
 use ws_proto::handshake::head::HeadLimits;
@@ -24,7 +29,9 @@ use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::runtime::Runtime;
 use crate::shared::Addresses;
-use crate::transport::Transport;
+#[cfg(feature = "tls")]
+use crate::tls::{self, TlsConfigError};
+use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
 pub use self::accept::AcceptError;
@@ -52,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) subprotocols: Vec<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) hook: Option<Arc<RequestHook>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_handshakes: usize,
@@ -72,6 +81,8 @@ impl<R: Runtime> Server<R> {
             subprotocols: Vec::new(),
             headers: HeaderMap::new(),
             compression: Compression::server(),
+            #[cfg(feature = "tls")]
+            tls: None,
             hook: None,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1024,
@@ -95,6 +106,31 @@ impl<R: Runtime> Server<R> {
     #[must_use]
     pub fn compression(mut self, deflate: Option<Deflate>) -> Self {
         self.settings.compression.deflate = deflate;
+        self
+    }
+
+    /// Serves `wss://` and `https://` with this certificate, followed by those of its issuers, and its private key, both in
+    /// PEM. Clients are asked for no certificate, and told that we speak HTTP/1.1. Without this, or
+    /// [`tls_config`](Self::tls_config), there is no TLS.
+    ///
+    /// The TLS handshake is a part of the opening handshake: the same [deadline](Self::handshake_timeout) and the same
+    /// [limit](Self::max_handshakes) hold for it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate or no key in what was given, they are damaged, or do not belong together.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, TlsConfigError> {
+        self.settings.tls = Some(tls::server_config(certificate.as_ref(), key.as_ref())?);
+        Ok(self)
+    }
+
+    /// Serves `wss://` and `https://` as this configuration says, made with [`rustls`](crate::rustls). When it names no
+    /// protocols (ALPN), `http/1.1` is added.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_config(mut self, config: Arc<ServerConfig>) -> Self {
+        self.settings.tls = Some(tls::with_http(config));
         self
     }
 
@@ -166,7 +202,7 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// How long an opening handshake may take. Default 10 s.
+    /// How long an opening handshake may take, that of TLS included. Default 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
@@ -217,7 +253,7 @@ impl<R: Runtime> Server<R> {
         Ok(Listening::new(R::listen(listener)?, self.settings))
     }
 
-    /// Does the opening handshake on any transport. Whoever calls this runs the driver: by itself or beside a handler
+    /// Does the opening handshake on any transport, without TLS: it may be a TLS connection itself. Whoever calls this runs the driver: by itself or beside a handler
     /// ([`Driver::run`]).
     ///
     /// # Errors
@@ -231,7 +267,9 @@ impl<R: Runtime> Server<R> {
         if let Some(mistake) = &self.settings.mistake {
             return Err(AcceptError::Io(io::Error::new(io::ErrorKind::InvalidInput, mistake.clone())));
         }
-        accept::accept(&self.settings, None, transport, R::timer(), addresses).await
+        let timer = R::timer();
+        let deadline = timer.now() + self.settings.handshake_timeout;
+        accept::accept(&self.settings, None, transport, timer, deadline, addresses).await
     }
 }
 
