@@ -196,13 +196,16 @@ fn a_dropped_handle_of_accept_says_going_away() {
 
 #[test]
 fn when_both_close_at_once() {
-    let (server, client) = both_ends(Server::new(), Client::new("ws://test/"));
-    let (ours, theirs) = (server.close(4001.into(), "server"), client.close(4002.into(), "client"));
-    let (ours, theirs) = block_on(async { futures_util::join!(ours, theirs) });
-    let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
-    assert_eq!((u16::from(ours.code()), ours.reason()), (4002, "client"));
-    assert_eq!((u16::from(theirs.code()), theirs.reason()), (4001, "server"));
-    assert!(ours.is_clean() && theirs.is_clean());
+    let (ws, mut peer) = accepted(Server::new());
+    let closing = ws.close(4001.into(), "server");
+    // Its Close is no answer to ours, which it has not read.
+    peer.write(masked_close(4002, "client"));
+    assert_eq!(peer.close_frame(), (4001, "server".to_owned()));
+    peer.finish();
+    let outcome = block_on(closing).unwrap();
+    assert_eq!((u16::from(outcome.code()), outcome.reason()), (4002, "client"));
+    assert_eq!(outcome.sent, Some(CloseFrame::new(4001.into(), "server")));
+    assert!(outcome.is_clean());
 }
 
 #[test]

@@ -180,8 +180,8 @@ fn a_peer_that_does_not_read_holds_nothing_up() {
         }
     });
     let peer = server.upgraded();
+    until(|| server.handle.connections() == 1);
     settle();
-    assert_eq!(server.handle.connections(), 1);
     server.stop();
     drop(peer);
 }
