@@ -18,7 +18,7 @@ use super::registry::{HandshakeGuard, OpenGuard, Registry};
 use crate::error::Error;
 use crate::run::{HandlerError, HandlerResult};
 use crate::runtime::Runtime;
-use crate::shared::Addresses;
+use crate::shared::{Addresses, Caller};
 use crate::transport::Timer;
 use crate::websocket::WebSocket;
 
@@ -166,16 +166,17 @@ where
     F: Future<Output = HandlerResult>,
 {
     let Serving { settings, registry } = &*shared;
-    let (socket, driver) = match accept(settings, Some(&handshake), stream, R::timer(), addresses).await {
+    let mut caller = Caller::new(addresses);
+    let (socket, driver) = match accept(settings, Some(&handshake), stream, R::timer(), &mut caller).await {
         Ok(accepted) => accepted,
         Err(error) => {
-            log_rejection(&error, addresses);
+            log_rejection(&error, &caller);
             return None;
         }
     };
     let guard = registry.enter(socket.sender(), handshake);
-    let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
-    let span = info_span!("websocket", id, peer);
+    let (id, peer, client) = (socket.id(), caller.peer(), caller.client());
+    let span = info_span!("websocket", id, peer, client);
     let handler = Handler::Ready { handler, socket: Some(socket) };
     Some(Opened { running: driver.run(handler.instrument(span)), guard })
 }
@@ -232,14 +233,14 @@ impl<H: Fn(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handle
     }
 }
 
-fn log_rejection(error: &AcceptError, addresses: Addresses) {
-    let peer = addresses.peer.map(tracing::field::display);
+fn log_rejection(error: &AcceptError, caller: &Caller) {
+    let (peer, client) = (caller.peer(), caller.client());
     match error {
         AcceptError::Rejected(rejection) => {
-            info!(peer, status = rejection.status().as_u16(), "connection rejected: {rejection}");
+            info!(peer, client, status = rejection.status().as_u16(), "connection rejected: {rejection}");
         }
-        AcceptError::Answered(status) => info!(peer, status = status.as_u16(), "request answered"),
-        error => info!(peer, "opening handshake failed: {error}"),
+        AcceptError::Answered(status) => info!(peer, client, status = status.as_u16(), "request answered"),
+        error => info!(peer, client, "opening handshake failed: {error}"),
     }
 }
 
