@@ -1,7 +1,7 @@
 //! The server that `tests/interop/run` points other people's clients at: the command language of
 //! `tests/interop/README.md`, over ws-tokio.
 //!
-//! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL` and ends after `/shutdown`, SIGINT or SIGTERM.
+//! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL lively=URL` and ends after `/shutdown`, SIGINT or SIGTERM.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -14,9 +14,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use ws_tokio::http::{Request, Response, StatusCode, Uri, header};
-use ws_tokio::{Bytes, CloseCode, Config, Deflate, HandlerResult, Message, Server, ServerHandle, WebSocket};
+use ws_tokio::{Bytes, ClientIp, CloseCode, Config, Deflate, HandlerResult, Message, Server, ServerHandle, WebSocket};
 
 const MIB: usize = 1 << 20;
+/// Where nginx connects from in `tests/interop/nginx`.
+const PROXY: &str = "127.0.0.2";
 const PATHS: [&str; 9] = ["/echo", "/fragments", "/send", "/ping", "/request", "/close", "/fail", "/seen", "/shutdown"];
 
 #[tokio::main]
@@ -29,7 +31,10 @@ async fn main() -> io::Result<()> {
     no_takeover.send_context_takeover = false;
     no_takeover.receive_context_takeover = false;
 
-    let server = || Server::new().on_request(answer_http);
+    let mut lively = Config::default();
+    lively.deadlines.ping_interval = Some(Duration::from_millis(300));
+
+    let server = || Server::new().on_request(answer_http).trusted_proxies([PROXY]);
     let guarded = server().config(roomy.clone()).origins(["https://allowed.example"]);
     let all = [
         ("main", server().config(roomy.clone()).compression(None)),
@@ -37,6 +42,7 @@ async fn main() -> io::Result<()> {
         ("guarded", guarded.subprotocols(["chat.v2", "chat.v1"])),
         ("deflate", server().config(roomy.clone())),
         ("alone", server().config(roomy).compression(Some(no_takeover))),
+        ("lively", server().config(lively)),
     ];
     let mut ready = String::from("ready");
     let mut servers = Vec::new();
@@ -175,21 +181,28 @@ fn request_seen(ws: &WebSocket) -> Value {
     let headers: BTreeMap<&str, String> = (ws.request().headers().iter())
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    json!({ "target": ws.request().uri().to_string(), "headers": headers, "subprotocol": ws.subprotocol() })
+    let client = ws.client_ip().map(|client| client.to_string());
+    let target = ws.request().uri().to_string();
+    json!({ "target": target, "headers": headers, "subprotocol": ws.subprotocol(), "client": client })
 }
 
 fn answer_http(request: &Request<()>) -> Option<Response<Bytes>> {
+    let html = (header::CONTENT_TYPE, "text/html; charset=utf-8");
+    let plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
     let (status, extra, body) = match request.uri().path() {
-        "/page" => (
-            StatusCode::OK,
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            "<!doctype html><title>interop</title><p>A page, not a socket.\n",
-        ),
-        "/refuse" => (StatusCode::UNAUTHORIZED, (header::WWW_AUTHENTICATE, "Basic realm=\"interop\""), "no entry\n"),
+        "/page" => (StatusCode::OK, html, "<!doctype html><title>interop</title><p>A page, not a socket.\n".to_owned()),
+        "/client" => {
+            let client = request.extensions().get().map(|ClientIp(client)| client.to_string());
+            (StatusCode::OK, plain, client.unwrap_or_default())
+        }
+        "/refuse" => {
+            let challenge = (header::WWW_AUTHENTICATE, "Basic realm=\"interop\"");
+            (StatusCode::UNAUTHORIZED, challenge, "no entry\n".to_owned())
+        }
         path if PATHS.contains(&path) => return None,
-        _ => (StatusCode::NOT_FOUND, (header::CONTENT_TYPE, "text/plain; charset=utf-8"), "no such path\n"),
+        _ => (StatusCode::NOT_FOUND, plain, "no such path\n".to_owned()),
     };
-    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(extra.0, header::HeaderValue::from_static(extra.1));
     Some(response)

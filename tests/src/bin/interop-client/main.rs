@@ -1,6 +1,6 @@
 //! The interop checks with our client, against the servers of `tests/interop`.
 //!
-//! usage: `interop-client main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [only=PART-OF-A-NAME]`
+//! usage: `interop-client main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…]`
 //!
 //! One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 
