@@ -19,12 +19,15 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
+//! | `adapter` | the names that every adapter has: [`adapter!`] |
 //! | `outbound` | what can be sent: a message, part of one, one encoded for many |
+//! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
 //! | `compression` | what the two ends say of it in the opening handshake |
 //! | `head` | the opening handshake, kept as bytes |
 //! | `recycle` | the memory of long messages, used again |
 //! | `sync` | where locks come from |
 
+mod adapter;
 mod client;
 mod compression;
 mod driver;
@@ -41,11 +44,14 @@ mod sender;
 mod server;
 mod shared;
 mod sync;
+mod tls;
 mod transport;
 mod waiting;
 mod websocket;
 
 pub use http;
+#[cfg(feature = "tls")]
+pub use rustls;
 #[cfg(feature = "deflate")]
 pub use ws_proto::deflate::{Compress, Deflate, InvalidAnswer};
 pub use ws_proto::handshake::client::{BuildError, Error as HandshakeError};
@@ -64,5 +70,6 @@ pub use self::runtime::Runtime;
 pub use self::sender::Sender;
 pub use self::server::{AcceptError, ClientIp, Listening, Server, ServerHandle};
 pub use self::shared::Addresses;
+pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Timer, Transport};
 pub use self::websocket::WebSocket;

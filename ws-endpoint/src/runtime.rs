@@ -3,7 +3,12 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::task::{Context, Poll};
+
+#[cfg(feature = "tls")]
+use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
 use crate::shared::Addresses;
 use crate::transport::{Timer, Transport};
@@ -42,4 +47,29 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Accepts a connection, and sets it up to send small writes at once (`TCP_NODELAY`).
     fn poll_accept(listener: &Self::Listener, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Addresses)>>;
+
+    /// Does a client's TLS handshake, with the server of that name. A runtime that has no TLS leaves this as it is.
+    ///
+    /// What the transport returns carries [`rustls::Error`] within [`io::Error`] where that is what went wrong.
+    #[cfg(feature = "tls")]
+    fn tls_connect(
+        stream: Self::Stream,
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+    ) -> impl Future<Output = io::Result<Box<dyn Transport + Send>>> + Send {
+        let _ = (stream, name, config);
+        async { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
+    /// Does a server's TLS handshake. A runtime that has no TLS leaves this as it is.
+    ///
+    /// When it fails the stream comes back, with what the client is to be told written to it.
+    #[cfg(feature = "tls")]
+    fn tls_accept(
+        stream: Self::Stream,
+        config: Arc<ServerConfig>,
+    ) -> impl Future<Output = Result<Box<dyn Transport + Send>, (io::Error, Self::Stream)>> + Send {
+        let _ = config;
+        async { Err((io::Error::new(io::ErrorKind::Unsupported, "this runtime has no TLS"), stream)) }
+    }
 }

@@ -61,66 +61,27 @@
 
 mod io;
 mod time;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::Future;
 use std::io::Result;
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener as StdListener};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+#[cfg(feature = "tls")]
+use ws_endpoint::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 pub use ws_endpoint::*;
 
 pub use self::io::TokioIo;
 pub use self::time::TokioTimer;
 
-/// A server on tokio. See [`ws_endpoint::Server`].
-pub type Server = ws_endpoint::Server<Tokio>;
-
-/// A server on tokio that listens. See [`ws_endpoint::Listening`].
-pub type Listening = ws_endpoint::Listening<Tokio>;
-
-/// A client on tokio. See [`ws_endpoint::Client`].
-pub type Client = ws_endpoint::Client<Tokio>;
-
-/// Connects to a `ws://` URL with the default settings. See [`Client`] for others.
-///
-/// # Errors
-///
-/// As [`Client::connect`].
-pub async fn connect(url: &str) -> std::result::Result<WebSocket, ConnectError> {
-    Client::new(url).connect().await
-}
-
-/// Listens on `address` and runs `handler` for each connection, with the default settings and until the future is
-/// dropped. See [`Server`] for other settings and for a shutdown.
-///
-/// # Errors
-///
-/// When the address cannot be bound.
-pub async fn serve<H, F>(address: impl ToSocketAddrs, handler: H) -> Result<()>
-where
-    H: Fn(WebSocket) -> F + Send + Sync + 'static,
-    F: Future<Output = HandlerResult> + Send + 'static,
-{
-    Server::new().bind(address).await?.serve(handler).await
-}
-
-/// Does a server's opening handshake on any stream, with the default settings, and moves the connection's bytes in a
-/// task of its own. See [`Server::accept`] for other settings, and to run the driver beside a handler.
-///
-/// # Errors
-///
-/// As [`Server::accept`].
-pub async fn accept<S>(stream: S) -> std::result::Result<WebSocket, AcceptError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (socket, driver) = Server::new().accept(TokioIo::new(stream), Addresses::default()).await?;
-    Tokio::spawn(driver);
-    Ok(socket)
-}
+ws_endpoint::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);
 
 /// tokio as a [`Runtime`]: its TCP, its timers, its tasks.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +115,23 @@ impl Runtime for Tokio {
     fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
         let (stream, _) = ready!(listener.poll_accept(cx))?;
         Poll::Ready(Ok(connected(stream)))
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_connect(
+        stream: Self::Stream,
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+    ) -> Result<Box<dyn Transport + Send>> {
+        tls::connect(stream, name, config).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls_accept(
+        stream: Self::Stream,
+        config: Arc<ServerConfig>,
+    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
+        tls::accept(stream, config).await
     }
 }
 

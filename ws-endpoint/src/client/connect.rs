@@ -10,6 +10,8 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::Response;
+#[cfg(feature = "tls")]
+use rustls::pki_types::ServerName;
 use tracing::debug;
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::InvalidAnswer;
@@ -26,6 +28,7 @@ use crate::head::Heads;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
 use crate::shared::{Addresses, Caller, Opening, Shared};
+use crate::tls::{self, TlsConfigError, TlsError};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
@@ -37,8 +40,12 @@ pub enum ConnectError {
     Url(UrlError),
     /// The request cannot be built from what was given. Nothing was sent.
     Request(BuildError),
-    /// The URL asks for TLS, which this build does not have. Nothing was sent.
+    /// The URL asks for TLS, which this build or this runtime does not have. Nothing was sent.
     TlsUnsupported,
+    /// What TLS was to use cannot be used. Nothing was sent.
+    TlsConfig(TlsConfigError),
+    /// TLS failed, or the server speaks it where we do not.
+    Tls(TlsError),
     /// It took longer than [`Client::connect_timeout`].
     Timeout,
     /// Name resolution, TCP, or the transport failed.
@@ -71,6 +78,8 @@ impl fmt::Display for ConnectError {
             Self::Url(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::TlsUnsupported => f.write_str("wss:// needs TLS, which this build does not have"),
+            Self::TlsConfig(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Timeout => f.write_str("timed out during the opening handshake"),
             Self::Io(error) => error.fmt(f),
             Self::Eof => f.write_str("the server closed the connection before it answered"),
@@ -89,6 +98,8 @@ impl StdError for ConnectError {
         match self {
             Self::Url(error) => Some(error),
             Self::Request(error) => Some(error),
+            Self::TlsConfig(error) => Some(error),
+            Self::Tls(error) => Some(error),
             Self::Io(error) => Some(error),
             Self::Handshake(error) => Some(error),
             #[cfg(feature = "deflate")]
@@ -102,27 +113,56 @@ impl From<Interrupted> for ConnectError {
     fn from(interrupted: Interrupted) -> Self {
         match interrupted {
             Interrupted::Timeout => Self::Timeout,
-            Interrupted::Io(error) => Self::Io(error),
+            // TLS says in words of its own that TCP ended.
+            Interrupted::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Eof,
+            Interrupted::Io(error) => tls::from_io(error).map_or_else(Self::Io, Self::Tls),
         }
     }
 }
 
 /// Dials and does the handshake, all within one deadline.
-pub(super) async fn connect<R: Runtime>(
-    client: Client<R>,
-) -> Result<(WebSocket, Driver<R::Stream, R::Timer>), ConnectError> {
+pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, ConnectError> {
+    #[cfg(feature = "tls")]
+    let tls = client.tls;
     let Client { request, config, inbound, compression, connect_timeout, .. } = client;
     let (target, builder) = request.map_err(ConnectError::Url)?;
+    #[cfg(not(feature = "tls"))]
     if target.secure {
         return Err(ConnectError::TlsUnsupported);
     }
+    #[cfg(feature = "tls")]
+    let secured = match target.secure {
+        true => Some((server_name(&target.host)?, tls.config().map_err(ConnectError::TlsConfig)?)),
+        false => None,
+    };
     // The request is built first: what is wrong with it is told before anything is dialled.
     let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
     let mut timer = R::timer();
     let deadline = timer.now() + connect_timeout;
     let (stream, addresses) = or_timeout(R::dial(&target.host, target.port), &mut timer, deadline).await?;
+    #[cfg(feature = "tls")]
+    if let Some((name, tls)) = secured {
+        let connected = or_timeout(Box::pin(R::tls_connect(stream, name, tls)), &mut timer, deadline).await;
+        let transport = connected.map_err(|error| match error {
+            ConnectError::Io(error) if error.kind() == io::ErrorKind::Unsupported => ConnectError::TlsUnsupported,
+            error => error,
+        })?;
+        let exchange = Exchange { transport, timer, deadline, received: Vec::new() };
+        let (socket, driver) = open(exchange, handshake, compression, config, inbound, addresses).await?;
+        R::spawn(driver);
+        return Ok(socket);
+    }
     let exchange = Exchange { transport: stream, timer, deadline, received: Vec::new() };
-    open(exchange, handshake, compression, config, inbound, addresses).await
+    let (socket, driver) = open(exchange, handshake, compression, config, inbound, addresses).await?;
+    R::spawn(driver);
+    Ok(socket)
+}
+
+/// Whom the certificate has to be for.
+#[cfg(feature = "tls")]
+fn server_name(host: &str) -> Result<ServerName<'static>, ConnectError> {
+    ServerName::try_from(host.to_owned())
+        .map_err(|_| ConnectError::Url(UrlError::Invalid(format!("no certificate can be for the host name {host}"))))
 }
 
 /// Does the handshake on a transport from elsewhere.
@@ -149,9 +189,15 @@ async fn open<T: Transport, C: Timer>(
     addresses: Addresses,
 ) -> Result<(WebSocket, Driver<T, C>), ConnectError> {
     debug!(target = %handshake.request().uri(), "> request");
-    exchange.write(&handshake.request_bytes()).await?;
+    if let Err(failed) = exchange.write(&handshake.request_bytes()).await {
+        return Err(refusal(&mut exchange).await.unwrap_or(failed.into()));
+    }
     let established = loop {
-        if exchange.read().await? == 0 {
+        let ended = exchange.read().await? == 0;
+        if tls::is_alert(&exchange.received) {
+            return Err(ConnectError::Tls(TlsError::Unexpected));
+        }
+        if ended {
             return Err(ConnectError::Eof);
         }
         match handshake.receive(&exchange.received) {
@@ -179,6 +225,13 @@ async fn open<T: Transport, C: Timer>(
     Ok((socket, Driver::new(transport, timer, shared, received)))
 }
 
+/// What a server that takes no request has said of it in TLS: it may look at our certificate only after we have begun
+/// to speak (RFC 8446 §4.4.2).
+async fn refusal<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>) -> Option<ConnectError> {
+    let error = ConnectError::from(exchange.read().await.err()?);
+    matches!(error, ConnectError::Tls(_)).then_some(error)
+}
+
 /// Reads the body of a refusal, as much of it as comes before the deadline.
 async fn read_body<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, head: Response<()>) -> Response<Bytes> {
     let mut reader = BodyReader::new(&head);
@@ -200,7 +253,7 @@ async fn or_timeout<O>(
 ) -> Result<O, ConnectError> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(result.map_err(ConnectError::Io)),
+        Poll::Ready(result) => Poll::Ready(result.map_err(|error| Interrupted::Io(error).into())),
         Poll::Pending => timer.poll_at(cx, deadline).map(|()| Err(ConnectError::Timeout)),
     })
     .await

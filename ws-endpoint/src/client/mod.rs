@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
+#[cfg(feature = "tls")]
+use rustls::ClientConfig;
 use ws_proto::Config;
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::Deflate;
@@ -19,6 +21,8 @@ use crate::driver::Driver;
 use crate::runtime::Runtime;
 use crate::server::whole_messages;
 use crate::shared::Addresses;
+#[cfg(feature = "tls")]
+use crate::tls::ClientTls;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 
@@ -34,12 +38,14 @@ pub struct Client<R> {
     config: Arc<Config>,
     inbound: usize,
     compression: Compression,
+    #[cfg(feature = "tls")]
+    tls: ClientTls,
     connect_timeout: Duration,
     runtime: PhantomData<fn() -> R>,
 }
 
 impl<R: Runtime> Client<R> {
-    /// A client for a `ws://` URL. A user name and password in it are sent as Basic credentials.
+    /// A client for a `ws://` or `wss://` URL. A user name and password in it are sent as Basic credentials.
     pub fn new(url: &str) -> Self {
         let request = Target::parse(url).map(|target| {
             let builder = Handshake::builder(target.authority.as_str(), target.path_and_query.as_str());
@@ -54,6 +60,8 @@ impl<R: Runtime> Client<R> {
             config: Arc::default(),
             inbound: 16,
             compression: Compression::client(),
+            #[cfg(feature = "tls")]
+            tls: ClientTls::default(),
             connect_timeout: Duration::from_secs(10),
             runtime: PhantomData,
         }
@@ -99,6 +107,37 @@ impl<R: Runtime> Client<R> {
         self
     }
 
+    /// Trusts the certificates in this PEM, and what they have issued, besides the platform's: for servers whose
+    /// certificates are not issued by a public authority. What is wrong with it is reported when connecting.
+    ///
+    /// Without it the platform's certificates are trusted; where it has none, those of Mozilla's program, which this crate
+    /// brings. They are read once in the life of the process, at the first `wss://`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn ca(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.tls.add_ca(pem.as_ref());
+        self
+    }
+
+    /// Shows this certificate, followed by those of its issuers, to a server that asks for one; with its private key, both
+    /// in PEM. What is wrong with them is reported when connecting.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.tls.set_identity(certificate.as_ref(), key.as_ref());
+        self
+    }
+
+    /// TLS as this configuration says, made with [`rustls`](crate::rustls), in place of all other settings of TLS here.
+    /// When it names no protocols (ALPN), `http/1.1` is added. One configuration for many connections lets them be
+    /// resumed.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_config(mut self, config: Arc<ClientConfig>) -> Self {
+        self.tls.config = Some(config);
+        self
+    }
+
     /// How many messages may wait to be received before reading stops. Default 16.
     #[must_use]
     pub fn inbound_queue(mut self, messages: usize) -> Self {
@@ -106,7 +145,7 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// How long connecting may take in all: name resolution, TCP, and the opening handshake. Default 10 s.
+    /// How long connecting may take in all: name resolution, TCP, TLS, and the opening handshake. Default 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -122,13 +161,11 @@ impl<R: Runtime> Client<R> {
     /// What is wrong with the URL or the request, before anything is sent; what went wrong on the way; or the server's
     /// answer when it is not a valid 101.
     pub async fn connect(self) -> Result<WebSocket, ConnectError> {
-        let (socket, driver) = connect::connect(self).await?;
-        R::spawn(driver);
-        Ok(socket)
+        connect::connect(self).await
     }
 
-    /// Does the opening handshake on a transport that is connected already: a tunnel, a Unix socket, a pipe. Whoever
-    /// calls this runs the driver, by itself or beside a handler ([`Driver::run`]).
+    /// Does the opening handshake on a transport that is connected already: a tunnel, a Unix socket, a pipe, a TLS
+    /// connection. Nothing is done about TLS, whatever the URL says. Whoever calls this runs the driver, by itself or beside a handler ([`Driver::run`]).
     ///
     /// # Errors
     ///

@@ -15,9 +15,9 @@ use bytes::Bytes;
 use http::header::{CONNECTION, DATE, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tracing::error;
-use ws_proto::Connection;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
+use ws_proto::{Connection, Timestamp};
 
 use super::Settings;
 use super::proxies::ClientIp;
@@ -28,12 +28,13 @@ use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
 use crate::sender::Sender;
 use crate::shared::{Caller, Opening, Shared};
+use crate::tls::{self, TlsError};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
 /// After an answer other than 101, input is read and thrown away for so long, and so much of it.
-const FINISH_TIME: Duration = Duration::from_secs(2);
-const FINISH_BYTES: usize = 1 << 20;
+pub(super) const FINISH_TIME: Duration = Duration::from_secs(2);
+pub(super) const FINISH_BYTES: usize = 1 << 20;
 
 /// Why a connection did not open.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub enum AcceptError {
     Eof,
     /// The server was shut down before the client asked for anything.
     Stopped,
+    /// TLS failed, or the client speaks it where we do not.
+    Tls(TlsError),
     /// The transport failed.
     Io(io::Error),
 }
@@ -61,6 +64,7 @@ impl fmt::Display for AcceptError {
             Self::Timeout => f.write_str("the opening handshake took too long"),
             Self::Eof => f.write_str("the client left before its request was complete"),
             Self::Stopped => f.write_str("the server was shut down"),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -69,6 +73,7 @@ impl fmt::Display for AcceptError {
 impl StdError for AcceptError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
+            Self::Tls(error) => Some(error),
             Self::Io(error) => Some(error),
             _ => None,
         }
@@ -79,7 +84,9 @@ impl From<Interrupted> for AcceptError {
     fn from(interrupted: Interrupted) -> Self {
         match interrupted {
             Interrupted::Timeout => Self::Timeout,
-            Interrupted::Io(error) => Self::Io(error),
+            // TLS says in words of its own that TCP ended.
+            Interrupted::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Eof,
+            Interrupted::Io(error) => tls::from_io(error).map_or_else(Self::Io, Self::Tls),
         }
     }
 }
@@ -90,16 +97,16 @@ enum Decision {
     Answer { response: Response<Bytes>, error: AcceptError },
 }
 
-/// Does the handshake; on a server that listens, as the one that `guard` counts. Who the caller is may turn out on the
-/// way.
+/// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts. Who the caller is may
+/// turn out on the way.
 pub(crate) async fn accept<T: Transport, C: Timer>(
     settings: &Settings,
     guard: Option<&HandshakeGuard>,
     transport: T,
     timer: C,
+    deadline: Timestamp,
     caller: &mut Caller,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
-    let deadline = timer.now() + settings.handshake_timeout;
     let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
     let mut head = Vec::new();
     let (decision, is_head) = match read_request(settings, guard, &mut exchange).await {
@@ -113,6 +120,10 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
             (Decision::Answer { response, error: AcceptError::Timeout }, false)
+        }
+        Err(error @ AcceptError::Tls(TlsError::Unexpected)) => {
+            let rejection = Rejection::new(StatusCode::BAD_REQUEST, "This port speaks HTTP without TLS.");
+            (Decision::Answer { response: rejection.into_response(), error }, false)
         }
         Err(error) => return Err(error),
     };
@@ -148,6 +159,9 @@ async fn read_request<T: Transport, C: Timer>(
             Some(Ok(0)) => return Err(AcceptError::Eof),
             Some(Ok(_)) => {}
             Some(Err(interrupted)) => return Err(interrupted.into()),
+        }
+        if tls::is_handshake(&exchange.received) {
+            return Err(AcceptError::Tls(TlsError::Unexpected));
         }
         if let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)? {
             let behind = exchange.received.split_off(head.consumed);

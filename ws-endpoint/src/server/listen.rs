@@ -15,6 +15,10 @@ use tracing::{Instrument, error, info, info_span, warn};
 use super::Settings;
 use super::accept::{AcceptError, accept};
 use super::registry::{HandshakeGuard, OpenGuard, Registry};
+#[cfg(feature = "tls")]
+use super::secure::secure;
+use super::stream::Stream;
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::run::{HandlerError, HandlerResult};
 use crate::runtime::Runtime;
@@ -167,7 +171,7 @@ where
 {
     let Serving { settings, registry } = &*shared;
     let mut caller = Caller::new(addresses);
-    let (socket, driver) = match accept(settings, Some(&handshake), stream, R::timer(), &mut caller).await {
+    let (socket, driver) = match accept_stream::<R>(settings, &handshake, stream, &mut caller).await {
         Ok(accepted) => accepted,
         Err(error) => {
             log_rejection(&error, &caller);
@@ -179,6 +183,23 @@ where
     let span = info_span!("websocket", id, peer, client);
     let handler = Handler::Ready { handler, socket: Some(socket) };
     Some(Opened { running: driver.run(handler.instrument(span)), guard })
+}
+
+/// Does the opening handshake, after that of TLS where there is TLS, both within one deadline.
+async fn accept_stream<R: Runtime>(
+    settings: &Settings,
+    handshake: &HandshakeGuard,
+    stream: R::Stream,
+    caller: &mut Caller,
+) -> Result<(WebSocket, Driver<Stream<R::Stream>, R::Timer>), AcceptError> {
+    let timer = R::timer();
+    let deadline = timer.now() + settings.handshake_timeout;
+    #[cfg(feature = "tls")]
+    if let Some(config) = &settings.tls {
+        let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
+        return accept(settings, Some(handshake), Stream::Tls(stream), timer, deadline, caller).await;
+    }
+    accept(settings, Some(handshake), Stream::Plain(stream), timer, deadline, caller).await
 }
 
 pin_project! {

@@ -5,6 +5,9 @@ mod bind;
 mod listen;
 mod proxies;
 mod registry;
+#[cfg(feature = "tls")]
+mod secure;
+mod stream;
 
 use std::fmt;
 use std::io;
@@ -15,6 +18,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::Deflate;
 use ws_proto::handshake::head::HeadLimits;
@@ -25,7 +30,9 @@ use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::runtime::Runtime;
 use crate::shared::{Addresses, Caller};
-use crate::transport::Transport;
+#[cfg(feature = "tls")]
+use crate::tls::{self, TlsConfigError};
+use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
 pub use self::accept::AcceptError;
@@ -56,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
     pub(crate) proxies: TrustedProxies,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) hook: Option<Arc<RequestHook>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_handshakes: usize,
@@ -77,6 +86,8 @@ impl<R: Runtime> Server<R> {
             headers: HeaderMap::new(),
             compression: Compression::server(),
             proxies: TrustedProxies::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             hook: None,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1024,
@@ -100,6 +111,31 @@ impl<R: Runtime> Server<R> {
     #[must_use]
     pub fn compression(mut self, deflate: Option<Deflate>) -> Self {
         self.settings.compression.deflate = deflate;
+        self
+    }
+
+    /// Serves `wss://` and `https://` with this certificate, followed by those of its issuers, and its private key, both in
+    /// PEM. Clients are asked for no certificate, and told that we speak HTTP/1.1. Without this, or
+    /// [`tls_config`](Self::tls_config), there is no TLS.
+    ///
+    /// The TLS handshake is a part of the opening handshake: the same [deadline](Self::handshake_timeout) and the same
+    /// [limit](Self::max_handshakes) hold for it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate or no key in what was given, they are damaged, or do not belong together.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, TlsConfigError> {
+        self.settings.tls = Some(tls::server_config(certificate.as_ref(), key.as_ref())?);
+        Ok(self)
+    }
+
+    /// Serves `wss://` and `https://` as this configuration says, made with [`rustls`](crate::rustls). When it names no
+    /// protocols (ALPN), `http/1.1` is added.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_config(mut self, config: Arc<ServerConfig>) -> Self {
+        self.settings.tls = Some(tls::with_http(config));
         self
     }
 
@@ -194,7 +230,7 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// How long an opening handshake may take. Default 10 s.
+    /// How long an opening handshake may take, that of TLS included. Default 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
@@ -245,7 +281,7 @@ impl<R: Runtime> Server<R> {
         Ok(Listening::new(R::listen(listener)?, self.settings))
     }
 
-    /// Does the opening handshake on any transport. Whoever calls this runs the driver: by itself or beside a handler
+    /// Does the opening handshake on any transport, without TLS: it may be a TLS connection itself. Whoever calls this runs the driver: by itself or beside a handler
     /// ([`Driver::run`]).
     ///
     /// # Errors
@@ -259,7 +295,9 @@ impl<R: Runtime> Server<R> {
         if let Some(mistake) = &self.settings.mistake {
             return Err(AcceptError::Io(io::Error::new(io::ErrorKind::InvalidInput, mistake.clone())));
         }
-        accept::accept(&self.settings, None, transport, R::timer(), &mut Caller::new(addresses)).await
+        let timer = R::timer();
+        let deadline = timer.now() + self.settings.handshake_timeout;
+        accept::accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await
     }
 }
 

@@ -1,0 +1,77 @@
+//! Streams of `futures-io` as transports.
+
+use std::any::Any;
+use std::io::{IoSlice, Result};
+use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_io::Async;
+use futures_io::{AsyncRead, AsyncWrite};
+use ws_endpoint::Transport;
+
+/// A stream that `futures-io` can read and write, as a [`Transport`]: one of smol's, of async-std's, a TLS stream over
+/// one of them, a pipe.
+///
+/// A connection ends with `poll_close`, which is to end the write side, so that the peer reads the end of the stream.
+#[derive(Debug)]
+pub struct AsyncIo<S> {
+    stream: S,
+}
+
+impl<S> AsyncIo<S> {
+    /// Wraps a stream.
+    pub fn new(stream: S) -> Self {
+        Self { stream }
+    }
+
+    /// The stream.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for AsyncIo<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        match buffers {
+            [one] => Pin::new(&mut self.stream).poll_write(cx, one),
+            many => Pin::new(&mut self.stream).poll_write_vectored(cx, many),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_close(cx))?;
+        Poll::Ready(end_writing(&self.stream))
+    }
+}
+
+/// Ends the write side of the sockets whose `poll_close` only flushes: those of async-io itself, and async-std's, which
+/// are the same inside. Without this, both ends of a connection would wait for the other to end it.
+fn end_writing(stream: &dyn Any) -> Result<()> {
+    if let Some(stream) = stream.downcast_ref::<Async<TcpStream>>() {
+        return stream.get_ref().shutdown(Shutdown::Write);
+    }
+    #[cfg(unix)]
+    if let Some(stream) = stream.downcast_ref::<Async<UnixStream>>() {
+        return stream.get_ref().shutdown(Shutdown::Write);
+    }
+    #[cfg(feature = "async-std")]
+    if let Some(stream) = stream.downcast_ref::<async_std::net::TcpStream>() {
+        return stream.shutdown(Shutdown::Write);
+    }
+    #[cfg(all(unix, feature = "async-std"))]
+    if let Some(stream) = stream.downcast_ref::<async_std::os::unix::net::UnixStream>() {
+        return stream.shutdown(Shutdown::Write);
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! WebSocket servers and clients on async-std; and on smol, or any executor beside [`async_io`].
+//!
+//! **async-std is discontinued** ([RUSTSEC-2025-0052](https://rustsec.org/advisories/RUSTSEC-2025-0052)): nobody mends
+//! it any more. This crate is for programs that are on it; new ones are better off with smol, or with tokio and
+//! `ws-tokio`. All that is used of async-std is its executor: sockets, timers and name resolution are smol's, which are
+//! maintained. So a program that moves to smol keeps its connections as they are and gives [`Reactor`] another
+//! [`Executor`], a function of one line; and without the feature `async-std` this crate does not depend on async-std.
+//!
+//! A server that sends back what it gets:
+//!
+#![cfg_attr(feature = "async-std", doc = "```no_run")]
+#![cfg_attr(not(feature = "async-std"), doc = "```ignore")]
+//! fn main() -> std::io::Result<()> {
+//!     async_std::task::block_on(ws_async_std::serve("127.0.0.1:8765", |mut ws| async move {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok(())
+//!     }))
+//! }
+//! ```
+//!
+//! A client that says hello to it:
+//!
+#![cfg_attr(feature = "async-std", doc = "```no_run")]
+#![cfg_attr(not(feature = "async-std"), doc = "```ignore")]
+//! use ws_async_std::CloseCode;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     async_std::task::block_on(async {
+//!         let mut ws = ws_async_std::connect("ws://127.0.0.1:8765").await?;
+//!         ws.send("Hello").await?;
+//!         println!("{:?}", ws.recv().await?);
+//!         ws.close(CloseCode::NORMAL, "").await?;
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! The same on smol, without async-std:
+//!
+//! ```
+//! use ws_async_std::{Executor, Reactor, endpoint};
+//!
+//! struct Smol;
+//!
+//! impl Executor for Smol {
+//!     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+//!         smol::spawn(task).detach();
+//!     }
+//! }
+//!
+//! type Server = endpoint::Server<Reactor<Smol>>;
+//! type Client = endpoint::Client<Reactor<Smol>>;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     smol::block_on(async {
+//!         let listening = Server::new().bind("127.0.0.1:0").await?;
+//!         let url = format!("ws://{}", listening.local_addr()?);
+//!         let server = listening.serve(|ws| async move { Ok(ws.send("Hello").await?) });
+//!         let _server = smol::spawn(server);
+//!
+//!         let mut ws = Client::new(&url).connect().await?;
+//!         assert_eq!(ws.recv().await?.unwrap().as_text(), Some("Hello"));
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! What connections do is documented where it is written: `WebSocket` and `Sender`, `Server` and `Client`, in
+//! [`ws-endpoint`](endpoint). This crate adds async-io's sockets and timers: [`Reactor`] is a runtime but for its tasks,
+//! and [`AsyncIo`] makes a transport of any stream that `futures-io` can read and write.
+
+mod io;
+#[cfg(feature = "async-std")]
+mod on_async_std;
+mod reactor;
+mod time;
+#[cfg(feature = "tls")]
+mod tls;
+
+/// All of `ws-endpoint`, with [`Server`](endpoint::Server) and [`Client`](endpoint::Client) for any runtime.
+pub use ws_endpoint as endpoint;
+// Only with async-std, where `Server` and `Client` at the top are those for it: a feature must not change a name.
+#[cfg(feature = "async-std")]
+pub use ws_endpoint::*;
+
+pub use self::io::AsyncIo;
+#[cfg(feature = "async-std")]
+pub use self::on_async_std::{AsyncStd, AsyncStdTasks, Client, Listening, Server, accept, connect, serve};
+pub use self::reactor::{Executor, Reactor};
+pub use self::time::AsyncTimer;

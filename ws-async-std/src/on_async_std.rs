@@ -1,0 +1,22 @@
+//! All that names async-std's executor, and the short ways for who is on it.
+
+use std::future::Future;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::{AsyncIo, Executor, Reactor};
+
+ws_endpoint::adapter!(AsyncStd, AsyncIo, AsyncRead + AsyncWrite);
+
+/// async-std as a [`Runtime`](ws_endpoint::Runtime): its tasks, beside the sockets and timers it is built on.
+pub type AsyncStd = Reactor<AsyncStdTasks>;
+
+/// async-std's executor.
+#[derive(Clone, Copy, Debug)]
+pub struct AsyncStdTasks;
+
+impl Executor for AsyncStdTasks {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        async_std::task::spawn(task);
+    }
+}

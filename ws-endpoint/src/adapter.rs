@@ -1,0 +1,58 @@
+//! The names that an application finds in every adapter, the same in each.
+
+/// Defines what an adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client` on it, and the
+/// short ways `connect`, `serve` and `accept`. So a program that changes its runtime changes the name of a crate.
+///
+/// It takes the runtime, what makes a [`Transport`](crate::Transport) of a stream (by `new`), and which streams those
+/// are: `ws_endpoint::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);`
+#[macro_export]
+macro_rules! adapter {
+    ($runtime:ident, $io:ident, $($stream:tt)+) => {
+        #[doc = concat!("A server on [`", stringify!($runtime), "`]. See [`ws_endpoint::Server`].")]
+        pub type Server = $crate::Server<$runtime>;
+
+        #[doc = concat!("A server on [`", stringify!($runtime), "`] that listens. See [`ws_endpoint::Listening`].")]
+        pub type Listening = $crate::Listening<$runtime>;
+
+        #[doc = concat!("A client on [`", stringify!($runtime), "`]. See [`ws_endpoint::Client`].")]
+        pub type Client = $crate::Client<$runtime>;
+
+        /// Connects to a `ws://` or `wss://` URL with the default settings. See [`Client`] for others.
+        ///
+        /// # Errors
+        ///
+        /// As [`Client::connect`].
+        pub async fn connect(url: &str) -> ::std::result::Result<$crate::WebSocket, $crate::ConnectError> {
+            Client::new(url).connect().await
+        }
+
+        /// Listens on `address` and runs `handler` for each connection, with the default settings and until the future
+        /// is dropped. See [`Server`] for other settings and for a shutdown.
+        ///
+        /// # Errors
+        ///
+        /// When the address cannot be bound.
+        pub async fn serve<H, F>(address: impl ::std::net::ToSocketAddrs, handler: H) -> ::std::io::Result<()>
+        where
+            H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
+            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static,
+        {
+            Server::new().bind(address).await?.serve(handler).await
+        }
+
+        /// Does a server's opening handshake on any stream, with the default settings, and moves the connection's bytes
+        /// in a task of its own. See [`Server::accept`] for other settings, and to run the driver beside a handler.
+        ///
+        /// # Errors
+        ///
+        /// As [`Server::accept`].
+        pub async fn accept<S>(stream: S) -> ::std::result::Result<$crate::WebSocket, $crate::AcceptError>
+        where
+            S: $($stream)+ + Unpin + Send + 'static,
+        {
+            let (socket, driver) = Server::new().accept($io::new(stream), $crate::Addresses::default()).await?;
+            <$runtime as $crate::Runtime>::spawn(driver);
+            Ok(socket)
+        }
+    };
+}

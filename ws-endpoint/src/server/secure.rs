@@ -1,0 +1,42 @@
+//! The TLS handshake on a server, within the deadline of the opening handshake.
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+
+use rustls::ServerConfig;
+use ws_proto::Timestamp;
+
+use super::accept::{AcceptError, FINISH_BYTES, FINISH_TIME};
+use super::registry::HandshakeGuard;
+use crate::exchange::{Exchange, Interrupted};
+use crate::runtime::Runtime;
+use crate::transport::{Timer, Transport};
+
+/// Does it. When the client is refused, it is told why, and gets time to read that.
+pub(super) async fn secure<R: Runtime>(
+    config: Arc<ServerConfig>,
+    guard: &HandshakeGuard,
+    stream: R::Stream,
+    mut timer: R::Timer,
+    deadline: Timestamp,
+) -> Result<(Box<dyn Transport + Send>, R::Timer), AcceptError> {
+    let mut accepted = Box::pin(R::tls_accept(stream, config));
+    let accepted = poll_fn(|cx| match accepted.as_mut().poll(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Ok(accepted)),
+        // Nobody has asked for anything yet who could be answered.
+        Poll::Pending => match guard.poll_stopped(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(AcceptError::Stopped)),
+            Poll::Pending => timer.poll_at(cx, deadline).map(|()| Err(AcceptError::Timeout)),
+        },
+    });
+    match accepted.await? {
+        Ok(transport) => Ok((transport, timer)),
+        Err((error, stream)) => {
+            let deadline = timer.now() + FINISH_TIME;
+            let mut exchange = Exchange { transport: stream, timer, deadline, received: Vec::new() };
+            exchange.finish(FINISH_BYTES).await;
+            Err(Interrupted::Io(error).into())
+        }
+    }
+}

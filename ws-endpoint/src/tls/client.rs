@@ -1,0 +1,91 @@
+//! What a client brings to TLS: whom it trusts, and who it is.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::provider::{provider, provider_error};
+use super::{HTTP_1_1, PemInput, TlsConfigError, pem, roots};
+
+/// A client's TLS settings. What is wrong with them is told when they are used.
+#[derive(Default)]
+pub(crate) struct ClientTls {
+    /// One that was made elsewhere; it is used as it is.
+    pub(crate) config: Option<Arc<ClientConfig>>,
+    /// More certificates to trust.
+    ca: Vec<CertificateDer<'static>>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    mistake: Option<TlsConfigError>,
+}
+
+impl ClientTls {
+    pub(crate) fn add_ca(&mut self, pem: &[u8]) {
+        match pem::certificates(PemInput::Ca, pem) {
+            Ok(certificates) => self.ca.extend(certificates),
+            Err(mistake) => self.mistake = self.mistake.take().or(Some(mistake)),
+        }
+    }
+
+    pub(crate) fn set_identity(&mut self, chain: &[u8], key: &[u8]) {
+        let chain = pem::certificates(PemInput::Certificate, chain);
+        match chain.and_then(|chain| Ok((chain, pem::key(key)?))) {
+            Ok(identity) => self.identity = Some(identity),
+            Err(mistake) => self.mistake = self.mistake.take().or(Some(mistake)),
+        }
+    }
+
+    /// The configuration they make.
+    pub(crate) fn config(self) -> Result<Arc<ClientConfig>, TlsConfigError> {
+        static DEFAULT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        if let Some(config) = self.config {
+            return Ok(with_http(config));
+        }
+        if self.ca.is_empty() && self.identity.is_none() {
+            // One for all, so that a server that was met before is known (RFC 8446 §2.2).
+            return match DEFAULT.get() {
+                Some(config) => Ok(Arc::clone(config)),
+                None => {
+                    let config = build(Vec::new(), None)?;
+                    Ok(Arc::clone(DEFAULT.get_or_init(|| config)))
+                }
+            };
+        }
+        build(self.ca, self.identity)
+    }
+}
+
+fn build(
+    ca: Vec<CertificateDer<'static>>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<Arc<ClientConfig>, TlsConfigError> {
+    let mut roots = roots::roots().clone();
+    for certificate in ca {
+        roots
+            .add(certificate)
+            .map_err(|error| TlsConfigError::Certificate { input: PemInput::Ca, why: error.to_string() })?;
+    }
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(provider_error)?
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(pem::identity_error)?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Says that we speak HTTP/1.1, unless the configuration says what we speak.
+fn with_http(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
+    if !config.alpn_protocols.is_empty() {
+        return config;
+    }
+    let mut config = ClientConfig::clone(&config);
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Arc::new(config)
+}

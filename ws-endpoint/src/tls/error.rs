@@ -1,0 +1,192 @@
+//! What can go wrong with TLS.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::run::BoxError;
+
+/// Why TLS failed: what the peer is or did. No byte of HTTP has been sent then.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The certificate is for other names.
+    NameMismatch {
+        /// The host we want to talk to.
+        expected: String,
+        /// The names and addresses that the certificate is for.
+        presented: Vec<String>,
+    },
+    /// The certificate, or one of its issuers', is no longer valid.
+    Expired {
+        /// Until when it was, if that is known.
+        not_after: Option<SystemTime>,
+    },
+    /// The certificate, or one of its issuers', is not valid yet.
+    NotYetValid {
+        /// From when on it will be, if that is known.
+        not_before: Option<SystemTime>,
+    },
+    /// The certificate was issued by nobody we trust; one that signed itself, for example.
+    UnknownIssuer,
+    /// The certificate was revoked.
+    Revoked,
+    /// Something else is wrong with the certificate.
+    Certificate(BoxError),
+    /// We asked the client for a certificate, and it has none.
+    NoClientCertificate,
+    /// The peer refused to go on, for this reason.
+    Refused(String),
+    /// The peer does not speak TLS.
+    NotTls,
+    /// The peer speaks TLS, where we do not.
+    Unexpected,
+    /// Anything else.
+    Other(BoxError),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameMismatch { expected, presented } if presented.is_empty() => {
+                write!(f, "the certificate is for no name at all, not for {expected}")
+            }
+            Self::NameMismatch { expected, presented } => {
+                write!(f, "the certificate is for {}, not for {expected}", presented.join(", "))
+            }
+            Self::Expired { not_after: Some(time) } => write!(f, "the certificate expired on {}", Date(*time)),
+            Self::Expired { not_after: None } => f.write_str("the certificate has expired"),
+            Self::NotYetValid { not_before: Some(time) } => {
+                write!(f, "the certificate is not valid before {}", Date(*time))
+            }
+            Self::NotYetValid { not_before: None } => f.write_str("the certificate is not valid yet"),
+            Self::UnknownIssuer => f.write_str("the certificate's issuer is unknown"),
+            Self::Revoked => f.write_str("the certificate was revoked"),
+            Self::Certificate(error) => write!(f, "the certificate is not acceptable: {error}"),
+            Self::NoClientCertificate => f.write_str("the client has no certificate"),
+            Self::Refused(why) => write!(f, "the peer refused the TLS handshake: {why}"),
+            Self::NotTls => f.write_str("the peer does not speak TLS: is this plain HTTP on one side?"),
+            Self::Unexpected => f.write_str("the peer speaks TLS, and this connection does not: is it wss:// there?"),
+            Self::Other(error) => write!(f, "TLS failed: {error}"),
+        }
+    }
+}
+
+impl StdError for TlsError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Certificate(error) | Self::Other(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+/// A point in time as people read it.
+struct Date(SystemTime);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The year 10000, from where on there is no such date.
+        const END: Duration = Duration::from_secs(253_402_300_800);
+        match self.0.duration_since(UNIX_EPOCH) {
+            Ok(since) if since < END => f.write_str(&httpdate::fmt_http_date(self.0)),
+            _ => f.write_str("a day out of reach"),
+        }
+    }
+}
+
+/// What is wrong with certificates or a key that we were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsConfigError {
+    /// The PEM is damaged.
+    Pem {
+        /// Which.
+        input: PemInput,
+        /// How.
+        why: String,
+    },
+    /// There is no certificate in the PEM.
+    NoCertificate(PemInput),
+    /// There is no private key in the PEM.
+    NoKey,
+    /// The private key is encrypted; it has to be decrypted first.
+    EncryptedKey,
+    /// A certificate is damaged.
+    Certificate {
+        /// Which.
+        input: PemInput,
+        /// How.
+        why: String,
+    },
+    /// The private key is damaged, or of a kind that is not supported.
+    Key(String),
+    /// The private key is not the certificate's.
+    KeyMismatch,
+    /// The crypto provider of this process cannot do it.
+    Provider(String),
+}
+
+/// The PEM a [`TlsConfigError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PemInput {
+    /// The certificates to trust.
+    Ca,
+    /// Our certificate, and those of its issuers.
+    Certificate,
+    /// Our private key.
+    Key,
+}
+
+impl TlsConfigError {
+    /// Which PEM is wrong, if it is one of them. With a key that is not the certificate's, it is the key.
+    pub fn input(&self) -> Option<PemInput> {
+        match self {
+            Self::Pem { input, .. } | Self::NoCertificate(input) | Self::Certificate { input, .. } => Some(*input),
+            Self::NoKey | Self::EncryptedKey | Self::Key(_) | Self::KeyMismatch => Some(PemInput::Key),
+            Self::Provider(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for TlsConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pem { input, why } => write!(f, "invalid PEM of {input}: {why}"),
+            Self::NoCertificate(input) => write!(f, "no certificate in the PEM of {input}"),
+            Self::NoKey => f.write_str("no private key in the PEM of the private key"),
+            Self::EncryptedKey => f.write_str("the private key is encrypted, and has to be decrypted first"),
+            Self::Certificate { input, why } => write!(f, "invalid certificate in the PEM of {input}: {why}"),
+            Self::Key(why) => write!(f, "the private key cannot be used: {why}"),
+            Self::KeyMismatch => f.write_str("the private key does not belong to the certificate"),
+            Self::Provider(why) => write!(f, "the crypto provider cannot be used: {why}"),
+        }
+    }
+}
+
+impl StdError for TlsConfigError {}
+
+impl fmt::Display for PemInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ca => "the CA certificates",
+            Self::Certificate => "the certificate chain",
+            Self::Key => "the private key",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_no_calendar_has_do_no_harm() {
+        let at = |seconds| Date(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
+        assert_eq!(at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(at(253_402_300_799), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(at(253_402_300_800), "a day out of reach");
+        assert_eq!(Date(UNIX_EPOCH - Duration::from_secs(1)).to_string(), "a day out of reach");
+    }
+}

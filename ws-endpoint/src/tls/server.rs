@@ -1,0 +1,30 @@
+//! What a server brings to TLS: who it is.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::provider::{provider, provider_error};
+use super::{HTTP_1_1, PemInput, TlsConfigError, pem};
+
+/// The configuration of a server that has this certificate, and asks clients for none.
+pub(crate) fn server_config(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsConfigError> {
+    let chain = pem::certificates(PemInput::Certificate, chain)?;
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(provider_error)?
+        .with_no_client_auth()
+        .with_single_cert(chain, pem::key(key)?)
+        .map_err(pem::identity_error)?;
+    Ok(with_http(Arc::new(config)))
+}
+
+/// Says that we speak HTTP/1.1, unless the configuration says what we speak.
+pub(crate) fn with_http(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
+    if !config.alpn_protocols.is_empty() {
+        return config;
+    }
+    let mut config = ServerConfig::clone(&config);
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Arc::new(config)
+}
