@@ -21,16 +21,17 @@ class Bench:
         self.report = report
         self.certificates = certificates
 
-    def pair(self, title, client, server, expected, behind=None):
-        """Runs one check client against one server, perhaps `behind` nginx; the last check shuts the server down."""
+    def pair(self, title, client, server, expected, secure=False, behind=None):
+        """Runs one check client against one server, perhaps over TLS or `behind` nginx; the last check shuts it down."""
         self.report.begin(title, expected)
-        serving, listeners = self.serve(title, server)
+        serving, listeners = self.serve(title, server, secure)
         if serving is None:
             return
         if "count" in listeners:
             self.report.expect("fragments leave as fragments")
         nginx = behind and behind(self.home, self.certificates, listeners)
-        problem = self.run_client([*client, *settings(nginx.urls if nginx else listeners)], title)
+        arguments = settings((nginx.urls if nginx else listeners) | {"certificates": self.certificates})
+        problem = self.run_client([*client, *arguments], title)
         if problem is None and not self.report.only:
             problem = self.await_exit(serving)
         if nginx:
@@ -72,10 +73,10 @@ class Bench:
         PROCESSES.stop(serving)
         self.report.end(problem)
 
-    def browse(self, title, script, server, expected, behind=None):
+    def browse(self, title, script, server, expected, secure=False, behind=None):
         """Has a browser open connections over TLS, to the server itself or to nginx."""
         self.report.begin(title, expected)
-        serving, listeners = self.serve(title, server)
+        serving, listeners = self.serve(title, server, secure)
         if serving is None:
             return
         nginx = behind and behind(self.home, self.certificates, listeners)
@@ -99,8 +100,10 @@ class Bench:
             output_of([certutil(), "-d", f"sql:{trusted}", "-A", *ca])
         return {"browser": chromium(), "profile": profile}
 
-    def serve(self, title, server):
+    def serve(self, title, server, secure=False):
         """Starts a server; it, and its listeners by name. None when it did not start, which is reported."""
+        if secure:
+            server = [*server, f"certificates={self.certificates}"]
         with open(self.log(title, "server"), "w+") as log:
             serving = PROCESSES.start(server, stdout=log, stderr=subprocess.STDOUT)
         ready = self.await_line(serving, log.name, "ready ")

@@ -8,7 +8,14 @@ class Report:
     def __init__(self, only):
         self.only = only
         self.passed = self.failed = 0
-        self.start = time.monotonic()
+        self.group_start = time.monotonic()
+        self.took = {}
+
+    def end_group(self, name):
+        """Notes how long the group took, whose checks are done."""
+        now = time.monotonic()
+        self.took[name] = now - self.group_start
+        self.group_start = now
 
     def begin(self, title, expected):
         print(f"\n{title}", flush=True)
@@ -45,6 +52,6 @@ class Report:
         if self.passed + self.failed == 0:
             print("no check has such a name", file=sys.stderr)
             return 2
-        took = time.monotonic() - self.start
-        print(f"\n{self.passed} passed, {self.failed} failed ({took:.0f} s)", flush=True)
+        took = ", ".join(f"{name} {took:.0f} s" for name, took in self.took.items())
+        print(f"\n{self.passed} passed, {self.failed} failed in {sum(self.took.values()):.0f} s: {took}", flush=True)
         return 0 if self.failed == 0 else 1

@@ -1,12 +1,15 @@
 // The interop checks with npm `ws` as the client.
 //
-// usage: client.mjs main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…]
+// usage: client.mjs main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…], over TLS with
+// `NODE_EXTRA_CA_CERTS` and certificates=DIRECTORY mutual=URL expired=URL early=URL misnamed=URL stranger=URL
 //
 // One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 
 const require = createRequire(process.env.INTEROP_NODE + "/");
 const { WebSocket } = require("ws");
@@ -477,6 +480,27 @@ if (args.count) {
       same(await peer.next(), "3");
     }),
   );
+}
+
+if (args.mutual) {
+  check("a certificate that cannot be trusted is refused", async () => {
+    for (const [listener, why] of [
+      ["expired", "CERT_HAS_EXPIRED"],
+      ["early", "CERT_NOT_YET_VALID"],
+      ["misnamed", "ERR_TLS_CERT_ALTNAME_INVALID"],
+      ["stranger", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
+    ]) {
+      const outcome = await dial("/echo", { listener }).then(() => "it connected", ({ code }) => code);
+      same(outcome, why);
+    }
+  });
+
+  check("a client's certificate", async () => {
+    const outcome = await dial("/echo", { listener: "mutual" }).then(() => "it connected", ({ code }) => code);
+    same(outcome, "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED");
+    const [cert, key] = ["client.pem", "client.key"].map((file) => readFileSync(join(args.certificates, file)));
+    await on("/echo", { listener: "mutual", cert, key }, (peer) => peer.echoes("it is me"));
+  });
 }
 
 check("their shutdown: 1001", async () => {

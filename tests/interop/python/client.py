@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The interop checks with Python `websockets` as the client.
 
-usage: client.py main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…]
+usage: client.py main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…], over TLS with
+  `SSL_CERT_FILE` and certificates=DIRECTORY mutual=URL expired=URL early=URL misnamed=URL stranger=URL
 
 One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 """
@@ -9,6 +10,8 @@ One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 import asyncio
 import itertools
 import json
+import pathlib
+import ssl
 import sys
 import time
 import traceback
@@ -471,6 +474,37 @@ if "count" in args:
             await ws.send(["a", "b", "c"])
             # `websockets` ends an iterable with an empty frame.
             same(await ws.recv(), "4")
+
+
+if "mutual" in args:
+
+    @check("a certificate that cannot be trusted is refused")
+    async def untrusted():
+        why = {}
+        for listener in ("expired", "early", "misnamed", "stranger"):
+            try:
+                async with dial("/echo", listener):
+                    raise AssertionError(f"connected to {listener}")
+            except ssl.SSLCertVerificationError as exc:
+                why[listener] = exc.verify_message.split(",")[0]
+        same(why["expired"], "certificate has expired")
+        same(why["early"], "certificate is not yet valid")
+        same(why["misnamed"], "IP address mismatch")
+        same(why["stranger"], "unable to get local issuer certificate")
+
+    @check("a client's certificate")
+    async def client_certificate():
+        try:
+            async with dial("/echo", "mutual") as ws:
+                raise AssertionError(f"got {await ws.recv()} without a certificate")
+        except (ssl.SSLError, ConnectionError) as exc:
+            if not isinstance(exc, ssl.SSLError) or "certificate required" not in str(exc).lower():
+                raise AssertionError(f"refused with {exc!r}")
+        directory = pathlib.Path(args["certificates"])
+        context = ssl.create_default_context()
+        context.load_cert_chain(directory / "client.pem", directory / "client.key")
+        async with dial("/echo", "mutual", ssl=context) as ws:
+            await echoes(ws, "it is me")
 
 
 @check("their shutdown: 1001")

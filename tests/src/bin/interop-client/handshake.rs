@@ -24,7 +24,7 @@ pub(crate) async fn request_arrives(to: &Servers) -> Result<(), Failure> {
     let request = next_json(&mut ws).await?;
     same(request["target"].as_str(), Some(path))?;
     same(request["headers"]["x-interop"].as_str(), Some("from the client"))?;
-    same(request["headers"]["host"].as_str(), to.url("main")?.strip_prefix("ws://"))?;
+    same(request["headers"]["host"].as_str(), Some(to.address("main")?))?;
     done(ws).await
 }
 

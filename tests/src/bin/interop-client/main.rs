@@ -1,6 +1,7 @@
 //! The interop checks with our client, against the servers of `tests/interop`.
 //!
-//! usage: `interop-client main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…]`
+//! usage: `interop-client main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…]`, over
+//! TLS also `certificates=DIRECTORY mutual=URL expired=URL early=URL misnamed=URL stranger=URL`
 //!
 //! One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 
@@ -8,6 +9,7 @@ mod closing;
 mod compression;
 mod handshake;
 mod messages;
+mod secure;
 mod servers;
 mod talk;
 mod verdict;
@@ -72,6 +74,10 @@ async fn main() -> ExitCode {
     run.check("compressed beyond their limit: 1009", compression::bomb(to)).await;
     if to.0.contains_key("count") {
         run.check("fragments leave as fragments", messages::fragments_counted(to)).await;
+    }
+    if to.0.contains_key("mutual") {
+        run.check("a certificate that cannot be trusted is refused", secure::untrusted(to)).await;
+        run.check("a client's certificate", secure::client_certificate(to)).await;
     }
     run.check("their shutdown: 1001", closing::shutdown(to)).await;
     if run.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

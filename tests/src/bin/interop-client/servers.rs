@@ -1,19 +1,20 @@
 //! Where the servers listen, and connections to them.
 
 use std::collections::HashMap;
-use std::io::{self, IoSlice};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
-use ws_tokio::{Addresses, Client, Config, Deflate, TokioIo, Transport, WebSocket};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use ws_tokio::{Client, Config, Deflate, WebSocket};
 
 use crate::MIB;
 use crate::talk::{done, next_json};
 use crate::verdict::Failure;
 
-/// Where the servers listen, by name.
+/// Where the servers listen, by name, and what else was said on the command line.
 #[derive(Clone)]
 pub(crate) struct Servers(pub(crate) HashMap<String, String>);
 
@@ -22,11 +23,30 @@ impl Servers {
         self.0.get(name).map(String::as_str).ok_or_else(|| Failure(format!("no URL for {name}")))
     }
 
+    /// The host and port of a listener.
+    pub(crate) fn address(&self, name: &str) -> Result<&str, Failure> {
+        Ok(self.url(name)?.trim_start_matches("ws://").trim_start_matches("wss://"))
+    }
+
     pub(crate) fn client(&self, name: &str, path: &str) -> Result<Client, Failure> {
+        self.client_of(&format!("{}{path}", self.url(name)?))
+    }
+
+    fn client_of(&self, url: &str) -> Result<Client, Failure> {
         let mut roomy = Config::default();
         roomy.limits.message = Some(32 * MIB);
         roomy.limits.frame = Some(32 * MIB);
-        Ok(Client::new(&format!("{}{path}", self.url(name)?)).config(roomy))
+        let client = Client::new(url).config(roomy);
+        Ok(match url.starts_with("wss://") {
+            true => client.ca(self.certificate("ca.pem")?),
+            false => client,
+        })
+    }
+
+    /// What a file of the certificates holds.
+    pub(crate) fn certificate(&self, file: &str) -> Result<Vec<u8>, Failure> {
+        let directory = self.0.get("certificates").ok_or_else(|| Failure("no certificates".to_owned()))?;
+        Ok(std::fs::read(Path::new(directory).join(file))?)
     }
 
     pub(crate) async fn dial(&self, path: &str) -> Result<WebSocket, Failure> {
@@ -40,12 +60,10 @@ impl Servers {
         path: &str,
         deflate: Deflate,
     ) -> Result<(WebSocket, Arc<Traffic>), Failure> {
-        let address = self.url(listener)?.trim_start_matches("ws://");
-        let traffic = Arc::new(Traffic::default());
-        let stream = Counted { io: TokioIo::new(TcpStream::connect(address).await?), traffic: Arc::clone(&traffic) };
-        let client = self.client(listener, path)?.compression(Some(deflate));
-        let (ws, driver) = client.handshake(stream, Addresses::default()).await?;
-        tokio::spawn(driver);
+        let address = self.address(listener)?;
+        let (relay, traffic) = Traffic::count(address).await?;
+        let url = format!("{}{path}", self.url(listener)?.replace(address, &relay));
+        let ws = self.client_of(&url)?.compression(Some(deflate)).connect().await?;
         Ok((ws, traffic))
     }
 
@@ -62,7 +80,7 @@ impl Servers {
     }
 }
 
-/// Bytes sent and received.
+/// Bytes sent and received, by one connection.
 #[derive(Default)]
 pub(crate) struct Traffic {
     sent: AtomicUsize,
@@ -73,37 +91,39 @@ impl Traffic {
     pub(crate) fn bytes(&self) -> (usize, usize) {
         (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
     }
-}
 
-struct Counted {
-    io: TokioIo<TcpStream>,
-    traffic: Arc<Traffic>,
-}
-
-impl Transport for Counted {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let polled = self.io.poll_read(cx, buffer);
-        count(&self.traffic.received, &polled);
-        polled
-    }
-
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let polled = self.io.poll_write_vectored(cx, buffers);
-        count(&self.traffic.sent, &polled);
-        polled
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_shutdown(cx)
+    /// An address that leads to `target`, once, and the count of what goes there and comes back.
+    async fn count(target: &str) -> io::Result<(String, Arc<Self>)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let target = target.to_owned();
+        let traffic = Arc::new(Self::default());
+        let counted = Arc::clone(&traffic);
+        tokio::spawn(async move {
+            let (mut near, _) = listener.accept().await?;
+            let mut far = TcpStream::connect(target).await?;
+            near.set_nodelay(true)?;
+            far.set_nodelay(true)?;
+            let ((from_near, to_near), (from_far, to_far)) = (near.split(), far.split());
+            tokio::try_join!(pass_on(from_near, to_far, &counted.sent), pass_on(from_far, to_near, &counted.received))
+        });
+        Ok((address, traffic))
     }
 }
 
-fn count(counter: &AtomicUsize, polled: &Poll<io::Result<usize>>) {
-    if let Poll::Ready(Ok(bytes)) = polled {
-        counter.fetch_add(*bytes, Ordering::Relaxed);
+/// Passes bytes on until their end, which it passes on, too.
+async fn pass_on(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    count: &AtomicUsize,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = from.read(&mut buffer).await?;
+        if n == 0 {
+            return to.shutdown().await;
+        }
+        count.fetch_add(n, Ordering::Relaxed);
+        to.write_all(&buffer[..n]).await?;
     }
 }
