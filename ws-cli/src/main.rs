@@ -1,6 +1,7 @@
 //! The `ws` program: talk to a WebSocket server from a terminal, or run a demo server for a browser.
 
 mod connect;
+mod files;
 mod logging;
 mod output;
 mod serve;

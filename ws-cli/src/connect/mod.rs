@@ -3,20 +3,24 @@
 mod editor;
 mod format;
 mod history;
+mod insecure;
 mod piped;
 mod screen;
 mod terminal;
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
 use ws_tokio::{Client, Config, ConnectError, Outcome, WebSocket};
 
+use crate::files::{self, IdentityFiles};
 use crate::output::{fail, warn};
 use crate::signals::Stop;
 use crate::{exit, logging};
@@ -40,6 +44,9 @@ five while there have been fewer messages than lines; --wait sets another time, 
 the end to the server. Then `ws` closes with 1000, and shows what still arrives until the server has
 closed too.
 
+With wss:// the server's certificate has to be for the URL's host, and issued by whom the platform or
+--ca trusts. --cert and --key show the server a certificate of ours, if it asks.
+
 In what is received, control characters are shown escaped (\\n, \\x1b): no server steers your terminal.
 
 Exit status:
@@ -53,9 +60,10 @@ Examples:
   ws connect ws://127.0.0.1:8765/chat
   ws connect -H 'Authorization: Bearer s3cr3t' --subprotocol v2.chat --subprotocol chat ws://example.com/
   printf 'one\\ntwo\\n' | ws connect ws://127.0.0.1:8765/echo
+  ws connect --ca ca.pem wss://localhost:8765/chat
   ws connect --wait forever ws://127.0.0.1:8765/time < /dev/null | head -n 5")]
 pub(crate) struct ConnectArgs {
-    /// Where to connect: ws://HOST:PORT/PATH
+    /// Where to connect: ws://HOST:PORT/PATH, or wss:// for TLS
     #[arg(value_name = "URL")]
     url: String,
 
@@ -74,6 +82,17 @@ pub(crate) struct ConnectArgs {
     /// When piped: how long a silence ends the wait for replies, or `forever`; see below
     #[arg(long, value_name = "SECONDS")]
     wait: Option<Wait>,
+
+    /// Certificates to trust besides the platform's, PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    #[command(flatten)]
+    identity: IdentityFiles,
+
+    /// Take any certificate: anyone between here and the server can read and change everything
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
 
     /// Do not offer to compress messages (permessage-deflate)
     #[arg(long)]
@@ -152,7 +171,11 @@ impl fmt::Display for BadInput {
 pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
     // Nothing but what happens on the connection, unless RUST_LOG asks for more.
     logging::init(LevelFilter::OFF);
-    let ws = match client(&args).connect().await {
+    let client = match client(&args) {
+        Ok(client) => client,
+        Err(why) => return fail(format_args!("{why}")),
+    };
+    let ws = match client.connect().await {
         Ok(ws) => ws,
         Err(error) => return refused(&args, &error),
     };
@@ -167,7 +190,8 @@ pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
     }
 }
 
-fn client(args: &ConnectArgs) -> Client {
+/// What the arguments ask for; else what is wrong with a file, in a sentence.
+fn client(args: &ConnectArgs) -> Result<Client, String> {
     let mut config = Config::default();
     config.limits.message = Some(MAX_MESSAGE);
     config.limits.frame = Some(MAX_MESSAGE);
@@ -184,10 +208,25 @@ fn client(args: &ConnectArgs) -> Client {
     if args.no_compression {
         client = client.compression(None);
     }
-    client
+    let identity = args.identity.read()?;
+    if args.insecure {
+        warn(format_args!("Warning: --insecure, so nothing shows that the server is the one you mean."));
+        let config = insecure::config(identity).map_err(|error| format!("Cannot use --cert and --key: {error}."))?;
+        return Ok(client.tls_config(Arc::new(config)));
+    }
+    if let Some(ca) = &args.ca {
+        client = client.ca(files::read(ca)?);
+    }
+    if let Some(identity) = identity {
+        client = client.client_certificate(identity.certificate, identity.key);
+    }
+    Ok(client)
 }
 
 fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
+    if let ConnectError::TlsConfig(error) = error {
+        return fail(format_args!("{}", args.identity.explain(args.ca.as_deref(), error)));
+    }
     let code = fail(format_args!("Failed to connect to {}: {}.", args.url, format::escape(&error.to_string())));
     if let Some(response) = error.response().filter(|response| args.verbose && !response.body().is_empty()) {
         warn(format_args!("The server said:"));

@@ -21,6 +21,7 @@ use ws_tokio::{HandlerResult, Server, WebSocket};
 
 use self::chat::Chat;
 use self::counter::Counter;
+use crate::files::IdentityFiles;
 use crate::output::fail;
 use crate::signals::Stop;
 use crate::{exit, logging};
@@ -64,12 +65,16 @@ Examples:
   ws serve --listen 0.0.0.0:8765    for every machine that can reach this one
   ws serve --listen 127.0.0.1:0     any free port; the URL printed tells which
   ws serve --trust-proxy 127.0.0.1  behind a reverse proxy on this machine
+  ws serve --cert cert.pem --key key.pem    with TLS: https:// and wss://
   ws serve -v                       with every frame in the log
   RUST_LOG=warn ws serve            with less of it")]
 pub(crate) struct ServeArgs {
     /// Where to listen
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8765")]
     listen: Address,
+
+    #[command(flatten)]
+    identity: IdentityFiles,
 
     /// Decline to compress messages (permessage-deflate)
     #[arg(long)]
@@ -111,12 +116,19 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     if args.no_compression {
         server = server.compression(None);
     }
+    let is_secure = match secured(server, &args.identity) {
+        Ok((secured, is_secure)) => {
+            server = secured;
+            is_secure
+        }
+        Err(why) => return fail(format_args!("{why}")),
+    };
     let listening = match server.bind(&*args.listen.0).await {
         Ok(listening) => listening,
         Err(error) => return fail(format_args!("Cannot listen on {}: {}.", args.listen, explain(&error))),
     };
     match listening.local_addr() {
-        Ok(address) => greet(address),
+        Ok(address) => greet(address, is_secure),
         Err(error) => return fail(format_args!("Cannot tell the address: {error}.")),
     }
     let stop = match Stop::listen() {
@@ -136,6 +148,17 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     }
 }
 
+/// The server, with TLS if there is a certificate, and whether there is; else what is wrong with a file, in a sentence.
+fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), String> {
+    match identity.read()? {
+        Some(pem) => match server.tls(pem.certificate, pem.key) {
+            Ok(server) => Ok((server, true)),
+            Err(error) => Err(identity.explain(None, &error)),
+        },
+        None => Ok((server, false)),
+    }
+}
+
 fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => format!("{error}; is another server running there? --listen takes another port"),
@@ -145,16 +168,17 @@ fn explain(error: &io::Error) -> String {
 }
 
 /// Tells what to open and how to stop.
-fn greet(address: SocketAddr) {
+fn greet(address: SocketAddr, is_secure: bool) {
     let reachable = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
         _ => address,
     };
+    let s = if is_secure { "s" } else { "" };
     // Whoever started us without an output does not want to know.
     let _ = writeln!(
         io::stdout(),
-        "Open http://{reachable}/ in a browser, or run: ws connect ws://{reachable}/chat\nPress Ctrl-C to stop."
+        "Open http{s}://{reachable}/ in a browser, or run: ws connect ws{s}://{reachable}/chat\nPress Ctrl-C to stop."
     );
 }
 

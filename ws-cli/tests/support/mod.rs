@@ -62,7 +62,12 @@ impl Demo {
         let mut child = ws(&arguments).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = in_time(lines.next_line()).await.unwrap().expect("a line that tells the URL");
-        let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("a URL");
+        let address = first
+            .split("http")
+            .nth(1)
+            .and_then(|url| url.split("://").nth(1))
+            .and_then(|rest| rest.split('/').next())
+            .expect("a URL");
         Self { child, address: address.to_owned(), lines }
     }
 
