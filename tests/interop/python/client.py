@@ -19,7 +19,7 @@ import urllib.parse
 import urllib.request
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 MIB = 1024 * 1024
@@ -497,9 +497,9 @@ if "mutual" in args:
         try:
             async with dial("/echo", "mutual") as ws:
                 raise AssertionError(f"got {await ws.recv()} without a certificate")
-        except (ssl.SSLError, ConnectionError) as exc:
-            if not isinstance(exc, ssl.SSLError) or "certificate required" not in str(exc).lower():
-                raise AssertionError(f"refused with {exc!r}")
+        except InvalidMessage:
+            # `websockets` knows of no alerts: to it the server has closed without an answer.
+            pass
         directory = pathlib.Path(args["certificates"])
         context = ssl.create_default_context()
         context.load_cert_chain(directory / "client.pem", directory / "client.key")
