@@ -45,9 +45,10 @@ fn accepts_streams_of_async_std_and_ends_them_at_once() {
         let mut ws = connect(&format!("ws://{address}/")).await.unwrap();
         ws.send("Hello").await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), Some(Message::from("Hello")));
+        // Were the stream not ended, each end would wait for the other, for 10 s.
         let began = Instant::now();
         ws.close(CloseCode::NORMAL, "").await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(1), "closing took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "closing took {:?}", began.elapsed());
         serving.await.unwrap();
     });
 }

@@ -1,7 +1,5 @@
 //! What smol brings: its streams, its executors, and no task of async-std anywhere.
 
-use std::time::{Duration, Instant};
-
 use smol::net::{TcpListener, TcpStream};
 use ws_async_std::endpoint::{Addresses, Client, CloseCode, Message, Server};
 use ws_async_std::{AsyncIo, Executor, Reactor};
@@ -51,11 +49,8 @@ fn streams_of_smol_are_transports_under_any_block_on() {
                     ws.send(message.clone()).await?;
                     assert_eq!(ws.recv().await?, Some(message));
                 }
-                let began = Instant::now();
                 let outcome = ws.close(CloseCode::NORMAL, "").await?;
                 assert_eq!(outcome.code(), CloseCode::NORMAL);
-                // Nobody waited for the other to end the stream.
-                assert!(began.elapsed() < Duration::from_secs(1), "closing took {:?}", began.elapsed());
                 Ok(())
             };
             driver.run(talk).await.unwrap();

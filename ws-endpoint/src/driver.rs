@@ -192,10 +192,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
-        loop {
+        let is_blocked = loop {
             let outgoing = state.connection.outgoing();
             if outgoing.is_empty() {
-                break;
+                break false;
             }
             let chunk = outgoing.chunk();
             let written = if chunk.len() == outgoing.remaining() {
@@ -213,14 +213,13 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                     state.news = true;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => break,
+                // Who flushes is no longer woken for the write with some transports (async-net's): the write is last.
+                Poll::Pending if self.needs_flush && self.flush(cx)? => {}
+                Poll::Pending => break true,
             }
-        }
-        if self.needs_flush
-            && let Poll::Ready(flushed) = self.transport.poll_flush(cx)
-        {
-            flushed?;
-            self.needs_flush = false;
+        };
+        if self.needs_flush && !is_blocked {
+            self.flush(cx)?;
         }
         let written = state.connection.outgoing().written();
         if !self.needs_flush && state.flushed != written {
@@ -228,6 +227,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.news = true;
         }
         Ok(())
+    }
+
+    /// Passes on what the transport has buffered; whether that is all of it.
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let Poll::Ready(flushed) = self.transport.poll_flush(cx) else { return Ok(false) };
+        flushed?;
+        self.needs_flush = false;
+        Ok(true)
     }
 
     /// Reads once, unless the application must take messages first; whether anything came.

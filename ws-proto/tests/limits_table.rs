@@ -706,11 +706,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
         "ws-proto/tests/handshake_client.rs",
         &["limits", "k1_the_body_of_a_rejection"],
     ),
-    (
-        "64 KiB of a rejection's body",
-        "ws-tokio/tests/handshake_client.rs",
-        &["of_an_endless_body_the_first_64_kib_are_kept"],
-    ),
+    ("64 KiB of a rejection's body", "tests/adapters/answers.rs", &["of_an_endless_body_the_first_64_kib_are_kept"]),
     (
         "16 messages in the inbound queue",
         "ws-endpoint/tests/endpoint/pressure.rs",
@@ -723,7 +719,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ),
     (
         "1,024 opening handshakes at a time",
-        "ws-tokio/tests/limits.rs",
+        "tests/adapters/limits.rs",
         &["further_handshakes_wait_for_those_under_way", "handshakes_that_come_together_wait_too"],
     ),
 ];

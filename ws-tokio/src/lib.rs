@@ -55,6 +55,37 @@
 //! # }
 //! ```
 //!
+//! `wss://` in [`connect`] just works, with the platform's certificates. A server with TLS (rustls):
+//!
+#![cfg_attr(feature = "tls", doc = "```no_run")]
+#![cfg_attr(not(feature = "tls"), doc = "```ignore")]
+//! use ws_tokio::Server;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::new().tls(std::fs::read("cert.pem")?, std::fs::read("key.pem")?)?;
+//!     let echo = |mut ws: ws_tokio::WebSocket| async move {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok(())
+//!     };
+//!     server.bind("0.0.0.0:443").await?.serve(echo).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! And a client of it that trusts what is in a file, besides what the platform trusts:
+//!
+#![cfg_attr(feature = "tls", doc = "```no_run")]
+#![cfg_attr(not(feature = "tls"), doc = "```ignore")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = ws_tokio::Client::new("wss://example.com").ca(std::fs::read("ca.pem")?);
+//! let ws = client.connect().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What connections do is documented where it is written: [`WebSocket`] and [`Sender`], [`Server`] and [`Client`], in
 //! the crate `ws-endpoint`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
 //! [`TokioIo`] makes a transport of any stream that tokio can read and write.

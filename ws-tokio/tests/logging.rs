@@ -8,6 +8,8 @@ use std::sync::Once;
 use std::time::Duration;
 
 use common::*;
+#[cfg(feature = "tls")]
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -119,8 +121,9 @@ async fn a_connection_is_traced_from_its_opening_to_its_end() {
 async fn a_client_traces_opening_and_end_too() {
     capture();
     let server = fake_server(|mut raw| async move {
-        raw.accept(&frame(0x88, close_body(1001, "bye"), None)).await;
-        raw.close_frame().await;
+        raw.accept(b"\x88\x05\x03\xE9bye").await;
+        raw.finish().await;
+        raw.rest().await;
     })
     .await;
     let mut ws = in_time(ws_tokio::connect(&server.url)).await.unwrap();
@@ -152,18 +155,18 @@ async fn refusals_are_traced_with_their_reason() {
     let server = start(Server::new().origins(["https://example.com"]).on_request(hook), echo).await;
     for (bytes, level, part, says) in [
         (
-            request("/", &[]),
+            request("/"),
             Level::INFO,
             "status=403",
             "connection rejected: 403 Forbidden: The request has no Origin header",
         ),
-        (request("/health", &[]), Level::INFO, "status=204", "request answered"),
+        (request("/health"), Level::INFO, "status=204", "request answered"),
         ("GET / HTTP/1.0\r\n".to_owned(), Level::INFO, "status=505", "connection rejected: 505"),
-        (request("/panic", &[]), Level::ERROR, "hook", "the request hook panicked"),
+        (request("/panic"), Level::ERROR, "hook", "the request hook panicked"),
     ] {
         let mut raw = server.raw().await;
         raw.write(bytes).await;
-        raw.reply().await;
+        raw.rest().await;
         drop(raw);
         let line = wait_for(level, part).await;
         assert!(line.starts_with(says), "{line}");
@@ -181,16 +184,16 @@ async fn behind_a_proxy_lines_tell_of_the_client_too() {
     capture();
     let server = start(Server::new().trusted_proxies(["127.0.0.1"]).on_request(|_| None), echo).await;
     let mut raw = server.raw().await;
-    raw.write(request("/", &["X-Forwarded-For: 203.0.113.9"])).await;
-    raw.head().await;
-    drop(raw);
+    raw.write(request("/").replace("\r\n\r\n", "\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")).await;
+    raw.finish().await;
+    raw.rest().await;
     for part in ["connection open", "connection closed"] {
         let line = wait_for(Level::INFO, part).await;
         assert!(line.contains(" peer=127.0.0.1:") && line.contains(" client=203.0.113.9"), "{line}");
     }
     let mut raw = server.raw().await;
     raw.write("GET / HTTP/1.1\r\nHost: test\r\nX-Real-IP: 2001:db8::9\r\n\r\n").await;
-    raw.reply().await;
+    raw.rest().await;
     let line = wait_for(Level::INFO, "connection rejected").await;
     assert!(line.contains(" peer=127.0.0.1:") && line.contains(" client=2001:db8::9"), "{line}");
     // Where there is no proxy, there is nothing else to tell.
@@ -311,4 +314,20 @@ async fn handlers_that_are_dropped_are_named() {
     wait_for(Level::WARN, "1 connections were still open when the drain deadline passed").await;
     let error = wait_for(Level::ERROR, "the handler was still running when the server stopped").await;
     assert!(error.contains(&format!("id={id}")), "{error}");
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn what_does_not_speak_tls_is_told_of_in_a_line() {
+    capture();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let secure = Server::new().tls(cert.pem(), signing_key.serialize_pem()).unwrap();
+    let server = start(secure, echo).await;
+    let mut raw = server.raw().await;
+    raw.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    raw.rest().await;
+    drop(raw);
+    let line = wait_for(Level::INFO, "opening handshake failed").await;
+    assert!(line.contains("the peer does not speak TLS: is this plain HTTP on one side?"), "{line}");
+    server.stop().await;
 }

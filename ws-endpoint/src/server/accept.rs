@@ -116,14 +116,15 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
             identify(caller, settings, request.headers());
             (decide(settings, guard, request, caller), is_head)
         }
+        // Who speaks TLS cannot read the answer, but sees that it is none.
+        Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
+            let error = AcceptError::Tls(TlsError::Unexpected);
+            (Decision::Answer { response: rejection.into_response(), error }, false)
+        }
         Err(AcceptError::Rejected(rejection)) => (refuse(rejection), false),
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
             (Decision::Answer { response, error: AcceptError::Timeout }, false)
-        }
-        Err(error @ AcceptError::Tls(TlsError::Unexpected)) => {
-            let rejection = Rejection::new(StatusCode::BAD_REQUEST, "This port speaks HTTP without TLS.");
-            (Decision::Answer { response: rejection.into_response(), error }, false)
         }
         Err(error) => return Err(error),
     };
@@ -159,9 +160,6 @@ async fn read_request<T: Transport, C: Timer>(
             Some(Ok(0)) => return Err(AcceptError::Eof),
             Some(Ok(_)) => {}
             Some(Err(interrupted)) => return Err(interrupted.into()),
-        }
-        if tls::is_handshake(&exchange.received) {
-            return Err(AcceptError::Tls(TlsError::Unexpected));
         }
         if let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)? {
             let behind = exchange.received.split_off(head.consumed);

@@ -1,0 +1,20 @@
+//! The suite, for the adapter whose file includes it: `super` has the adapter's crate, its streams and its tasks.
+
+mod answers;
+mod cancelling;
+mod closing;
+mod compression;
+mod connecting;
+mod crowd;
+mod faults;
+mod keepalive;
+mod limits;
+mod messages;
+mod opening;
+mod pressure;
+mod refusals;
+mod setup;
+mod shutdown;
+mod streams;
+#[cfg(feature = "tls")]
+mod tls;

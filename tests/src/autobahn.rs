@@ -1,0 +1,81 @@
+//! The peers that the Autobahn test suite talks to, on any runtime; see `tests/autobahn`.
+
+use std::{error::Error, net::SocketAddr, process, time::Duration};
+
+use ws_endpoint::{Client, Config, ConnectError, Runtime, Server, WebSocket};
+
+/// An echo server for the suite's fuzzing client. Takes the program's arguments: `--listen ADDRESS`.
+///
+/// Prints the address it listens on, which tells the port when ADDRESS leaves it open (127.0.0.1:0).
+///
+/// # Errors
+///
+/// When it cannot listen there.
+pub async fn serve<R: Runtime>() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let ["--listen", address] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+        eprintln!("usage: PROGRAM --listen ADDRESS");
+        process::exit(2);
+    };
+    let listening = Server::<R>::new().config(config()).bind(address.parse::<SocketAddr>()?).await?;
+    println!("{}", listening.local_addr()?);
+    listening
+        .serve(|mut ws| async move {
+            while let Some(message) = ws.recv().await? {
+                ws.send(message).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// An echo client for the suite's fuzzing server. Takes the program's arguments: `ws://HOST:PORT AGENT`.
+///
+/// Runs every case the server has, has the report for AGENT written, and ends the server.
+///
+/// # Errors
+///
+/// When a connection does not open. How it ends is for the suite to judge.
+pub async fn connect<R: Runtime>() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [server, agent] = &arguments[..] else {
+        eprintln!("usage: PROGRAM ws://HOST:PORT AGENT");
+        process::exit(2);
+    };
+    for case in 1..=case_count::<R>(server).await? {
+        let mut ws = open::<R>(format!("{server}/runCase?case={case}&agent={agent}")).await?;
+        // A send that comes too late is no reason to stop receiving: the end is still to come.
+        while let Ok(Some(message)) = ws.recv().await {
+            let _ = ws.send(message).await;
+        }
+    }
+    // The server stops as soon as the report is written; its answer may be lost.
+    if let Ok(mut ws) = open::<R>(format!("{server}/updateReports?agent={agent}&shutdownOnComplete=true")).await {
+        while let Ok(Some(_)) = ws.recv().await {}
+    }
+    Ok(())
+}
+
+async fn case_count<R: Runtime>(server: &str) -> Result<u32, Box<dyn Error>> {
+    let mut ws = open::<R>(format!("{server}/getCaseCount")).await?;
+    let message = ws.recv().await?.ok_or("the server did not tell how many cases it has")?;
+    let count = message.as_text().ok_or("the number of cases is not text")?.parse()?;
+    ws.closed().await;
+    Ok(count)
+}
+
+async fn open<R: Runtime>(url: String) -> Result<WebSocket, ConnectError> {
+    // The report is written before the handshake for it is answered.
+    Client::<R>::new(&url).config(config()).connect_timeout(Duration::from_secs(60)).connect().await
+}
+
+/// The suite sends 16 MiB in a frame (9.1.6, 9.2.6) and 65,536 fragments and an empty last one in a
+/// message (9.3.1, 9.4.1).
+fn config() -> Config {
+    let mut config = Config::default();
+    config.limits.message = Some((16 << 20) + 1024);
+    config.limits.frame = config.limits.message;
+    config.limits.fragments = Some(65_537);
+    config
+}

@@ -1,0 +1,11 @@
+//! The Autobahn suite's server on tokio: [`ws_tests::autobahn::serve`].
+
+use std::error::Error;
+
+use ws_tests::autobahn::serve;
+use ws_tokio::Tokio;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    serve::<Tokio>().await
+}

@@ -1,0 +1,64 @@
+//! WebSockets over anything `futures-io` can read and write: here over sockets of smol's, with smol's executor and without
+//! async-std. `cargo run -p ws-async-std --no-default-features --example any_stream`
+
+use smol::io::{AsyncRead, AsyncWrite};
+use smol::net::{TcpListener, TcpStream};
+use ws_async_std::endpoint::{Addresses, BoxError, CloseCode};
+use ws_async_std::{AsyncIo, Executor, Reactor, endpoint};
+
+/// Where the tasks of connections run: the one line that smol needs.
+struct Smol;
+
+impl Executor for Smol {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
+}
+
+type Server = endpoint::Server<Reactor<Smol>>;
+type Client = endpoint::Client<Reactor<Smol>>;
+
+/// Serves one connection: the handshake, then the handler beside the driver that moves its bytes, in this task.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S) -> Result<(), BoxError> {
+    let (mut ws, driver) = Server::new().accept(AsyncIo::new(stream), Addresses::default()).await?;
+    driver
+        .run(async move {
+            while let Some(message) = ws.recv().await? {
+                ws.send(message).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// Says hello. The URL only fills in the request: nothing is dialled.
+async fn greet<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<(), BoxError> {
+    let client = Client::new("ws://localhost/greeting");
+    let (mut ws, driver) = client.handshake(AsyncIo::new(stream), Addresses::default()).await?;
+    // A task of its own moves the bytes here, so that this one can do what it likes.
+    Smol::spawn(driver);
+    ws.send("Hello").await?;
+    println!("{:?}", ws.recv().await?);
+    ws.close(CloseCode::NORMAL, "").await?;
+    Ok(())
+}
+
+fn main() -> Result<(), BoxError> {
+    smol::block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let server = smol::spawn(async move { serve(listener.accept().await?.0).await });
+        greet(TcpStream::connect(address).await?).await?;
+        server.await?;
+
+        #[cfg(unix)]
+        {
+            let (near, far) = smol::net::unix::UnixStream::pair()?;
+            let server = smol::spawn(serve(far));
+            greet(near).await?;
+            server.await?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,37 @@
+//! Says something to the echo server, measures the way there and back, and leaves.
+//!
+//! `cargo run -p ws-async-std --example echo_client [URL]`; the URL is `ws://127.0.0.1:8765` unless given.
+
+use std::error::Error;
+use std::time::Duration;
+
+use ws_async_std::{Client, CloseCode, Config, ConnectError};
+
+async fn greet(url: &str) -> Result<(), Box<dyn Error>> {
+    // `ws_async_std::connect(url)` does it with the default settings.
+    let mut config = Config::default();
+    config.deadlines.ping_interval = Some(Duration::from_secs(5));
+    let client = Client::new(url).config(config).connect_timeout(Duration::from_secs(3));
+    let mut ws = match client.connect().await {
+        Ok(ws) => ws,
+        // The server may have said why: here are its status, its headers and the beginning of its page.
+        Err(ConnectError::Rejected(response)) => {
+            let page = String::from_utf8_lossy(response.body());
+            return Err(format!("HTTP {}: {page}", response.status()).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+
+    ws.send("Hello").await?;
+    println!("{:?}", ws.recv().await?);
+    println!("there and back in {:?}", ws.ping().await?);
+
+    // Waits for the server's answer. Dropping the handle closes too, with 1001 and without waiting.
+    println!("{}", ws.close(CloseCode::NORMAL, "that was all").await?);
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8765".to_owned());
+    async_std::task::block_on(greet(&url))
+}
