@@ -5,11 +5,11 @@ mod support;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use support::{Demo, in_time, run, stderr, stdout, text};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use support::{Demo, in_time, run, stderr, stdout, text, ws};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use ws_tokio::{CloseCode, Message, WebSocket};
+use ws_tokio::{Client, CloseCode, Message, WebSocket};
 
 /// A plain HTTP request; the whole response.
 async fn get(demo: &Demo, path: &str) -> String {
@@ -277,6 +277,27 @@ async fn a_port_that_is_taken_is_told() {
     assert_eq!(stdout(&output), "");
     assert!(stderr(&output).starts_with(&format!("Cannot listen on {}: ", demo.address)), "{}", stderr(&output));
     assert!(stderr(&output).to_lowercase().contains("in use"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn the_log_shows_the_clients_of_a_trusted_proxy() {
+    for (options, shown) in [(&["--trust-proxy", "127.0.0.0/8"][..], true), (&[], false)] {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
+        let mut server = ws(&arguments).spawn().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let first = in_time(lines.next_line()).await.unwrap().unwrap();
+        let url = first.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap();
+        let client = Client::new(&format!("ws://{url}echo")).header("X-Forwarded-For", "203.0.113.9");
+        let socket = in_time(client.connect()).await.unwrap();
+        in_time(socket.close(CloseCode::NORMAL, "")).await.unwrap();
+        server.start_kill().unwrap();
+        let output = in_time(server.wait_with_output()).await.unwrap();
+        assert!(stderr(&output).contains("connection open"), "{}", stderr(&output));
+        assert_eq!(stderr(&output).contains("203.0.113.9"), shown, "{}", stderr(&output));
+    }
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--trust-proxy", "proxy.example"], "").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("\"proxy.example\" is no IP address"), "{}", stderr(&output));
 }
 
 #[tokio::test]

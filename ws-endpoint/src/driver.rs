@@ -8,6 +8,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
@@ -25,6 +26,10 @@ const SLICES: usize = 32;
 
 /// How many reads one poll does before other tasks get their turn.
 const READS_PER_POLL: usize = 4;
+
+/// How long after a transport has failed there may still be something to read although a read says that there is not: a
+/// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
+const LAST_READ: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// The read buffer of this worker thread: connections do not own one.
@@ -51,7 +56,7 @@ pub struct Driver<T, C> {
     is_shut_down: bool,
     /// Whether the transport may hold back what it took.
     needs_flush: bool,
-    /// How the transport failed, and until when what has come can still be taken.
+    /// How the transport failed, and when. What had come before can still be taken, for a while.
     broken: Option<(io::Error, Timestamp)>,
     /// While it lives, the memory of long messages is kept to be used again.
     _keeper: Keeper,
@@ -254,8 +259,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
         match self.read_once(cx, state, now) {
             Poll::Pending => {
-                // Nothing more has come from a peer that takes nothing more.
-                self.read_ended |= self.broken.is_some();
+                // Nothing more comes from a peer that takes nothing more.
+                self.read_ended |= self.broken.as_ref().is_some_and(|(_, since)| last_read(*since, state) <= now);
                 false
             }
             Poll::Ready(Ok(0)) => {
@@ -305,15 +310,15 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn break_off(&mut self, state: &mut State, error: io::Error, now: Timestamp) {
         state.is_broken = true;
         state.news = true;
-        let until = now + state.connection.config().deadlines.close;
-        self.broken.get_or_insert((error, until));
+        self.broken.get_or_insert((error, now));
     }
 
     /// Ends a connection whose transport has failed: when all that had come before has been taken in, or the
     /// application took too long to.
     fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
-        let is_over = |until| (self.read_ended && self.unread.is_empty()) || state.closed.is_some() || until <= now;
-        let Some((error, _)) = self.broken.take_if(|(_, until)| is_over(*until)) else { return false };
+        let is_taken_in = self.read_ended && self.unread.is_empty();
+        let is_over = |since| is_taken_in || state.closed.is_some() || given_up(since, state) <= now;
+        let Some((error, _)) = self.broken.take_if(|(_, since)| is_over(*since)) else { return false };
         self.read_ended = true;
         self.needs_flush = false;
         state.on_io_error(error, self.shared.info.id);
@@ -371,7 +376,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         let mut acted = false;
         loop {
-            let broken_until = self.broken.as_ref().map(|(_, until)| *until);
+            let broken_until = self.broken.as_ref().map(|(_, since)| match last_read(*since, state) {
+                last_read if last_read > now => last_read,
+                _ => given_up(*since, state),
+            });
             let next = state.connection.poll_timeout(now).into_iter().chain(broken_until).min();
             let Some(deadline) = next else { return acted };
             if deadline <= now {
@@ -404,6 +412,16 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 fn pause(state: &mut State, now: Timestamp) {
     state.paused = true;
     state.connection.set_paused(true, now);
+}
+
+/// When the last read is tried of a transport that has failed.
+fn last_read(since: Timestamp, state: &State) -> Timestamp {
+    given_up(since, state).min(since + LAST_READ)
+}
+
+/// When a transport that has failed is given up, whatever is left of what it brought.
+fn given_up(since: Timestamp, state: &State) -> Timestamp {
+    since + state.connection.config().deadlines.close
 }
 
 impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {

@@ -10,6 +10,42 @@
 //! An adapter such as `ws-tokio` implements [`Transport`], [`Timer`] and [`Runtime`], and nothing else: everything an
 //! application sees is written here, once.
 //!
+//! # Behind a reverse proxy
+//!
+//! A proxy has to pass the upgrade on; nginx does so when it is told to (`tests/interop/nginx` in the repository is a
+//! configuration that is tested, with TLS in front):
+//!
+//! ```nginx
+//! # Within http { }
+//! map $http_upgrade $connection_upgrade {
+//!     default upgrade;
+//!     ''      close;
+//! }
+//!
+//! # Within server { }
+//! location / {
+//!     proxy_pass http://127.0.0.1:8765;
+//!     proxy_http_version 1.1;
+//!     proxy_set_header Upgrade $http_upgrade;
+//!     proxy_set_header Connection $connection_upgrade;
+//!     proxy_set_header Host $http_host;
+//!     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+//!     proxy_set_header X-Real-IP $remote_addr;
+//!     proxy_read_timeout 60s;
+//! }
+//! ```
+//!
+//! - **Who the client is** tells [`WebSocket::client_ip`], once [`Server::trusted_proxies`] names the proxy. Nobody is
+//!   trusted by default, for anyone can send these headers.
+//! - **`proxy_read_timeout`** (60 s unless set) ends a connection on which the server has sent nothing for so long; both ends
+//!   see 1006 then. The server's pings count: every 20 s by default ([`Deadlines::ping_interval`]), so that idle
+//!   connections stay open. Without them, or with a longer interval, make the timeout longer than any silence.
+//! - **A reload** leaves the connections of the old configuration alone, until `worker_shutdown_timeout` if that is set;
+//!   then, as when nginx stops, both ends see 1006. The server's own shutdown reaches clients as 1001.
+//! - **Origins** are compared with what the browser sent, which a proxy does not change.
+//!
+//! # The files
+//!
 //! | file | what it does |
 //! | --- | --- |
 //! | `websocket`, `sender` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere |
@@ -68,7 +104,7 @@ pub use self::error::{Closed, Error};
 pub use self::run::{BoxError, HandlerError, HandlerResult};
 pub use self::runtime::Runtime;
 pub use self::sender::Sender;
-pub use self::server::{AcceptError, Listening, Server, ServerHandle};
+pub use self::server::{AcceptError, ClientIp, Listening, Server, ServerHandle};
 pub use self::shared::Addresses;
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Timer, Transport};

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
+use tracing::field::{DisplayValue, display};
 use tracing::{debug, info};
 use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
 
@@ -56,14 +57,44 @@ pub struct Addresses {
     pub peer: Option<SocketAddr>,
 }
 
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) addresses: Addresses,
+    /// For whom a trusted proxy, the peer, has made the connection. Boxed: it is rare.
+    pub(crate) forwarded_for: Option<Box<IpAddr>>,
+}
+
+impl Caller {
+    pub(crate) fn new(addresses: Addresses) -> Self {
+        Self { addresses, forwarded_for: None }
+    }
+
+    /// The client's address, at a server.
+    pub(crate) fn client_ip(&self) -> Option<IpAddr> {
+        let peer = || Some(self.addresses.peer?.ip().to_canonical());
+        self.forwarded_for.as_deref().copied().or_else(peer)
+    }
+
+    /// For the log.
+    pub(crate) fn peer(&self) -> Option<DisplayValue<SocketAddr>> {
+        self.addresses.peer.map(display)
+    }
+
+    /// For the log, where it is another than the peer.
+    pub(crate) fn client(&self) -> Option<DisplayValue<IpAddr>> {
+        self.forwarded_for.as_deref().copied().map(display)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) connection: Connection,
-    pub(crate) addresses: Addresses,
+    pub(crate) caller: Caller,
     /// Messages that nobody has asked for yet.
     pub(crate) inbound: VecDeque<Message>,
     /// How many messages the handle has taken that the application has not asked for yet, as far as it has told.
-    pub(crate) taken: usize,
+    pub(crate) taken: u32,
     /// How many there may be in both; then reading stops.
     pub(crate) inbound_limit: usize,
     /// Whether a message was thrown away because the application waited for nothing but the end. Then none follows it.
@@ -89,7 +120,7 @@ pub(crate) struct State {
     pub(crate) pings: Pings,
     pub(crate) receiver: Option<Waker>,
     /// How many wait for nothing but the end, on the application's side.
-    pub(crate) await_end: usize,
+    pub(crate) await_end: u32,
     pub(crate) driver: Option<Waker>,
     /// Who waits for anything else: room, a flush, a pong, the end.
     pub(crate) waiters: Waiters,
@@ -102,22 +133,22 @@ impl Shared {
         inbound_limit: usize,
         opening: Opening,
         path: Option<&str>,
-        addresses: Addresses,
+        caller: Caller,
     ) -> Arc<Self> {
         // Messages wait in `inbound`: what came just before a Close can still be answered.
         connection.set_putting_off(true);
         connection.set_buffers(Some(recycle::take));
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let peer = addresses.peer.map(tracing::field::display);
-        info!(id, peer, path, subprotocol = opening.subprotocol.as_deref(), "connection open");
+        let (peer, client) = (caller.peer(), caller.client());
+        info!(id, peer, client, path, subprotocol = opening.subprotocol.as_deref(), "connection open");
         let info = Info { id, opening };
         Arc::new(Self {
             info,
             handler_cancelled: AtomicBool::new(false),
             state: Mutex::new(State {
                 connection,
-                addresses,
+                caller,
                 inbound: VecDeque::new(),
                 taken: 0,
                 inbound_limit: inbound_limit.max(1),
@@ -266,12 +297,12 @@ impl State {
 
     /// How many messages the application has waiting.
     fn unreceived(&self) -> usize {
-        self.inbound.len() + self.taken
+        self.inbound.len() + self.taken as usize
     }
 
     /// The handle has `taken` messages left; the driver's waker, when it must be told that there is room again.
     pub(crate) fn leave_to_handle(&mut self, taken: usize) -> Option<Waker> {
-        self.taken = taken;
+        self.taken = u32::try_from(taken).unwrap_or(u32::MAX);
         if self.may_resume() { self.driver_waker() } else { None }
     }
 
@@ -353,8 +384,8 @@ impl State {
             }
         }
         let closed = Box::new(Closed { id, outcome, io });
-        let peer = self.addresses.peer.map(tracing::field::display);
-        info!(id, peer, "connection closed: {closed}");
+        let (peer, client) = (self.caller.peer(), self.caller.client());
+        info!(id, peer, client, "connection closed: {closed}");
         self.closed = Some(closed);
         self.news = true;
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use futures_sink::Sink;
 use http::{Request, Response};
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::Compress;
-use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared};
+use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
 
 use crate::error::Error;
 use crate::sender::Sender;
@@ -225,14 +225,27 @@ impl WebSocket {
         self.sender.shared.info.opening.subprotocol.as_deref()
     }
 
-    /// The peer's address, when the transport has one.
+    /// The peer's address, when the transport has one. Behind a reverse proxy that is the proxy's.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.sender.shared.lock().addresses.peer
+        self.sender.shared.lock().caller.addresses.peer
     }
 
     /// Our own address, when the transport has one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.sender.shared.lock().addresses.local
+        self.sender.shared.lock().caller.addresses.local
+    }
+
+    /// The address of the client that this server's connection is for, as far as it can be believed: the peer's, unless
+    /// that is a proxy of [`Server::trusted_proxies`](crate::Server::trusted_proxies); then what it says. An IPv4 address
+    /// is one even where a socket for IPv6 has accepted it.
+    ///
+    /// `None` when nothing is known, as over a Unix socket, and at the client's end.
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        let state = self.sender.shared.lock();
+        match state.connection.role() {
+            Role::Server => state.caller.client_ip(),
+            Role::Client => None,
+        }
     }
 }
 

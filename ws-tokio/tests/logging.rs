@@ -180,6 +180,32 @@ async fn refusals_are_traced_with_their_reason() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_lines_tell_of_the_client_too() {
+    capture();
+    let server = start(Server::new().trusted_proxies(["127.0.0.1"]).on_request(|_| None), echo).await;
+    let mut raw = server.raw().await;
+    raw.write(request("/").replace("\r\n\r\n", "\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")).await;
+    raw.finish().await;
+    raw.rest().await;
+    for part in ["connection open", "connection closed"] {
+        let line = wait_for(Level::INFO, part).await;
+        assert!(line.contains(" peer=127.0.0.1:") && line.contains(" client=203.0.113.9"), "{line}");
+    }
+    let mut raw = server.raw().await;
+    raw.write("GET / HTTP/1.1\r\nHost: test\r\nX-Real-IP: 2001:db8::9\r\n\r\n").await;
+    raw.rest().await;
+    let line = wait_for(Level::INFO, "connection rejected").await;
+    assert!(line.contains(" peer=127.0.0.1:") && line.contains(" client=2001:db8::9"), "{line}");
+    // Where there is no proxy, there is nothing else to tell.
+    let mut raw = server.raw().await;
+    raw.write("GET /").await;
+    drop(raw);
+    let line = wait_for(Level::INFO, "opening handshake failed").await;
+    assert!(line.contains(" peer=127.0.0.1:") && !line.contains("client="), "{line}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn failures_of_handlers_are_errors_and_ends_of_connections_are_not() {
     capture();
     let server = start(Server::new(), |mut ws| async move {

@@ -1,12 +1,15 @@
 // The interop checks with npm `ws` as the client.
 //
-// usage: client.mjs main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [only=PART-OF-A-NAME]
+// usage: client.mjs main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…], over TLS with
+// `NODE_EXTRA_CA_CERTS` and certificates=DIRECTORY mutual=URL expired=URL early=URL misnamed=URL stranger=URL
 //
 // One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 
 const require = createRequire(process.env.INTEROP_NODE + "/");
 const { WebSocket } = require("ws");
@@ -362,7 +365,7 @@ async function refused(status, path, options) {
 }
 
 check("a GET gets the page", async () => {
-  const response = await fetch(args.main.replace("ws:", "http:") + "/page");
+  const response = await fetch(args.main.replace(/^ws/, "http") + "/page");
   same(response.status, 200);
   same(response.headers.get("content-type").split(";")[0], "text/html");
   const body = await response.text();
@@ -479,6 +482,27 @@ if (args.count) {
   );
 }
 
+if (args.mutual) {
+  check("a certificate that cannot be trusted is refused", async () => {
+    for (const [listener, why] of [
+      ["expired", "CERT_HAS_EXPIRED"],
+      ["early", "CERT_NOT_YET_VALID"],
+      ["misnamed", "ERR_TLS_CERT_ALTNAME_INVALID"],
+      ["stranger", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
+    ]) {
+      const outcome = await dial("/echo", { listener }).then(() => "it connected", ({ code }) => code);
+      same(outcome, why);
+    }
+  });
+
+  check("a client's certificate", async () => {
+    const outcome = await dial("/echo", { listener: "mutual" }).then(() => "it connected", ({ code }) => code);
+    same(outcome, "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED");
+    const [cert, key] = ["client.pem", "client.key"].map((file) => readFileSync(join(args.certificates, file)));
+    await on("/echo", { listener: "mutual", cert, key }, (peer) => peer.echoes("it is me"));
+  });
+}
+
 check("their shutdown: 1001", async () => {
   const bystander = await dial("/echo");
   await bystander.echoes("nothing to see here");
@@ -496,8 +520,9 @@ function deadline(promise, seconds) {
 }
 
 let failures = 0;
+const wanted = args.checks?.split("|");
 for (const [name, body] of checks) {
-  if (!name.includes(args.only ?? "")) continue;
+  if (wanted && !wanted.includes(name)) continue;
   try {
     await deadline(body(), 30);
     console.log(`ok\t${name}`);

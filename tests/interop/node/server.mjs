@@ -1,7 +1,12 @@
 // The interop test server over npm `ws`: the command language of ../README.md.
+//
+// usage: server.mjs [certificates=DIRECTORY], with them over TLS
 
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 
 const require = createRequire(process.env.INTEROP_NODE + "/");
 const { WebSocketServer } = require("ws");
@@ -95,15 +100,19 @@ function reject(socket, status, headers, body) {
 }
 
 const servers = [];
+const directory = process.argv[2]?.replace(/^certificates=/, "");
+const read = (file) => readFileSync(join(directory, file));
+const identity = (name) => ({ cert: read(`${name}.pem`), key: read(`${name}.key`) });
 
 async function listen(options) {
-  const { origins, ...rest } = options;
+  const { origins, tls = directory && identity("server"), ...rest } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 32 * MIB, perMessageDeflate: false, ...rest });
   sockets.on("headers", (headers) => headers.push("X-Served-By: ws"));
-  const server = createServer((request, response) => {
+  const serve = (request, response) => {
     const [status, headers, body] = answerHttp(request) ?? [426, { Upgrade: "websocket" }, "a WebSocket endpoint\n"];
     response.writeHead(status, headers).end(body);
-  });
+  };
+  const server = tls ? createSecureServer(tls, serve) : createServer(serve);
   server.on("upgrade", (request, socket, head) => {
     const answer = answerHttp(request);
     if (answer) return reject(socket, ...answer);
@@ -121,7 +130,7 @@ async function listen(options) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   servers.push({ server, sockets });
-  return `ws://127.0.0.1:${server.address().port}`;
+  return `${tls ? "wss" : "ws"}://127.0.0.1:${server.address().port}`;
 }
 
 function shutDown() {
@@ -138,10 +147,17 @@ const guarded = {
   origins: ["https://allowed.example"],
   handleProtocols: (offered) => ["chat.v2", "chat.v1"].find((name) => offered.has(name)) ?? false,
 };
-const main = await listen({});
-const limited = await listen({ maxPayload: MIB, perMessageDeflate: true });
-const deflate = await listen({ perMessageDeflate: true });
-const alone = await listen({ perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true } });
-console.log(
-  `ready main=${main} limited=${limited} guarded=${await listen(guarded)} deflate=${deflate} alone=${alone}`,
-);
+const listeners = {
+  main: {},
+  limited: { maxPayload: MIB, perMessageDeflate: true },
+  guarded,
+  deflate: { perMessageDeflate: true },
+  alone: { perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true } },
+};
+if (directory) {
+  for (const name of ["expired", "early", "misnamed", "stranger"]) listeners[name] = { tls: identity(name) };
+  listeners.mutual = { tls: { ...identity("server"), ca: read("ca.pem"), requestCert: true } };
+}
+const ready = ["ready"];
+for (const [name, options] of Object.entries(listeners)) ready.push(`${name}=${await listen(options)}`);
+console.log(ready.join(" "));

@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
 """The interop checks with Python `websockets` as the client.
 
-usage: client.py main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [only=PART-OF-A-NAME]
+usage: client.py main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…], over TLS with
+  `SSL_CERT_FILE` and certificates=DIRECTORY mutual=URL expired=URL early=URL misnamed=URL stranger=URL
 
 One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 """
 
 import asyncio
-import http.client
 import itertools
 import json
+import pathlib
+import ssl
 import sys
 import time
 import traceback
 import urllib.parse
+import urllib.request
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 MIB = 1024 * 1024
@@ -329,10 +332,8 @@ async def refused(status, *where, **options):
 @check("a GET gets the page")
 async def page():
     def get():
-        http_client = http.client.HTTPConnection(urllib.parse.urlsplit(args["main"]).netloc, timeout=5)
-        http_client.request("GET", "/page")
-        response = http_client.getresponse()
-        return response.status, response.headers.get_content_type(), response.read()
+        with urllib.request.urlopen("http" + args["main"].removeprefix("ws") + "/page", timeout=5) as response:
+            return response.status, response.headers.get_content_type(), response.read()
 
     status, content_type, body = await asyncio.to_thread(get)
     same((status, content_type), (200, "text/html"))
@@ -475,6 +476,37 @@ if "count" in args:
             same(await ws.recv(), "4")
 
 
+if "mutual" in args:
+
+    @check("a certificate that cannot be trusted is refused")
+    async def untrusted():
+        why = {}
+        for listener in ("expired", "early", "misnamed", "stranger"):
+            try:
+                async with dial("/echo", listener):
+                    raise AssertionError(f"connected to {listener}")
+            except ssl.SSLCertVerificationError as exc:
+                why[listener] = exc.verify_message.split(",")[0]
+        same(why["expired"], "certificate has expired")
+        same(why["early"], "certificate is not yet valid")
+        same(why["misnamed"], "IP address mismatch")
+        same(why["stranger"], "unable to get local issuer certificate")
+
+    @check("a client's certificate")
+    async def client_certificate():
+        try:
+            async with dial("/echo", "mutual") as ws:
+                raise AssertionError(f"got {await ws.recv()} without a certificate")
+        except InvalidMessage:
+            # `websockets` knows of no alerts: to it the server has closed without an answer.
+            pass
+        directory = pathlib.Path(args["certificates"])
+        context = ssl.create_default_context()
+        context.load_cert_chain(directory / "client.pem", directory / "client.key")
+        async with dial("/echo", "mutual", ssl=context) as ws:
+            await echoes(ws, "it is me")
+
+
 @check("their shutdown: 1001")
 async def shutdown():
     bystander = await dial("/echo")
@@ -508,10 +540,11 @@ def describe(close):
 
 async def main():
     passed = True
+    wanted = args["checks"].split("|") if "checks" in args else None
     for name, function, params in checks:
         variants = [(name % describe(param), param) for param in params] or [(name, ())]
         for full_name, param in variants:
-            if args.get("only", "") in full_name:
+            if wanted is None or full_name in wanted:
                 passed &= await run(full_name, function, *param)
     return 0 if passed else 1
 

@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
-"""The interop test server over Python `websockets`: the command language of ../README.md."""
+"""The interop test server over Python `websockets`: the command language of ../README.md.
+
+usage: server.py [certificates=DIRECTORY], with them over TLS
+"""
 
 import asyncio
 import http
 import json
+import pathlib
 import signal
+import ssl
+import sys
 import urllib.parse
 
 from websockets.asyncio.server import serve
@@ -135,6 +141,23 @@ def mark(_ws, _request, response):
     response.headers["X-Served-By"] = "websockets"
 
 
+def secured(listeners, directory):
+    """The listeners over TLS, and some whose certificates are not as they should be."""
+
+    def context(name):
+        settings = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        settings.load_cert_chain(directory / f"{name}.pem", directory / f"{name}.key")
+        return settings
+
+    mutual = context("server")
+    mutual.verify_mode = ssl.CERT_REQUIRED
+    mutual.load_verify_locations(directory / "ca.pem")
+    plain, contexts = listeners["main"], {"mutual": mutual}
+    contexts |= {name: context(name) for name in ("expired", "early", "misnamed", "stranger")}
+    good = {name: options | {"ssl": context("server")} for name, options in listeners.items()}
+    return good | {name: plain | {"ssl": settings} for name, settings in contexts.items()}
+
+
 async def main():
     global stop
     stop = asyncio.Event()
@@ -151,8 +174,13 @@ async def main():
         "deflate": common | {"compression": "deflate"},
         "alone": common | {"extensions": [no_takeover]},
     }
+    certificates = [arg.removeprefix("certificates=") for arg in sys.argv[1:]]
+    if certificates:
+        listeners = secured(listeners, pathlib.Path(certificates[0]))
+    scheme = "wss" if certificates else "ws"
     servers = {name: await serve(handle, "127.0.0.1", 0, **options) for name, options in listeners.items()}
-    urls = {name: "ws://127.0.0.1:%d" % server.sockets[0].getsockname()[1] for name, server in servers.items()}
+    ports = {name: server.sockets[0].getsockname()[1] for name, server in servers.items()}
+    urls = {name: f"{scheme}://127.0.0.1:{port}" for name, port in ports.items()}
     urls["count"] = urls["main"]
     print("ready", *(f"{name}={url}" for name, url in urls.items()), flush=True)
 

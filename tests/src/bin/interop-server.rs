@@ -1,11 +1,15 @@
 //! The server that `tests/interop/run` points other people's clients at: the command language of
 //! `tests/interop/README.md`, over ws-tokio.
 //!
-//! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL` and ends after `/shutdown`, SIGINT or SIGTERM.
+//! usage: `interop-server [certificates=DIRECTORY]`, with them over TLS
+//!
+//! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL lively=URL`, over TLS also `mutual=URL expired=URL
+//! early=URL misnamed=URL stranger=URL`, and ends after `/shutdown`, SIGINT or SIGTERM.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,13 +18,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use ws_tokio::http::{Request, Response, StatusCode, Uri, header};
-use ws_tokio::{Bytes, CloseCode, Config, Deflate, HandlerResult, Message, Server, ServerHandle, WebSocket};
+use ws_tokio::rustls::crypto::ring;
+use ws_tokio::rustls::pki_types::pem::PemObject as _;
+use ws_tokio::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use ws_tokio::rustls::server::WebPkiClientVerifier;
+use ws_tokio::rustls::{RootCertStore, ServerConfig};
+use ws_tokio::{Bytes, ClientIp, CloseCode, Config, Deflate, HandlerResult, Message, Server, ServerHandle, WebSocket};
 
 const MIB: usize = 1 << 20;
+/// Where nginx connects from in `tests/interop/nginx`.
+const PROXY: &str = "127.0.0.2";
 const PATHS: [&str; 9] = ["/echo", "/fragments", "/send", "/ping", "/request", "/close", "/fail", "/seen", "/shutdown"];
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut roomy = Config::default();
     roomy.limits.message = Some(32 * MIB);
     roomy.limits.frame = Some(32 * MIB);
@@ -29,20 +40,39 @@ async fn main() -> io::Result<()> {
     no_takeover.send_context_takeover = false;
     no_takeover.receive_context_takeover = false;
 
-    let server = || Server::new().on_request(answer_http);
+    let mut lively = Config::default();
+    lively.deadlines.ping_interval = Some(Duration::from_millis(300));
+
+    let server = || Server::new().on_request(answer_http).trusted_proxies([PROXY]);
     let guarded = server().config(roomy.clone()).origins(["https://allowed.example"]);
-    let all = [
+    let mut all = vec![
         ("main", server().config(roomy.clone()).compression(None)),
         ("limited", server()),
         ("guarded", guarded.subprotocols(["chat.v2", "chat.v1"])),
         ("deflate", server().config(roomy.clone())),
         ("alone", server().config(roomy).compression(Some(no_takeover))),
+        ("lively", server().config(lively)),
     ];
+    let arg = std::env::args().nth(1);
+    let certificates = arg.as_deref().and_then(|arg| arg.strip_prefix("certificates=")).map(Certificates::at);
+    let scheme = if certificates.is_some() { "wss" } else { "ws" };
+    if let Some(certificates) = &certificates {
+        let mut secured = Vec::new();
+        for (name, server) in all {
+            secured.push((name, server.tls(certificates.read("server.pem")?, certificates.read("server.key")?)?));
+        }
+        for name in ["expired", "early", "misnamed", "stranger"] {
+            let (chain, key) = (certificates.read(&format!("{name}.pem"))?, certificates.read(&format!("{name}.key"))?);
+            secured.push((name, server().tls(chain, key)?));
+        }
+        secured.push(("mutual", server().tls_config(certificates.asking_for_a_client()?)));
+        all = secured;
+    }
     let mut ready = String::from("ready");
     let mut servers = Vec::new();
     for (name, server) in all {
         let listening = server.bind("127.0.0.1:0").await?;
-        ready += &format!(" {name}=ws://{}", listening.local_addr()?);
+        ready += &format!(" {name}={scheme}://{}", listening.local_addr()?);
         servers.push(listening);
     }
     let handles = servers.iter().map(|listening| listening.handle()).collect();
@@ -65,6 +95,31 @@ async fn main() -> io::Result<()> {
         server.await??;
     }
     Ok(())
+}
+
+/// The directory that `tests/interop/python/certificates.py` has filled.
+struct Certificates(PathBuf);
+
+impl Certificates {
+    fn at(directory: &str) -> Self {
+        Self(directory.into())
+    }
+
+    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
+        std::fs::read(self.0.join(file))
+    }
+
+    /// The settings of a server that wants to know who its clients are.
+    fn asking_for_a_client(&self) -> Result<Arc<ServerConfig>, Box<dyn Error + Send + Sync>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&self.read("ca.pem")?)?)?;
+        let provider = Arc::new(ring::default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+        let chain = vec![CertificateDer::from_pem_slice(&self.read("server.pem")?)?];
+        let key = PrivateKeyDer::from_pem_slice(&self.read("server.key")?)?;
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok(Arc::new(config.with_client_cert_verifier(clients).with_single_cert(chain, key)?))
+    }
 }
 
 /// What the connections share.
@@ -175,21 +230,28 @@ fn request_seen(ws: &WebSocket) -> Value {
     let headers: BTreeMap<&str, String> = (ws.request().headers().iter())
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    json!({ "target": ws.request().uri().to_string(), "headers": headers, "subprotocol": ws.subprotocol() })
+    let client = ws.client_ip().map(|client| client.to_string());
+    let target = ws.request().uri().to_string();
+    json!({ "target": target, "headers": headers, "subprotocol": ws.subprotocol(), "client": client })
 }
 
 fn answer_http(request: &Request<()>) -> Option<Response<Bytes>> {
+    let html = (header::CONTENT_TYPE, "text/html; charset=utf-8");
+    let plain = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
     let (status, extra, body) = match request.uri().path() {
-        "/page" => (
-            StatusCode::OK,
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            "<!doctype html><title>interop</title><p>A page, not a socket.\n",
-        ),
-        "/refuse" => (StatusCode::UNAUTHORIZED, (header::WWW_AUTHENTICATE, "Basic realm=\"interop\""), "no entry\n"),
+        "/page" => (StatusCode::OK, html, "<!doctype html><title>interop</title><p>A page, not a socket.\n".to_owned()),
+        "/client" => {
+            let client = request.extensions().get().map(|ClientIp(client)| client.to_string());
+            (StatusCode::OK, plain, client.unwrap_or_default())
+        }
+        "/refuse" => {
+            let challenge = (header::WWW_AUTHENTICATE, "Basic realm=\"interop\"");
+            (StatusCode::UNAUTHORIZED, challenge, "no entry\n".to_owned())
+        }
         path if PATHS.contains(&path) => return None,
-        _ => (StatusCode::NOT_FOUND, (header::CONTENT_TYPE, "text/plain; charset=utf-8"), "no such path\n"),
+        _ => (StatusCode::NOT_FOUND, plain, "no such path\n".to_owned()),
     };
-    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(extra.0, header::HeaderValue::from_static(extra.1));
     Some(response)

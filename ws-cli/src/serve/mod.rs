@@ -64,6 +64,7 @@ Exit status: 0 when stopped, 1 when it could not listen, 2 for bad usage.
 Examples:
   ws serve --listen 0.0.0.0:8765    for every machine that can reach this one
   ws serve --listen 127.0.0.1:0     any free port; the URL printed tells which
+  ws serve --trust-proxy 127.0.0.1  behind a reverse proxy on this machine
   ws serve --cert cert.pem --key key.pem    with TLS: https:// and wss://
   ws serve -v                       with every frame in the log
   RUST_LOG=warn ws serve            with less of it")]
@@ -78,6 +79,10 @@ pub(crate) struct ServeArgs {
     /// Decline to compress messages (permessage-deflate)
     #[arg(long)]
     no_compression: bool,
+
+    /// Believe this proxy, an address or a network, when it says who its clients are; the log shows them
+    #[arg(long, value_name = "NETWORK")]
+    trust_proxy: Vec<String>,
 
     /// Log at DEBUG, every frame included; otherwise at INFO
     #[arg(short, long)]
@@ -107,7 +112,7 @@ impl fmt::Display for Address {
 
 pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     logging::init(if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO });
-    let mut server = Server::new().on_request(answer);
+    let mut server = Server::new().on_request(answer).trusted_proxies(&args.trust_proxy);
     if args.no_compression {
         server = server.compression(None);
     }

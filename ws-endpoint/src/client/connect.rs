@@ -27,7 +27,7 @@ use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
-use crate::shared::{Addresses, Opening, Shared};
+use crate::shared::{Addresses, Caller, Opening, Shared};
 use crate::tls::{self, TlsConfigError, TlsError};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
@@ -220,7 +220,7 @@ async fn open<T: Transport, C: Timer>(
         heads: Heads::parsed(handshake.into_request(), established.response),
         subprotocol: established.subprotocol.map(Into::into),
     };
-    let shared = Shared::new(connection, inbound, opening, None, addresses);
+    let shared = Shared::new(connection, inbound, opening, None, Caller::new(addresses));
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
     Ok((socket, Driver::new(transport, timer, shared, received)))
 }

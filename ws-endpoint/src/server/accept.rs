@@ -13,20 +13,21 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, DATE, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tracing::error;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
 use ws_proto::{Connection, Timestamp};
 
 use super::Settings;
+use super::proxies::ClientIp;
 use super::registry::HandshakeGuard;
 use crate::compression::Agreement;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
 use crate::sender::Sender;
-use crate::shared::{Addresses, Opening, Shared};
+use crate::shared::{Caller, Opening, Shared};
 use crate::tls::{self, TlsError};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
@@ -96,14 +97,15 @@ enum Decision {
     Answer { response: Response<Bytes>, error: AcceptError },
 }
 
-/// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts.
+/// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts. Who the caller is may
+/// turn out on the way.
 pub(crate) async fn accept<T: Transport, C: Timer>(
     settings: &Settings,
     guard: Option<&HandshakeGuard>,
     transport: T,
     timer: C,
     deadline: Timestamp,
-    addresses: Addresses,
+    caller: &mut Caller,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
     let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
     let mut head = Vec::new();
@@ -111,7 +113,8 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         Ok((request, bytes)) => {
             let is_head = request.method() == Method::HEAD;
             head = bytes;
-            (decide(settings, guard, request), is_head)
+            identify(caller, settings, request.headers());
+            (decide(settings, guard, request, caller), is_head)
         }
         // Who speaks TLS cannot read the answer, but sees that it is none.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
@@ -126,7 +129,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         Err(error) => return Err(error),
     };
     match decision {
-        Decision::Open(accepted, agreement) => open(settings, exchange, head, accepted, agreement, addresses).await,
+        Decision::Open(accepted, agreement) => open(settings, exchange, head, accepted, agreement, caller).await,
         Decision::Answer { response, error } => {
             answer(exchange, response, is_head).await;
             Err(error)
@@ -165,8 +168,18 @@ async fn read_request<T: Transport, C: Timer>(
     }
 }
 
-fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, request: Request<()>) -> Decision {
+/// Takes in what a trusted proxy says of the client.
+fn identify(caller: &mut Caller, settings: &Settings, headers: &HeaderMap) {
+    let peer = caller.client_ip();
+    let client = settings.proxies.client_ip(peer, headers);
+    caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
+}
+
+fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, mut request: Request<()>, caller: &Caller) -> Decision {
     if let Some(hook) = &settings.hook {
+        let extensions = request.extensions_mut();
+        extensions.insert(caller.addresses);
+        caller.client_ip().map(|client| extensions.insert(ClientIp(client)));
         match catch_unwind(AssertUnwindSafe(|| hook(&request))) {
             Ok(None) => {}
             Ok(Some(mut response)) => {
@@ -215,7 +228,7 @@ async fn open<T: Transport, C: Timer>(
     head: Vec<u8>,
     accepted: Accepted,
     agreement: Agreement,
-    addresses: Addresses,
+    caller: &Caller,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
     let Accepted { request, mut response, .. } = accepted;
     set_date(&mut response);
@@ -228,7 +241,7 @@ async fn open<T: Transport, C: Timer>(
     agreement.apply(&mut connection);
     let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|name| name.to_str().ok());
     let opening = Opening { heads: Heads::from_bytes(&head, &bytes), subprotocol: subprotocol.map(Into::into) };
-    let shared = Shared::new(connection, settings.inbound, opening, Some(request.uri().path()), addresses);
+    let shared = Shared::new(connection, settings.inbound, opening, Some(request.uri().path()), caller.clone());
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
     Ok((socket, Driver::new(transport, timer, shared, received)))
 }

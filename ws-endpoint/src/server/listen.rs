@@ -22,7 +22,7 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::run::{HandlerError, HandlerResult};
 use crate::runtime::Runtime;
-use crate::shared::Addresses;
+use crate::shared::{Addresses, Caller};
 use crate::transport::Timer;
 use crate::websocket::WebSocket;
 
@@ -170,16 +170,17 @@ where
     F: Future<Output = HandlerResult>,
 {
     let Serving { settings, registry } = &*shared;
-    let (socket, driver) = match accept_stream::<R>(settings, &handshake, stream, addresses).await {
+    let mut caller = Caller::new(addresses);
+    let (socket, driver) = match accept_stream::<R>(settings, &handshake, stream, &mut caller).await {
         Ok(accepted) => accepted,
         Err(error) => {
-            log_rejection(&error, addresses);
+            log_rejection(&error, &caller);
             return None;
         }
     };
     let guard = registry.enter(socket.sender(), handshake);
-    let (id, peer) = (socket.id(), addresses.peer.map(tracing::field::display));
-    let span = info_span!("websocket", id, peer);
+    let (id, peer, client) = (socket.id(), caller.peer(), caller.client());
+    let span = info_span!("websocket", id, peer, client);
     let handler = Handler::Ready { handler, socket: Some(socket) };
     Some(Opened { running: driver.run(handler.instrument(span)), guard })
 }
@@ -189,16 +190,16 @@ async fn accept_stream<R: Runtime>(
     settings: &Settings,
     handshake: &HandshakeGuard,
     stream: R::Stream,
-    addresses: Addresses,
+    caller: &mut Caller,
 ) -> Result<(WebSocket, Driver<Stream<R::Stream>, R::Timer>), AcceptError> {
     let timer = R::timer();
     let deadline = timer.now() + settings.handshake_timeout;
     #[cfg(feature = "tls")]
     if let Some(config) = &settings.tls {
         let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
-        return accept(settings, Some(handshake), Stream::Tls(stream), timer, deadline, addresses).await;
+        return accept(settings, Some(handshake), Stream::Tls(stream), timer, deadline, caller).await;
     }
-    accept(settings, Some(handshake), Stream::Plain(stream), timer, deadline, addresses).await
+    accept(settings, Some(handshake), Stream::Plain(stream), timer, deadline, caller).await
 }
 
 pin_project! {
@@ -253,14 +254,14 @@ impl<H: Fn(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handle
     }
 }
 
-fn log_rejection(error: &AcceptError, addresses: Addresses) {
-    let peer = addresses.peer.map(tracing::field::display);
+fn log_rejection(error: &AcceptError, caller: &Caller) {
+    let (peer, client) = (caller.peer(), caller.client());
     match error {
         AcceptError::Rejected(rejection) => {
-            info!(peer, status = rejection.status().as_u16(), "connection rejected: {rejection}");
+            info!(peer, client, status = rejection.status().as_u16(), "connection rejected: {rejection}");
         }
-        AcceptError::Answered(status) => info!(peer, status = status.as_u16(), "request answered"),
-        error => info!(peer, "opening handshake failed: {error}"),
+        AcceptError::Answered(status) => info!(peer, client, status = status.as_u16(), "request answered"),
+        error => info!(peer, client, "opening handshake failed: {error}"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod accept;
 mod bind;
 mod listen;
+mod proxies;
 mod registry;
 #[cfg(feature = "tls")]
 mod secure;
@@ -28,7 +29,7 @@ use ws_proto::{Config, Delivery};
 use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::runtime::Runtime;
-use crate::shared::Addresses;
+use crate::shared::{Addresses, Caller};
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfigError};
 use crate::transport::{Timer, Transport};
@@ -36,6 +37,8 @@ use crate::websocket::WebSocket;
 
 pub use self::accept::AcceptError;
 pub use self::listen::{Listening, ServerHandle};
+pub use self::proxies::ClientIp;
+use self::proxies::TrustedProxies;
 
 /// A server to be: what it accepts and how long it waits. [`bind`](Self::bind) makes it listen, and
 /// [`Listening::serve`] runs it; [`accept`](Self::accept) serves a connection from elsewhere.
@@ -59,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) subprotocols: Vec<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
+    pub(crate) proxies: TrustedProxies,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) hook: Option<Arc<RequestHook>>,
@@ -81,6 +85,7 @@ impl<R: Runtime> Server<R> {
             subprotocols: Vec::new(),
             headers: HeaderMap::new(),
             compression: Compression::server(),
+            proxies: TrustedProxies::default(),
             #[cfg(feature = "tls")]
             tls: None,
             hook: None,
@@ -191,8 +196,31 @@ impl<R: Runtime> Server<R> {
         self
     }
 
+    /// Believes these peers, reverse proxies, when they say for whom they connect; see
+    /// [`WebSocket::client_ip`] and [`ClientIp`]. They are addresses (`127.0.0.1`, `::1`) and networks (`10.0.0.0/8`);
+    /// `unix:` stands for peers without an address, as over a Unix socket.
+    ///
+    /// `X-Forwarded-For` is read from the right, where each proxy adds who has connected to it: trusted proxies are passed
+    /// over, the first that is not trusted is the client. Without that header `X-Real-IP` is the client. What a proxy
+    /// says that is no address (`unknown`) leaves it at the proxy's own.
+    ///
+    /// **By default nobody is trusted**: anyone can send these headers, and who is believed without reason can claim any
+    /// address, to get around a ban, a limit per address, or a list of who is let in. So name only what nobody but your
+    /// proxies can connect from, and have them set `X-Forwarded-For`: a proxy that sets only `X-Real-IP` has to remove
+    /// the `X-Forwarded-For` that a client may have sent.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        match TrustedProxies::new(proxies) {
+            Ok(proxies) => self.settings.proxies = proxies,
+            Err(mistake) => self.settings.mistake = Some(mistake),
+        }
+        self
+    }
+
     /// Looks at each request before the handshake. A response it returns is sent and the connection closed: a page, a
     /// health check, a 401. With `None` the handshake goes on. If it panics, the answer is 500.
+    ///
+    /// Who asks is among the request's extensions: [`ClientIp`], where it is known, and [`Addresses`].
     #[must_use]
     pub fn on_request(
         mut self,
@@ -269,7 +297,7 @@ impl<R: Runtime> Server<R> {
         }
         let timer = R::timer();
         let deadline = timer.now() + self.settings.handshake_timeout;
-        accept::accept(&self.settings, None, transport, timer, deadline, addresses).await
+        accept::accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await
     }
 }
 
@@ -291,6 +319,7 @@ impl<R> fmt::Debug for Server<R> {
             .field("config", &self.settings.config)
             .field("origins", &self.settings.origins)
             .field("subprotocols", &self.settings.subprotocols)
+            .field("trusted_proxies", &self.settings.proxies)
             .field("max_connections", &self.settings.max_connections)
             .finish_non_exhaustive()
     }

@@ -140,6 +140,36 @@ fn a_write_that_fails_first_does_not_lose_messages_that_have_arrived() {
 }
 
 #[test]
+fn a_write_that_fails_before_a_read_is_known_to_be_worth_it_loses_nothing() {
+    for setup in setups() {
+        let world = World::new(1);
+        let (log, handed) = (Log::new(), Log::new());
+        let (told_to, hand) = (log.clone(), handed.clone());
+        let running = setup.start(&world, |mut socket| async move {
+            hand.push(socket.sender());
+            while let Ok(Some(message)) = socket.recv().await {
+                told_to.push(message.as_text().unwrap().to_owned());
+            }
+            told_to.push(socket.closed().await.to_string());
+            Ok(())
+        });
+        world.run();
+        // It is all there; but a runtime learns of that only when it asks the system again, and a write comes first.
+        running.peer.to.stall_reads(true);
+        running.peer.send_together(&[running.peer.frame(TEXT, "goodbye"), running.peer.close_frame(1009, "")]);
+        running.peer.from.fail_writes(ErrorKind::ConnectionReset);
+        handed.take().remove(0).try_send("to nobody").unwrap();
+        world.run();
+        running.peer.to.fail_reads(ErrorKind::ConnectionReset);
+        running.peer.to.stall_reads(false);
+        world.run();
+        let told = log.take();
+        assert_eq!(told[0], "goodbye", "{setup:?}");
+        assert!(told[1].contains("1009"), "{setup:?}: {told:?}");
+    }
+}
+
+#[test]
 fn a_write_that_fails_does_not_lose_input_that_waits_for_room() {
     for setup in setups() {
         let world = World::new(1);
@@ -273,7 +303,8 @@ fn a_transport_that_takes_nothing_or_cannot_flush_has_failed() {
         world.run();
         running.peer.from.fail_flushes(ErrorKind::TimedOut);
         running.peer.send(PING, "");
-        world.run();
+        // Time for what may have come before to show.
+        world.advance(millis(100));
         let (_, end) = told(&log);
         let (outcome, io) = end.unwrap();
         assert_eq!((outcome.cause, io), (Cause::TransportFailed, Some(ErrorKind::TimedOut)));

@@ -12,6 +12,7 @@ mod handler;
 mod listening;
 mod messages;
 mod pressure;
+mod proxies;
 mod sim;
 mod waiting;
 mod wakeups;

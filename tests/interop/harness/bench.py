@@ -1,0 +1,159 @@
+"""Check clients against servers."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from harness.install import INTEROP, certutil, chromium
+from harness.nginx import Nginx
+from harness.processes import PROCESSES, output_of, signal_group
+
+# No check client takes longer; each of its checks has 30 s.
+CLIENT_DEADLINE = 300
+
+
+class Bench:
+    def __init__(self, home, report, certificates=None):
+        self.home = home
+        self.report = report
+        self.certificates = certificates
+
+    def pair(self, title, client, server, expected, secure=False, behind=None):
+        """Runs one check client against one server, perhaps over TLS or `behind` nginx; the last check shuts it down."""
+        self.report.begin(title, expected)
+        serving, listeners = self.serve(title, server, secure)
+        if serving is None:
+            return
+        if "count" in listeners:
+            self.report.expect("fragments leave as fragments")
+        nginx = behind and behind(self.home, self.certificates, listeners)
+        arguments = settings((nginx.urls if nginx else listeners) | {"certificates": self.certificates})
+        problem = self.run_client([*client, *arguments], title)
+        if problem is None and not self.report.only:
+            problem = self.await_exit(serving)
+        if nginx:
+            nginx.stop()
+        PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def proxied(self, title, client, server, expected):
+        """Runs the checks of what only shows behind nginx, the last of which stops it."""
+        self.report.begin(title, expected)
+        serving, listeners = self.serve(title, server)
+        if serving is None:
+            return
+        nginx = Nginx(self.home, self.certificates, listeners)
+        more = {"direct": listeners["main"], "nginx": nginx.process.pid}
+        problem = self.run_client([*client, *settings(nginx.urls | more)], title)
+        nginx.stop()
+        PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def demo(self, script, ws, server, expected):
+        """Has a browser use the page of `ws serve`, which the last checks interrupt."""
+        title = "Chromium → ws serve"
+        self.report.begin(title, expected)
+        with open(self.log("ws-serve"), "w+") as log:
+            serving = PROCESSES.start([ws, "serve", "--listen", "127.0.0.1:0"], stdout=log, stderr=subprocess.STDOUT)
+        line = self.await_line(serving, log.name, "http://127.0.0.1:", anywhere=True)
+        if line is None:
+            self.report.end(f"`ws serve` did not print its address, see {log.name}")
+            return
+        url = "http://127.0.0.1:" + line.split("/")[0].split()[0]
+        listening, listeners = self.serve(title, server)
+        if listening is None:
+            return
+        more = {"url": url, "server": serving.pid, "out": self.home}
+        arguments = settings(listeners | self.browser() | more)
+        problem = self.run_client([*script, *arguments], title) or self.await_exit(serving)
+        PROCESSES.stop(listening)
+        PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def browse(self, title, script, server, expected, secure=False, behind=None):
+        """Has a browser open connections over TLS, to the server itself or to nginx."""
+        self.report.begin(title, expected)
+        serving, listeners = self.serve(title, server, secure)
+        if serving is None:
+            return
+        nginx = behind and behind(self.home, self.certificates, listeners)
+        urls = nginx.urls if nginx else listeners
+        problem = self.run_client([*script, *settings(urls | self.browser())], title) or self.await_exit(serving)
+        if nginx:
+            nginx.stop()
+        PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def browser(self):
+        """The browser, and a profile for it that knows our CA."""
+        profile = self.home / f"chromium-profile-{os.getpid()}"
+        shutil.rmtree(profile, ignore_errors=True)
+        PROCESSES.profiles.append(profile)
+        if self.certificates:
+            trusted = profile / ".pki/nssdb"
+            trusted.mkdir(parents=True)
+            output_of([certutil(), "-d", f"sql:{trusted}", "-N", "--empty-password"])
+            ca = ["-n", "interop", "-t", "C,,", "-i", self.certificates / "ca.pem"]
+            output_of([certutil(), "-d", f"sql:{trusted}", "-A", *ca])
+        return {"browser": chromium(), "profile": profile}
+
+    def serve(self, title, server, secure=False):
+        """Starts a server; it, and its listeners by name. None when it did not start, which is reported."""
+        if secure:
+            server = [*server, f"certificates={self.certificates}"]
+        with open(self.log(title, "server"), "w+") as log:
+            serving = PROCESSES.start(server, stdout=log, stderr=subprocess.STDOUT)
+        ready = self.await_line(serving, log.name, "ready ")
+        if ready is None:
+            self.report.end(f"the server did not start, see {log.name}")
+            return None, {}
+        return serving, dict(entry.split("=", 1) for entry in ready.split())
+
+    def log(self, *words):
+        label = "-".join(words).replace(" ", "-").replace("→", "to")
+        return self.home / "logs" / f"{label}.log"
+
+    def await_line(self, process, path, start, anywhere=False):
+        """The rest of the first line that starts with `start`, or contains it; None when there is none in 15 s."""
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            for line in open(path).readlines():
+                if line.endswith("\n") and (line.startswith(start) or anywhere and start in line):
+                    return line.split(start, 1)[1].strip()
+            if process.poll() is not None:
+                return None
+            time.sleep(0.05)
+        return None
+
+    def run_client(self, command, title):
+        """Feeds the client's lines to the report; returns what was wrong with it as a whole, if anything."""
+        wanted = "checks=" + "|".join(self.report.missing)
+        with open(self.log(title, "client"), "w") as log:
+            client = PROCESSES.start([*command, wanted], stdout=subprocess.PIPE, stderr=log)
+            watchdog = threading.Timer(CLIENT_DEADLINE, signal_group, [client.pid, signal.SIGKILL])
+            watchdog.start()
+            try:
+                for line in client.stdout:
+                    verdict, _, rest = line.rstrip("\n").partition("\t")
+                    if verdict in ("ok", "fail"):
+                        self.report.add(verdict == "ok", *rest.partition("\t")[::2])
+                status = client.wait()
+            finally:
+                watchdog.cancel()
+            PROCESSES.stop(client)
+        # 1 says that a check failed, which was reported as such.
+        return None if status in (0, 1) else f"the client ended with status {status}, see {log.name}"
+
+    def await_exit(self, process):
+        try:
+            status = process.wait(15)
+        except subprocess.TimeoutExpired:
+            return "the server still runs 15 s after its shutdown"
+        return None if status == 0 else f"the server ended with status {status}"
+
+
+def settings(values):
+    return [f"{name}={value}" for name, value in values.items()]

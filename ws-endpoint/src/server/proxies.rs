@@ -1,0 +1,319 @@
+//! For whom a connection is made, when reverse proxies stand between.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// How [`Server::trusted_proxies`](crate::Server::trusted_proxies) names peers without an address, as nginx does.
+const UNADDRESSED: &str = "unix:";
+
+/// The client's address, as far as it can be believed: an extension of the requests that
+/// [`Server::on_request`](crate::Server::on_request) sees. See [`WebSocket::client_ip`](crate::WebSocket::client_ip).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientIp(pub IpAddr);
+
+/// The peers that are believed when they say for whom they connect.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrustedProxies {
+    networks: Vec<IpNet>,
+    /// Whether peers without an address are among them.
+    unaddressed: bool,
+}
+
+impl TrustedProxies {
+    /// Reads addresses (`10.0.0.1`, `::1`), networks (`10.0.0.0/8`) and `unix:`; the error says which is none of them.
+    pub(crate) fn new(proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, String> {
+        let mut trusted = Self::default();
+        for proxy in proxies {
+            match proxy.as_ref() {
+                UNADDRESSED => trusted.unaddressed = true,
+                proxy => trusted.networks.push(parse_network(proxy)?),
+            }
+        }
+        Ok(trusted)
+    }
+
+    /// The client's address: the peer's own, unless that is a trusted proxy; then the one that it tells, and so on through
+    /// all proxies that are trusted. Where one tells nothing that can be read, its own address is as far as it goes: what
+    /// stands before that was written by who knows whom.
+    pub(crate) fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut believed = peer.map(|peer| peer.to_canonical());
+        let forwarded_for = headers.get_all(X_FORWARDED_FOR);
+        if forwarded_for.iter().all(says_nothing) {
+            let told = self.trusts(believed).then(|| real_ip(headers)).flatten();
+            return told.or(believed);
+        }
+        // A list that is spread over several fields is one list (RFC 9110 §5.3). Each proxy adds on the right.
+        let mut told = forwarded_for.iter().rev().flat_map(|field| field.as_bytes().rsplit(|&byte| byte == b','));
+        while self.trusts(believed)
+            && let Some(address) = told.next().and_then(parse_address)
+        {
+            believed = Some(address);
+        }
+        believed
+    }
+
+    fn trusts(&self, address: Option<IpAddr>) -> bool {
+        match address {
+            Some(address) => self.networks.iter().any(|network| network.contains(&address)),
+            None => self.unaddressed,
+        }
+    }
+}
+
+/// What `X-Real-IP` says; with several, one may be the client's own.
+fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
+    let mut fields = headers.get_all(X_REAL_IP).iter();
+    match (fields.next(), fields.next()) {
+        (Some(field), None) => parse_address(field.as_bytes()),
+        _ => None,
+    }
+}
+
+fn says_nothing(field: &HeaderValue) -> bool {
+    field.as_bytes().iter().all(|byte| b" \t,".contains(byte))
+}
+
+/// An address, perhaps with a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let address = text.parse().ok().or_else(with_port).or_else(bracketed)?;
+    Some(address.to_canonical())
+}
+
+/// A network, or an address as a network of one. IPv4 is IPv4 even when it is written as IPv6.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    let network = address.or_else(|_| text.parse::<IpNet>());
+    match network.map_err(|_| format!("{text:?} is no IP address, no network and not `{UNADDRESSED}`"))? {
+        IpNet::V6(network) => Ok(unmapped(network).map_or(IpNet::V6(network), IpNet::V4)),
+        network => Ok(network),
+    }
+}
+
+/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
+fn unmapped(network: Ipv6Net) -> Option<Ipv4Net> {
+    let prefix = network.prefix_len().checked_sub(96)?;
+    Ipv4Net::new(network.addr().to_ipv4_mapped()?, prefix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `10.0.0.0/8`, `192.0.2.7` and `2001:db8::/32`, when they are trusted, make of a peer and its header fields.
+    fn client(peer: &str, fields: &[(&'static str, &str)]) -> String {
+        client_behind(&["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"], peer, fields)
+    }
+
+    fn client_behind(trusted: &[&str], peer: &str, fields: &[(&'static str, &str)]) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let peer = (peer != "-").then(|| peer.parse().unwrap());
+        let client = TrustedProxies::new(trusted).unwrap().client_ip(peer, &headers);
+        client.map_or("-".to_owned(), |client| client.to_string())
+    }
+
+    /// A peer, its header fields, and the client that it is for.
+    struct Case<'a>(&'a str, &'a [(&'static str, &'a str)], &'a str);
+
+    #[track_caller]
+    fn check(table: &[Case<'_>]) {
+        for Case(peer, fields, expected) in table {
+            assert_eq!(client(peer, fields), *expected, "peer {peer}, {fields:?}");
+        }
+    }
+
+    const XFF: &str = "x-forwarded-for";
+    const REAL: &str = "x-real-ip";
+
+    #[test]
+    fn only_trusted_peers_are_believed() {
+        let told: &[_] = &[(XFF, "203.0.113.9"), (REAL, "203.0.113.9")];
+        check(&[
+            Case("10.0.0.1", told, "203.0.113.9"),
+            Case("10.255.255.255", told, "203.0.113.9"),
+            Case("9.255.255.255", told, "9.255.255.255"),
+            Case("11.0.0.0", told, "11.0.0.0"),
+            Case("192.0.2.7", told, "203.0.113.9"),
+            Case("192.0.2.6", told, "192.0.2.6"),
+            Case("192.0.2.8", told, "192.0.2.8"),
+            Case("2001:db8:ffff::1", told, "203.0.113.9"),
+            Case("2001:db9::1", told, "2001:db9::1"),
+            Case("127.0.0.1", told, "127.0.0.1"),
+            // As a socket for IPv6 shows those who come over IPv4.
+            Case("::ffff:10.0.0.1", told, "203.0.113.9"),
+            Case("::ffff:11.0.0.1", told, "11.0.0.1"),
+            // Not the IPv4 address, although it ends with it.
+            Case("::10.0.0.1", told, "::a00:1"),
+            Case("-", told, "-"),
+        ]);
+        for peer in ["127.0.0.1", "::1", "10.0.0.1", "-"] {
+            assert_eq!(client_behind(&[], peer, told), peer, "nobody is trusted by default");
+        }
+    }
+
+    #[test]
+    fn everyone_can_be_trusted() {
+        let told: &[_] = &[(XFF, "203.0.113.9, 198.51.100.1")];
+        assert_eq!(client_behind(&["0.0.0.0/0"], "192.0.2.1", told), "203.0.113.9");
+        assert_eq!(client_behind(&["0.0.0.0/0"], "2001:db8::1", told), "2001:db8::1");
+        assert_eq!(client_behind(&["::/0"], "2001:db8::1", told), "198.51.100.1");
+        assert_eq!(client_behind(&["::/0"], "::ffff:192.0.2.1", told), "192.0.2.1");
+    }
+
+    #[test]
+    fn peers_without_an_address_are_trusted_by_name() {
+        let told: &[_] = &[(XFF, "203.0.113.9")];
+        assert_eq!(client_behind(&["unix:"], "-", told), "203.0.113.9");
+        assert_eq!(client_behind(&["unix:"], "-", &[(XFF, "unknown")]), "-");
+        assert_eq!(client_behind(&["unix:"], "-", &[]), "-");
+        assert_eq!(client_behind(&["unix:"], "127.0.0.1", told), "127.0.0.1");
+        assert_eq!(client_behind(&["unix:", "10.0.0.0/8"], "-", &[(XFF, "203.0.113.9, 10.0.0.1")]), "203.0.113.9");
+        assert_eq!(client_behind(&["127.0.0.1"], "-", told), "-");
+    }
+
+    #[test]
+    fn the_list_is_read_from_the_right_up_to_the_first_that_is_not_trusted() {
+        check(&[
+            Case("10.0.0.1", &[(XFF, "203.0.113.9")], "203.0.113.9"),
+            // What the client has sent stands to the left of where the proxy saw it.
+            Case("10.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.9")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "10.0.0.6, 203.0.113.9")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.9, 10.0.0.2")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6,203.0.113.9,\t192.0.2.7 ,2001:db8::7 , 10.0.0.2")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.9, 192.0.2.8, 10.0.0.2")], "192.0.2.8"),
+            // All are trusted: the client is one of them, the furthest away.
+            Case("10.0.0.1", &[(XFF, "10.0.0.3, 10.0.0.2")], "10.0.0.3"),
+            Case("10.0.0.1", &[(XFF, "10.0.0.1")], "10.0.0.1"),
+            Case("10.0.0.1", &[], "10.0.0.1"),
+        ]);
+    }
+
+    #[test]
+    fn several_fields_are_one_list() {
+        check(&[
+            Case("10.0.0.1", &[(XFF, "6.6.6.6"), (XFF, "203.0.113.9")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.9"), (XFF, "10.0.0.2")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "203.0.113.9"), (XFF, "10.0.0.3, 10.0.0.2")], "203.0.113.9"),
+            Case("10.0.0.1", &[("X-Forwarded-For", "6.6.6.6"), ("X-FORWARDED-FOR", "203.0.113.9")], "203.0.113.9"),
+        ]);
+    }
+
+    #[test]
+    fn what_is_no_address_ends_the_search_at_who_wrote_it() {
+        for garbage in ["unknown", "_hidden", "x", "256.0.0.1", "1.2.3", "1.2.3.4.5", "é", "\u{80}", "fe80::1%eth0"] {
+            assert_eq!(client("10.0.0.1", &[(XFF, garbage)]), "10.0.0.1", "{garbage}");
+            let after_proxy = format!("6.6.6.6, {garbage}, 10.0.0.2");
+            assert_eq!(client("10.0.0.1", &[(XFF, &after_proxy)]), "10.0.0.2", "{garbage}");
+            // Whoever sends it hides nobody to the right of it.
+            let spoofed = format!("{garbage}, 203.0.113.9");
+            assert_eq!(client("10.0.0.1", &[(XFF, &spoofed)]), "203.0.113.9", "{garbage}");
+            assert_eq!(client("10.0.0.1", &[(XFF, garbage), (XFF, "203.0.113.9")]), "203.0.113.9", "{garbage}");
+            // And makes nobody look elsewhere.
+            assert_eq!(client("10.0.0.1", &[(XFF, garbage), (REAL, "6.6.6.6")]), "10.0.0.1", "{garbage}");
+        }
+        check(&[
+            Case("10.0.0.1", &[(XFF, "6.6.6.6,")], "10.0.0.1"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6, , 10.0.0.2")], "10.0.0.2"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6"), (XFF, "")], "10.0.0.1"),
+            Case("10.0.0.1", &[(XFF, ", 203.0.113.9")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6,, 203.0.113.9")], "203.0.113.9"),
+            Case("10.0.0.1", &[(XFF, "6.6.6.6 10.0.0.2")], "10.0.0.1"),
+            Case("10.0.0.1", &[(XFF, "\"203.0.113.9\"")], "10.0.0.1"),
+            Case("10.0.0.1", &[(XFF, "for=203.0.113.9")], "10.0.0.1"),
+        ]);
+    }
+
+    #[test]
+    fn addresses_come_with_ports_and_brackets() {
+        for (told, expected) in [
+            ("203.0.113.9:1", "203.0.113.9"),
+            ("203.0.113.9:65535", "203.0.113.9"),
+            ("2001:dba::9", "2001:dba::9"),
+            ("[2001:dba::9]", "2001:dba::9"),
+            ("[2001:dba::9]:1", "2001:dba::9"),
+            ("2001:DBA:0:0:0:0:0:9", "2001:dba::9"),
+            ("::ffff:203.0.113.9", "203.0.113.9"),
+            ("[::ffff:203.0.113.9]:1", "203.0.113.9"),
+            // Trusted ones, too.
+            ("203.0.113.9, 10.0.0.2:1", "203.0.113.9"),
+            ("203.0.113.9, [2001:db8::2]:1", "203.0.113.9"),
+            ("203.0.113.9, ::ffff:10.0.0.2", "203.0.113.9"),
+            // None of these is an address.
+            ("203.0.113.9:", "10.0.0.1"),
+            ("203.0.113.9:65536", "10.0.0.1"),
+            ("203.0.113.9:x", "10.0.0.1"),
+            ("[203.0.113.9]", "10.0.0.1"),
+            ("[2001:dba::9", "10.0.0.1"),
+            ("2001:dba::9]", "10.0.0.1"),
+            ("[2001:dba::9]:", "10.0.0.1"),
+            ("[]", "10.0.0.1"),
+            ("[", "10.0.0.1"),
+            (":", "10.0.0.1"),
+        ] {
+            assert_eq!(client("10.0.0.1", &[(XFF, told)]), expected, "{told}");
+        }
+    }
+
+    #[test]
+    fn without_a_list_the_real_ip_counts() {
+        check(&[
+            Case("10.0.0.1", &[(REAL, "203.0.113.9")], "203.0.113.9"),
+            Case("10.0.0.1", &[(REAL, " [2001:dba::9]:1 ")], "2001:dba::9"),
+            Case("10.0.0.1", &[(REAL, "10.0.0.2")], "10.0.0.2"),
+            Case("11.0.0.1", &[(REAL, "203.0.113.9")], "11.0.0.1"),
+            Case("10.0.0.1", &[(REAL, "6.6.6.6"), (XFF, "203.0.113.9")], "203.0.113.9"),
+            // A list that says nothing is none.
+            Case("10.0.0.1", &[(REAL, "203.0.113.9"), (XFF, "")], "203.0.113.9"),
+            Case("10.0.0.1", &[(REAL, "203.0.113.9"), (XFF, " ,\t,"), (XFF, "")], "203.0.113.9"),
+            Case("11.0.0.1", &[(REAL, "203.0.113.9"), (XFF, "")], "11.0.0.1"),
+            // It is one address, and there is one of it.
+            Case("10.0.0.1", &[(REAL, "")], "10.0.0.1"),
+            Case("10.0.0.1", &[(REAL, "unknown")], "10.0.0.1"),
+            Case("10.0.0.1", &[(REAL, "6.6.6.6, 203.0.113.9")], "10.0.0.1"),
+            Case("10.0.0.1", &[(REAL, "6.6.6.6"), (REAL, "203.0.113.9")], "10.0.0.1"),
+        ]);
+    }
+
+    #[test]
+    fn a_long_list_is_read_to_its_end() {
+        let list = ["203.0.113.9"].into_iter().chain([" 10.0.0.2"; 10_000]).collect::<Vec<_>>().join(",");
+        assert_eq!(client("10.0.0.1", &[(XFF, &list)]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &[(XFF, &",".repeat(100_000))]), "10.0.0.1");
+    }
+
+    #[test]
+    fn settings_are_addresses_and_networks() {
+        let told: &[_] = &[(XFF, "203.0.113.9")];
+        for (trusted, peer, expected) in [
+            ("10.0.0.1", "10.0.0.1", "203.0.113.9"),
+            ("10.0.0.1/8", "10.9.9.9", "203.0.113.9"),
+            ("10.0.0.0/32", "10.0.0.0", "203.0.113.9"),
+            ("10.0.0.0/32", "10.0.0.1", "10.0.0.1"),
+            ("::1", "::1", "203.0.113.9"),
+            ("::1", "::2", "::2"),
+            ("::ffff:10.0.0.1", "10.0.0.1", "203.0.113.9"),
+            ("::ffff:10.0.0.0/104", "10.9.9.9", "203.0.113.9"),
+            ("::ffff:10.0.0.0/104", "11.0.0.0", "11.0.0.0"),
+            ("::ffff:0:0/96", "11.0.0.0", "203.0.113.9"),
+        ] {
+            assert_eq!(client_behind(&[trusted], peer, told), expected, "{trusted} trusted, peer {peer}");
+        }
+        for mistake in
+            ["", "localhost", "10.0.0.0/33", "10.0.0", "::1/129", "[::1]", "10.0.0.1:80", "10.0.0.1 ", "unix"]
+        {
+            let error = TrustedProxies::new([mistake]).unwrap_err();
+            assert_eq!(error, format!("{mistake:?} is no IP address, no network and not `unix:`"));
+        }
+    }
+}
