@@ -1,6 +1,5 @@
 //! The one loop that moves bytes.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -13,13 +12,11 @@ use std::time::Duration;
 use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
 
+use crate::read_buffer::with_read_buffer;
 use crate::recycle::{self, Keeper};
 use crate::shared::{Shared, State, set_waker};
 use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};
-
-/// How much is read at once.
-const SCRATCH: usize = 128 << 10;
 
 /// How many pieces one vectored write takes.
 const SLICES: usize = 32;
@@ -30,11 +27,6 @@ const READS_PER_POLL: usize = 4;
 /// How long after a transport has failed there may still be something to read although a read says that there is not: a
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
 const LAST_READ: Duration = Duration::from_millis(100);
-
-thread_local! {
-    /// The read buffer of this worker thread: connections do not own one.
-    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 /// Moves bytes between a transport and a connection, and keeps its deadlines, until the connection has ended.
 ///
@@ -482,18 +474,6 @@ fn wake_whom_it_concerns(mut state: MutexGuard<'_, State>, beside: Option<Beside
         waiters.into_iter().for_each(|(_, waker)| wake(waker));
     }
     concerns_it
-}
-
-/// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its
-/// own.
-pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut buffer = READ_BUFFER.take();
-    if buffer.is_empty() {
-        buffer = vec![0; SCRATCH];
-    }
-    let result = read(&mut buffer);
-    READ_BUFFER.set(buffer);
-    result
 }
 
 impl<T, C> fmt::Debug for Driver<T, C> {

@@ -60,6 +60,7 @@
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
 //! | `compression` | what the two ends say of it in the opening handshake |
 //! | `head` | the opening handshake, kept as bytes |
+//! | `read_buffer` | what a worker thread reads into |
 //! | `recycle` | the memory of long messages, used again |
 //! | `sync` | where locks come from |
 
@@ -73,6 +74,7 @@ mod head;
 mod logging;
 mod outbound;
 mod pings;
+mod read_buffer;
 mod recycle;
 mod run;
 mod runtime;
