@@ -1,5 +1,9 @@
 //! Bytes in, messages and control frames out (RFC 6455 §5). Knows nothing of what is sent.
 
+#[cfg(feature = "deflate")]
+mod compressed;
+mod straight;
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -19,10 +23,6 @@ use crate::payload::Payload;
 
 /// Payloads from this size on are copied as they are unmasked, for who keeps them: one pass over them, not two.
 const COPIED_FROM: u64 = 4 << 10;
-
-/// How much compressed payload is unmasked at a time; what cannot be inflated yet is masked again.
-#[cfg(feature = "deflate")]
-const COMPRESSED: usize = 4 << 10;
 
 /// What one step of receiving found.
 #[derive(Debug)]
@@ -338,117 +338,6 @@ impl Receiver {
             return Ok(Step::Item(Item::Message(assembly.finish()?)));
         }
         Ok(if done { Step::FrameDone } else { Step::NeedInput })
-    }
-}
-
-/// What is read straight into a message.
-impl Receiver {
-    /// Room for the payload that comes next, when it is part of a long binary message that somebody keeps.
-    #[inline]
-    pub(crate) fn payload_buffer(&mut self, config: &Config) -> Option<&mut [u8]> {
-        let (frame, buffers) = (self.frame.as_ref()?, self.buffers?);
-        if frame.opcode.is_control() || config.delivery != Delivery::Messages {
-            return None;
-        }
-        let assembly = self.assembly.as_mut()?;
-        let bound = assembly.bound(frame.fin, &config.limits);
-        assembly.room(usize::try_from(frame.left).unwrap_or(usize::MAX), bound, buffers)
-    }
-
-    /// The first `n` bytes of [`payload_buffer`](Self::payload_buffer) have come; the message, when it is whole.
-    pub(crate) fn payload_received(&mut self, n: usize) -> Option<Incoming<'static>> {
-        let frame = self.frame.as_mut().filter(|frame| !frame.opcode.is_control())?;
-        let n = n.min(usize::try_from(frame.left).unwrap_or(usize::MAX));
-        let n = self.assembly.as_mut()?.fill(n, &mut frame.key) as u64;
-        frame.left -= n;
-        self.progress.bytes += n;
-        if frame.left > 0 {
-            return None;
-        }
-        let fin = frame.fin;
-        self.frame = None;
-        let assembly = self.assembly.take_if(|_| fin)?;
-        self.progress.messages += 1;
-        // Only text can turn out to be invalid.
-        assembly.finish().ok()
-    }
-}
-
-/// Inflates what `input` has of the open frame's payload.
-#[cfg(feature = "deflate")]
-impl Receiver {
-    fn next_compressed<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Result<Step<'i>, Violation> {
-        let (Some(mut frame), Some(assembly), Some(inbound)) =
-            (self.frame.take(), &mut self.assembly, &mut self.inbound)
-        else {
-            return Ok(Step::FrameDone);
-        };
-        let is_whole = config.delivery == Delivery::Messages;
-        loop {
-            let n = input.len().min(COMPRESSED).min(usize::try_from(frame.left).unwrap_or(usize::MAX));
-            let (piece, _) = input.split_at_mut_checked(n).unwrap_or_default();
-            let key = frame.key;
-            if let Some(key) = key {
-                mask::apply(piece, key);
-            }
-            let mut rest = &*piece;
-            let inflated = inbound.inflate(&mut rest)?;
-            let taken = n - rest.len();
-            let (_, rest) = piece.split_at_mut_checked(taken).unwrap_or_default();
-            frame.key = key.map(|mut key| {
-                key.rotate_left(taken % 4);
-                // What is not taken yet goes back as it was.
-                mask::apply(rest, key);
-                key
-            });
-            frame.left -= taken as u64;
-            self.progress.bytes += taken as u64;
-            take(input, taken);
-            let done = frame.left == 0;
-            let last = frame.fin && done;
-            assembly.count_inflated(inflated.len(), &config.limits)?;
-
-            if is_whole {
-                let mut message = None;
-                if last {
-                    message = assembly.inflated_at_once(inflated)?;
-                }
-                if message.is_none() {
-                    assembly.push_inflated(inflated, &config.limits, self.buffers)?;
-                }
-                if last {
-                    inbound.finish()?;
-                    self.progress.messages += 1;
-                    let assembled = self.assembly.take().map(|assembly| assembly.finish()).transpose()?;
-                    return Ok(message
-                        .or(assembled)
-                        .map_or(Step::FrameDone, |message| Step::Item(Item::Message(message))));
-                }
-            } else {
-                assembly.check(inflated, last)?;
-                let is_chunk = last || !inflated.is_empty();
-                let payload = if is_chunk { inflated.to_vec() } else { Vec::new() };
-                if last {
-                    inbound.finish()?;
-                }
-                if is_chunk {
-                    self.frame = (!done).then_some(frame);
-                    let (kind, first) = (assembly.kind(), assembly.hand_out());
-                    if last {
-                        self.assembly = None;
-                        self.progress.messages += 1;
-                    }
-                    return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: Cow::Owned(payload), first, last })));
-                }
-            }
-            if done {
-                return Ok(Step::FrameDone);
-            }
-            if input.is_empty() {
-                self.frame = Some(frame);
-                return Ok(Step::NeedInput);
-            }
-        }
     }
 }
 

@@ -1,0 +1,94 @@
+//! Payload of messages that come compressed (RFC 7692 §6.2).
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use super::{Item, Receiver, Step, take};
+use crate::config::{Config, Delivery};
+use crate::error::Violation;
+use crate::event::Chunk;
+use crate::frame::mask;
+
+/// How much compressed payload is unmasked at a time; what cannot be inflated yet is masked again.
+const COMPRESSED: usize = 4 << 10;
+
+impl Receiver {
+    /// Inflates what `input` has of the open frame's payload.
+    pub(super) fn next_compressed<'i>(
+        &mut self,
+        config: &Config,
+        input: &mut &'i mut [u8],
+    ) -> Result<Step<'i>, Violation> {
+        let (Some(mut frame), Some(assembly), Some(inbound)) =
+            (self.frame.take(), &mut self.assembly, &mut self.inbound)
+        else {
+            return Ok(Step::FrameDone);
+        };
+        let is_whole = config.delivery == Delivery::Messages;
+        loop {
+            let n = input.len().min(COMPRESSED).min(usize::try_from(frame.left).unwrap_or(usize::MAX));
+            let (piece, _) = input.split_at_mut_checked(n).unwrap_or_default();
+            let key = frame.key;
+            if let Some(key) = key {
+                mask::apply(piece, key);
+            }
+            let mut rest = &*piece;
+            let inflated = inbound.inflate(&mut rest)?;
+            let taken = n - rest.len();
+            let (_, rest) = piece.split_at_mut_checked(taken).unwrap_or_default();
+            frame.key = key.map(|mut key| {
+                key.rotate_left(taken % 4);
+                // What is not taken yet goes back as it was.
+                mask::apply(rest, key);
+                key
+            });
+            frame.left -= taken as u64;
+            self.progress.bytes += taken as u64;
+            take(input, taken);
+            let done = frame.left == 0;
+            let last = frame.fin && done;
+            assembly.count_inflated(inflated.len(), &config.limits)?;
+
+            if is_whole {
+                let mut message = None;
+                if last {
+                    message = assembly.inflated_at_once(inflated)?;
+                }
+                if message.is_none() {
+                    assembly.push_inflated(inflated, &config.limits, self.buffers)?;
+                }
+                if last {
+                    inbound.finish()?;
+                    self.progress.messages += 1;
+                    let assembled = self.assembly.take().map(|assembly| assembly.finish()).transpose()?;
+                    return Ok(message
+                        .or(assembled)
+                        .map_or(Step::FrameDone, |message| Step::Item(Item::Message(message))));
+                }
+            } else {
+                assembly.check(inflated, last)?;
+                let is_chunk = last || !inflated.is_empty();
+                let payload = if is_chunk { inflated.to_vec() } else { Vec::new() };
+                if last {
+                    inbound.finish()?;
+                }
+                if is_chunk {
+                    self.frame = (!done).then_some(frame);
+                    let (kind, first) = (assembly.kind(), assembly.hand_out());
+                    if last {
+                        self.assembly = None;
+                        self.progress.messages += 1;
+                    }
+                    return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: Cow::Owned(payload), first, last })));
+                }
+            }
+            if done {
+                return Ok(Step::FrameDone);
+            }
+            if input.is_empty() {
+                self.frame = Some(frame);
+                return Ok(Step::NeedInput);
+            }
+        }
+    }
+}
