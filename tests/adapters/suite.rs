@@ -12,6 +12,7 @@ mod limits;
 mod messages;
 mod opening;
 mod pressure;
+mod proxies;
 mod refusals;
 mod setup;
 mod shutdown;
