@@ -118,6 +118,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         if state.handle_dropped && beside.is_none() && state.close_request.is_none() {
             state.close_request = Some(Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
         }
+        let pings = state.pings.has_requests();
         state.send_pings(now);
         if let Some(frame) = &state.close_request
             && state.connection.is_open()
@@ -139,6 +140,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.send_pings(now);
             self.write(cx, &mut state, now);
         }
+        // What is read next may answer a ping that has just left, and did not come in no time at all.
+        let now = if pings { self.timer.now() } else { now };
         let mut made = self.read(cx, &mut state, now);
         let mut wanted = self.wanted(&mut state);
         if wanted == Wanted::HalfClose {

@@ -9,6 +9,7 @@ mod compression;
 mod connecting;
 mod faults;
 mod handler;
+mod latency;
 mod listening;
 mod messages;
 mod pressure;
