@@ -76,8 +76,6 @@ mod io;
 mod on_async_std;
 mod reactor;
 mod time;
-#[cfg(feature = "tls")]
-mod tls;
 
 /// All of `ws-endpoint`, with [`Server`](endpoint::Server) and [`Client`](endpoint::Client) for any runtime.
 pub use ws_endpoint as endpoint;

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use async_net::TcpStream;
+#[cfg(feature = "tls")]
+use futures_rustls::{TlsAcceptor, TlsConnector};
 use ws_endpoint::{Addresses, Runtime};
 #[cfg(feature = "tls")]
 use ws_endpoint::{
@@ -17,8 +19,6 @@ use ws_endpoint::{
     rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
 };
 
-#[cfg(feature = "tls")]
-use crate::tls;
 use crate::{AsyncIo, AsyncTimer};
 
 /// What runs tasks beside [`Reactor`]'s sockets and timers: async-std's executor, smol's, one of your own.
@@ -95,7 +95,8 @@ impl<E: Executor> Runtime for Reactor<E> {
         name: ServerName<'static>,
         config: Arc<ClientConfig>,
     ) -> Result<Box<dyn Transport + Send>> {
-        tls::connect(stream, name, config).await
+        let stream = TlsConnector::from(config).connect(name, stream.into_inner()).await?;
+        Ok(Box::new(AsyncIo::new(stream)))
     }
 
     #[cfg(feature = "tls")]
@@ -103,7 +104,10 @@ impl<E: Executor> Runtime for Reactor<E> {
         stream: Self::Stream,
         config: Arc<ServerConfig>,
     ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
-        tls::accept(stream, config).await
+        match TlsAcceptor::from(config).accept(stream.into_inner()).into_fallible().await {
+            Ok(stream) => Ok(Box::new(AsyncIo::new(stream))),
+            Err((error, stream)) => Err((error, AsyncIo::new(stream))),
+        }
     }
 }
 

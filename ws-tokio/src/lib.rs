@@ -92,8 +92,6 @@
 
 mod io;
 mod time;
-#[cfg(feature = "tls")]
-mod tls;
 
 use std::future::Future;
 use std::io::Result;
@@ -105,6 +103,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+#[cfg(feature = "tls")]
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 #[cfg(feature = "tls")]
 use ws_endpoint::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 pub use ws_endpoint::*;
@@ -156,7 +156,8 @@ impl Runtime for Tokio {
         name: ServerName<'static>,
         config: Arc<ClientConfig>,
     ) -> Result<Box<dyn Transport + Send>> {
-        tls::connect(stream, name, config).await
+        let stream = TlsConnector::from(config).connect(name, stream.into_inner()).await?;
+        Ok(Box::new(TokioIo::new(stream)))
     }
 
     #[cfg(feature = "tls")]
@@ -164,7 +165,10 @@ impl Runtime for Tokio {
         stream: Self::Stream,
         config: Arc<ServerConfig>,
     ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
-        tls::accept(stream, config).await
+        match TlsAcceptor::from(config).accept(stream.into_inner()).into_fallible().await {
+            Ok(stream) => Ok(Box::new(TokioIo::new(stream))),
+            Err((error, stream)) => Err((error, TokioIo::new(stream))),
+        }
     }
 }
 
