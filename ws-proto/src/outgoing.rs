@@ -92,6 +92,10 @@ impl Outgoing {
         if payload.len() < REFERENCE_FROM {
             return self.push_copied(header, &payload);
         }
+        self.push_referred(header, payload);
+    }
+
+    fn push_referred(&mut self, header: &FrameHeader, payload: Bytes) {
         self.append(FrameHeader::MAX_SIZE, 0, |out| codec::encode(header, out));
         self.refer_to(payload);
     }
@@ -99,12 +103,26 @@ impl Outgoing {
     /// Appends a frame, copying its payload, and masking the copy when the header holds a key.
     #[inline]
     pub(crate) fn push_copied(&mut self, header: &FrameHeader, payload: &[u8]) {
-        if let Some(short) = codec::encode_short(header) {
-            return self.append(short.len() + payload.len(), FIRST_ROOM, |out| {
-                out.extend_from_slice(&short);
-                out.extend_from_slice(payload);
-            });
+        // Small enough to be inlined where it is called; all else is not.
+        match codec::encode_short(header) {
+            Some(short) => self.push_short(short, payload),
+            None => self.push_any(header, payload),
         }
+    }
+
+    fn push_short(&mut self, header: [u8; 2], payload: &[u8]) {
+        let size = header.len() + payload.len();
+        let has_room = self.last().is_some_and(|last| last.capacity() - last.len() >= size);
+        let out = if has_room { self.last() } else { self.make_room(size, FIRST_ROOM) };
+        if let Some(out) = out {
+            out.extend_from_slice(&header);
+            out.extend_from_slice(payload);
+            self.count(size);
+        }
+    }
+
+    #[inline(never)]
+    fn push_any(&mut self, header: &FrameHeader, payload: &[u8]) {
         self.append(FrameHeader::MAX_SIZE + payload.len(), FIRST_ROOM, |out| {
             codec::encode(header, out);
             mask::append_keyed(out, payload, header.mask);

@@ -13,7 +13,7 @@ use crate::close::{Cause, CloseFrame};
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Agreed, Compress, Inbound, Outbound};
-use crate::error::{CloseError, SendError};
+use crate::error::{CloseError, SendError, Violation};
 use crate::event::{Event, Pong};
 use crate::frame::mask::MaskKeys;
 use crate::keepalive::{Keepalive, PingId};
@@ -97,11 +97,12 @@ impl Connection {
     fn new(role: Role, config: Arc<Config>, keys: Option<Box<dyn MaskKeys + Send>>, now: Timestamp) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Ping, config.deadlines.ping_interval.map(|interval| now + interval));
+        let receiver = Receiver::new(role, &config);
         Self {
             role,
             config,
             state: State::Open,
-            receiver: Receiver::new(role),
+            receiver,
             sender: Sender::new(keys),
             keepalive: Keepalive::default(),
             timers,
@@ -127,38 +128,47 @@ impl Connection {
     /// may be called, [`send`](Self::send) for one.
     ///
     /// What an event borrows is the input, not the connection.
-    #[inline]
+    #[inline(always)]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
-        if input.is_empty() {
-            return None;
-        }
         if !self.state.receives() {
             self.discard(mem::take(input).len());
             return None;
         }
-        let ending = match self.receiver.next(&self.config, input) {
+        // Small enough to be inlined where it is called; all else is not.
+        match self.receiver.short_message(input) {
+            Some(Ok(message)) => Some(Event::Message(message)),
+            Some(Err(violation)) => self.receive_violation(violation, input, now),
+            None => self.receive_next(input, now),
+        }
+    }
+
+    fn receive_next<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
+        if input.is_empty() {
+            return None;
+        }
+        match self.receiver.next(&self.config, input) {
             Ok(None) => {
                 self.count_as_life(now);
-                return None;
+                None
             }
             Ok(Some(Item::Message(message))) => {
                 if message.is_owned() {
                     self.last_piece = now;
                 }
-                return Some(Event::Message(message));
+                Some(Event::Message(message))
             }
             Ok(Some(Item::Chunk(chunk))) => {
                 if !(chunk.first && chunk.last) {
                     self.last_piece = now;
                 }
-                return Some(Event::Chunk(chunk));
+                Some(Event::Chunk(chunk))
             }
             Ok(Some(Item::Ping(payload))) => {
                 self.count_as_life(now);
                 if self.state.sends() {
                     self.sender.pong(&payload, &self.config.limits);
                 }
-                return Some(Event::Ping(payload));
+                Some(Event::Ping(payload))
             }
             Ok(Some(Item::Pong(payload))) => {
                 self.count_as_life(now);
@@ -166,15 +176,33 @@ impl Connection {
                 if !self.keepalive.is_waiting() {
                     self.timers.set(Timer::Pong, None);
                 }
-                return Some(Event::Pong(Pong { payload, answers }));
+                Some(Event::Pong(Pong { payload, answers }))
             }
-            Ok(Some(Item::Close(frame))) => self.peer_closed(frame, now),
-            Err(violation) => self.violated(violation, now),
-        };
-        if ending.is_none() {
+            Ok(Some(Item::Close(frame))) => {
+                let ended = self.peer_closed(frame, now);
+                self.discard_behind(input, ended)
+            }
+            Err(violation) => self.receive_violation(violation, input, now),
+        }
+    }
+
+    #[cold]
+    fn receive_violation<'i>(
+        &mut self,
+        violation: Violation,
+        input: &mut &'i mut [u8],
+        now: Timestamp,
+    ) -> Option<Event<'i>> {
+        let ended = self.violated(violation, now);
+        self.discard_behind(input, ended)
+    }
+
+    /// No message follows. Unless that is reported now, and the input looked at once more, it is thrown away.
+    fn discard_behind<'i>(&mut self, input: &mut &'i mut [u8], ended: Option<Event<'i>>) -> Option<Event<'i>> {
+        if ended.is_none() {
             self.discard(mem::take(input).len());
         }
-        ending
+        ended
     }
 
     /// While a message is in flight, whatever comes in shows that the peer lives.

@@ -43,6 +43,24 @@ pub fn apply(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     rotate(key, rest.len())
 }
 
+/// Masks or unmasks a short payload in place. For a few words, blocks would be more trouble than they are worth.
+#[inline]
+pub(crate) fn apply_short(payload: &mut [u8], key: [u8; 4]) {
+    let narrow = u32::from_ne_bytes(key);
+    let wide = u64::from(narrow) << 32 | u64::from(narrow);
+    let (words, rest) = payload.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    let (words, rest) = rest.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ narrow).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key) {
+        *byte ^= key;
+    }
+}
+
 /// How much is copied before it is masked.
 const BLOCK: usize = 2048;
 
@@ -147,5 +165,17 @@ mod tests {
         let mut out = Vec::from([9]);
         append(&mut out, &payload, [1, 2, 3, 4]);
         assert_eq!(out[1..], naive(&payload, [1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn short_payloads_are_masked_alike() {
+        let key = [1, 2, 4, 8];
+        for len in 0..=130 {
+            let payload: Vec<u8> = (0..len).collect();
+            let (mut masked, mut expected) = (payload.clone(), payload);
+            apply_short(&mut masked, key);
+            apply(&mut expected, key);
+            assert_eq!(masked, expected, "{len}");
+        }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) enum Item<'i> {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     role: Role,
+    /// Payloads below this size are not too long by any rule or limit, and may go the short way.
+    short_below: usize,
     /// Where the memory of long binary messages comes from, when who gets them keeps them.
     buffers: Option<Buffers>,
     /// The beginning of a header whose end has not come.
@@ -82,9 +84,13 @@ pub(crate) struct Progress {
 }
 
 impl Receiver {
-    pub(crate) fn new(role: Role) -> Self {
+    pub(crate) fn new(role: Role, config: &Config) -> Self {
+        let Limits { message, frame, .. } = config.limits;
+        let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(125);
+        let is_whole = config.delivery == Delivery::Messages;
         Self {
             role,
+            short_below: if is_whole { longest + 1 } else { 0 },
             buffers: None,
             header: PartialHeader::default(),
             frame: None,
@@ -112,7 +118,14 @@ impl Receiver {
 
     /// Lets go of everything held: nothing more will be received.
     pub(crate) fn release(&mut self) {
-        *self = Self { progress: self.progress, buffers: self.buffers, ..Self::new(self.role) };
+        self.header.len = 0;
+        self.frame = None;
+        self.control = Vec::new();
+        self.assembly = None;
+        #[cfg(feature = "deflate")]
+        {
+            self.inbound = None;
+        }
     }
 
     /// Sets what inflates compressed messages, whose first frame has [`RSV1`] set (RFC 7692 §6).
@@ -125,54 +138,41 @@ impl Receiver {
         self.buffers = buffers;
     }
 
-    /// Takes from the front of `input` what the next item needs; all of it when that is not enough.
-    #[inline]
-    pub(crate) fn next<'i>(
-        &mut self,
-        config: &Config,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Item<'i>>, Violation> {
-        if let Some((kind, payload)) = self.short_message(config, input) {
-            return whole_message(kind, payload).map(Some);
-        }
-        self.next_item(config, input)
-    }
-
-    /// The usual case, ahead of all others: a whole message in one short frame that is there as a whole, and between
-    /// messages. Whatever it is not sure of, it leaves alone.
-    #[inline]
-    fn short_message<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Option<(MessageKind, &'i [u8])> {
+    /// The usual case, to be tried ahead of [`next`](Self::next): a whole message in one short frame that is there as a
+    /// whole, and between messages. Whatever it is not sure of, it leaves alone.
+    #[inline(always)]
+    pub(crate) fn short_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Result<Incoming<'i>, Violation>> {
         let [first, second, ..] = **input else { return None };
         let kind = match first {
             0x81 => MessageKind::Text,
             0x82 => MessageKind::Binary,
             _ => return None,
         };
-        let (key_size, masked) = match self.role {
-            Role::Server => (4, 0x80),
-            Role::Client => (0, 0),
+        let (header_size, masked) = match self.role {
+            Role::Server => (6, 0x80),
+            Role::Client => (2, 0),
         };
         let len = usize::from(second ^ masked);
         let is_between = self.header.len == 0 && self.frame.is_none() && self.assembly.is_none();
-        let limits = &config.limits;
-        let size = 2 + key_size + len;
-        if len > 125
-            || input.len() < size
-            || !is_between
-            || config.delivery != Delivery::Messages
-            || len > limits.message.unwrap_or(usize::MAX).min(limits.frame.unwrap_or(usize::MAX))
-        {
+        if len >= self.short_below || !is_between || input.len() < header_size + len {
             return None;
         }
-        let (header, payload) = take(input, size).split_at_mut(2 + key_size);
-        if let Some(key) = header.last_chunk::<4>() {
-            mask::apply(payload, *key);
+        let (header, payload) = take(input, header_size + len).split_at_mut_checked(header_size)?;
+        if let [_, _, key @ ..] = header
+            && let Some(key) = key.first_chunk()
+        {
+            mask::apply_short(payload, *key);
         }
         self.progress.messages += 1;
-        Some((kind, payload))
+        Some(whole_message(kind, payload))
     }
 
-    fn next_item<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Result<Option<Item<'i>>, Violation> {
+    /// Takes from the front of `input` what the next item needs; all of it when that is not enough.
+    pub(crate) fn next<'i>(
+        &mut self,
+        config: &Config,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Item<'i>>, Violation> {
         loop {
             if self.frame.is_none() {
                 let Some(header) = self.next_header(input)? else { return Ok(None) };
@@ -198,7 +198,7 @@ impl Receiver {
                             return Ok(Some(Item::Message(Incoming::Binary(Cow::Owned(payload)))));
                         }
                         let payload = take_payload(input, &header);
-                        return whole_message(kind_of(header.opcode), payload).map(Some);
+                        return whole_message(kind_of(header.opcode), payload).map(Item::Message).map(Some);
                     }
                     self.begin_frame(&header, &config.limits)?;
                 } else {
@@ -376,14 +376,17 @@ fn take_copy(input: &mut &mut [u8], header: &FrameHeader, buffers: Buffers) -> V
 }
 
 #[inline]
-fn whole_message(kind: MessageKind, payload: &[u8]) -> Result<Item<'_>, Violation> {
-    Ok(Item::Message(match kind {
-        MessageKind::Text => {
-            let text = simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)?;
-            Incoming::Text(Cow::Borrowed(text))
-        }
+fn whole_message(kind: MessageKind, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
+    Ok(match kind {
+        MessageKind::Text => Incoming::Text(Cow::Borrowed(check_text(payload)?)),
         MessageKind::Binary => Incoming::Binary(Cow::Borrowed(payload)),
-    }))
+    })
+}
+
+/// On its own, for it is large where it is inlined.
+#[inline(never)]
+fn check_text(payload: &[u8]) -> Result<&str, Violation> {
+    simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)
 }
 
 fn control_item(opcode: OpCode, payload: Cow<'_, [u8]>) -> Result<Item<'_>, Violation> {
