@@ -10,8 +10,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Buf;
-use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
+use ws_proto::{CloseCode, CloseFrame, Event, Timestamp, Transport as Wanted};
 
+use crate::burst::Burst;
 use crate::read_buffer::with_read_buffer;
 use crate::recycle::{self, Keeper};
 use crate::shared::{Shared, State, set_waker};
@@ -342,8 +343,12 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 
     /// Feeds the connection until the input or the room for messages is used up.
     fn receive(&mut self, state: &mut State, input: &mut &mut [u8], now: Timestamp) {
+        let mut burst = Burst::default();
         while !state.is_inbound_full() {
             match state.connection.receive(input, now) {
+                Some(Event::Message(message)) => {
+                    state.on_message(burst.message(message, input.len()), self.shared.info.id)
+                }
                 Some(event) => state.on_event(event, self.shared.info.id, now),
                 None => return,
             }

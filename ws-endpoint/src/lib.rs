@@ -65,6 +65,7 @@
 //! | `sync` | where locks come from |
 
 mod adapter;
+mod burst;
 mod client;
 mod compression;
 mod driver;

@@ -2,13 +2,36 @@
 
 use std::fmt;
 
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, debug};
 use ws_proto::Message;
 
 /// The most characters of a payload in a log line.
 const SHOWN: usize = 75;
 
+/// Logs a message that has come in. Costs next to nothing where nobody listens, and is small where it is inlined.
+#[inline]
+pub(crate) fn log_received(id: u64, message: &Message) {
+    if Level::DEBUG <= LevelFilter::current() {
+        log(id, '<', message);
+    }
+}
+
+/// Logs a message that is to go out.
+#[inline]
+pub(crate) fn log_sent(id: u64, message: &Message) {
+    if Level::DEBUG <= LevelFilter::current() {
+        log(id, '>', message);
+    }
+}
+
+#[cold]
+fn log(id: u64, direction: char, message: &Message) {
+    debug!(id, "{direction} {}", Elided(message));
+}
+
 /// A message in one short line: `text 'hello' [5 bytes]`, `binary 00ff [2 bytes]`.
-pub(crate) struct Elided<'a>(pub(crate) &'a Message);
+struct Elided<'a>(&'a Message);
 
 impl fmt::Display for Elided<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

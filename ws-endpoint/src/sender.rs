@@ -59,7 +59,11 @@ impl Sender {
     /// Hands the message back when the queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)), when the
     /// connection is closing or has ended, or between the fragments of another message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
-        self.shared.send(message.into(), true)
+        let mut unsent = Some(message.into());
+        match (self.shared.send(&mut unsent, true), unsent) {
+            (Err(refused), Some(message)) => Err(refused.map(|()| message)),
+            _ => Ok(()),
+        }
     }
 
     /// Queues a message as [`send`](Self::send) does, and says whether it is compressed (RFC 7692 §6). Where compression
@@ -96,7 +100,7 @@ impl Sender {
     ///
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError<()>> {
-        self.shared.send(prepared, true).map_err(|refused| refused.map(drop))
+        self.shared.send(&mut Some(prepared), true)
     }
 
     /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel).
@@ -198,17 +202,17 @@ impl Sender {
         let mut unsent = Some(outbound);
         let mut waiting = None;
         poll_fn(move |cx| {
-            while let Some(outbound) = unsent.take() {
-                match self.shared.send(outbound, false) {
-                    Ok(()) => break,
+            loop {
+                match self.shared.send(&mut unsent, false) {
+                    Ok(()) => return Poll::Ready(Ok(())),
                     // Nothing has been queued. When another sender takes the room, the wait goes on.
-                    Err(SendError::Full(refused)) => unsent = Some(refused),
-                    Err(error) => return Poll::Ready(Err(self.error_of(error))),
+                    Err(SendError::Full(())) => {
+                        let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
+                        ready!(waiting.poll(cx, |state| state.has_room().then_some(())));
+                    }
+                    Err(refused) => return Poll::Ready(Err(self.error_of(refused))),
                 }
-                let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
-                ready!(waiting.poll(cx, |state| state.has_room().then_some(())));
             }
-            Poll::Ready(Ok(()))
         })
     }
 }

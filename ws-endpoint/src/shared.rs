@@ -14,7 +14,7 @@ use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, SendError
 
 use crate::error::{Closed, Error};
 use crate::head::Heads;
-use crate::logging::Elided;
+use crate::logging::{log_received, log_sent};
 use crate::outbound::Outbound;
 use crate::pings::Pings;
 use crate::recycle;
@@ -179,17 +179,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues what is to be sent, and tells the driver; from `high_water` on only if `urgent`.
-    pub(crate) fn send<O: Outbound>(&self, outbound: O, urgent: bool) -> Result<(), SendError<O>> {
+    /// Queues what is to be sent, and tells the driver; from `high_water` on only if `urgent`. What is refused stays
+    /// `unsent`.
+    #[inline]
+    pub(crate) fn send<O: Outbound>(&self, unsent: &mut Option<O>, urgent: bool) -> Result<(), SendError<()>> {
         let mut state = self.lock();
         if state.is_closing() {
-            return Err(SendError::Closed(outbound));
+            return Err(SendError::Closed(()));
         }
         if !urgent && state.connection.is_above_high_water() {
-            return Err(SendError::Full(outbound));
+            return Err(SendError::Full(()));
         }
-        debug!(id = self.info.id, "> {}", Elided(outbound.message()));
-        outbound.queue(&mut state.connection)?;
+        let Some(outbound) = unsent.take() else { return Ok(()) };
+        log_sent(self.info.id, outbound.message());
+        outbound.queue(&mut state.connection).map_err(|refused| refused.map(|outbound| *unsent = Some(outbound)))?;
         let waker = state.driver_waker();
         drop(state);
         wake(waker);
@@ -330,15 +333,7 @@ impl State {
     /// Takes in what the connection reports.
     pub(crate) fn on_event(&mut self, event: Event<'_>, id: u64, now: Timestamp) {
         match event {
-            Event::Message(message) => {
-                let message = recycle::into_message(message);
-                debug!(id, "< {}", Elided(&message));
-                self.has_gap |= self.handle_dropped || self.unreceived() >= self.inbound_limit;
-                if !self.has_gap {
-                    self.grow_inbound();
-                    self.inbound.push_back(message);
-                }
-            }
+            Event::Message(message) => self.on_message(recycle::into_message(message), id),
             Event::Ping(payload) => debug!(id, "< ping [{} bytes], answered", payload.len()),
             Event::Pong(pong) => {
                 debug!(id, "< pong [{} bytes]", pong.payload.len());
@@ -352,11 +347,25 @@ impl State {
         }
     }
 
-    /// Makes room for some messages at first, then for a burst: not in many steps.
+    /// Keeps a message until it is asked for.
     #[inline]
+    pub(crate) fn on_message(&mut self, message: Message, id: u64) {
+        log_received(id, &message);
+        if self.has_gap || self.handle_dropped || self.unreceived() >= self.inbound_limit {
+            self.has_gap = true;
+            return;
+        }
+        if self.inbound.len() == self.inbound.capacity() {
+            self.grow_inbound();
+        }
+        self.inbound.push_back(message);
+    }
+
+    /// Makes room for some messages at first, then for a burst: not in many steps.
+    #[inline(never)]
     fn grow_inbound(&mut self) {
         let len = self.inbound.len();
-        if len == self.inbound.capacity() && len > 0 {
+        if len > 0 {
             let mut larger = VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + BURST));
             larger.append(&mut self.inbound);
             self.inbound = larger;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -49,16 +49,19 @@ impl WebSocket {
     /// The next message; `None` when the connection has ended as it should: both sides sent a Close frame, with 1000,
     /// 1001 or no code. Messages that were complete before the end come first.
     ///
+    /// Messages of up to 128 bytes that came together share memory, 1 KiB at most: copy one that is to be kept for long.
+    ///
     /// Cancel-safe: no message is lost when the future is dropped.
     ///
     /// # Errors
     ///
     /// When the connection has ended otherwise; again and again when called again.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> + Send + '_ {
-        poll_fn(|cx| self.poll_recv(cx))
+        Recv(self)
     }
 
     /// [`recv`](Self::recv), as a poll function.
+    #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         if let Some(message) = self.taken.pop_front() {
             if self.taken.len() == self.tell_at {
@@ -66,6 +69,11 @@ impl WebSocket {
             }
             return Poll::Ready(Ok(Some(message)));
         }
+        self.poll_inbound(cx)
+    }
+
+    /// Takes all that has come in.
+    fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         let mut state = self.sender.shared.lock();
         mem::swap(&mut self.taken, &mut state.inbound);
         if let Some(message) = self.taken.pop_front() {
@@ -246,6 +254,18 @@ impl WebSocket {
             Role::Server => state.caller.client_ip(),
             Role::Client => None,
         }
+    }
+}
+
+/// Written out, so that it is inlined where it is awaited.
+struct Recv<'a>(&'a mut WebSocket);
+
+impl Future for Recv<'_> {
+    type Output = Result<Option<Message>, Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().0.poll_recv(cx)
     }
 }
 
