@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use ws_proto::{ByteString, Incoming, Message, MessageKind};
 
 use crate::recycle;
