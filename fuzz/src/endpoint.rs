@@ -4,7 +4,9 @@
 use std::io::IoSlice;
 use std::time::Duration;
 
-use ws_proto::{Buf, Cause, CloseCode, CloseFrame, Connection, Event, Outcome, Outgoing, Role, Timestamp, Transport};
+use ws_proto::{
+    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Outcome, Outgoing, Role, Scratch, Timestamp, Transport,
+};
 
 use crate::events::{Seen, fault, merge};
 use crate::input::{Ending, Setup};
@@ -17,6 +19,9 @@ const MAX_ROUNDS: usize = 8;
 /// How many bytes an idle connection may hold besides itself: where the last pongs ended, and the 16 keepalive pings that
 /// are remembered when nobody answers any.
 const IDLE: isize = 1024;
+
+/// Nothing is kept between two uses, so that what a connection holds can be told.
+static SCRATCH: Scratch = Scratch { take: || Vec::with_capacity(7), give: drop };
 
 /// The longest control frame.
 const MAX_CONTROL: usize = 2 + 4 + 125;
@@ -75,6 +80,7 @@ impl Endpoint {
         };
         connection.set_putting_off(setup.puts_off);
         connection.set_buffers(setup.keeps.then_some(Vec::with_capacity));
+        connection.set_scratch(setup.keeps.then_some(&SCRATCH));
         Self {
             connection,
             now,

@@ -179,6 +179,6 @@ pub use self::event::{Chunk, Event, Pong};
 pub use self::frame::mask::MaskKeys;
 pub use self::keepalive::PingId;
 pub use self::message::{Incoming, Message, MessageKind};
-pub use self::outgoing::Outgoing;
+pub use self::outgoing::{Outgoing, Scratch};
 pub use self::prepared::Prepared;
 pub use self::time::Timestamp;

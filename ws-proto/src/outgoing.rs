@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
 
 use bytes::{Buf, Bytes};
 
@@ -22,6 +23,16 @@ const FIRST_ROOM: usize = 1000;
 /// How much a segment may keep to no purpose once nothing more is added to it.
 const SLACK: usize = 64;
 
+/// Memory for what is queued, lent to whichever connection has something to write: each worker thread has some, mostly.
+#[derive(Debug)]
+pub struct Scratch {
+    /// Gives an empty vector, of whatever capacity.
+    pub take: fn() -> Vec<u8>,
+    /// Takes back what [`take`](Self::take) gave, grown perhaps, when all it held has been written; not necessarily on the
+    /// same thread. What lies in it means nothing.
+    pub give: fn(Vec<u8>),
+}
+
 /// Frames waiting to be written, oldest first: a [`bytes::Buf`] whose
 /// [`chunks_vectored`](Buf::chunks_vectored) gives what one vectored write can take.
 ///
@@ -37,6 +48,7 @@ pub struct Outgoing {
     /// How many bytes have been put in since the beginning, and taken out.
     queued: u64,
     written: u64,
+    scratch: Option<&'static Scratch>,
 }
 
 #[derive(Debug)]
@@ -80,10 +92,25 @@ impl Outgoing {
         self.len = 0;
     }
 
+    pub(crate) fn set_scratch(&mut self, scratch: Option<&'static Scratch>) {
+        self.scratch = scratch;
+    }
+
     /// An empty queue owns no memory.
     fn release(&mut self) {
-        self.front = Segment::default();
-        self.segments = VecDeque::new();
+        self.release_front();
+        if self.segments.capacity() > 0 {
+            self.segments = VecDeque::new();
+        }
+    }
+
+    fn release_front(&mut self) {
+        if let Segment::Copied { bytes, .. } = mem::take(&mut self.front)
+            && bytes.capacity() > 0
+            && let Some(scratch) = self.scratch
+        {
+            (scratch.give)(bytes);
+        }
     }
 
     /// Appends a frame that is not masked; a large payload by reference.
@@ -140,7 +167,7 @@ impl Outgoing {
 
     fn refer_to(&mut self, bytes: Bytes) {
         let is_first = self.is_empty();
-        fit(self.last());
+        self.fit_last();
         self.count(bytes.len());
         match is_first {
             true => self.front = Segment::Shared(bytes),
@@ -177,29 +204,37 @@ impl Outgoing {
     }
 
     /// A last segment that has room for `size` bytes.
-    #[cold]
+    #[inline(never)]
     fn make_room(&mut self, size: usize, room: usize) -> Option<&mut Vec<u8>> {
+        if self.is_empty()
+            && let Some(scratch) = self.scratch
+        {
+            self.front = Segment::Copied { bytes: (scratch.take)(), taken: 0 };
+        }
         match self.last() {
+            Some(last) if last.len() + size <= last.capacity() => {}
             Some(last) if last.is_empty() || last.len() + size <= SEGMENT => {
                 // Twofold growth, but never past a segment.
                 let grown = (2 * last.capacity()).clamp(room, SEGMENT).saturating_sub(last.len());
                 last.reserve_exact(size.max(grown));
             }
-            last => {
-                fit(last);
+            _ => {
+                self.fit_last();
                 self.segments.push_back(Segment::Copied { bytes: Vec::with_capacity(size.max(room)), taken: 0 });
             }
         }
         self.last()
     }
-}
 
-/// Gives back what a segment does not need: nothing more is added to it.
-fn fit(segment: Option<&mut Vec<u8>>) {
-    if let Some(bytes) = segment
-        && bytes.capacity() > bytes.len() + SLACK
-    {
-        bytes.shrink_to_fit();
+    /// Gives back what the last segment does not need: nothing more is added to it. What is lent goes back whole.
+    fn fit_last(&mut self) {
+        let is_lent = self.segments.is_empty() && self.scratch.is_some();
+        if let Some(bytes) = self.last()
+            && bytes.capacity() > bytes.len() + SLACK
+            && !is_lent
+        {
+            bytes.shrink_to_fit();
+        }
     }
 }
 
@@ -259,7 +294,7 @@ impl Buf for Outgoing {
             return self.front.skip(left);
         }
         left -= front;
-        self.front = Segment::default();
+        self.release_front();
         while let Some(segment) = self.segments.front_mut() {
             let here = segment.unread().len();
             if left < here {

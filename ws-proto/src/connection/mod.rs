@@ -18,7 +18,7 @@ use crate::event::{Event, Pong};
 use crate::frame::mask::MaskKeys;
 use crate::keepalive::{Keepalive, PingId};
 use crate::message::{Message, MessageKind};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, Scratch};
 use crate::prepared::Prepared;
 use crate::receive::{Item, Progress, Receiver};
 use crate::send::Sender;
@@ -220,6 +220,12 @@ impl Connection {
     /// With `None`, as at first, what lies in the input as a whole is unmasked there and borrowed.
     pub fn set_buffers(&mut self, buffers: Option<fn(usize) -> Vec<u8>>) {
         self.receiver.set_buffers(buffers);
+    }
+
+    /// Says where the memory of what is queued and copied comes from, and goes to when it has been written, instead of
+    /// allocating and freeing it each time. A queue of large payloads needs little of it: they are referred to.
+    pub fn set_scratch(&mut self, scratch: Option<&'static Scratch>) {
+        self.sender.outgoing_mut().set_scratch(scratch);
     }
 
     /// Room for what is read next, when that is the payload of a long binary message and the caller keeps messages
