@@ -13,8 +13,8 @@ use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Event, Timestamp, Transport as Wanted};
 
 use crate::burst::Burst;
-use crate::read_buffer::with_read_buffer;
 use crate::recycle::{self, Keeper};
+use crate::scratch::with_read_buffer;
 use crate::shared::{Shared, State, set_waker};
 use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};

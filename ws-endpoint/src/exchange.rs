@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use ws_proto::Timestamp;
 
-use crate::read_buffer::with_read_buffer;
+use crate::scratch::with_read_buffer;
 use crate::transport::{Timer, Transport};
 
 /// A transport before its connection is open.

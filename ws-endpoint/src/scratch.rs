@@ -1,12 +1,25 @@
-//! The read buffer of each worker thread: connections do not own one.
+//! The memory of each worker thread that connections only have while they use it: an idle one owns none, and none is
+//! asked of the allocator for each message.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
+use std::thread::LocalKey;
+
+use ws_proto::{Message, Scratch};
 
 /// How much is read at once.
-const SIZE: usize = 128 << 10;
+const READ: usize = 128 << 10;
+
+/// The largest memory for what is queued that is kept for the next connection.
+const WRITE: usize = 16 << 10;
+
+/// The longest queue of messages that is kept for the next connection.
+const QUEUE: usize = 128;
 
 thread_local! {
     static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static MESSAGES: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
 }
 
 /// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its
@@ -14,9 +27,88 @@ thread_local! {
 pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     let mut buffer = READ_BUFFER.take();
     if buffer.is_empty() {
-        buffer = vec![0; SIZE];
+        buffer = vec![0; READ];
     }
     let result = read(&mut buffer);
     READ_BUFFER.set(buffer);
     result
+}
+
+/// Lends this thread's memory for what is queued.
+pub(crate) static WRITING: Scratch = Scratch {
+    take: || take(&WRITE_BUFFER),
+    give: |mut buffer| {
+        if buffer.capacity() <= WRITE {
+            buffer.clear();
+            give(&WRITE_BUFFER, buffer);
+        }
+    },
+};
+
+/// A queue without messages, with room for some if this thread has one to lend.
+pub(crate) fn take_queue() -> VecDeque<Message> {
+    take(&MESSAGES)
+}
+
+/// Gives a queue back that nobody needs any more.
+pub(crate) fn give_queue(queue: VecDeque<Message>) {
+    if queue.is_empty() && (1..=QUEUE).contains(&queue.capacity()) {
+        give(&MESSAGES, queue);
+    }
+}
+
+/// While its thread ends there is nothing to take, and nobody to keep anything for.
+fn take<T: Default>(slot: &'static LocalKey<Cell<T>>) -> T {
+    slot.try_with(Cell::take).unwrap_or_default()
+}
+
+fn give<T>(slot: &'static LocalKey<Cell<T>>, memory: T) {
+    let _ = slot.try_with(|slot| slot.set(memory));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_comes_back_to_its_thread_unless_it_is_large() {
+        assert_eq!((WRITING.take)().capacity(), 0, "at first there is none");
+        for capacity in [100, WRITE] {
+            let mut buffer = Vec::with_capacity(capacity);
+            buffer.push(7);
+            (WRITING.give)(buffer);
+            let buffer = (WRITING.take)();
+            assert_eq!((buffer.len(), buffer.capacity()), (0, capacity));
+            assert_eq!((WRITING.take)().capacity(), 0, "it is lent to one");
+        }
+        (WRITING.give)(Vec::with_capacity(WRITE + 1));
+        assert_eq!((WRITING.take)().capacity(), 0);
+
+        give_queue(VecDeque::with_capacity(4));
+        assert_eq!(std::thread::spawn(|| take_queue().capacity()).join().unwrap(), 0);
+        give_queue(VecDeque::new());
+        assert_eq!(take_queue().capacity(), 4);
+        give_queue(VecDeque::with_capacity(QUEUE + 1));
+        assert_eq!(take_queue().capacity(), 0);
+    }
+
+    #[test]
+    fn a_thread_that_ends_lets_go_of_everything() {
+        struct Late;
+        impl Drop for Late {
+            fn drop(&mut self) {
+                (WRITING.give)((WRITING.take)());
+                give_queue(take_queue());
+            }
+        }
+        thread_local! {
+            static LATE: Late = const { Late };
+        }
+        let thread = std::thread::spawn(|| {
+            LATE.with(|_| ());
+            (WRITING.give)(Vec::with_capacity(10));
+            give_queue(VecDeque::with_capacity(10));
+        });
+        assert!(thread.join().is_ok());
+    }
 }

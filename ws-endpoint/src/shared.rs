@@ -18,6 +18,7 @@ use crate::logging::{log_received, log_sent};
 use crate::outbound::Outbound;
 use crate::pings::Pings;
 use crate::recycle;
+use crate::scratch;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::waiting::Waiters;
 
@@ -138,6 +139,7 @@ impl Shared {
         // Messages wait in `inbound`: what came just before a Close can still be answered.
         connection.set_putting_off(true);
         connection.set_buffers(Some(recycle::take));
+        connection.set_scratch(Some(&scratch::WRITING));
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let (peer, client) = (caller.peer(), caller.client());
@@ -361,21 +363,22 @@ impl State {
         self.inbound.push_back(message);
     }
 
-    /// Makes room for some messages at first, then for a burst: not in many steps.
+    /// Makes room: what this thread has to lend, or for some messages at first, then for a burst, not in many steps.
     #[inline(never)]
     fn grow_inbound(&mut self) {
         let len = self.inbound.len();
-        if len > 0 {
-            let mut larger = VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + BURST));
-            larger.append(&mut self.inbound);
-            self.inbound = larger;
-        }
+        let larger = match len {
+            0 => scratch::take_queue(),
+            _ => VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + BURST)),
+        };
+        let mut smaller = mem::replace(&mut self.inbound, larger);
+        self.inbound.append(&mut smaller);
     }
 
     /// Gives back the room that an empty queue keeps for the next burst.
     pub(crate) fn shrink(&mut self) {
         if self.inbound.is_empty() {
-            self.inbound = VecDeque::new();
+            scratch::give_queue(mem::take(&mut self.inbound));
         }
     }
 

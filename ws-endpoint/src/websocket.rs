@@ -17,6 +17,7 @@ use ws_proto::deflate::Compress;
 use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
 
 use crate::error::Error;
+use crate::scratch;
 use crate::sender::Sender;
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::waiting::Waiting;
@@ -83,9 +84,8 @@ impl WebSocket {
             wake(driver);
             return Poll::Ready(Ok(Some(message)));
         }
-        // Both are empty: the room that the next burst needs goes back to where it comes in.
-        mem::swap(&mut self.taken, &mut state.inbound);
-        self.taken = VecDeque::new();
+        // Both are empty: whoever receives the next burst may have the room.
+        scratch::give_queue(mem::take(&mut self.taken));
         if let Some(closed) = &state.closed {
             return Poll::Ready(match closed.outcome.is_normal() {
                 true if state.has_gap => Err(Error::Skipped),

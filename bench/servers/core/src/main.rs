@@ -5,7 +5,7 @@
 
 mod recycle;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
@@ -19,12 +19,22 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{RequestReader, Upgrade};
-use ws_proto::{Buf, Config, Connection, Event, Incoming, Timestamp, Transport};
+use ws_proto::{Buf, Config, Connection, Event, Incoming, Scratch, Timestamp, Transport};
 
 thread_local! {
     /// Larger than what arrives at once: tokio then knows from a short read that the socket is empty.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 128 * 1024]);
+    /// What small answers are gathered in, of whichever connection.
+    static ANSWERS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
+
+static SCRATCH: Scratch = Scratch {
+    take: || ANSWERS.take(),
+    give: |mut answers| {
+        answers.clear();
+        ANSWERS.set(answers);
+    },
+};
 
 fn main() -> io::Result<()> {
     host::run(async |job: Job| {
@@ -43,6 +53,7 @@ async fn serve(mut stream: TcpStream, config: Arc<Config>) -> io::Result<()> {
     let unread = open(&mut stream).await?;
     let (start, mut connection) = (Instant::now(), Connection::server(config, Timestamp::ZERO));
     connection.set_buffers(Some(recycle::take));
+    connection.set_scratch(Some(&SCRATCH));
     let mut driver = Driver { stream, connection, start, timer: None, unread, read_ended: false, half_closed: false };
     poll_fn(|cx| driver.poll(cx)).await
 }
