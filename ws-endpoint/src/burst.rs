@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use ws_proto::{ByteString, Incoming, Message, MessageKind};
 
 use crate::recycle;
@@ -30,7 +30,10 @@ impl Burst {
             _ => return recycle::into_message(incoming),
         };
         if !(1..=SHORT).contains(&bytes.len()) || !self.has_room(bytes.len(), more) {
-            return recycle::into_message(incoming);
+            return match kind {
+                MessageKind::Binary => Message::Binary(Bytes::copy_from_slice(bytes)),
+                MessageKind::Text => recycle::into_message(incoming),
+            };
         }
         self.chunk.extend_from_slice(bytes);
         let bytes = self.chunk.split().freeze();

@@ -15,7 +15,7 @@ use ws_proto::{CloseCode, CloseFrame, Event, Timestamp, Transport as Wanted};
 use crate::burst::Burst;
 use crate::recycle::{self, Keeper};
 use crate::scratch::with_read_buffer;
-use crate::shared::{Shared, State, set_waker};
+use crate::shared::{Shared, State, set_waker, wake};
 use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};
 
@@ -120,7 +120,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.close_request = Some(Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
         }
         let pings = state.pings.has_requests();
-        state.send_pings(now);
+        if pings {
+            state.send_pings(now);
+        }
         if let Some(frame) = &state.close_request
             && state.connection.is_open()
         {
@@ -461,25 +463,19 @@ impl<T, C> Drop for Driver<T, C> {
 
 /// Wakes who has something to find, once the lock is released; whether that is the application beside the driver,
 /// which needs no waking because it is polled next. Then, or when `made` progress is a reason, the driver follows it.
+#[inline]
 fn wake_whom_it_concerns(mut state: MutexGuard<'_, State>, beside: Option<Beside<'_>>, made: bool) -> bool {
-    let has_news = !state.inbound.is_empty() || state.closed.is_some();
-    let receiver = if has_news { state.receiver.take() } else { None };
-    let waiters = state.take_waiters();
     let is_beside = |waker: &Waker| beside.is_some_and(|beside| beside.waker.will_wake(waker));
-    let mut concerns_it = receiver.as_ref().is_some_and(is_beside);
+    let (receiver, mut concerns_it) = state.receiver_with_news(is_beside);
+    let waiters = state.take_waiters();
     if let Some(waiters) = &waiters {
         concerns_it |= waiters.iter().any(|(_, waker)| is_beside(waker));
     }
     state.driver_follows = !state.done && beside.is_some_and(|beside| made || concerns_it || beside.is_due);
     drop(state);
-    let wake = |waker: Waker| {
-        if !is_beside(&waker) {
-            waker.wake()
-        }
-    };
-    receiver.map(wake);
+    wake(receiver);
     if let Some(waiters) = waiters {
-        waiters.into_iter().for_each(|(_, waker)| wake(waker));
+        wake(waiters.into_iter().map(|(_, waker)| waker).filter(|waker| !is_beside(waker)));
     }
     concerns_it
 }

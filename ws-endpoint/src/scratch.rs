@@ -1,7 +1,7 @@
 //! The memory of each worker thread that connections only have while they use it: an idle one owns none, and none is
 //! asked of the allocator for each message.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::thread::LocalKey;
 
@@ -17,21 +17,24 @@ const WRITE: usize = 16 << 10;
 const QUEUE: usize = 128;
 
 thread_local! {
-    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static READ_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static MESSAGES: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
 }
 
 /// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its
 /// own.
+#[inline]
 pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut buffer = READ_BUFFER.take();
-    if buffer.is_empty() {
-        buffer = vec![0; READ];
-    }
-    let result = read(&mut buffer);
-    READ_BUFFER.set(buffer);
-    result
+    READ_BUFFER.with(|buffer| match buffer.try_borrow_mut() {
+        Ok(mut buffer) => {
+            if buffer.is_empty() {
+                *buffer = vec![0; READ];
+            }
+            read(&mut buffer)
+        }
+        Err(_) => read(&mut vec![0; READ]),
+    })
 }
 
 /// Lends this thread's memory for what is queued.

@@ -119,7 +119,9 @@ pub(crate) struct State {
     /// Who runs the driver looks at it after this: there is no need to wake it.
     pub(crate) driver_follows: bool,
     pub(crate) pings: Pings,
+    /// Who receives, and whether it waits for a message: its waker stays, so that it need not be cloned for each.
     pub(crate) receiver: Option<Waker>,
+    pub(crate) is_receiving: bool,
     /// How many wait for nothing but the end, on the application's side.
     pub(crate) await_end: u32,
     pub(crate) driver: Option<Waker>,
@@ -167,6 +169,7 @@ impl Shared {
                 driver_follows: false,
                 pings: Pings::default(),
                 receiver: None,
+                is_receiving: false,
                 await_end: 0,
                 driver: None,
                 waiters: Waiters::default(),
@@ -281,6 +284,19 @@ impl State {
         if self.driver_follows { None } else { self.driver.take() }
     }
 
+    /// Who waits to receive and has something to find now, to be woken; or whether it is the one that needs no waking.
+    #[inline]
+    pub(crate) fn receiver_with_news(&mut self, is_beside: impl FnOnce(&Waker) -> bool) -> (Option<Waker>, bool) {
+        let has_news = !self.inbound.is_empty() || self.closed.is_some();
+        if !has_news || !mem::take(&mut self.is_receiving) {
+            return (None, false);
+        }
+        match self.receiver.as_ref().is_some_and(is_beside) {
+            true => (None, true),
+            false => (self.receiver.take(), false),
+        }
+    }
+
     /// Those who have something to find now, if any.
     #[inline]
     pub(crate) fn take_waiters(&mut self) -> Option<Vec<(u64, Waker)>> {
@@ -319,7 +335,7 @@ impl State {
     /// Whether the application has answered all that it will: it waits for more, or wants no more.
     pub(crate) fn is_caught_up(&self) -> bool {
         let wants_no_more = self.await_end > 0 || self.handle_dropped || self.close_request.is_some();
-        wants_no_more || (self.inbound.is_empty() && self.receiver.is_some())
+        wants_no_more || (self.inbound.is_empty() && self.is_receiving)
     }
 
     /// Whether there is something the driver would do at once.
@@ -367,12 +383,13 @@ impl State {
     #[inline(never)]
     fn grow_inbound(&mut self) {
         let len = self.inbound.len();
-        let larger = match len {
-            0 => scratch::take_queue(),
-            _ => VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + BURST)),
-        };
-        let mut smaller = mem::replace(&mut self.inbound, larger);
-        self.inbound.append(&mut smaller);
+        if len == 0 {
+            self.inbound = scratch::take_queue();
+            return;
+        }
+        let mut larger = VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + BURST));
+        larger.append(&mut self.inbound);
+        self.inbound = larger;
     }
 
     /// Gives back the room that an empty queue keeps for the next burst.

@@ -76,9 +76,9 @@ impl WebSocket {
     /// Takes all that has come in.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         let mut state = self.sender.shared.lock();
-        mem::swap(&mut self.taken, &mut state.inbound);
-        if let Some(message) = self.taken.pop_front() {
-            state.receiver = None;
+        if let Some(message) = state.inbound.pop_front() {
+            mem::swap(&mut self.taken, &mut state.inbound);
+            state.is_receiving = false;
             let driver = state.leave_to_handle(self.taken.len());
             drop(state);
             wake(driver);
@@ -97,6 +97,7 @@ impl WebSocket {
             return Poll::Ready(Err(Error::Skipped));
         }
         let replaced = set_waker(&mut state.receiver, cx);
+        state.is_receiving = true;
         let mut driver = state.leave_to_handle(0);
         if state.connection.is_ending() {
             // A Close that was put off until everything before it is dealt with waits no longer.
@@ -325,7 +326,7 @@ impl Drop for WebSocket {
         let mut state = self.sender.shared.lock();
         state.handle_dropped = true;
         self.sink.leave(&mut state);
-        let unread = mem::take(&mut state.inbound);
+        let unread = (mem::take(&mut state.inbound), state.receiver.take());
         let waker = state.driver_waker();
         drop(state);
         drop(unread);

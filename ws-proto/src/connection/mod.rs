@@ -138,14 +138,12 @@ impl Connection {
         match self.receiver.short_message(input) {
             Some(Ok(message)) => Some(Event::Message(message)),
             Some(Err(violation)) => self.receive_violation(violation, input, now),
+            None if input.is_empty() => None,
             None => self.receive_next(input, now),
         }
     }
 
     fn receive_next<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
-        if input.is_empty() {
-            return None;
-        }
         match self.receiver.next(&self.config, input) {
             Ok(None) => {
                 self.count_as_life(now);
