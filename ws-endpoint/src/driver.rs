@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Buf;
 use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
 
-use crate::read_buffer::with_read_buffer;
+use crate::read_buffer::{with_message_buffer, with_read_buffer};
 use crate::recycle::{self, Keeper};
 use crate::shared::{Shared, State, set_waker};
 use crate::sync::MutexGuard;
@@ -289,16 +289,31 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             return Poll::Ready(Ok(n));
         }
+        if let Some(size) = state.connection.whole_message_size() {
+            return with_message_buffer(size, |buffer| {
+                let n = ready!(self.transport.poll_read(cx, buffer))?;
+                buffer.truncate(n);
+                if let Some(event) = state.connection.receive_whole(buffer, now) {
+                    state.on_event(event, self.shared.info.id, now);
+                }
+                self.receive_or_keep(state, buffer, now);
+                Poll::Ready(Ok(n))
+            });
+        }
         with_read_buffer(|buffer| {
             let n = ready!(self.transport.poll_read(cx, buffer))?;
-            let mut input = buffer.get_mut(..n).unwrap_or_default();
-            self.receive(state, &mut input, now);
-            if !input.is_empty() {
-                self.unread = input.to_vec();
-                self.unread_from = 0;
-            }
+            self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
             Poll::Ready(Ok(n))
         })
+    }
+
+    /// Takes in what was read, and keeps what there is no room for.
+    fn receive_or_keep(&mut self, state: &mut State, mut input: &mut [u8], now: Timestamp) {
+        self.receive(state, &mut input, now);
+        if !input.is_empty() {
+            self.unread = input.to_vec();
+            self.unread_from = 0;
+        }
     }
 
     /// The transport has failed. Nothing can be sent any more; what had come before can still be taken, for a while.

@@ -79,6 +79,26 @@ pub(crate) fn copy(out: &mut [u8], payload: &[u8], key: [u8; 4]) -> [u8; 4] {
     rotate(key, rest.len())
 }
 
+/// Moves what lies from `start` on to the front, masked or unmasked; the key for the byte that follows.
+pub(crate) fn move_to_front(bytes: &mut [u8], start: usize, key: [u8; 4]) -> [u8; 4] {
+    let narrow = u32::from_ne_bytes(key);
+    let (mut at, len) = (0, bytes.len().saturating_sub(start));
+    while let Some(window) = bytes.get_mut(at..at + start + 64)
+        && let Some(from) = window.last_chunk::<64>()
+    {
+        let mut block = [0; 64];
+        for (to, from) in block.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<4>().0) {
+            *to = (u32::from_ne_bytes(*from) ^ narrow).to_ne_bytes();
+        }
+        if let Some(to) = window.first_chunk_mut() {
+            *to = block;
+        }
+        at += block.len();
+    }
+    bytes.copy_within(bytes.len() - (len - at).., at);
+    apply(bytes.get_mut(at..len).unwrap_or_default(), key)
+}
+
 /// Copies as [`copy`] does, or as it is where there is no key.
 #[inline]
 pub(crate) fn copy_keyed(out: &mut [u8], payload: &[u8], key: Option<[u8; 4]>) -> Option<[u8; 4]> {
