@@ -24,6 +24,10 @@ const SLICES: usize = 32;
 /// How many reads one poll does before other tasks get their turn.
 const READS_PER_POLL: usize = 4;
 
+/// Messages of this size are read one at a time, shorter ones only when the last read brought one and nothing else: it is
+/// better to answer several at once than to save each a copy.
+const ALONE_FROM: usize = 64 << 10;
+
 /// How long after a transport has failed there may still be something to read although a read says that there is not: a
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
 const LAST_READ: Duration = Duration::from_millis(100);
@@ -40,6 +44,8 @@ pub struct Driver<T, C> {
     unread: Vec<u8>,
     /// How much of it has been taken since.
     unread_from: usize,
+    /// How much the last read to a buffer brought.
+    last_read: usize,
     /// The deadline that the timer is set to.
     armed: Option<(Timestamp, Waker)>,
     /// Whether there is nothing left to read.
@@ -84,6 +90,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             // The handshake's buffer goes, unless there is something in it.
             unread: if unread.is_empty() { Vec::new() } else { unread },
             unread_from: 0,
+            last_read: 0,
             armed: None,
             read_ended: false,
             is_shut_down: false,
@@ -277,7 +284,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Reads: the rest of a long message to where it belongs, anything else to this thread's buffer.
+    /// Reads: the rest of a long message to where it belongs, one that is expected to be long to memory of its own, anything
+    /// else to this thread's buffer.
     fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
         if let Some(buffer) = state.connection.payload_buffer() {
             let n = ready!(self.transport.poll_read(cx, buffer))?;
@@ -289,9 +297,11 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             return Poll::Ready(Ok(n));
         }
-        if let Some(size) = state.connection.whole_message_size() {
+        let whole = state.connection.whole_message_size();
+        if let Some(size) = whole.filter(|size| self.last_read + 1 == *size || ALONE_FROM < *size) {
             return with_message_buffer(size, |buffer| {
                 let n = ready!(self.transport.poll_read(cx, buffer))?;
+                self.last_read = n;
                 buffer.truncate(n);
                 if let Some(event) = state.connection.receive_whole(buffer, now) {
                     state.on_event(event, self.shared.info.id, now);
@@ -302,6 +312,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
         with_read_buffer(|buffer| {
             let n = ready!(self.transport.poll_read(cx, buffer))?;
+            self.last_read = n;
             self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
             Poll::Ready(Ok(n))
         })
