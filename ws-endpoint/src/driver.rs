@@ -14,7 +14,7 @@ use ws_proto::{CloseCode, CloseFrame, Event, Timestamp, Transport as Wanted};
 
 use crate::burst::Burst;
 use crate::recycle::{self, Keeper};
-use crate::scratch::with_read_buffer;
+use crate::scratch::{with_message_buffer, with_read_buffer};
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};
@@ -24,6 +24,10 @@ const SLICES: usize = 32;
 
 /// How many reads one poll does before other tasks get their turn.
 const READS_PER_POLL: usize = 4;
+
+/// Messages of this size are read one at a time, shorter ones only when the last read brought one and nothing else: it is
+/// better to answer several at once than to save each a copy.
+const ALONE_FROM: usize = 64 << 10;
 
 /// How long after a transport has failed there may still be something to read although a read says that there is not: a
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
@@ -41,6 +45,8 @@ pub struct Driver<T, C> {
     unread: Vec<u8>,
     /// How much of it has been taken since.
     unread_from: usize,
+    /// How much the last read to a buffer brought.
+    last_read: usize,
     /// The deadline that the timer is set to.
     armed: Option<(Timestamp, Waker)>,
     /// Whether there is nothing left to read.
@@ -85,6 +91,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             // The handshake's buffer goes, unless there is something in it.
             unread: if unread.is_empty() { Vec::new() } else { unread },
             unread_from: 0,
+            last_read: 0,
             armed: None,
             read_ended: false,
             is_shut_down: false,
@@ -280,7 +287,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Reads: the rest of a long message to where it belongs, anything else to this thread's buffer.
+    /// Reads: the rest of a long message to where it belongs, one that is expected to be long to memory of its own, anything
+    /// else to this thread's buffer.
     fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
         if let Some(buffer) = state.connection.payload_buffer() {
             let n = ready!(self.transport.poll_read(cx, buffer))?;
@@ -292,16 +300,34 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             return Poll::Ready(Ok(n));
         }
+        let whole = state.connection.whole_message_size();
+        if let Some(size) = whole.filter(|size| self.last_read + 1 == *size || ALONE_FROM < *size) {
+            return with_message_buffer(size, |buffer| {
+                let n = ready!(self.transport.poll_read(cx, buffer))?;
+                self.last_read = n;
+                buffer.truncate(n);
+                if let Some(event) = state.connection.receive_whole(buffer, now) {
+                    state.on_event(event, self.shared.info.id, now);
+                }
+                self.receive_or_keep(state, buffer, now);
+                Poll::Ready(Ok(n))
+            });
+        }
         with_read_buffer(|buffer| {
             let n = ready!(self.transport.poll_read(cx, buffer))?;
-            let mut input = buffer.get_mut(..n).unwrap_or_default();
-            self.receive(state, &mut input, now);
-            if !input.is_empty() {
-                self.unread = input.to_vec();
-                self.unread_from = 0;
-            }
+            self.last_read = n;
+            self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
             Poll::Ready(Ok(n))
         })
+    }
+
+    /// Takes in what was read, and keeps what there is no room for.
+    fn receive_or_keep(&mut self, state: &mut State, mut input: &mut [u8], now: Timestamp) {
+        self.receive(state, &mut input, now);
+        if !input.is_empty() {
+            self.unread = input.to_vec();
+            self.unread_from = 0;
+        }
     }
 
     /// The transport has failed. Nothing can be sent any more; what had come before can still be taken, for a while.

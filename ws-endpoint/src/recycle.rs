@@ -13,7 +13,7 @@ use ws_proto::{Bytes, Incoming, Message};
 /// The smallest buffer that is kept, which is the smallest that [`take`] is asked for; and how much all of them may take,
 /// as much as the messages of 1 MiB that may wait to be received. One alone may be larger: who allows messages of that
 /// size gets them one after another.
-const SMALLEST: usize = 64 << 10;
+const SMALLEST: usize = 16 << 10;
 const MOST: usize = 16 << 20;
 
 /// What has not been of use for so long is given back, at the next deadline of a connection, whichever.
@@ -94,6 +94,13 @@ pub(crate) fn tidy() {
 pub(crate) fn take(capacity: usize) -> Vec<u8> {
     let kept = Kept::lock().take(capacity);
     kept.unwrap_or_else(|| Vec::with_capacity(capacity))
+}
+
+/// Keeps a buffer that nobody needs, if it is large enough.
+pub(crate) fn give_back(buffer: Vec<u8>) {
+    if buffer.capacity() >= SMALLEST {
+        Kept::lock().put(buffer);
+    }
 }
 
 /// The message on its own. A long one gives its memory back when it is dropped.

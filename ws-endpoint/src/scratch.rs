@@ -3,9 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem;
 use std::thread::LocalKey;
 
 use ws_proto::{Message, Scratch};
+
+use crate::recycle;
 
 /// How much is read at once.
 const READ: usize = 128 << 10;
@@ -18,6 +21,8 @@ const QUEUE: usize = 128;
 
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// What the next long message is read into, and keeps.
+    static MESSAGE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static MESSAGES: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
 }
@@ -35,6 +40,18 @@ pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         }
         Err(_) => read(&mut vec![0; READ]),
     })
+}
+
+/// Lends a buffer of this size that may be kept if something else is left in its place.
+pub(crate) fn with_message_buffer<R>(size: usize, read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut buffer = MESSAGE_BUFFER.take();
+    if !(size..=2 * size).contains(&buffer.capacity()) {
+        recycle::give_back(mem::replace(&mut buffer, recycle::take(size)));
+    }
+    buffer.resize(size, 0);
+    let result = read(&mut buffer);
+    MESSAGE_BUFFER.set(buffer);
+    result
 }
 
 /// Lends this thread's memory for what is queued.

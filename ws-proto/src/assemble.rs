@@ -64,6 +64,11 @@ impl Assembly {
         }
     }
 
+    /// Its beginning is this.
+    pub(crate) fn begin_with(&mut self, payload: Payload) {
+        self.body = Body::Binary(payload);
+    }
+
     pub(crate) fn kind(&self) -> MessageKind {
         self.kind
     }
@@ -169,7 +174,7 @@ impl Assembly {
         let Body::Binary(payload) = &mut self.body else { return None };
         let grown = room(payload.len(), payload.capacity(), more, self.declared, bound);
         match buffers {
-            Some(buffers) if grown > 0 && payload.len() + grown >= LONG => {
+            Some(buffers) if grown > 0 && payload.len() + grown >= REUSED_FROM => {
                 payload.move_to(buffers(payload.len() + grown));
             }
             _ if grown > 0 => payload.reserve_exact(grown),
@@ -283,7 +288,10 @@ pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &
 /// Gives a buffer with at least so much capacity; what lies in it means nothing.
 pub(crate) type Buffers = fn(usize) -> Vec<u8>;
 
-/// From this much on, a message is taken to be as long as its headers say, mostly, and its memory is worth using again.
+/// From this much on, memory is worth using again.
+pub(crate) const REUSED_FROM: usize = 16 << 10;
+
+/// From this much on, a message is taken to be as long as its headers say, mostly.
 pub(crate) const LONG: usize = 64 << 10;
 
 /// How much of a long message is read into its own memory at once: what is less is not worth a read of its own, and more

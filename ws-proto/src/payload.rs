@@ -20,6 +20,11 @@ impl Payload {
         Self { memory, len: 0 }
     }
 
+    /// All of `memory`.
+    pub(crate) fn all(memory: Vec<u8>) -> Self {
+        Self { len: memory.len(), memory }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -344,3 +344,34 @@ fn a_stream_that_fails_says_so_once() {
         assert!(world.finish(&running.driver).is_ok());
     }
 }
+
+/// One after the other and several at once, in reads of any size: what is read to where it lies is what was sent.
+#[test]
+fn long_messages_of_about_the_same_length_come_back_as_they_were() {
+    for setup in setups() {
+        for chunk in [700, 15_000, 66_000, usize::MAX] {
+            let world = World::new(1);
+            let setup = setup.timeless().link(|link| link.chunk = chunk);
+            let mut running = setup.start(&world, |mut socket| async move {
+                while let Some(message) = socket.recv().await? {
+                    socket.send(message).await?;
+                }
+                Ok(())
+            });
+            for (n, len) in [20_000, 30_000, 70_000, 70_000, 17_000, 200_000].into_iter().enumerate() {
+                let frame = |m: usize| Frame(BINARY, (0..len).map(|i| (i * 7 + n + m) as u8).collect());
+                for at_once in [1, 1, 1, 4, 1, 1] {
+                    let sent: Vec<Frame> = (0..at_once).map(frame).collect();
+                    let bytes: Vec<_> = sent.iter().map(|frame| running.peer.frame(BINARY, &frame.1)).collect();
+                    running.peer.send_together(&bytes);
+                    let mut got = vec![];
+                    while got.len() < at_once {
+                        world.run();
+                        got.extend(running.peer.frames());
+                    }
+                    assert!(got == sent, "{setup:?}, {at_once} of {len} bytes at once");
+                }
+            }
+        }
+    }
+}

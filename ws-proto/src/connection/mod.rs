@@ -211,7 +211,7 @@ impl Connection {
     }
 
     /// For a caller that keeps messages: binary ones of 4 KiB and more are copied as they are unmasked, in one pass, and
-    /// come owned. The memory of long ones, of 64 KiB and more, is made by `buffers`, with at least the capacity it was
+    /// come owned. The memory of long ones, of 16 KiB and more, is made by `buffers`, with at least the capacity it was
     /// asked for. It may hand out the same memory again and again, which saves the system clearing it each time; what lies
     /// in it means nothing, and is best left there: it need not be cleared to be read into.
     ///
@@ -243,6 +243,30 @@ impl Connection {
         }
         self.last_piece = now;
         self.receiver.payload_received(n).map(Event::Message)
+    }
+
+    /// How much to read at once for the next message to be there as a whole, if it is binary, long and as long as the one
+    /// before: to give it to [`receive_whole`](Self::receive_whole). At most 256 KiB and a header. With `None` read as it
+    /// suits the caller.
+    #[inline]
+    pub fn whole_message_size(&self) -> Option<usize> {
+        if self.state.receives() { self.receiver.whole_size() } else { None }
+    }
+
+    /// For a caller that keeps messages ([`set_buffers`](Self::set_buffers)), before [`receive`](Self::receive): a long
+    /// binary message that `input` begins with, and that takes up most of its memory, keeps that memory, which saves a copy.
+    /// What is left in `input` is to be received.
+    pub fn receive_whole(&mut self, input: &mut Vec<u8>, now: Timestamp) -> Option<Event<'static>> {
+        if !self.state.receives() {
+            return None;
+        }
+        let message = self.receiver.whole(&self.config, input);
+        if message.is_some() {
+            self.last_piece = now;
+        } else {
+            self.count_as_life(now);
+        }
+        message.map(Event::Message)
     }
 
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.

@@ -83,18 +83,35 @@ pub fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) -> [u8; 4] {
 /// Copies `payload` to the front of `out`, which is long enough, masked or unmasked; the key for the byte that follows.
 #[inline]
 pub(crate) fn copy(out: &mut [u8], payload: &[u8], key: [u8; 4]) -> [u8; 4] {
-    let narrow = u32::from_ne_bytes(key);
-    let (blocks, rest) = payload.as_chunks::<64>();
-    let (out_blocks, out_rest) = out.split_at_mut(payload.len() - rest.len());
-    for (to, from) in out_blocks.as_chunks_mut::<64>().0.iter_mut().zip(blocks) {
-        for (to, from) in to.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<4>().0) {
-            *to = (u32::from_ne_bytes(*from) ^ narrow).to_ne_bytes();
+    // In blocks as above, and not word by word on the way: where the two places differ by little more than a multiple of
+    // 4 KiB, reading would wait for writing all the time.
+    for (out, block) in out.chunks_mut(BLOCK).zip(payload.chunks(BLOCK)) {
+        if let Some(out) = out.get_mut(..block.len()) {
+            out.copy_from_slice(block);
+            apply(out, key);
         }
     }
-    for ((to, from), key) in out_rest.iter_mut().zip(rest).zip(key.iter().cycle()) {
-        *to = from ^ key;
+    rotate(key, payload.len())
+}
+
+/// Moves what lies from `start` on to the front, masked or unmasked; the key for the byte that follows.
+pub(crate) fn move_to_front(bytes: &mut [u8], start: usize, key: [u8; 4]) -> [u8; 4] {
+    let narrow = u32::from_ne_bytes(key);
+    let (mut at, len) = (0, bytes.len().saturating_sub(start));
+    while let Some(window) = bytes.get_mut(at..at + start + 64)
+        && let Some(from) = window.last_chunk::<64>()
+    {
+        let mut block = [0; 64];
+        for (to, from) in block.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<4>().0) {
+            *to = (u32::from_ne_bytes(*from) ^ narrow).to_ne_bytes();
+        }
+        if let Some(to) = window.first_chunk_mut() {
+            *to = block;
+        }
+        at += block.len();
     }
-    rotate(key, rest.len())
+    bytes.copy_within(bytes.len() - (len - at).., at);
+    apply(bytes.get_mut(at..len).unwrap_or_default(), key)
 }
 
 /// Copies as [`copy`] does, or as it is where there is no key.

@@ -3,13 +3,14 @@
 #[cfg(feature = "deflate")]
 mod compressed;
 mod straight;
+mod whole;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::assemble::{Assembly, Buffers, LONG, check_size};
+use crate::assemble::{Assembly, Buffers, REUSED_FROM, check_size};
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::{Config, Delivery, Limits, Role};
 #[cfg(feature = "deflate")]
@@ -48,6 +49,8 @@ pub(crate) struct Receiver {
     frame: Option<PartialFrame>,
     /// The beginning of a control frame's payload; at most 125 bytes.
     control: Vec<u8>,
+    /// How long the last message was that had one frame, not a short one, and was binary; else 0.
+    last_len: u64,
     /// The message whose end has not come. On the heap: most of the time there is none.
     assembly: Option<Box<Assembly>>,
     progress: Progress,
@@ -95,6 +98,7 @@ impl Receiver {
             header: PartialHeader::default(),
             frame: None,
             control: Vec::new(),
+            last_len: 0,
             assembly: None,
             progress: Progress::default(),
             #[cfg(feature = "deflate")]
@@ -188,6 +192,7 @@ impl Receiver {
                     && config.delivery == Delivery::Messages
                 {
                     check_size(0, header.len, false, &config.limits)?;
+                    self.last_len = if header.opcode == OpCode::Binary { header.len } else { 0 };
                     if input.len() as u64 >= header.len {
                         self.progress.messages += 1;
                         if let Some(buffers) = self.buffers
@@ -369,7 +374,7 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 /// Splits off a payload that is there in full, and copies it as it is unmasked.
 fn take_copy(input: &mut &mut [u8], header: &FrameHeader, buffers: Buffers) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
-    let memory = if payload.len() < LONG { Vec::with_capacity(payload.len()) } else { buffers(payload.len()) };
+    let memory = if payload.len() < REUSED_FROM { Vec::with_capacity(payload.len()) } else { buffers(payload.len()) };
     let mut copy = Payload::within(memory);
     copy.push(payload, header.mask);
     copy.into_vec()

@@ -98,7 +98,7 @@ impl Driver {
             let now = Timestamp::new(self.start.elapsed());
             let came = self.read(cx, now)?;
             let was_full = self.connection.is_above_high_water();
-            self.write(cx)?;
+            write(&mut self.connection, &mut self.stream, cx)?;
             match self.connection.transport() {
                 Transport::Close => return Poll::Ready(Ok(())),
                 Transport::HalfClose if !self.half_closed => {
@@ -118,7 +118,7 @@ impl Driver {
     fn read(&mut self, cx: &mut Context<'_>, now: Timestamp) -> io::Result<bool> {
         if !self.unread.is_empty() {
             let mut unread = mem::take(&mut self.unread);
-            let left = answer(&mut self.connection, &mut unread, now);
+            let left = answer(&mut self.connection, &mut self.stream, cx, &mut unread, now)?;
             self.unread = unread.split_off(unread.len() - left);
             self.connection.set_paused(left > 0, now);
             return Ok(left == 0);
@@ -138,9 +138,8 @@ impl Driver {
                 0 => self.connection.receive_eof(now),
                 n => self.connection.payload_received(n, now),
             };
-            if let Some(Event::Message(message)) = event {
-                let sent = self.connection.send(recycle::into_message(message)).is_ok();
-                debug_assert!(sent, "below the high-water mark there is room");
+            if let Some(event) = event {
+                on_event(&mut self.connection, event);
             }
             return Ok(true);
         }
@@ -154,27 +153,13 @@ impl Driver {
                 self.read_ended = true;
                 self.connection.receive_eof(now);
             }
-            let left = answer(&mut self.connection, input, now);
+            let left = answer(&mut self.connection, &mut self.stream, cx, input, now)?;
             if left > 0 {
                 self.unread = input[input.len() - left..].to_vec();
                 self.connection.set_paused(true, now);
             }
             Ok(true)
         })
-    }
-
-    /// All that was caused, at once.
-    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let outgoing = self.connection.outgoing();
-        while outgoing.has_remaining() {
-            let mut slices = [IoSlice::new(&[]); 32];
-            let filled = outgoing.chunks_vectored(&mut slices);
-            match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled])? {
-                Poll::Ready(n) => outgoing.advance(n),
-                Poll::Pending => break,
-            }
-        }
-        Ok(())
     }
 
     /// Sets the timer if it is not set early enough; whether there is nothing to do before it fires.
@@ -193,21 +178,55 @@ impl Driver {
     }
 }
 
-/// Here stands the application: it sends back what comes in. Returns how much of the input is left.
-fn answer(connection: &mut Connection, mut input: &mut [u8], now: Timestamp) -> usize {
-    while !connection.is_above_high_water()
-        && let Some(event) = connection.receive(&mut input, now)
-    {
-        let sent = match event {
-            // What is large leaves by reference; what is long already lies in memory of its own.
-            Event::Message(message @ (Incoming::Binary(_) | Incoming::Text(_))) if message.as_bytes().len() >= 4096 => {
-                connection.send(recycle::into_message(message)).is_ok()
-            }
-            Event::Message(Incoming::Text(text)) => connection.send_text(&text).is_ok(),
-            Event::Message(Incoming::Binary(bytes)) => connection.send_binary(&bytes).is_ok(),
-            _ => true,
-        };
-        debug_assert!(sent, "below the high-water mark there is room");
+/// Answers the input, and writes in between when much is to be written. Returns how much of it is left because the socket
+/// takes no more.
+fn answer(
+    connection: &mut Connection,
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    mut input: &mut [u8],
+    now: Timestamp,
+) -> io::Result<usize> {
+    loop {
+        while !connection.is_above_high_water()
+            && let Some(event) = connection.receive(&mut input, now)
+        {
+            on_event(connection, event);
+        }
+        if input.is_empty() {
+            return Ok(0);
+        }
+        write(connection, stream, cx)?;
+        if connection.is_above_high_water() {
+            return Ok(input.len());
+        }
     }
-    input.len()
+}
+
+/// All that was caused, at once.
+fn write(connection: &mut Connection, stream: &mut TcpStream, cx: &mut Context<'_>) -> io::Result<()> {
+    let outgoing = connection.outgoing();
+    while outgoing.has_remaining() {
+        let mut slices = [IoSlice::new(&[]); 32];
+        let filled = outgoing.chunks_vectored(&mut slices);
+        match Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..filled])? {
+            Poll::Ready(n) => outgoing.advance(n),
+            Poll::Pending => break,
+        }
+    }
+    Ok(())
+}
+
+/// Here stands the application: it sends back what comes in.
+fn on_event(connection: &mut Connection, event: Event<'_>) {
+    let sent = match event {
+        // What is large leaves by reference; what is long already lies in memory of its own.
+        Event::Message(message @ (Incoming::Binary(_) | Incoming::Text(_))) if message.as_bytes().len() >= 4096 => {
+            connection.send(recycle::into_message(message)).is_ok()
+        }
+        Event::Message(Incoming::Text(text)) => connection.send_text(&text).is_ok(),
+        Event::Message(Incoming::Binary(bytes)) => connection.send_binary(&bytes).is_ok(),
+        _ => true,
+    };
+    debug_assert!(sent, "below the high-water mark there is room");
 }
