@@ -147,9 +147,9 @@ async fn read_request<T: Transport, C: Timer>(
     loop {
         let read = {
             let mut read = pin!(exchange.read());
-            poll_fn(|cx| match guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => read.as_mut().poll(cx).map(Some),
+            poll_fn(|cx| match read.as_mut().poll(cx) {
+                Poll::Ready(read) => Poll::Ready(Some(read)),
+                Poll::Pending => guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)).map(|()| None),
             })
             .await
         };
