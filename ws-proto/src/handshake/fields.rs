@@ -33,13 +33,26 @@ pub(super) fn mark_secret(name: &HeaderName, value: &mut HeaderValue) {
 }
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    TOKEN_BYTES.get(usize::from(byte)).is_some_and(|&is_token_byte| is_token_byte)
 }
+
+/// A table, because every byte of a field's name is looked up.
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut left: &mut [bool] = &mut table;
+    let mut byte = 0_u8;
+    while let Some((is_token_byte, rest)) = left.split_first_mut() {
+        *is_token_byte = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+        byte = byte.wrapping_add(1);
+        left = rest;
+    }
+    table
+};
 
 /// Whether `text` is a token (RFC 9110 §5.6.2).
 pub(super) fn is_token(text: &[u8]) -> bool {

@@ -92,7 +92,8 @@ impl Scanner {
     /// How many of `bytes` come one after another that change nothing: most do, in the middle of a line.
     fn ordinary(&self, bytes: &[u8]) -> usize {
         let special = match self.state {
-            State::Name => bytes.iter().position(|&byte| !is_token_byte(byte)),
+            State::Method | State::Name => bytes.iter().position(|&byte| !is_token_byte(byte)),
+            State::RequestVersion => bytes.iter().position(|byte| !byte.is_ascii_graphic()),
             State::Value | State::StatusLine => bytes.iter().position(|&byte| is_control(byte)),
             _ => return 0,
         };
@@ -172,5 +173,5 @@ impl Scanner {
 
 /// Whether `byte` is a control character other than the tab.
 const fn is_control(byte: u8) -> bool {
-    matches!(byte, 0..=0x08 | 0x0A..=0x1F | 0x7F)
+    byte.is_ascii_control() && byte != b'\t'
 }
