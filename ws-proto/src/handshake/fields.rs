@@ -27,7 +27,7 @@ pub(super) const RESERVED: [HeaderName; 10] = [
 
 /// Keeps credentials out of `Debug` output.
 pub(super) fn mark_secret(name: &HeaderName, value: &mut HeaderValue) {
-    if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name) {
+    if name == AUTHORIZATION || name == PROXY_AUTHORIZATION || name == COOKIE {
         value.set_sensitive(true);
     }
 }

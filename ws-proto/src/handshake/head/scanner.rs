@@ -3,6 +3,7 @@
 use alloc::vec;
 use core::{mem, ops::Range};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{HeadError, HeadLimits};
@@ -157,15 +158,19 @@ impl Scanner {
     }
 
     pub(super) fn parse_headers(&self, lines: &[u8]) -> Result<HeaderMap, HeadError> {
+        // All values share one piece of memory.
+        let lines = Bytes::copy_from_slice(lines);
         let mut parsed = vec![httparse::EMPTY_HEADER; self.headers];
-        httparse::parse_headers(lines, &mut parsed).map_err(|_| HeadError::HeaderLine)?;
-        let mut headers = HeaderMap::new();
+        httparse::parse_headers(&lines, &mut parsed).map_err(|_| HeadError::HeaderLine)?;
+        let too_many = |_| HeadError::TooManyHeaders { limit: self.limits.headers };
+        let mut headers = HeaderMap::try_with_capacity(self.headers).map_err(too_many)?;
         for header in parsed {
             let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| HeadError::HeaderLine)?;
-            let mut value = HeaderValue::from_bytes(header.value).map_err(|_| HeadError::HeaderLine)?;
+            let value = HeaderValue::from_maybe_shared(lines.slice_ref(header.value));
+            let mut value = value.map_err(|_| HeadError::HeaderLine)?;
             mark_secret(&name, &mut value);
             // Fails past 32768 headers, whatever the limit says.
-            headers.try_append(name, value).map_err(|_| HeadError::TooManyHeaders { limit: self.limits.headers })?;
+            headers.try_append(name, value).map_err(too_many)?;
         }
         Ok(headers)
     }
