@@ -12,8 +12,8 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONNECTION, DATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tracing::error;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
@@ -91,10 +91,38 @@ impl From<Interrupted> for AcceptError {
     }
 }
 
-/// What to do with a request.
-enum Decision {
-    Open(Accepted, Agreement),
-    Answer { response: Response<Bytes>, error: AcceptError },
+/// A connection that is open once its answer is sent.
+struct Grant {
+    answer: Vec<u8>,
+    opening: Opening,
+    agreement: Agreement,
+    /// What was asked for.
+    target: Uri,
+}
+
+/// A request that gets another answer, and no connection.
+struct Refusal {
+    response: Response<Bytes>,
+    error: AcceptError,
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self { response: rejection.clone().into_response(), error: AcceptError::Rejected(rejection) }
+    }
+}
+
+impl Refusal {
+    /// The answer's bytes.
+    fn encode(mut self, is_head: bool) -> (Vec<u8>, AcceptError) {
+        set_date(&mut self.response);
+        let mut bytes = Vec::new();
+        match is_head {
+            true => encode::response_to_head(&self.response, &mut bytes),
+            false => encode::response(&self.response, &mut bytes),
+        }
+        (bytes, self.error)
+    }
 }
 
 /// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts. Who the caller is may
@@ -108,30 +136,32 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     caller: &mut Caller,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
     let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
-    let mut head = Vec::new();
-    let (decision, is_head) = match read_request(settings, guard, &mut exchange).await {
-        Ok((request, bytes)) => {
+    // Requests and responses are large: none is kept while something is waited for.
+    let decision = match read_request(settings, guard, &mut exchange).await {
+        Ok((request, head)) => {
             let is_head = request.method() == Method::HEAD;
-            head = bytes;
             identify(caller, settings, request.headers());
-            (decide(settings, guard, request, caller), is_head)
+            decide(settings, guard, request, &head, caller).map_err(|refusal| refusal.encode(is_head))
         }
         // Who speaks TLS cannot read the answer, but sees that it is none.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
             let error = AcceptError::Tls(TlsError::Unexpected);
-            (Decision::Answer { response: rejection.into_response(), error }, false)
+            Err(Refusal { response: rejection.into_response(), error }.encode(false))
         }
-        Err(AcceptError::Rejected(rejection)) => (refuse(rejection), false),
+        Err(AcceptError::Rejected(rejection)) => Err(Refusal::from(rejection).encode(false)),
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
-            (Decision::Answer { response, error: AcceptError::Timeout }, false)
+            Err(Refusal { response, error: AcceptError::Timeout }.encode(false))
         }
         Err(error) => return Err(error),
     };
     match decision {
-        Decision::Open(accepted, agreement) => open(settings, exchange, head, accepted, agreement, caller).await,
-        Decision::Answer { response, error } => {
-            answer(exchange, response, is_head).await;
+        Ok(grant) => {
+            exchange.write(&grant.answer).await?;
+            Ok(open(settings, exchange, grant, caller))
+        }
+        Err((bytes, error)) => {
+            answer(exchange, &bytes).await;
             Err(error)
         }
     }
@@ -175,7 +205,14 @@ fn identify(caller: &mut Caller, settings: &Settings, headers: &HeaderMap) {
     caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
 }
 
-fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, mut request: Request<()>, caller: &Caller) -> Decision {
+/// `head` is the request's, as it came.
+fn decide(
+    settings: &Settings,
+    guard: Option<&HandshakeGuard>,
+    mut request: Request<()>,
+    head: &[u8],
+    caller: &Caller,
+) -> Result<Grant, Refusal> {
     if let Some(hook) = &settings.hook {
         let extensions = request.extensions_mut();
         extensions.insert(caller.addresses);
@@ -185,78 +222,56 @@ fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, mut request: Requ
             Ok(Some(mut response)) => {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 let error = AcceptError::Answered(response.status());
-                return Decision::Answer { response, error };
+                return Err(Refusal { response, error });
             }
             Err(_) => {
                 error!(path = request.uri().path(), "the request hook panicked");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return refuse(Rejection::new(status, "The server failed to look at the request."));
+                return Err(Rejection::new(status, "The server failed to look at the request.").into());
             }
         }
     }
-    let accepted = Upgrade::new(request).and_then(|upgrade| {
-        if let Some(origins) = &settings.origins {
-            origins.check(upgrade.request().headers())?;
-        }
-        if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
-            return Err(Rejection::service_unavailable());
-        }
-        let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
-        let (extension, agreement) = settings.compression.accept(upgrade.extensions());
-        match upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone()) {
-            Ok(accepted) => Ok((accepted, agreement)),
-            Err(mistake) => {
-                error!("{mistake}");
-                Err(mistake.into())
-            }
-        }
-    });
-    match accepted {
-        Ok((accepted, agreement)) => Decision::Open(accepted, agreement),
-        Err(rejection) => refuse(rejection),
+    let upgrade = Upgrade::new(request)?;
+    if let Some(origins) = &settings.origins {
+        origins.check(upgrade.request().headers())?;
     }
-}
-
-fn refuse(rejection: Rejection) -> Decision {
-    Decision::Answer { response: rejection.clone().into_response(), error: AcceptError::Rejected(rejection) }
-}
-
-/// Sends the 101 and hands the connection over.
-async fn open<T: Transport, C: Timer>(
-    settings: &Settings,
-    mut exchange: Exchange<T, C>,
-    head: Vec<u8>,
-    accepted: Accepted,
-    agreement: Agreement,
-    caller: &Caller,
-) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
-    let Accepted { request, mut response, .. } = accepted;
+    if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
+        return Err(Rejection::service_unavailable().into());
+    }
+    let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
+    let (extension, agreement) = settings.compression.accept(upgrade.extensions());
+    let accepted = upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone());
+    let Accepted { request, mut response, .. } = accepted.map_err(|mistake| {
+        error!("{mistake}");
+        Rejection::from(mistake)
+    })?;
     set_date(&mut response);
-    let mut bytes = Vec::new();
-    encode::response_head(&response, &mut bytes);
-    exchange.write(&bytes).await?;
+    let mut answer = Vec::new();
+    encode::response_head(&response, &mut answer);
+    let opening = Opening { heads: Heads::from_bytes(head, &answer), subprotocol: subprotocol.map(Into::into) };
+    Ok(Grant { answer, opening, agreement, target: request.into_parts().0.uri })
+}
 
+/// Hands over a connection that has been answered.
+fn open<T: Transport, C: Timer>(
+    settings: &Settings,
+    exchange: Exchange<T, C>,
+    grant: Grant,
+    caller: &Caller,
+) -> (WebSocket, Driver<T, C>) {
     let Exchange { transport, timer, received, .. } = exchange;
     let mut connection = Connection::server(Arc::clone(&settings.config), timer.now());
-    agreement.apply(&mut connection);
-    let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|name| name.to_str().ok());
-    let opening = Opening { heads: Heads::from_bytes(&head, &bytes), subprotocol: subprotocol.map(Into::into) };
-    let shared = Shared::new(connection, settings.inbound, opening, Some(request.uri().path()), caller.clone());
+    grant.agreement.apply(&mut connection);
+    let shared = Shared::new(connection, settings.inbound, grant.opening, Some(grant.target.path()), caller.clone());
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
-    Ok((socket, Driver::new(transport, timer, shared, received)))
+    (socket, Driver::new(transport, timer, shared, received))
 }
 
 /// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to
 /// succeed.
-async fn answer<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, mut response: Response<Bytes>, is_head: bool) {
-    set_date(&mut response);
-    let mut bytes = Vec::new();
-    match is_head {
-        true => encode::response_to_head(&response, &mut bytes),
-        false => encode::response(&response, &mut bytes),
-    }
+async fn answer<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, bytes: &[u8]) {
     exchange.deadline = exchange.deadline.max(exchange.timer.now() + FINISH_TIME);
-    if exchange.write(&bytes).await.is_ok() {
+    if exchange.write(bytes).await.is_ok() {
         exchange.deadline = exchange.timer.now() + FINISH_TIME;
         exchange.finish(FINISH_BYTES).await;
     }
