@@ -1,5 +1,6 @@
 //! The server's side of the opening handshake, over a transport.
 
+use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -9,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, DATE};
@@ -278,7 +279,22 @@ async fn answer<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, bytes: &[u
 }
 
 fn set_date<B>(response: &mut Response<B>) {
-    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+    if let Some(date) = date() {
         response.headers_mut().entry(DATE).or_insert(date);
     }
+}
+
+/// The time, as it stands in a response. It is written out once a second, not once for each.
+fn date() -> Option<HeaderValue> {
+    thread_local! {
+        static LATEST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    LATEST.with_borrow_mut(|latest| {
+        if latest.as_ref().is_none_or(|(at, _)| *at != second) {
+            *latest = Some((second, HeaderValue::try_from(httpdate::fmt_http_date(now)).ok()?));
+        }
+        latest.as_ref().map(|(_, date)| date.clone())
+    })
 }

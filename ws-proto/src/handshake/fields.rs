@@ -92,12 +92,13 @@ pub(super) fn first_duplicate(names: &[String]) -> Option<&str> {
 /// no empty host.
 pub(super) fn host_and_port(text: &[u8]) -> Option<Authority> {
     let authority = Authority::try_from(text).ok()?;
-    let port = authority.as_str().strip_prefix(authority.host())?;
+    let host = authority.host();
+    let port = authority.as_str().strip_prefix(host)?;
     let port_is_valid = match port.strip_prefix(':') {
         Some(digits) => digits.is_empty() || authority.port_u16().is_some(),
         None => port.is_empty(),
     };
-    (port_is_valid && !authority.host().is_empty()).then_some(authority)
+    (port_is_valid && !host.is_empty()).then_some(authority)
 }
 
 #[cfg(test)]
