@@ -156,16 +156,11 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         }
         Err(error) => return Err(error),
     };
-    match decision {
-        Ok(grant) => {
-            exchange.write(&grant.answer).await?;
-            Ok(open(settings, exchange, grant, caller))
-        }
-        Err((bytes, error)) => {
-            answer(exchange, &bytes).await;
-            Err(error)
-        }
+    match &decision {
+        Ok(grant) => exchange.write(&grant.answer).await?,
+        Err((bytes, _)) => answer(&mut exchange, bytes).await,
     }
+    decision.map(|grant| open(settings, exchange, grant, caller)).map_err(|(_, error)| error)
 }
 
 /// Reads the request's head, and returns its bytes too; what lies behind it stays in the exchange.
@@ -270,7 +265,7 @@ fn open<T: Transport, C: Timer>(
 
 /// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to
 /// succeed.
-async fn answer<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, bytes: &[u8]) {
+async fn answer<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>, bytes: &[u8]) {
     exchange.deadline = exchange.deadline.max(exchange.timer.now() + FINISH_TIME);
     if exchange.write(bytes).await.is_ok() {
         exchange.deadline = exchange.timer.now() + FINISH_TIME;
