@@ -37,6 +37,9 @@ use crate::websocket::WebSocket;
 pub(super) const FINISH_TIME: Duration = Duration::from_secs(2);
 pub(super) const FINISH_BYTES: usize = 1 << 20;
 
+/// Room for most requests, and the response behind them.
+const HEADS_SIZE: usize = 1000;
+
 /// Why a connection did not open.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -92,9 +95,8 @@ impl From<Interrupted> for AcceptError {
     }
 }
 
-/// A connection that is open once its answer is sent.
+/// A connection that is open once its response is sent.
 struct Grant {
-    answer: Vec<u8>,
     opening: Opening,
     agreement: Agreement,
     /// What was asked for.
@@ -136,13 +138,13 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     deadline: Timestamp,
     caller: &mut Caller,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
-    let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
+    let mut exchange = Exchange { transport, timer, deadline, received: Vec::with_capacity(HEADS_SIZE) };
     // Requests and responses are large: none is kept while something is waited for.
     let decision = match read_request(settings, guard, &mut exchange).await {
         Ok((request, head)) => {
             let is_head = request.method() == Method::HEAD;
             identify(caller, settings, request.headers());
-            decide(settings, guard, request, &head, caller).map_err(|refusal| refusal.encode(is_head))
+            decide(settings, guard, request, head, caller).map_err(|refusal| refusal.encode(is_head))
         }
         // Who speaks TLS cannot read the answer, but sees that it is none.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
@@ -157,7 +159,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         Err(error) => return Err(error),
     };
     match &decision {
-        Ok(grant) => exchange.write(&grant.answer).await?,
+        Ok(grant) => exchange.write(grant.opening.heads.response_bytes()).await?,
         Err((bytes, _)) => answer(&mut exchange, bytes).await,
     }
     decision.map(|grant| open(settings, exchange, grant, caller)).map_err(|(_, error)| error)
@@ -206,7 +208,7 @@ fn decide(
     settings: &Settings,
     guard: Option<&HandshakeGuard>,
     mut request: Request<()>,
-    head: &[u8],
+    mut head: Vec<u8>,
     caller: &Caller,
 ) -> Result<Grant, Refusal> {
     if let Some(hook) = &settings.hook {
@@ -242,10 +244,11 @@ fn decide(
         Rejection::from(mistake)
     })?;
     set_date(&mut response);
-    let mut answer = Vec::new();
-    encode::response_head(&response, &mut answer);
-    let opening = Opening { heads: Heads::from_bytes(head, &answer), subprotocol: subprotocol.map(Into::into) };
-    Ok(Grant { answer, opening, agreement, target: request.into_parts().0.uri })
+    let response_at = head.len();
+    encode::response_head(&response, &mut head);
+    let heads = Heads::from_bytes(head, response_at);
+    let opening = Opening { heads, subprotocol: subprotocol.map(Into::into) };
+    Ok(Grant { opening, agreement, target: request.into_parts().0.uri })
 }
 
 /// Hands over a connection that has been answered.

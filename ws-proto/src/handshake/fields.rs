@@ -68,7 +68,8 @@ pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Ite
 
 /// Whether a list holds `token`, in upper or lower case.
 pub(super) fn has_token(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
-    elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    let is_it = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
+    headers.get_all(name).iter().any(|line| line.as_bytes().split(|&byte| byte == b',').any(is_it))
 }
 
 /// A field that must not stand twice does.

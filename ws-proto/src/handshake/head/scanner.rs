@@ -67,6 +67,14 @@ impl Scanner {
     pub(super) fn advance(&mut self, input: &[u8]) -> Result<Option<Part>, HeadError> {
         while self.state != State::Done {
             let new = input.get(self.scanned..self.limits.head.min(input.len())).unwrap_or_default();
+            if self.state == State::LineStart
+                && self.headers < self.limits.headers
+                && let Some(len) = whole_line(new)
+            {
+                self.scanned += len;
+                self.headers += 1;
+                continue;
+            }
             self.scanned += self.ordinary(new);
             let Some(&byte) = input.get(self.scanned) else { break };
             if self.scanned == self.limits.head {
@@ -174,6 +182,14 @@ impl Scanner {
         }
         Ok(headers)
     }
+}
+
+/// The length of the header line that `bytes` begin with, when all of it is there, and nothing wrong with it.
+fn whole_line(bytes: &[u8]) -> Option<usize> {
+    let name = bytes.iter().position(|&byte| !is_token_byte(byte)).filter(|&len| len > 0)?;
+    let value = bytes.get(name..)?.strip_prefix(b":")?;
+    let end = value.iter().position(|&byte| is_control(byte))?;
+    value.get(end..)?.starts_with(b"\r\n").then_some(name + 1 + end + 2)
 }
 
 /// Whether `byte` is a control character other than the tab.
