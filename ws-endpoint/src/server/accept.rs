@@ -105,17 +105,21 @@ struct Grant {
 
 /// A request that gets another answer, and no connection.
 struct Refusal {
-    response: Response<Bytes>,
+    response: Box<Response<Bytes>>,
     error: AcceptError,
 }
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
-        Self { response: rejection.clone().into_response(), error: AcceptError::Rejected(rejection) }
+        Self::new(rejection.clone().into_response(), AcceptError::Rejected(rejection))
     }
 }
 
 impl Refusal {
+    fn new(response: Response<Bytes>, error: AcceptError) -> Self {
+        Self { response: Box::new(response), error }
+    }
+
     /// The answer's bytes.
     fn encode(mut self, is_head: bool) -> (Vec<u8>, AcceptError) {
         set_date(&mut self.response);
@@ -149,12 +153,12 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         // Who speaks TLS cannot read the answer, but sees that it is none.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
             let error = AcceptError::Tls(TlsError::Unexpected);
-            Err(Refusal { response: rejection.into_response(), error }.encode(false))
+            Err(Refusal::new(rejection.into_response(), error).encode(false))
         }
         Err(AcceptError::Rejected(rejection)) => Err(Refusal::from(rejection).encode(false)),
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
-            Err(Refusal { response, error: AcceptError::Timeout }.encode(false))
+            Err(Refusal::new(response, AcceptError::Timeout).encode(false))
         }
         Err(error) => return Err(error),
     };
@@ -220,7 +224,7 @@ fn decide(
             Ok(Some(mut response)) => {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 let error = AcceptError::Answered(response.status());
-                return Err(Refusal { response, error });
+                return Err(Refusal::new(response, error));
             }
             Err(_) => {
                 error!(path = request.uri().path(), "the request hook panicked");
