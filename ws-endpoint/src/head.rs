@@ -22,9 +22,9 @@ struct Parsed {
 }
 
 impl Heads {
-    /// Heads that were parsed before, and can be again.
-    pub(crate) fn from_bytes(request: &[u8], response: &[u8]) -> Self {
-        Self { bytes: [request, response].concat().into(), response_at: request.len(), parsed: OnceLock::new() }
+    /// Heads that can be parsed: a request, and from `response_at` on its response.
+    pub(crate) fn from_bytes(bytes: Vec<u8>, response_at: usize) -> Self {
+        Self { bytes: bytes.into(), response_at, parsed: OnceLock::new() }
     }
 
     /// Heads that stay parsed.
@@ -40,9 +40,18 @@ impl Heads {
         &self.get().response
     }
 
+    /// The response as it went over the wire, unless the heads were parsed from the start.
+    pub(crate) fn response_bytes(&self) -> &[u8] {
+        self.split().1
+    }
+
+    fn split(&self) -> (&[u8], &[u8]) {
+        self.bytes.split_at_checked(self.response_at).unwrap_or_default()
+    }
+
     fn get(&self) -> &Parsed {
         self.parsed.get_or_init(|| {
-            let (request, response) = self.bytes.split_at_checked(self.response_at).unwrap_or_default();
+            let (request, response) = self.split();
             Box::new(Parsed {
                 request: parse_request(request).ok().flatten().unwrap_or_default(),
                 response: parse_response(response).ok().flatten().unwrap_or_default(),

@@ -91,6 +91,7 @@
 //! [`TokioIo`] makes a transport of any stream that tokio can read and write.
 
 mod io;
+mod listener;
 mod time;
 
 use std::future::Future;
@@ -98,10 +99,10 @@ use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener};
 #[cfg(feature = "tls")]
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -110,6 +111,7 @@ use ws_endpoint::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 pub use ws_endpoint::*;
 
 pub use self::io::TokioIo;
+pub use self::listener::TokioListener;
 pub use self::time::TokioTimer;
 
 ws_endpoint::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);
@@ -120,7 +122,7 @@ pub struct Tokio;
 
 impl Runtime for Tokio {
     type Stream = TokioIo<TcpStream>;
-    type Listener = TcpListener;
+    type Listener = TokioListener;
     type Timer = TokioTimer;
 
     fn timer() -> TokioTimer {
@@ -133,21 +135,23 @@ impl Runtime for Tokio {
 
     async fn dial(host: &str, port: u16) -> Result<(Self::Stream, Addresses)> {
         let stream = TcpStream::connect((host, port)).await?;
+        // Small messages go out at once: what belongs together is written together. This fails only on a connection
+        // that is gone already, which the first read will tell.
+        let _ = stream.set_nodelay(true);
         let peer = stream.peer_addr().ok();
         Ok(connected(stream, peer))
     }
 
-    fn listen(listener: StdListener) -> Result<TcpListener> {
-        TcpListener::from_std(listener)
+    fn listen(listener: StdListener) -> Result<TokioListener> {
+        TokioListener::new(listener)
     }
 
-    fn local_addr(listener: &TcpListener) -> Result<SocketAddr> {
+    fn local_addr(listener: &TokioListener) -> Result<SocketAddr> {
         listener.local_addr()
     }
 
-    fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
-        let (stream, peer) = ready!(listener.poll_accept(cx))?;
-        Poll::Ready(Ok(connected(stream, Some(peer))))
+    fn poll_accept(listener: &TokioListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
+        listener.poll_accept(cx).map_ok(|(stream, peer)| connected(stream, Some(peer)))
     }
 
     #[cfg(feature = "tls")]
@@ -173,9 +177,6 @@ impl Runtime for Tokio {
 }
 
 fn connected(stream: TcpStream, peer: Option<SocketAddr>) -> (TokioIo<TcpStream>, Addresses) {
-    // Small messages go out at once: what belongs together is written together. This fails only on a connection that
-    // is gone already, which the first read will tell.
-    let _ = stream.set_nodelay(true);
     let addresses = Addresses { local: stream.local_addr().ok(), peer };
     (TokioIo::new(stream), addresses)
 }

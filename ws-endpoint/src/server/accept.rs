@@ -1,5 +1,6 @@
 //! The server's side of the opening handshake, over a transport.
 
+use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -9,11 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONNECTION, DATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tracing::error;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
@@ -35,6 +36,9 @@ use crate::websocket::WebSocket;
 /// After an answer other than 101, input is read and thrown away for so long, and so much of it.
 pub(super) const FINISH_TIME: Duration = Duration::from_secs(2);
 pub(super) const FINISH_BYTES: usize = 1 << 20;
+
+/// Room for most requests, and the response behind them.
+const HEADS_SIZE: usize = 1000;
 
 /// Why a connection did not open.
 #[derive(Debug)]
@@ -91,10 +95,41 @@ impl From<Interrupted> for AcceptError {
     }
 }
 
-/// What to do with a request.
-enum Decision {
-    Open(Accepted, Agreement),
-    Answer { response: Response<Bytes>, error: AcceptError },
+/// A connection that is open once its response is sent.
+struct Grant {
+    opening: Opening,
+    agreement: Agreement,
+    /// What was asked for.
+    target: Uri,
+}
+
+/// A request that gets another answer, and no connection.
+struct Refusal {
+    response: Box<Response<Bytes>>,
+    error: AcceptError,
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(rejection.clone().into_response(), AcceptError::Rejected(rejection))
+    }
+}
+
+impl Refusal {
+    fn new(response: Response<Bytes>, error: AcceptError) -> Self {
+        Self { response: Box::new(response), error }
+    }
+
+    /// The answer's bytes.
+    fn encode(mut self, is_head: bool) -> (Vec<u8>, AcceptError) {
+        set_date(&mut self.response);
+        let mut bytes = Vec::new();
+        match is_head {
+            true => encode::response_to_head(&self.response, &mut bytes),
+            false => encode::response(&self.response, &mut bytes),
+        }
+        (bytes, self.error)
+    }
 }
 
 /// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts. Who the caller is may
@@ -107,34 +142,31 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     deadline: Timestamp,
     caller: &mut Caller,
 ) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
-    let mut exchange = Exchange { transport, timer, deadline, received: Vec::new() };
-    let mut head = Vec::new();
-    let (decision, is_head) = match read_request(settings, guard, &mut exchange).await {
-        Ok((request, bytes)) => {
+    let mut exchange = Exchange { transport, timer, deadline, received: Vec::with_capacity(HEADS_SIZE) };
+    // Requests and responses are large: none is kept while something is waited for.
+    let decision = match read_request(settings, guard, &mut exchange).await {
+        Ok((request, head)) => {
             let is_head = request.method() == Method::HEAD;
-            head = bytes;
             identify(caller, settings, request.headers());
-            (decide(settings, guard, request, caller), is_head)
+            decide(settings, guard, request, head, caller).map_err(|refusal| refusal.encode(is_head))
         }
         // Who speaks TLS cannot read the answer, but sees that it is none.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
             let error = AcceptError::Tls(TlsError::Unexpected);
-            (Decision::Answer { response: rejection.into_response(), error }, false)
+            Err(Refusal::new(rejection.into_response(), error).encode(false))
         }
-        Err(AcceptError::Rejected(rejection)) => (refuse(rejection), false),
+        Err(AcceptError::Rejected(rejection)) => Err(Refusal::from(rejection).encode(false)),
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
-            (Decision::Answer { response, error: AcceptError::Timeout }, false)
+            Err(Refusal::new(response, AcceptError::Timeout).encode(false))
         }
         Err(error) => return Err(error),
     };
-    match decision {
-        Decision::Open(accepted, agreement) => open(settings, exchange, head, accepted, agreement, caller).await,
-        Decision::Answer { response, error } => {
-            answer(exchange, response, is_head).await;
-            Err(error)
-        }
+    match &decision {
+        Ok(grant) => exchange.write(grant.opening.heads.response_bytes()).await?,
+        Err((bytes, _)) => answer(&mut exchange, bytes).await,
     }
+    decision.map(|grant| open(settings, exchange, grant, caller)).map_err(|(_, error)| error)
 }
 
 /// Reads the request's head, and returns its bytes too; what lies behind it stays in the exchange.
@@ -147,9 +179,9 @@ async fn read_request<T: Transport, C: Timer>(
     loop {
         let read = {
             let mut read = pin!(exchange.read());
-            poll_fn(|cx| match guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => read.as_mut().poll(cx).map(Some),
+            poll_fn(|cx| match read.as_mut().poll(cx) {
+                Poll::Ready(read) => Poll::Ready(Some(read)),
+                Poll::Pending => guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)).map(|()| None),
             })
             .await
         };
@@ -175,7 +207,14 @@ fn identify(caller: &mut Caller, settings: &Settings, headers: &HeaderMap) {
     caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
 }
 
-fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, mut request: Request<()>, caller: &Caller) -> Decision {
+/// `head` is the request's, as it came.
+fn decide(
+    settings: &Settings,
+    guard: Option<&HandshakeGuard>,
+    mut request: Request<()>,
+    mut head: Vec<u8>,
+    caller: &Caller,
+) -> Result<Grant, Refusal> {
     if let Some(hook) = &settings.hook {
         let extensions = request.extensions_mut();
         extensions.insert(caller.addresses);
@@ -185,85 +224,79 @@ fn decide(settings: &Settings, guard: Option<&HandshakeGuard>, mut request: Requ
             Ok(Some(mut response)) => {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 let error = AcceptError::Answered(response.status());
-                return Decision::Answer { response, error };
+                return Err(Refusal::new(response, error));
             }
             Err(_) => {
                 error!(path = request.uri().path(), "the request hook panicked");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return refuse(Rejection::new(status, "The server failed to look at the request."));
+                return Err(Rejection::new(status, "The server failed to look at the request.").into());
             }
         }
     }
-    let accepted = Upgrade::new(request).and_then(|upgrade| {
-        if let Some(origins) = &settings.origins {
-            origins.check(upgrade.request().headers())?;
-        }
-        if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
-            return Err(Rejection::service_unavailable());
-        }
-        let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
-        let (extension, agreement) = settings.compression.accept(upgrade.extensions());
-        match upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone()) {
-            Ok(accepted) => Ok((accepted, agreement)),
-            Err(mistake) => {
-                error!("{mistake}");
-                Err(mistake.into())
-            }
-        }
-    });
-    match accepted {
-        Ok((accepted, agreement)) => Decision::Open(accepted, agreement),
-        Err(rejection) => refuse(rejection),
+    let upgrade = Upgrade::new(request)?;
+    if let Some(origins) = &settings.origins {
+        origins.check(upgrade.request().headers())?;
     }
-}
-
-fn refuse(rejection: Rejection) -> Decision {
-    Decision::Answer { response: rejection.clone().into_response(), error: AcceptError::Rejected(rejection) }
-}
-
-/// Sends the 101 and hands the connection over.
-async fn open<T: Transport, C: Timer>(
-    settings: &Settings,
-    mut exchange: Exchange<T, C>,
-    head: Vec<u8>,
-    accepted: Accepted,
-    agreement: Agreement,
-    caller: &Caller,
-) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
-    let Accepted { request, mut response, .. } = accepted;
+    if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
+        return Err(Rejection::service_unavailable().into());
+    }
+    let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
+    let (extension, agreement) = settings.compression.accept(upgrade.extensions());
+    let accepted = upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone());
+    let Accepted { request, mut response, .. } = accepted.map_err(|mistake| {
+        error!("{mistake}");
+        Rejection::from(mistake)
+    })?;
     set_date(&mut response);
-    let mut bytes = Vec::new();
-    encode::response_head(&response, &mut bytes);
-    exchange.write(&bytes).await?;
+    let response_at = head.len();
+    encode::response_head(&response, &mut head);
+    let heads = Heads::from_bytes(head, response_at);
+    let opening = Opening { heads, subprotocol: subprotocol.map(Into::into) };
+    Ok(Grant { opening, agreement, target: request.into_parts().0.uri })
+}
 
+/// Hands over a connection that has been answered.
+fn open<T: Transport, C: Timer>(
+    settings: &Settings,
+    exchange: Exchange<T, C>,
+    grant: Grant,
+    caller: &Caller,
+) -> (WebSocket, Driver<T, C>) {
     let Exchange { transport, timer, received, .. } = exchange;
     let mut connection = Connection::server(Arc::clone(&settings.config), timer.now());
-    agreement.apply(&mut connection);
-    let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|name| name.to_str().ok());
-    let opening = Opening { heads: Heads::from_bytes(&head, &bytes), subprotocol: subprotocol.map(Into::into) };
-    let shared = Shared::new(connection, settings.inbound, opening, Some(request.uri().path()), caller.clone());
+    grant.agreement.apply(&mut connection);
+    let shared = Shared::new(connection, settings.inbound, grant.opening, Some(grant.target.path()), caller.clone());
     let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
-    Ok((socket, Driver::new(transport, timer, shared, received)))
+    (socket, Driver::new(transport, timer, shared, received))
 }
 
 /// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to
 /// succeed.
-async fn answer<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, mut response: Response<Bytes>, is_head: bool) {
-    set_date(&mut response);
-    let mut bytes = Vec::new();
-    match is_head {
-        true => encode::response_to_head(&response, &mut bytes),
-        false => encode::response(&response, &mut bytes),
-    }
+async fn answer<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>, bytes: &[u8]) {
     exchange.deadline = exchange.deadline.max(exchange.timer.now() + FINISH_TIME);
-    if exchange.write(&bytes).await.is_ok() {
+    if exchange.write(bytes).await.is_ok() {
         exchange.deadline = exchange.timer.now() + FINISH_TIME;
         exchange.finish(FINISH_BYTES).await;
     }
 }
 
 fn set_date<B>(response: &mut Response<B>) {
-    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+    if let Some(date) = date() {
         response.headers_mut().entry(DATE).or_insert(date);
     }
+}
+
+/// The time, as it stands in a response. It is written out once a second, not once for each.
+fn date() -> Option<HeaderValue> {
+    thread_local! {
+        static LATEST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    LATEST.with_borrow_mut(|latest| {
+        if latest.as_ref().is_none_or(|(at, _)| *at != second) {
+            *latest = Some((second, HeaderValue::try_from(httpdate::fmt_http_date(now)).ok()?));
+        }
+        latest.as_ref().map(|(_, date)| date.clone())
+    })
 }

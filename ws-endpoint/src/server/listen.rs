@@ -14,7 +14,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::Settings;
 use super::accept::{AcceptError, accept};
-use super::registry::{HandshakeGuard, OpenGuard, Registry};
+use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use super::stream::Stream;
@@ -103,8 +103,8 @@ impl<R: Runtime> Listening<R> {
         let handler = Arc::new(handler);
         let mut timer = R::timer();
         loop {
-            poll_fn(|cx| registry.poll_handshake_slot(shared.settings.max_handshakes, cx)).await;
-            let accepted = poll_fn(|cx| match registry.poll_shutdown(cx) {
+            poll_fn(|cx| registry.poll(Awaited::Slot(shared.settings.max_handshakes), cx)).await;
+            let accepted = poll_fn(|cx| match registry.poll(Awaited::Shutdown, cx) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => R::poll_accept(&listener, cx).map(Some),
             });
@@ -288,7 +288,7 @@ async fn drain(registry: &Registry, timer: &mut impl Timer, timeout: Duration) {
 
 async fn is_idle_within(registry: &Registry, timer: &mut impl Timer, timeout: Duration) -> bool {
     let deadline = timer.now() + timeout;
-    poll_fn(|cx| match registry.poll_idle(cx) {
+    poll_fn(|cx| match registry.poll(Awaited::Idle, cx) {
         Poll::Ready(()) => Poll::Ready(true),
         Poll::Pending => timer.poll_at(cx, deadline).map(|()| false),
     })

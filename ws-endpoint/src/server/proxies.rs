@@ -43,10 +43,12 @@ impl TrustedProxies {
     /// stands before that was written by who knows whom.
     pub(crate) fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut believed = peer.map(|peer| peer.to_canonical());
+        if !self.trusts(believed) {
+            return believed;
+        }
         let forwarded_for = headers.get_all(X_FORWARDED_FOR);
         if forwarded_for.iter().all(says_nothing) {
-            let told = self.trusts(believed).then(|| real_ip(headers)).flatten();
-            return told.or(believed);
+            return real_ip(headers).or(believed);
         }
         // A list that is spread over several fields is one list (RFC 9110 §5.3). Each proxy adds on the right.
         let mut told = forwarded_for.iter().rev().flat_map(|field| field.as_bytes().rsplit(|&byte| byte == b','));

@@ -1,6 +1,6 @@
 //! The connections a server has, and its end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -19,14 +19,56 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct State {
     open: BTreeMap<u64, Sender>,
-    /// The opening handshakes under way, and who is to be told when the server shuts down.
-    handshakes: BTreeMap<u64, Option<Waker>>,
+    /// The opening handshakes under way.
+    handshakes: BTreeMap<u64, Handshake>,
     next_handshake: u64,
-    /// Those of them that are to become connections.
-    admitted: BTreeSet<u64>,
+    /// How many of them are to become connections.
+    admitted: usize,
     shutting_down: bool,
-    /// Who waits for any of it to change.
-    waiters: Vec<Waker>,
+    /// The server's own task, and what it waits for.
+    server: Option<(Awaited, Waker)>,
+}
+
+#[derive(Debug, Default)]
+struct Handshake {
+    /// Whether it is to become a connection.
+    admitted: bool,
+    /// Who is to be told when the server shuts down.
+    waker: Option<Waker>,
+}
+
+/// What a server waits for. It is woken for nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Awaited {
+    /// Fewer handshakes under way than this, or its end.
+    Slot(usize),
+    /// Its end.
+    Shutdown,
+    /// That nobody is connected or about to be.
+    Idle,
+}
+
+impl State {
+    fn has_come(&self, awaited: Awaited) -> bool {
+        match awaited {
+            Awaited::Slot(limit) => self.handshakes.len() < limit || self.shutting_down,
+            Awaited::Shutdown => self.shutting_down,
+            Awaited::Idle => self.open.is_empty() && self.handshakes.is_empty(),
+        }
+    }
+
+    /// The server's waker, when what it waits for has come.
+    fn server_waker(&mut self) -> Option<Waker> {
+        let (awaited, _) = self.server.as_ref()?;
+        if self.has_come(*awaited) { self.server.take().map(|(_, waker)| waker) } else { None }
+    }
+
+    /// The handshake is over, or a connection.
+    fn end_handshake(&mut self, id: u64) {
+        if self.handshakes.remove(&id).is_some_and(|handshake| handshake.admitted) {
+            self.admitted -= 1;
+        }
+    }
 }
 
 impl Registry {
@@ -44,7 +86,7 @@ impl Registry {
         let mut state = self.lock();
         state.next_handshake += 1;
         let id = state.next_handshake;
-        state.handshakes.insert(id, None);
+        state.handshakes.insert(id, Handshake::default());
         HandshakeGuard { registry: Arc::clone(self), id }
     }
 
@@ -53,7 +95,7 @@ impl Registry {
     pub(crate) fn enter(self: &Arc<Self>, sender: Sender, handshake: HandshakeGuard) -> OpenGuard {
         let id = sender.id();
         let mut state = self.lock();
-        state.admitted.remove(&handshake.id);
+        state.end_handshake(handshake.id);
         let stopped = state.shutting_down.then(|| sender.clone());
         state.open.insert(id, sender);
         drop(state);
@@ -67,11 +109,11 @@ impl Registry {
         let mut state = self.lock();
         state.shutting_down = true;
         let open: Vec<_> = state.open.values().cloned().collect();
-        let waiters = std::mem::take(&mut state.waiters);
-        let handshakes: Vec<_> = state.handshakes.values_mut().filter_map(Option::take).collect();
+        let server = state.server_waker();
+        let handshakes: Vec<_> = state.handshakes.values_mut().filter_map(|handshake| handshake.waker.take()).collect();
         drop(state);
         open.iter().for_each(close);
-        wake(waiters);
+        wake(server);
         wake(handshakes);
     }
 
@@ -81,38 +123,25 @@ impl Registry {
         senders.iter().for_each(|sender| sender.shared.abort());
     }
 
-    /// Ready when fewer than `limit` handshakes are under way, or the server is shutting down.
-    pub(crate) fn poll_handshake_slot(&self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |state| state.handshakes.len() < limit || state.shutting_down)
-    }
-
-    /// Ready when the server is shutting down.
-    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |state| state.shutting_down)
-    }
-
-    /// Ready when nobody is connected or about to be.
-    pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |state| state.open.is_empty() && state.handshakes.is_empty())
-    }
-
-    fn poll_until(&self, cx: &mut Context<'_>, is_so: impl FnOnce(&State) -> bool) -> Poll<()> {
+    /// Ready when what the server waits for has come.
+    pub(crate) fn poll(&self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if is_so(&state) {
+        if state.has_come(awaited) {
             return Poll::Ready(());
         }
-        if !state.waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
-            state.waiters.push(cx.waker().clone());
-        }
+        let replaced = state.server.replace((awaited, cx.waker().clone()));
+        // Dropping it may drop a task and what that holds.
+        drop(state);
+        drop(replaced);
         Poll::Pending
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let waiters = std::mem::take(&mut state.waiters);
+        let server = state.server_waker();
         drop(state);
-        wake(waiters);
+        wake(server);
     }
 }
 
@@ -134,28 +163,28 @@ impl HandshakeGuard {
         if state.shutting_down {
             return Poll::Ready(());
         }
-        state.handshakes.insert(self.id, Some(cx.waker().clone()));
+        if let Some(handshake) = state.handshakes.get_mut(&self.id) {
+            handshake.waker = Some(cx.waker().clone());
+        }
         Poll::Pending
     }
 
     /// Whether the server has room for this one, which is kept for it then.
     pub(super) fn admit(&self, max_connections: Option<usize>) -> bool {
         let mut state = self.registry.lock();
-        let taken = state.open.len() + state.admitted.len();
-        let admitted = !state.shutting_down && max_connections.is_none_or(|most| taken < most);
-        if admitted {
-            state.admitted.insert(self.id);
+        let taken = state.open.len() + state.admitted;
+        let has_room = !state.shutting_down && max_connections.is_none_or(|most| taken < most);
+        if has_room && let Some(handshake) = state.handshakes.get_mut(&self.id) {
+            handshake.admitted = true;
+            state.admitted += 1;
         }
-        admitted
+        has_room
     }
 }
 
 impl Drop for HandshakeGuard {
     fn drop(&mut self) {
-        self.registry.change(|state| {
-            state.handshakes.remove(&self.id);
-            state.admitted.remove(&self.id);
-        });
+        self.registry.change(|state| state.end_handshake(self.id));
     }
 }
 

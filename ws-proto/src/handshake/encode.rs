@@ -5,8 +5,12 @@ use alloc::vec::Vec;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, StatusCode};
 
+/// Room for most heads.
+const HEAD_SIZE: usize = 512;
+
 /// Appends the head of a request to `out` (RFC 9112 §3). The target is the URI's path and query.
 pub fn request(request: &Request<()>, out: &mut Vec<u8>) {
+    out.reserve(HEAD_SIZE);
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.extend_from_slice(b" ");
@@ -42,6 +46,7 @@ pub fn response_head<B>(response: &Response<B>, out: &mut Vec<u8>) {
 }
 
 fn head<B>(response: &Response<B>, body: Option<usize>, out: &mut Vec<u8>) {
+    out.reserve(HEAD_SIZE);
     let status = response.status();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());

@@ -27,19 +27,32 @@ pub(super) const RESERVED: [HeaderName; 10] = [
 
 /// Keeps credentials out of `Debug` output.
 pub(super) fn mark_secret(name: &HeaderName, value: &mut HeaderValue) {
-    if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name) {
+    if name == AUTHORIZATION || name == PROXY_AUTHORIZATION || name == COOKIE {
         value.set_sensitive(true);
     }
 }
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    TOKEN_BYTES.get(usize::from(byte)).is_some_and(|&is_token_byte| is_token_byte)
 }
+
+/// A table, because every byte of a field's name is looked up.
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut left: &mut [bool] = &mut table;
+    let mut byte = 0_u8;
+    while let Some((is_token_byte, rest)) = left.split_first_mut() {
+        *is_token_byte = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+        byte = byte.wrapping_add(1);
+        left = rest;
+    }
+    table
+};
 
 /// Whether `text` is a token (RFC 9110 §5.6.2).
 pub(super) fn is_token(text: &[u8]) -> bool {
@@ -55,7 +68,8 @@ pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Ite
 
 /// Whether a list holds `token`, in upper or lower case.
 pub(super) fn has_token(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
-    elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    let is_it = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
+    headers.get_all(name).iter().any(|line| line.as_bytes().split(|&byte| byte == b',').any(is_it))
 }
 
 /// A field that must not stand twice does.
@@ -79,12 +93,13 @@ pub(super) fn first_duplicate(names: &[String]) -> Option<&str> {
 /// no empty host.
 pub(super) fn host_and_port(text: &[u8]) -> Option<Authority> {
     let authority = Authority::try_from(text).ok()?;
-    let port = authority.as_str().strip_prefix(authority.host())?;
+    let host = authority.host();
+    let port = authority.as_str().strip_prefix(host)?;
     let port_is_valid = match port.strip_prefix(':') {
         Some(digits) => digits.is_empty() || authority.port_u16().is_some(),
         None => port.is_empty(),
     };
-    (port_is_valid && !authority.host().is_empty()).then_some(authority)
+    (port_is_valid && !host.is_empty()).then_some(authority)
 }
 
 #[cfg(test)]

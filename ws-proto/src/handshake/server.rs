@@ -344,7 +344,7 @@ fn accept_of_key(headers: &HeaderMap) -> Result<HeaderValue, Rejection> {
         .map_err(|_| bad_request("The request has more than one Sec-WebSocket-Key header."))?
         .ok_or_else(|| bad_request("The request has no Sec-WebSocket-Key header."))?
         .as_bytes();
-    let accept = key::is_valid(key).then(|| HeaderValue::try_from(key::accept(key)).ok()).flatten();
+    let accept = key::is_valid(key).then(|| HeaderValue::from_bytes(&key::accept(key)).ok()).flatten();
     accept.ok_or_else(|| bad_request("The Sec-WebSocket-Key is not 16 bytes in Base64."))
 }
 

@@ -43,7 +43,7 @@ pub struct Handshake {
     subprotocols: Vec<String>,
     /// The names of the extensions that are offered.
     extensions: Vec<String>,
-    accept: String,
+    accept: [u8; 28],
     head: HeadReader<StatusLine>,
 }
 
@@ -125,7 +125,7 @@ impl Handshake {
             return Err(Error::WrongHeader(CONNECTION, connection.clone()));
         }
         let accept = required(headers, SEC_WEBSOCKET_ACCEPT)?;
-        if *accept != self.accept {
+        if accept.as_bytes() != self.accept {
             return Err(Error::WrongHeader(SEC_WEBSOCKET_ACCEPT, accept.clone()));
         }
         let extensions = extensions::parse(headers).map_err(|_| Error::MalformedExtensions)?;

@@ -3,6 +3,7 @@
 use alloc::vec;
 use core::{mem, ops::Range};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{HeadError, HeadLimits};
@@ -66,6 +67,14 @@ impl Scanner {
     pub(super) fn advance(&mut self, input: &[u8]) -> Result<Option<Part>, HeadError> {
         while self.state != State::Done {
             let new = input.get(self.scanned..self.limits.head.min(input.len())).unwrap_or_default();
+            if self.state == State::LineStart
+                && self.headers < self.limits.headers
+                && let Some(len) = whole_line(new)
+            {
+                self.scanned += len;
+                self.headers += 1;
+                continue;
+            }
             self.scanned += self.ordinary(new);
             let Some(&byte) = input.get(self.scanned) else { break };
             if self.scanned == self.limits.head {
@@ -92,7 +101,8 @@ impl Scanner {
     /// How many of `bytes` come one after another that change nothing: most do, in the middle of a line.
     fn ordinary(&self, bytes: &[u8]) -> usize {
         let special = match self.state {
-            State::Name => bytes.iter().position(|&byte| !is_token_byte(byte)),
+            State::Method | State::Name => bytes.iter().position(|&byte| !is_token_byte(byte)),
+            State::RequestVersion => bytes.iter().position(|byte| !byte.is_ascii_graphic()),
             State::Value | State::StatusLine => bytes.iter().position(|&byte| is_control(byte)),
             _ => return 0,
         };
@@ -156,21 +166,33 @@ impl Scanner {
     }
 
     pub(super) fn parse_headers(&self, lines: &[u8]) -> Result<HeaderMap, HeadError> {
+        // All values share one piece of memory.
+        let lines = Bytes::copy_from_slice(lines);
         let mut parsed = vec![httparse::EMPTY_HEADER; self.headers];
-        httparse::parse_headers(lines, &mut parsed).map_err(|_| HeadError::HeaderLine)?;
-        let mut headers = HeaderMap::new();
+        httparse::parse_headers(&lines, &mut parsed).map_err(|_| HeadError::HeaderLine)?;
+        let too_many = |_| HeadError::TooManyHeaders { limit: self.limits.headers };
+        let mut headers = HeaderMap::try_with_capacity(self.headers).map_err(too_many)?;
         for header in parsed {
             let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| HeadError::HeaderLine)?;
-            let mut value = HeaderValue::from_bytes(header.value).map_err(|_| HeadError::HeaderLine)?;
+            let value = HeaderValue::from_maybe_shared(lines.slice_ref(header.value));
+            let mut value = value.map_err(|_| HeadError::HeaderLine)?;
             mark_secret(&name, &mut value);
             // Fails past 32768 headers, whatever the limit says.
-            headers.try_append(name, value).map_err(|_| HeadError::TooManyHeaders { limit: self.limits.headers })?;
+            headers.try_append(name, value).map_err(too_many)?;
         }
         Ok(headers)
     }
 }
 
+/// The length of the header line that `bytes` begin with, when all of it is there, and nothing wrong with it.
+fn whole_line(bytes: &[u8]) -> Option<usize> {
+    let name = bytes.iter().position(|&byte| !is_token_byte(byte)).filter(|&len| len > 0)?;
+    let value = bytes.get(name..)?.strip_prefix(b":")?;
+    let end = value.iter().position(|&byte| is_control(byte))?;
+    value.get(end..)?.starts_with(b"\r\n").then_some(name + 1 + end + 2)
+}
+
 /// Whether `byte` is a control character other than the tab.
 const fn is_control(byte: u8) -> bool {
-    matches!(byte, 0..=0x08 | 0x0A..=0x1F | 0x7F)
+    byte.is_ascii_control() && byte != b'\t'
 }
