@@ -167,8 +167,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
 
         let done = wanted == Wanted::Close;
-        if done && !self.is_shut_down && self.broken.is_none() {
-            // TCP ends well when it is dropped; TLS has to say so, or the peer takes the end for somebody else's doing.
+        if done && !self.is_shut_down && self.broken.is_none() && !self.transport.ends_when_dropped() {
+            // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
             // What the transport does not take at once is not waited for.
             let _ = self.transport.poll_shutdown(cx);
         }

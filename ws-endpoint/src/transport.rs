@@ -21,6 +21,12 @@ pub trait Transport {
 
     /// Ends the write side, so that the peer reads the end of the stream; reading goes on.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether dropping it ends it as well as [`poll_shutdown`](Self::poll_shutdown) does: TCP's end needs no words of its
+    /// own, that of TLS does.
+    fn ends_when_dropped(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -38,6 +44,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         (**self).poll_shutdown(cx)
+    }
+
+    fn ends_when_dropped(&self) -> bool {
+        (**self).ends_when_dropped()
     }
 }
 

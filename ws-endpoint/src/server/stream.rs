@@ -44,4 +44,7 @@ impl<S: Transport> Transport for Stream<S> {
             Self::Tls(stream) => stream.poll_shutdown(cx),
         }
     }
+    fn ends_when_dropped(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
 }
