@@ -254,6 +254,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             state.paused = false;
             state.connection.set_paused(false, now);
+        } else if state.is_inbound_full() {
+            // Who waited for nothing but the end, and let more come, no longer does.
+            pause(state, now);
+            return false;
         }
         if !self.unread.is_empty() {
             self.take_unread(state, now);
