@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use ws_proto::{CloseCode, CloseFrame};
 
 use crate::sender::Sender;
-use crate::shared::wake;
+use crate::shared::{set_waker, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who is connected, who is about to be, and whether the server is shutting down.
@@ -163,9 +163,10 @@ impl HandshakeGuard {
         if state.shutting_down {
             return Poll::Ready(());
         }
-        if let Some(handshake) = state.handshakes.get_mut(&self.id) {
-            handshake.waker = Some(cx.waker().clone());
-        }
+        let replaced = state.handshakes.get_mut(&self.id).and_then(|handshake| set_waker(&mut handshake.waker, cx));
+        // Dropping it may drop a task and what that holds.
+        drop(state);
+        drop(replaced);
         Poll::Pending
     }
 
