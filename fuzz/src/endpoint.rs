@@ -26,6 +26,9 @@ const IDLE: isize = 1024;
 /// Nothing is kept between two uses, so that what a connection holds can be told.
 static SCRATCH: Scratch = Scratch { take: || Vec::with_capacity(7), give: drop };
 
+/// How much is read elsewhere at once, where the connection may say what to read to and no frame begins.
+const BUFFER: usize = 24 << 10;
+
 /// The longest control frame.
 const MAX_CONTROL: usize = 2 + 4 + 125;
 
@@ -144,11 +147,16 @@ impl Endpoint {
         }
     }
 
-    /// Reads to a buffer of ours.
+    /// Reads to a buffer of ours: all that is there or, where the connection may offer another next, a frame, as if the
+    /// peer rested behind it.
     fn read_elsewhere(&mut self, bytes: &[u8]) -> usize {
-        self.read.extend_from_slice(bytes);
-        self.receive(bytes.to_vec().as_mut_slice());
-        bytes.len()
+        let n = match self.reads {
+            Reads::Elsewhere => bytes.len(),
+            _ => naive::frame(bytes).map_or(BUFFER, |frame| frame.size).min(bytes.len()),
+        };
+        self.read.extend_from_slice(&bytes[..n]);
+        self.receive(bytes[..n].to_vec().as_mut_slice());
+        n
     }
 
     /// Reads to where the rest of a long message belongs, when the connection offers that.
