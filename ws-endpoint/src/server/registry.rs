@@ -123,6 +123,11 @@ impl Registry {
         senders.iter().for_each(|sender| sender.shared.abort());
     }
 
+    /// While this is held, the server's own task may wait here; then it is forgotten.
+    pub(crate) fn serving(&self) -> ServingGuard<'_> {
+        ServingGuard { registry: self }
+    }
+
     /// Ready when what the server waits for has come.
     pub(crate) fn poll(&self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
@@ -147,6 +152,19 @@ impl Registry {
 
 fn close(sender: &Sender) {
     sender.shared.close(CloseFrame::new(CloseCode::GOING_AWAY, "server shutdown"));
+}
+
+/// A server that accepts connections or waits for their end.
+#[derive(Debug)]
+pub(crate) struct ServingGuard<'a> {
+    registry: &'a Registry,
+}
+
+impl Drop for ServingGuard<'_> {
+    fn drop(&mut self) {
+        let forgotten = self.registry.lock().server.take();
+        drop(forgotten);
+    }
 }
 
 /// An opening handshake under way.
@@ -207,5 +225,30 @@ impl Drop for OpenGuard {
     fn drop(&mut self) {
         let mut gone = None;
         self.registry.change(|state| gone = state.open.remove(&self.id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_not_held_by_who_watches_it() {
+        let (registry, task) = (Registry::default(), Arc::new(Task));
+        let waker = Waker::from(Arc::clone(&task));
+        let serving = registry.serving();
+        assert!(registry.poll(Awaited::Shutdown, &mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 2);
+        drop(serving);
+        assert_eq!(Arc::strong_count(&task), 1);
     }
 }
