@@ -109,7 +109,7 @@ mod tests {
     fn short_messages_share_no_more_than_came_with_them() {
         let mut burst = Burst::default();
         let first = burst.message(binary(&[1; 20]), 30);
-        let second = burst.message(binary(&[2; 20]), 10);
+        let second = burst.message(Incoming::Text(Cow::Borrowed(&"2".repeat(20))), 10);
         assert_eq!(burst.chunk.capacity(), 10);
         assert!(!first.into_bytes().is_unique(), "the second is there, too");
         let third = burst.message(binary(&[3; 20]), 0);

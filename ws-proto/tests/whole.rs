@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use ws_proto::{Config, Connection, Event, Incoming, Role, Timestamp};
+use ws_proto::{Config, Connection, Delivery, Event, Incoming, Role, Timestamp};
 
 fn connection(role: Role, config: Config) -> Connection {
     let mut connection = match role {
@@ -168,6 +168,15 @@ fn anything_else_is_left_to_be_received() {
             assert!(input == frame, "{role:?}, {:x?}", &frame[..frame.len().min(10)]);
         }
         let frame = to(role, BINARY, &long);
+        let mut connection = connection(role, Config::default());
+        let mut ping = to(role, PING, letters(125));
+        connection.receive(&mut &mut ping[..10], Timestamp::ZERO);
+        let mut input = frame.clone();
+        assert!(connection.receive_whole(&mut input, Timestamp::ZERO).is_none());
+        assert!(input == frame, "what looks like a frame is a part of another");
+    }
+    for role in ROLES {
+        let frame = to(role, BINARY, letters(30_000));
         let mut spacious = came(&frame, 100_000);
         let mut connection = connection(role, Config::default());
         assert!(
@@ -179,6 +188,24 @@ fn anything_else_is_left_to_be_received() {
         let mut input = frame.clone();
         assert!(connection.receive_whole(&mut input, Timestamp::ZERO).is_none(), "it is over");
         assert_eq!(connection.whole_message_size(), None);
+    }
+}
+
+#[test]
+fn who_does_not_keep_messages_gets_them_as_ever() {
+    for role in ROLES {
+        let mut in_chunks = Config::default();
+        in_chunks.delivery = Delivery::Chunks;
+        let mut borrowing = connection(role, Config::default());
+        borrowing.set_buffers(None);
+        for mut connection in [connection(role, in_chunks), borrowing] {
+            let frame = to(role, BINARY, letters(30_000));
+            let mut input = frame.clone();
+            assert!(connection.receive_whole(&mut input, Timestamp::ZERO).is_none());
+            assert!(input == frame, "{role:?}");
+            assert!(connection.receive(&mut input.as_mut_slice(), Timestamp::ZERO).is_some());
+            assert_eq!(connection.whole_message_size(), None, "{role:?}");
+        }
     }
 }
 
