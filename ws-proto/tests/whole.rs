@@ -175,6 +175,10 @@ fn anything_else_is_left_to_be_received() {
         assert!(connection.receive_whole(&mut input, Timestamp::ZERO).is_none());
         assert!(input == frame, "what looks like a frame is a part of another");
     }
+}
+
+#[test]
+fn memory_is_not_kept_when_most_of_it_is_unused_nor_after_the_end() {
     for role in ROLES {
         let frame = to(role, BINARY, letters(30_000));
         let mut spacious = came(&frame, 100_000);
