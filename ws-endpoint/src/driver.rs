@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Buf;
-use ws_proto::{CloseCode, CloseFrame, Event, Timestamp, Transport as Wanted};
+use ws_proto::{Event, Timestamp, Transport as Wanted};
 
 use crate::burst::Burst;
 use crate::recycle::{self, Keeper};
@@ -118,35 +118,12 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         let now = self.timer.now();
         let mut state = shared.lock();
         state.driver_follows = false;
-        if mem::take(&mut state.abort_request)
-            && let Some(event) = state.connection.abort()
-        {
-            state.on_event(event, shared.info.id, now);
-        }
-        if state.handle_dropped && beside.is_none() && state.close_request.is_none() {
-            state.close_request = Some(Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
-        }
         let pings = state.pings.has_requests();
-        if pings {
-            state.send_pings(now);
+        if pings || state.is_asked() {
+            state.do_what_was_asked(beside.is_some(), shared.info.id, now);
         }
-        if let Some(frame) = &state.close_request
-            && state.connection.is_open()
-        {
-            let frame = CloseFrame::clone(frame);
-            // The code was checked when the close was asked for.
-            let _ = state.connection.close(frame, now);
-        }
-
-        if state.connection.is_ending()
-            && state.is_caught_up()
-            && let Some(event) = state.connection.conclude(now)
-        {
-            state.on_event(event, shared.info.id, now);
-        }
-
         self.write(cx, &mut state, now);
-        if state.has_ping_to_send() {
+        if pings && state.has_ping_to_send() {
             state.send_pings(now);
             self.write(cx, &mut state, now);
         }
@@ -157,7 +134,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         if wanted == Wanted::HalfClose {
             self.shut_down(cx, &mut state, now);
         }
-        let mut ended = self.give_up_when_broken(&mut state, now);
+        let mut ended = self.broken.is_some() && self.give_up_when_broken(&mut state, now);
         if !((made || ended) && another_follows) {
             ended |= self.check_deadlines(cx, &mut state, now);
         }
@@ -167,24 +144,26 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
 
         let done = wanted == Wanted::Close;
-        if done && !self.is_shut_down && self.broken.is_none() && !self.transport.ends_when_dropped() {
-            // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
-            // What the transport does not take at once is not waited for.
-            let _ = self.transport.poll_shutdown(cx);
-        }
-        let _replaced = if done {
-            state.done = true;
-            state.news = true;
-            state.driver.take()
-        } else {
-            set_waker(&mut state.driver, cx)
-        };
+        let _replaced = if done { self.finish(cx, &mut state) } else { set_waker(&mut state.driver, cx) };
         made |= wake_whom_it_concerns(state, beside, made && !done);
         match (done, made) {
             (true, _) => Progress::Done,
             (false, true) => Progress::Made,
             (false, false) => Progress::Blocked,
         }
+    }
+
+    /// The connection has ended; the waker that is needed no more.
+    #[cold]
+    fn finish(&mut self, cx: &mut Context<'_>, state: &mut State) -> Option<Waker> {
+        if !self.is_shut_down && self.broken.is_none() && !self.transport.ends_when_dropped() {
+            // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
+            // What the transport does not take at once is not waited for.
+            let _ = self.transport.poll_shutdown(cx);
+        }
+        state.done = true;
+        state.news = true;
+        state.driver.take()
     }
 
     /// Writes all that is queued, as far as the transport takes it.
@@ -331,6 +310,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// The transport has failed. Nothing can be sent any more; what had come before can still be taken, for a while.
+    #[cold]
     fn break_off(&mut self, state: &mut State, error: io::Error, now: Timestamp) {
         state.is_broken = true;
         state.news = true;
@@ -339,6 +319,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 
     /// Ends a connection whose transport has failed: when all that had come before has been taken in, or the
     /// application took too long to.
+    #[cold]
     fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
         let is_taken_in = self.read_ended && self.unread.is_empty();
         let is_over = |since| is_taken_in || state.closed.is_some() || given_up(since, state) <= now;
@@ -385,6 +366,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Ends the write side, once.
+    #[cold]
     fn shut_down(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
         if !self.is_shut_down
             && self.broken.is_none()
