@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -41,10 +40,8 @@ pub struct Driver<T, C> {
     transport: T,
     timer: C,
     shared: Arc<Shared>,
-    /// Input that was read and that the application has not had room for.
-    unread: Vec<u8>,
-    /// How much of it has been taken since.
-    unread_from: usize,
+    /// Input that was read and that the application has not had room for. On the heap: most of the time there is none.
+    unread: Option<Box<Unread>>,
     /// How much the last read to a buffer brought.
     last_read: usize,
     /// The deadline that the timer is set to.
@@ -59,6 +56,18 @@ pub struct Driver<T, C> {
     broken: Option<(io::Error, Timestamp)>,
     /// While it lives, the memory of long messages is kept to be used again.
     _keeper: Keeper,
+}
+
+/// Input, and how much of it has been taken since.
+struct Unread {
+    bytes: Vec<u8>,
+    from: usize,
+}
+
+impl Unread {
+    fn new(bytes: Vec<u8>) -> Option<Box<Self>> {
+        if bytes.is_empty() { None } else { Some(Box::new(Self { bytes, from: 0 })) }
+    }
 }
 
 /// What came of one step.
@@ -82,15 +91,13 @@ pub(crate) struct Beside<'a> {
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// `unread` is what was read behind the opening handshake.
+    /// `unread` is what was read behind the opening handshake; its buffer goes, unless there is something in it.
     pub(crate) fn new(transport: T, timer: C, shared: Arc<Shared>, unread: Vec<u8>) -> Self {
         Self {
             transport,
             timer,
             shared,
-            // The handshake's buffer goes, unless there is something in it.
-            unread: if unread.is_empty() { Vec::new() } else { unread },
-            unread_from: 0,
+            unread: Unread::new(unread),
             last_read: 0,
             armed: None,
             read_ended: false,
@@ -234,8 +241,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.paused = false;
             state.connection.set_paused(false, now);
         }
-        if !self.unread.is_empty() {
-            self.take_unread(state, now);
+        if let Some(unread) = self.unread.take() {
+            self.take_unread(unread, state, now);
             return true;
         }
         if self.read_ended {
@@ -304,8 +311,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn receive_or_keep(&mut self, state: &mut State, mut input: &mut [u8], now: Timestamp) {
         self.receive(state, &mut input, now);
         if !input.is_empty() {
-            self.unread = input.to_vec();
-            self.unread_from = 0;
+            self.unread = Unread::new(input.to_vec());
         }
     }
 
@@ -321,7 +327,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// application took too long to.
     #[cold]
     fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
-        let is_taken_in = self.read_ended && self.unread.is_empty();
+        let is_taken_in = self.read_ended && self.unread.is_none();
         let is_over = |since| is_taken_in || state.closed.is_some() || given_up(since, state) <= now;
         let Some((error, _)) = self.broken.take_if(|(_, since)| is_over(*since)) else { return false };
         self.read_ended = true;
@@ -339,14 +345,13 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Goes on with input that was read before.
-    fn take_unread(&mut self, state: &mut State, now: Timestamp) {
-        let mut unread = mem::take(&mut self.unread);
-        let mut input = unread.get_mut(self.unread_from..).unwrap_or_default();
+    fn take_unread(&mut self, mut unread: Box<Unread>, state: &mut State, now: Timestamp) {
+        let mut input = unread.bytes.get_mut(unread.from..).unwrap_or_default();
         self.receive(state, &mut input, now);
         let left = input.len();
         if left > 0 {
-            self.unread_from = unread.len() - left;
-            self.unread = unread;
+            unread.from = unread.bytes.len() - left;
+            self.unread = Some(unread);
         }
     }
 
