@@ -10,6 +10,7 @@
 //! | | 3 | delivery: 0 messages, 1 chunks |
 //! | | 4 | whether the answer to a Close is put off |
 //! | | 5 | what came over the wire: 0 as it stands, 1 a recipe |
+//! | | 6, 7 | what is kept is read: 0 to the caller's buffer, 1 to where the connection says, 2 to there, and memory is larger than was asked for, 3 now like this, now like that |
 //! | 1 | 0, 1 | after each piece is written: 0 nothing, 1 everything, 2 one byte, 3 up to 100 bytes, vectored |
 //! | | 2, 3 | after each piece there passes: 0 no time, 1 a millisecond, 2 a second, 3 as long as to the next deadline |
 //! | | 4, 5 | it ends with: 0 EOF, 1 a failure, 2 a Close of ours and silence, 3 an abort |
@@ -19,8 +20,8 @@
 //!
 //! A recipe makes frames that are masked and have the lengths they should have, so that it takes no luck to get past
 //! their headers. Each is the header's first byte; a byte with the payload's length in its low six bits; when bit 6 of
-//! that is set, a byte that says how often the payload is repeated; and the payload. The first byte of a Close frame's
-//! payload stands for a code: an index into [`CODES`].
+//! that is set, a byte that says how often the payload is repeated, eight times as often when bit 7 is set; and the
+//! payload. The first byte of a Close frame's payload stands for a code: an index into [`CODES`].
 
 use arbitrary::{Arbitrary, Unstructured};
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub const CODES: [u16; 16] =
     [0, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1014, 1015, 1016, 2999, 3000, 4999, 5000, 65_535];
 
 /// The most bytes a recipe makes.
-const MAX_MADE: usize = 80 << 10;
+const MAX_MADE: usize = 160 << 10;
 
 /// The most pieces; what is left then is one more.
 const MAX_PIECES: usize = 1000;
@@ -65,7 +66,7 @@ fn follow(mut recipe: &[u8], role: Role) -> Vec<u8> {
     let mut bytes = vec![];
     while let Some((&[first, second], rest)) = recipe.split_first_chunk() {
         let (times, rest) = match rest.split_first() {
-            Some((&times, rest)) if second & 64 != 0 => (times.into(), rest),
+            Some((&times, rest)) if second & 64 != 0 => (usize::from(times) << (3 * (second >> 7)), rest),
             _ => (1, rest),
         };
         let (payload, rest) = rest.split_at(rest.len().min(usize::from(second & 63)));
@@ -122,6 +123,20 @@ pub struct Setup {
     pub short_deadlines: bool,
     /// Whether messages are kept, and long ones lie in memory of the caller's.
     pub keeps: bool,
+    pub reads: Reads,
+}
+
+/// What kept messages are read to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// A buffer of the caller's.
+    Elsewhere,
+    /// What the connection offers, and memory of the size that it asks for.
+    Offered,
+    /// The same, and memory that was used before, twice as large.
+    Spacious,
+    /// One after the other.
+    InTurns,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +187,7 @@ impl<'a> Arbitrary<'a> for Setup {
             ending: [Ending::Eof, Ending::Failure, Ending::Silence, Ending::Abort][usize::from(second >> 4 & 3)],
             short_deadlines: second & 64 != 0,
             keeps: second & 128 != 0,
+            reads: [Reads::Elsewhere, Reads::Offered, Reads::Spacious, Reads::InTurns][usize::from(first >> 6)],
         })
     }
 

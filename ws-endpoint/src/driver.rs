@@ -28,6 +28,10 @@ const READS_PER_POLL: usize = 4;
 /// better to answer several at once than to save each a copy.
 const ALONE_FROM: usize = 64 << 10;
 
+/// Memory that was read into and not kept has to be cleared again behind what came. Where that is more than so many times
+/// what came, it costs more than the copy it might save.
+const MOST_CLEARED: usize = 8;
+
 /// How long after a transport has failed there may still be something to read although a read says that there is not: a
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
 const LAST_READ: Duration = Duration::from_millis(100);
@@ -240,6 +244,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             state.paused = false;
             state.connection.set_paused(false, now);
+        } else if state.is_inbound_full() {
+            // Who waited for nothing but the end, and let more come, no longer does.
+            pause(state, now);
+            return false;
         }
         if let Some(unread) = self.unread.take() {
             self.take_unread(unread, state, now);
@@ -291,6 +299,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             return with_message_buffer(size, |buffer| {
                 let n = ready!(self.transport.poll_read(cx, buffer))?;
                 self.last_read = n;
+                if n < size / MOST_CLEARED {
+                    self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
+                    return Poll::Ready(Ok(n));
+                }
                 buffer.truncate(n);
                 if let Some(event) = state.connection.receive_whole(buffer, now) {
                     state.on_event(event, self.shared.info.id, now);

@@ -113,6 +113,37 @@ mod tests {
     }
 
     #[test]
+    fn a_message_buffer_is_as_large_as_asked_for_and_comes_back_unless_something_else_is_left() {
+        // Too short to be used again by other tests.
+        let address = with_message_buffer(8_000, |buffer| {
+            assert_eq!((buffer.len(), buffer.capacity()), (8_000, 8_000));
+            buffer.fill(7);
+            buffer.as_ptr()
+        });
+        for size in [6_000, 4_000, 8_000] {
+            with_message_buffer(size, |buffer| {
+                assert_eq!((buffer.len(), buffer.as_ptr()), (size, address), "it has room enough, and not too much");
+            });
+        }
+        for (size, capacity) in [(8_001, 8_001), (4_000, 4_000)] {
+            with_message_buffer(size, |buffer| assert_eq!((buffer.len(), buffer.capacity()), (size, capacity)));
+        }
+        let kept = with_message_buffer(4_000, mem::take);
+        assert_eq!(kept.len(), 4_000);
+        with_message_buffer(4_000, |buffer| assert_eq!(buffer, &vec![0; 4_000], "another"));
+    }
+
+    #[test]
+    fn who_reads_while_another_does_gets_a_buffer_of_its_own() {
+        with_read_buffer(|outer| {
+            outer.fill(1);
+            with_read_buffer(|inner| assert_eq!(inner, &vec![0; READ]));
+            assert_eq!(outer, &vec![1; READ]);
+        });
+        with_read_buffer(|again| assert_eq!(again, &vec![1; READ], "it is the same as before"));
+    }
+
+    #[test]
     fn a_thread_that_ends_lets_go_of_everything() {
         struct Late;
         impl Drop for Late {

@@ -23,7 +23,8 @@ pub trait Transport {
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Whether dropping it ends it as well as [`poll_shutdown`](Self::poll_shutdown) does: TCP's end needs no words of its
-    /// own, that of TLS does.
+    /// own, that of TLS does. A connection that is over is dropped without being shut down then. `false`, unless it says
+    /// otherwise; of a [`Runtime::Stream`](crate::Runtime::Stream) a server takes it to be so.
     fn ends_when_dropped(&self) -> bool {
         false
     }

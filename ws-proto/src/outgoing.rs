@@ -27,9 +27,12 @@ const MORE_SEGMENTS: usize = 16;
 const SLACK: usize = 64;
 
 /// Memory for what is queued, lent to whichever connection has something to write: each worker thread has some, mostly.
+///
+/// A connection takes a vector when something is queued on an empty queue, and gives it back when that has been written
+/// or is thrown away; while its peer reads nothing, it stays lent. When the connection is dropped before, so is the vector.
 #[derive(Debug)]
 pub struct Scratch {
-    /// Gives an empty vector, of whatever capacity.
+    /// Gives an empty vector, of whatever capacity, 0 included. It grows as it needs to, to about 32 KiB.
     pub take: fn() -> Vec<u8>,
     /// Takes back what [`take`](Self::take) gave, grown perhaps, when all it held has been written; not necessarily on the
     /// same thread. What lies in it means nothing.

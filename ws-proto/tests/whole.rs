@@ -128,6 +128,24 @@ fn what_has_come_of_a_message_keeps_its_memory_if_that_is_most_of_it() {
     }
 }
 
+/// However long it is: what comes first is held for as long as the application keeps the message.
+#[test]
+fn no_message_keeps_memory_for_much_more_than_itself() {
+    for role in ROLES {
+        for (len, came_of_it) in [(20_000, 20_000), (70_000, 70_000), (200_000, 200_000), (80_000, 70_000)] {
+            for (room, keeps) in [(2 * len, true), (2 * len + 100, false), (4 * len, false)] {
+                let frame = to(role, BINARY, letters(len));
+                let mut input = came(&frame[..frame.len() - (len - came_of_it)], room);
+                let before = input.len();
+                let mut connection = connection(role, Config::default());
+                let event = connection.receive_whole(&mut input, Timestamp::ZERO);
+                assert_eq!(event.is_some(), keeps && came_of_it == len, "{came_of_it} of {len} in {room}");
+                assert_eq!(input.len(), if keeps { 0 } else { before }, "{came_of_it} of {len} in {room}");
+            }
+        }
+    }
+}
+
 #[test]
 fn anything_else_is_left_to_be_received() {
     for role in ROLES {

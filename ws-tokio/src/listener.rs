@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listening socket of tokio's.
+/// A listening socket of tokio's: a server's `Listener` on [`Tokio`](crate::Tokio). What it accepts has `TCP_NODELAY` set.
 #[derive(Debug)]
 pub struct TokioListener {
     listener: TcpListener,

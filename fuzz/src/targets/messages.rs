@@ -7,7 +7,7 @@
 //!
 //! | byte | operation | bytes that follow |
 //! | --- | --- | --- |
-//! | 0 | the peer sends a frame, right but for what its first byte may say | first byte, size, fill, where it is cut in two |
+//! | 0 | the peer sends a frame, right but for what its first byte may say | first byte, size, fill, where it is cut in two: below 128 in bytes, else in parts of 64; what follows comes with the next when bit 6 is set then |
 //! | 1 | the peer sends anything | length, bytes |
 //! | 2 | the peer closes | code (2, low byte first), size of the reason |
 //! | 3 | the peer answers the last of our pings that was written | |
@@ -31,6 +31,7 @@
 //! | 21 | time goes backward | seconds |
 //! | 22 | the driver wakes up for nothing | |
 
+use std::mem;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -46,7 +47,7 @@ const MAX_OPS: usize = 300;
 /// How many bytes of payload a script may have in all; then all sizes are small.
 const BUDGET: usize = 256 << 10;
 
-const SIZES: [usize; 16] = [0, 1, 2, 3, 7, 16, 100, 123, 124, 125, 126, 1000, 4080, 4095, 65_530, 70_000];
+const SIZES: [usize; 16] = [0, 1, 2, 3, 7, 16, 100, 123, 124, 125, 126, 1000, 4090, 16_375, 65_530, 70_000];
 
 #[derive(Debug)]
 pub struct Script {
@@ -145,8 +146,14 @@ fn kind(flags: u8) -> MessageKind {
 }
 
 pub fn messages(script: Script) {
-    let mut run =
-        Run { end: Endpoint::new(&script.setup), taken: vec![], unfinished: None, pings: vec![], budget: BUDGET };
+    let mut run = Run {
+        end: Endpoint::new(&script.setup),
+        unsent: vec![],
+        taken: vec![],
+        unfinished: None,
+        pings: vec![],
+        budget: BUDGET,
+    };
     for op in script.ops {
         run.step(op);
     }
@@ -161,6 +168,8 @@ pub fn messages(script: Script) {
 
 struct Run {
     end: Endpoint,
+    /// What the peer sends in front of its next frame.
+    unsent: Vec<u8>,
     /// The frames of the messages that were taken to be sent: final, opcode, payload.
     taken: Vec<(bool, u8, Bytes)>,
     /// The kind of the fragmented message that is being sent.
@@ -242,11 +251,18 @@ impl Run {
     fn peer_sends(&mut self, first: u8, payload: &[u8], cut: u8) {
         let mut bytes = vec![];
         frame_to(self.end.connection.role(), first, payload, &mut bytes);
-        let (front, back) = bytes.split_at(bytes.len().min(cut.into()));
-        for piece in [front, back] {
-            if !piece.is_empty() {
-                self.end.read(piece);
-            }
+        let (cut, comes_later) = match usize::from(cut) {
+            cut @ 0..128 => (cut.min(bytes.len()), false),
+            cut => (bytes.len() * (cut & 63) / 64, cut & 64 != 0),
+        };
+        let rest = bytes.split_off(cut);
+        let mut pieces = vec![[mem::take(&mut self.unsent), bytes].concat()];
+        match comes_later {
+            true => self.unsent = rest,
+            false => pieces.push(rest),
+        }
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+            self.end.read(piece);
         }
     }
 

@@ -100,6 +100,7 @@ impl<R: Runtime> Listening<R> {
     {
         let Self { listener, shared } = self;
         let registry = &shared.registry;
+        let _serving = registry.serving();
         let handler = Arc::new(handler);
         let mut timer = R::timer();
         loop {

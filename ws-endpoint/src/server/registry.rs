@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use ws_proto::{CloseCode, CloseFrame};
 
 use crate::sender::Sender;
-use crate::shared::wake;
+use crate::shared::{set_waker, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who is connected, who is about to be, and whether the server is shutting down.
@@ -123,6 +123,11 @@ impl Registry {
         senders.iter().for_each(|sender| sender.shared.abort());
     }
 
+    /// While this is held, the server's own task may wait here; then it is forgotten.
+    pub(crate) fn serving(&self) -> ServingGuard<'_> {
+        ServingGuard { registry: self }
+    }
+
     /// Ready when what the server waits for has come.
     pub(crate) fn poll(&self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
@@ -149,6 +154,19 @@ fn close(sender: &Sender) {
     sender.shared.close(CloseFrame::new(CloseCode::GOING_AWAY, "server shutdown"));
 }
 
+/// A server that accepts connections or waits for their end.
+#[derive(Debug)]
+pub(crate) struct ServingGuard<'a> {
+    registry: &'a Registry,
+}
+
+impl Drop for ServingGuard<'_> {
+    fn drop(&mut self) {
+        let forgotten = self.registry.lock().server.take();
+        drop(forgotten);
+    }
+}
+
 /// An opening handshake under way.
 #[derive(Debug)]
 pub(crate) struct HandshakeGuard {
@@ -163,9 +181,10 @@ impl HandshakeGuard {
         if state.shutting_down {
             return Poll::Ready(());
         }
-        if let Some(handshake) = state.handshakes.get_mut(&self.id) {
-            handshake.waker = Some(cx.waker().clone());
-        }
+        let replaced = state.handshakes.get_mut(&self.id).and_then(|handshake| set_waker(&mut handshake.waker, cx));
+        // Dropping it may drop a task and what that holds.
+        drop(state);
+        drop(replaced);
         Poll::Pending
     }
 
@@ -206,5 +225,30 @@ impl Drop for OpenGuard {
     fn drop(&mut self) {
         let mut gone = None;
         self.registry.change(|state| gone = state.open.remove(&self.id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_not_held_by_who_watches_it() {
+        let (registry, task) = (Registry::default(), Arc::new(Task));
+        let waker = Waker::from(Arc::clone(&task));
+        let serving = registry.serving();
+        assert!(registry.poll(Awaited::Shutdown, &mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 2);
+        drop(serving);
+        assert_eq!(Arc::strong_count(&task), 1);
     }
 }

@@ -44,6 +44,8 @@ impl<S: Transport> Transport for Stream<S> {
             Self::Tls(stream) => stream.poll_shutdown(cx),
         }
     }
+
+    /// What a runtime calls its stream is TCP.
     fn ends_when_dropped(&self) -> bool {
         matches!(self, Self::Plain(_))
     }

@@ -375,3 +375,55 @@ fn long_messages_of_about_the_same_length_come_back_as_they_were() {
         }
     }
 }
+
+/// A transport that fills all that it could read to, and says how much of that had been cleared for it.
+struct Smear<T> {
+    transport: T,
+    cleared: Log<usize>,
+}
+
+impl<T: Transport> Transport for Smear<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.cleared.push(buffer.iter().filter(|byte| **byte == 0).count());
+        buffer.fill(0xEE);
+        self.transport.poll_read(cx, buffer)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.transport.poll_write_vectored(cx, buffers)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport.poll_shutdown(cx)
+    }
+}
+
+/// One long message does not make each short one behind it cost as much.
+#[test]
+fn memory_for_a_long_message_is_not_cleared_for_each_short_one_that_comes_instead() {
+    let world = World::new(1);
+    let (ours, theirs) = link(LinkOptions { capacity: 1 << 20, ..LinkOptions::default() }, &mut world.rng());
+    let peer = Peer::new(Role::Client, theirs);
+    peer.to.push(REQUEST);
+    let log = Log::new();
+    let transport = Smear { transport: ours, cleared: log.clone() };
+    let (mut socket, driver) =
+        world.block_on(async { Server::new().accept(transport, Default::default()).await }).unwrap();
+    world.spawn("driver", driver);
+    peer.send(BINARY, vec![7; 200_000]);
+    world.run();
+    for n in 0..10 {
+        peer.send_text(&n.to_string());
+        world.run();
+    }
+    let cleared = log.take();
+    assert_eq!(cleared[cleared.len() - 18..], [0; 18], "{cleared:?}");
+    world.block_on(async move {
+        assert_eq!(socket.recv().await.unwrap(), Some(vec![7; 200_000].into()));
+        assert_eq!(socket.recv().await.unwrap(), Some("0".into()));
+    });
+}

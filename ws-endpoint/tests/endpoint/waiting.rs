@@ -1,6 +1,7 @@
 //! Who waits for a flush, a pong, room or the end is told: when it is there, and not before.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use futures_util::future;
 use ws_endpoint::{CloseCode, Error};
@@ -382,5 +383,36 @@ fn who_gives_up_waiting_for_the_end_has_lost_no_message() {
         let expected: Vec<_> = (0..=40).map(|n| n.to_string()).collect();
         assert_eq!(got, expected[..got.len()], "no gap: {setup:?}");
         assert!(got.len() == 41 || told_of_a_gap, "{} messages, then silence: {setup:?}", got.len());
+    }
+}
+
+/// The queue was full, and not too full, when it gave up: what comes then waits its turn, long or short.
+#[test]
+fn who_gives_up_waiting_for_the_end_loses_nothing_that_comes_later() {
+    for setup in setups() {
+        for chunk in [20_000, usize::MAX] {
+            for (first, len) in [(TEXT, 5), (BINARY, 70_000)] {
+                let world = World::new(1);
+                let setup = setup.link(|link| (link.capacity, link.chunk) = (1 << 20, chunk));
+                let log = Log::new();
+                let told = log.clone();
+                let running = setup.start(&world, |mut socket| async move {
+                    future::select(Box::pin(socket.closed()), Box::pin(sleep(secs(1)))).await;
+                    sleep(secs(1)).await;
+                    while let Some(message) = socket.recv().await? {
+                        told.push(message);
+                    }
+                    Ok(())
+                });
+                world.run();
+                let send = |n: u8| running.peer.send(first, vec![b'a' + n; len]);
+                (0..16).for_each(send);
+                world.advance(Duration::from_millis(1500));
+                (16..20).for_each(send);
+                world.advance(secs(1));
+                let got: Vec<u8> = log.take().iter().map(|message| message.as_bytes()[0]).collect();
+                assert_eq!(got, (b'a'..b'a' + 20).collect::<Vec<_>>(), "{len} bytes, by {chunk}: {setup:?}");
+            }
+        }
     }
 }

@@ -245,17 +245,22 @@ impl Connection {
         self.receiver.payload_received(n).map(Event::Message)
     }
 
-    /// How much to read at once for the next message to be there as a whole, if it is binary, long and as long as the one
-    /// before: to give it to [`receive_whole`](Self::receive_whole). At most 256 KiB and a header. With `None` read as it
-    /// suits the caller.
+    /// How many bytes to read at once for the next message to be there as a whole, if it is binary and as long as the last
+    /// that had more than 125 bytes: to give it to [`receive_whole`](Self::receive_whole). One byte more than that takes, so
+    /// that a read that is not filled has left nothing behind; from 16 KiB to 256 KiB and 15 bytes. With `None` read as it
+    /// suits the caller: always between the beginning of a message and its end, and while there are no buffers
+    /// ([`set_buffers`](Self::set_buffers)).
     #[inline]
     pub fn whole_message_size(&self) -> Option<usize> {
         if self.state.receives() { self.receiver.whole_size() } else { None }
     }
 
-    /// For a caller that keeps messages ([`set_buffers`](Self::set_buffers)), before [`receive`](Self::receive): a long
-    /// binary message that `input` begins with, and that takes up most of its memory, keeps that memory, which saves a copy.
-    /// What is left in `input` is to be received.
+    /// For a caller that keeps messages ([`set_buffers`](Self::set_buffers)), before [`receive`](Self::receive): a binary
+    /// message of 16 KiB or more that `input` begins with, in one frame and not compressed, keeps that memory, which saves a
+    /// copy. A message of which only the beginning has come does so, too, and goes on there. Its capacity may be about twice what
+    /// the message takes, no more.
+    ///
+    /// What is left in `input` is to be received: what follows the message, in other memory then, or all that was in it.
     pub fn receive_whole(&mut self, input: &mut Vec<u8>, now: Timestamp) -> Option<Event<'static>> {
         if !self.state.receives() {
             return None;

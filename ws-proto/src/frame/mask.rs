@@ -182,6 +182,24 @@ mod tests {
         let mut out = Vec::from([9]);
         append(&mut out, &payload, [1, 2, 3, 4]);
         assert_eq!(out[1..], naive(&payload, [1, 2, 3, 4]));
+        let mut out = vec![9; 10_005];
+        assert_eq!(copy(&mut out, &payload[..9_999], [1, 2, 3, 4]), [4, 1, 2, 3]);
+        assert_eq!(out[..9_999], naive(&payload[..9_999], [1, 2, 3, 4]));
+        assert_eq!(out[9_999..], [9; 6], "no more than there is");
+    }
+
+    #[test]
+    fn what_lies_behind_a_header_moves_to_its_place() {
+        let key = [0x37, 0xFA, 0x21, 0x3D];
+        for start in [0, 1, 2, 4, 8, 14, 63, 64, 65, 100] {
+            for len in (0..200).chain([1000, 4096]) {
+                let payload: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
+                let mut bytes = [&vec![0xEE; start], &payload[..]].concat();
+                assert_eq!(move_to_front(&mut bytes, start, key), rotate(key, len), "{len} bytes from {start}");
+                assert_eq!(bytes[..len], naive(&payload, key), "{len} bytes from {start}");
+            }
+        }
+        assert_eq!(move_to_front(&mut [1, 2], 3, key), key, "there is nothing");
     }
 
     #[test]

@@ -34,11 +34,12 @@ impl Receiver {
         let is_kept = self.buffers.is_some() && config.delivery == Delivery::Messages;
         let (header, start) = self.peek_header(input).filter(|_| is_kept && self.is_between())?;
         check_size(0, header.len, false, &config.limits).ok()?;
-        let came = input.len().checked_sub(start)?.min(usize::try_from(header.len).ok()?);
+        let len = usize::try_from(header.len).ok()?;
+        let came = input.len().checked_sub(start)?.min(len);
         let left = header.len - came as u64;
         let is_binary = header.opcode == OpCode::Binary && header.fin && header.rsv == 0;
-        let most = if came < LONG { 2 * came } else { 16 * came };
-        let is_worth_it = header.len >= REUSED_FROM as u64 && input.capacity() <= most + 2 * FrameHeader::MAX_SIZE;
+        let most = if came < LONG { 2 * came } else { (16 * came).min(2 * len) };
+        let is_worth_it = len >= REUSED_FROM && input.capacity() <= most + 2 * FrameHeader::MAX_SIZE;
         if !is_binary || !is_worth_it {
             return None;
         }
