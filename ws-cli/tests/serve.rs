@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use support::{Demo, in_time, run, stderr, stdout, text, ws};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use ws_tokio::{Client, CloseCode, Message, WebSocket};
 
 /// A plain HTTP request; the whole response.
@@ -129,8 +130,10 @@ async fn the_chat_is_text_only() {
 #[tokio::test]
 async fn who_does_not_read_does_not_hold_up_the_chat() {
     let demo = Demo::start().await;
-    // A client that opens the connection, and never reads.
-    let mut stuck = TcpStream::connect(&demo.address).await.unwrap();
+    // A client that opens the connection, has room for little, and never reads.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stuck = socket.connect(demo.address.parse().unwrap()).await.unwrap();
     let request = format!(
         "GET /chat HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -141,15 +144,15 @@ async fn who_does_not_read_does_not_hold_up_the_chat() {
     stuck.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 101");
 
-    // More than any socket buffer and the queue's cap take together.
+    // More than the server's socket buffer and the queue's cap take together. Who waited for the other client would wait
+    // for the 30 seconds after which its connection is given up.
     let mut talker = demo.connect("/chat").await;
     let line = "x".repeat(256 << 10);
-    let start = Instant::now();
-    for _ in 0..100 {
+    for _ in 0..48 {
         talker.send(line.as_str()).await.unwrap();
-        assert!(text(&mut talker).await.ends_with(&line));
+        let answer = timeout(Duration::from_secs(20), text(&mut talker)).await.expect("held up");
+        assert!(answer.ends_with(&line));
     }
-    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -60,7 +60,8 @@
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
 //! | `compression` | what the two ends say of it in the opening handshake |
 //! | `head` | the opening handshake, kept as bytes |
-//! | `read_buffer` | what a worker thread reads into |
+//! | `scratch` | memory of each worker thread: what it reads into, and writes from |
+//! | `burst` | the memory of short messages, shared by those that come together |
 //! | `recycle` | the memory of long messages, used again |
 //! | `sync` | where locks come from |
 

@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 
 use tracing::field::{DisplayValue, display};
 use tracing::{debug, info};
-use ws_proto::{Cause, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
+use ws_proto::{Cause, CloseCode, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
 
 use crate::error::{Closed, Error};
 use crate::head::Heads;
@@ -336,6 +336,39 @@ impl State {
     pub(crate) fn is_caught_up(&self) -> bool {
         let wants_no_more = self.await_end > 0 || self.handle_dropped || self.close_request.is_some();
         wants_no_more || (self.inbound.is_empty() && self.is_receiving)
+    }
+
+    /// Whether the driver may be asked to do something other than to read and write.
+    #[inline]
+    pub(crate) fn is_asked(&self) -> bool {
+        self.abort_request || self.handle_dropped || self.close_request.is_some() || self.connection.is_ending()
+    }
+
+    /// Does what the driver was asked to do. `is_beside`: the application's own task runs the driver.
+    #[cold]
+    pub(crate) fn do_what_was_asked(&mut self, is_beside: bool, id: u64, now: Timestamp) {
+        if mem::take(&mut self.abort_request)
+            && let Some(event) = self.connection.abort()
+        {
+            self.on_event(event, id, now);
+        }
+        if self.handle_dropped && !is_beside && self.close_request.is_none() {
+            self.close_request = Some(Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
+        }
+        self.send_pings(now);
+        if let Some(frame) = &self.close_request
+            && self.connection.is_open()
+        {
+            let frame = CloseFrame::clone(frame);
+            // The code was checked when the close was asked for.
+            let _ = self.connection.close(frame, now);
+        }
+        if self.connection.is_ending()
+            && self.is_caught_up()
+            && let Some(event) = self.connection.conclude(now)
+        {
+            self.on_event(event, id, now);
+        }
     }
 
     /// Whether there is something the driver would do at once.

@@ -20,6 +20,9 @@ const SEGMENT: usize = 32 << 10;
 /// which begin with room for some small messages.
 const FIRST_ROOM: usize = 1000;
 
+/// There is room for a few segments at first, then for so many more at a time: what a burst of shared frames takes.
+const MORE_SEGMENTS: usize = 16;
+
 /// How much a segment may keep to no purpose once nothing more is added to it.
 const SLACK: usize = 64;
 
@@ -170,12 +173,17 @@ impl Outgoing {
 
     fn refer_to(&mut self, bytes: Bytes) {
         let is_first = self.is_empty();
-        self.fit_last();
         self.count(bytes.len());
-        match is_first {
-            true => self.front = Segment::Shared(bytes),
-            false => self.segments.push_back(Segment::Shared(bytes)),
+        if is_first {
+            self.front = Segment::Shared(bytes);
+            return;
         }
+        self.fit_last();
+        let len = self.segments.len();
+        if len == self.segments.capacity() && len > 0 {
+            self.segments.reserve(MORE_SEGMENTS);
+        }
+        self.segments.push_back(Segment::Shared(bytes));
     }
 
     /// Lets `write` add at most `size` bytes to the last segment, or to a new one with at least so much `room`.

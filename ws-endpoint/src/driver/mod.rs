@@ -1,37 +1,26 @@
 //! The one loop that moves bytes.
 
+mod reading;
+mod writing;
+
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice};
-use std::mem;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Buf;
-use ws_proto::{CloseCode, CloseFrame, Event, Timestamp, Transport as Wanted};
+use ws_proto::{Timestamp, Transport as Wanted};
 
-use crate::burst::Burst;
+use self::reading::Unread;
 use crate::recycle::{self, Keeper};
-use crate::scratch::{with_message_buffer, with_read_buffer};
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};
 
-/// How many pieces one vectored write takes.
-const SLICES: usize = 32;
-
 /// How many reads one poll does before other tasks get their turn.
 const READS_PER_POLL: usize = 4;
-
-/// Messages of this size are read one at a time, shorter ones only when the last read brought one and nothing else: it is
-/// better to answer several at once than to save each a copy.
-const ALONE_FROM: usize = 64 << 10;
-
-/// Memory that was read into and not kept has to be cleared again behind what came. Where that is more than so many times
-/// what came, it costs more than the copy it might save.
-const MOST_CLEARED: usize = 8;
 
 /// How long after a transport has failed there may still be something to read although a read says that there is not: a
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
@@ -45,10 +34,8 @@ pub struct Driver<T, C> {
     transport: T,
     timer: C,
     shared: Arc<Shared>,
-    /// Input that was read and that the application has not had room for.
-    unread: Vec<u8>,
-    /// How much of it has been taken since.
-    unread_from: usize,
+    /// Input that was read and that the application has not had room for. On the heap: most of the time there is none.
+    unread: Option<Box<Unread>>,
     /// How much the last read to a buffer brought.
     last_read: usize,
     /// The deadline that the timer is set to.
@@ -86,15 +73,13 @@ pub(crate) struct Beside<'a> {
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// `unread` is what was read behind the opening handshake.
+    /// `unread` is what was read behind the opening handshake; its buffer goes, unless there is something in it.
     pub(crate) fn new(transport: T, timer: C, shared: Arc<Shared>, unread: Vec<u8>) -> Self {
         Self {
             transport,
             timer,
             shared,
-            // The handshake's buffer goes, unless there is something in it.
-            unread: if unread.is_empty() { Vec::new() } else { unread },
-            unread_from: 0,
+            unread: Unread::new(unread),
             last_read: 0,
             armed: None,
             read_ended: false,
@@ -122,35 +107,12 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         let now = self.timer.now();
         let mut state = shared.lock();
         state.driver_follows = false;
-        if mem::take(&mut state.abort_request)
-            && let Some(event) = state.connection.abort()
-        {
-            state.on_event(event, shared.info.id, now);
-        }
-        if state.handle_dropped && beside.is_none() && state.close_request.is_none() {
-            state.close_request = Some(Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
-        }
         let pings = state.pings.has_requests();
-        if pings {
-            state.send_pings(now);
+        if pings || state.is_asked() {
+            state.do_what_was_asked(beside.is_some(), shared.info.id, now);
         }
-        if let Some(frame) = &state.close_request
-            && state.connection.is_open()
-        {
-            let frame = CloseFrame::clone(frame);
-            // The code was checked when the close was asked for.
-            let _ = state.connection.close(frame, now);
-        }
-
-        if state.connection.is_ending()
-            && state.is_caught_up()
-            && let Some(event) = state.connection.conclude(now)
-        {
-            state.on_event(event, shared.info.id, now);
-        }
-
         self.write(cx, &mut state, now);
-        if state.has_ping_to_send() {
+        if pings && state.has_ping_to_send() {
             state.send_pings(now);
             self.write(cx, &mut state, now);
         }
@@ -161,7 +123,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         if wanted == Wanted::HalfClose {
             self.shut_down(cx, &mut state, now);
         }
-        let mut ended = self.give_up_when_broken(&mut state, now);
+        let mut ended = self.broken.is_some() && self.give_up_when_broken(&mut state, now);
         if !((made || ended) && another_follows) {
             ended |= self.check_deadlines(cx, &mut state, now);
         }
@@ -171,18 +133,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
 
         let done = wanted == Wanted::Close;
-        if done && !self.is_shut_down && self.broken.is_none() && !self.transport.ends_when_dropped() {
-            // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
-            // What the transport does not take at once is not waited for.
-            let _ = self.transport.poll_shutdown(cx);
-        }
-        let _replaced = if done {
-            state.done = true;
-            state.news = true;
-            state.driver.take()
-        } else {
-            set_waker(&mut state.driver, cx)
-        };
+        let _replaced = if done { self.finish(cx, &mut state) } else { set_waker(&mut state.driver, cx) };
         made |= wake_whom_it_concerns(state, beside, made && !done);
         match (done, made) {
             (true, _) => Progress::Done,
@@ -191,158 +142,21 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Writes all that is queued, as far as the transport takes it.
-    fn write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
-        if self.broken.is_none()
-            && let Err(error) = self.try_write(cx, state)
-        {
-            self.break_off(state, error, now);
+    /// The connection has ended; the waker that is needed no more.
+    #[cold]
+    fn finish(&mut self, cx: &mut Context<'_>, state: &mut State) -> Option<Waker> {
+        if !self.is_shut_down && self.broken.is_none() && !self.transport.ends_when_dropped() {
+            // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
+            // What the transport does not take at once is not waited for.
+            let _ = self.transport.poll_shutdown(cx);
         }
-    }
-
-    fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
-        loop {
-            let is_blocked = self.pass_on(cx, state)?;
-            if !self.needs_flush {
-                break;
-            }
-            let Poll::Ready(flushed) = self.transport.poll_flush(cx) else { break };
-            flushed?;
-            self.needs_flush = false;
-            if !is_blocked {
-                break;
-            }
-            // Once more: some streams, smol's among them, forget who waits to write when they are flushed.
-        }
-        let written = state.connection.outgoing().written();
-        if !self.needs_flush && state.flushed != written {
-            state.flushed = written;
-            state.news = true;
-        }
-        Ok(())
-    }
-
-    /// Writes until nothing is left, or until the transport takes no more: then it is blocked.
-    fn pass_on(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<bool> {
-        loop {
-            let outgoing = state.connection.outgoing();
-            if outgoing.is_empty() {
-                return Ok(false);
-            }
-            let chunk = outgoing.chunk();
-            let written = if chunk.len() == outgoing.remaining() {
-                self.transport.poll_write_vectored(cx, &[IoSlice::new(chunk)])
-            } else {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let filled = outgoing.chunks_vectored(&mut slices);
-                self.transport.poll_write_vectored(cx, slices.get(..filled).unwrap_or_default())
-            };
-            match written {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(n)) => {
-                    outgoing.advance(n);
-                    self.needs_flush = true;
-                    state.news = true;
-                }
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => return Ok(true),
-            }
-        }
-    }
-
-    /// Reads once, unless the application must take messages first; whether anything came.
-    fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
-        if state.paused {
-            if !state.may_resume() {
-                return false;
-            }
-            state.paused = false;
-            state.connection.set_paused(false, now);
-        } else if state.is_inbound_full() {
-            // Who waited for nothing but the end, and let more come, no longer does.
-            pause(state, now);
-            return false;
-        }
-        if !self.unread.is_empty() {
-            self.take_unread(state, now);
-            return true;
-        }
-        if self.read_ended {
-            return false;
-        }
-        match self.read_once(cx, state, now) {
-            Poll::Pending => {
-                // Nothing more comes from a peer that takes nothing more.
-                self.read_ended |= self.broken.as_ref().is_some_and(|(_, since)| last_read(*since, state) <= now);
-                false
-            }
-            Poll::Ready(Ok(0)) => {
-                self.read_ended = true;
-                // How a connection ended that could not be written to, the write tells.
-                if self.broken.is_none()
-                    && let Some(event) = state.connection.receive_eof(now)
-                {
-                    state.on_event(event, self.shared.info.id, now);
-                }
-                true
-            }
-            Poll::Ready(Ok(_)) => true,
-            Poll::Ready(Err(error)) => {
-                self.read_ended = true;
-                self.break_off(state, error, now);
-                true
-            }
-        }
-    }
-
-    /// Reads: the rest of a long message to where it belongs, one that is expected to be long to memory of its own, anything
-    /// else to this thread's buffer.
-    fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
-        if let Some(buffer) = state.connection.payload_buffer() {
-            let n = ready!(self.transport.poll_read(cx, buffer))?;
-            if let Some(event) = state.connection.payload_received(n, now) {
-                state.on_event(event, self.shared.info.id, now);
-                if state.is_inbound_full() {
-                    pause(state, now);
-                }
-            }
-            return Poll::Ready(Ok(n));
-        }
-        let whole = state.connection.whole_message_size();
-        if let Some(size) = whole.filter(|size| self.last_read + 1 == *size || ALONE_FROM < *size) {
-            return with_message_buffer(size, |buffer| {
-                let n = ready!(self.transport.poll_read(cx, buffer))?;
-                self.last_read = n;
-                if n < size / MOST_CLEARED {
-                    self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
-                    return Poll::Ready(Ok(n));
-                }
-                buffer.truncate(n);
-                if let Some(event) = state.connection.receive_whole(buffer, now) {
-                    state.on_event(event, self.shared.info.id, now);
-                }
-                self.receive_or_keep(state, buffer, now);
-                Poll::Ready(Ok(n))
-            });
-        }
-        with_read_buffer(|buffer| {
-            let n = ready!(self.transport.poll_read(cx, buffer))?;
-            self.last_read = n;
-            self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
-            Poll::Ready(Ok(n))
-        })
-    }
-
-    /// Takes in what was read, and keeps what there is no room for.
-    fn receive_or_keep(&mut self, state: &mut State, mut input: &mut [u8], now: Timestamp) {
-        self.receive(state, &mut input, now);
-        if !input.is_empty() {
-            self.unread = input.to_vec();
-            self.unread_from = 0;
-        }
+        state.done = true;
+        state.news = true;
+        state.driver.take()
     }
 
     /// The transport has failed. Nothing can be sent any more; what had come before can still be taken, for a while.
+    #[cold]
     fn break_off(&mut self, state: &mut State, error: io::Error, now: Timestamp) {
         state.is_broken = true;
         state.news = true;
@@ -351,8 +165,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 
     /// Ends a connection whose transport has failed: when all that had come before has been taken in, or the
     /// application took too long to.
+    #[cold]
     fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
-        let is_taken_in = self.read_ended && self.unread.is_empty();
+        let is_taken_in = self.read_ended && self.unread.is_none();
         let is_over = |since| is_taken_in || state.closed.is_some() || given_up(since, state) <= now;
         let Some((error, _)) = self.broken.take_if(|(_, since)| is_over(*since)) else { return false };
         self.read_ended = true;
@@ -369,34 +184,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Goes on with input that was read before.
-    fn take_unread(&mut self, state: &mut State, now: Timestamp) {
-        let mut unread = mem::take(&mut self.unread);
-        let mut input = unread.get_mut(self.unread_from..).unwrap_or_default();
-        self.receive(state, &mut input, now);
-        let left = input.len();
-        if left > 0 {
-            self.unread_from = unread.len() - left;
-            self.unread = unread;
-        }
-    }
-
-    /// Feeds the connection until the input or the room for messages is used up.
-    fn receive(&mut self, state: &mut State, input: &mut &mut [u8], now: Timestamp) {
-        let mut burst = Burst::default();
-        while !state.is_inbound_full() {
-            match state.connection.receive(input, now) {
-                Some(Event::Message(message)) => {
-                    state.on_message(burst.message(message, input.len()), self.shared.info.id)
-                }
-                Some(event) => state.on_event(event, self.shared.info.id, now),
-                None => return,
-            }
-        }
-        pause(state, now);
-    }
-
     /// Ends the write side, once.
+    #[cold]
     fn shut_down(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
         if !self.is_shut_down
             && self.broken.is_none()
@@ -446,12 +235,6 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             return acted;
         }
     }
-}
-
-/// Stops reading until the application has taken messages.
-fn pause(state: &mut State, now: Timestamp) {
-    state.paused = true;
-    state.connection.set_paused(true, now);
 }
 
 /// When the last read is tried of a transport that has failed.

@@ -1,0 +1,157 @@
+//! From the transport to the connection.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use ws_proto::{Event, Timestamp};
+
+use super::{Driver, last_read};
+use crate::burst::Burst;
+use crate::scratch::{with_message_buffer, with_read_buffer};
+use crate::shared::State;
+use crate::transport::{Timer, Transport};
+
+/// Messages of this size are read one at a time, shorter ones only when the last read brought one and nothing else: it is
+/// better to answer several at once than to save each a copy.
+const ALONE_FROM: usize = 64 << 10;
+
+/// Memory that was read into and not kept has to be cleared again behind what came. Where that is more than so many times
+/// what came, it costs more than the copy it might save.
+const MOST_CLEARED: usize = 8;
+
+/// Input, and how much of it has been taken since.
+pub(super) struct Unread {
+    bytes: Vec<u8>,
+    from: usize,
+}
+
+impl Unread {
+    pub(super) fn new(bytes: Vec<u8>) -> Option<Box<Self>> {
+        if bytes.is_empty() { None } else { Some(Box::new(Self { bytes, from: 0 })) }
+    }
+}
+
+impl<T: Transport, C: Timer> Driver<T, C> {
+    /// Reads once, unless the application must take messages first; whether anything came.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
+        if state.paused {
+            if !state.may_resume() {
+                return false;
+            }
+            state.paused = false;
+            state.connection.set_paused(false, now);
+        } else if state.is_inbound_full() {
+            // Who waited for nothing but the end, and let more come, no longer does.
+            pause(state, now);
+            return false;
+        }
+        if let Some(unread) = self.unread.take() {
+            self.take_unread(unread, state, now);
+            return true;
+        }
+        if self.read_ended {
+            return false;
+        }
+        match self.read_once(cx, state, now) {
+            Poll::Pending => {
+                // Nothing more comes from a peer that takes nothing more.
+                self.read_ended |= self.broken.as_ref().is_some_and(|(_, since)| last_read(*since, state) <= now);
+                false
+            }
+            Poll::Ready(Ok(0)) => {
+                self.read_ended = true;
+                // How a connection ended that could not be written to, the write tells.
+                if self.broken.is_none()
+                    && let Some(event) = state.connection.receive_eof(now)
+                {
+                    state.on_event(event, self.shared.info.id, now);
+                }
+                true
+            }
+            Poll::Ready(Ok(_)) => true,
+            Poll::Ready(Err(error)) => {
+                self.read_ended = true;
+                self.break_off(state, error, now);
+                true
+            }
+        }
+    }
+
+    /// Reads: the rest of a long message to where it belongs, one that is expected to be long to memory of its own, anything
+    /// else to this thread's buffer.
+    fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
+        if let Some(buffer) = state.connection.payload_buffer() {
+            let n = ready!(self.transport.poll_read(cx, buffer))?;
+            if let Some(event) = state.connection.payload_received(n, now) {
+                state.on_event(event, self.shared.info.id, now);
+                if state.is_inbound_full() {
+                    pause(state, now);
+                }
+            }
+            return Poll::Ready(Ok(n));
+        }
+        let whole = state.connection.whole_message_size();
+        if let Some(size) = whole.filter(|size| self.last_read + 1 == *size || ALONE_FROM < *size) {
+            return with_message_buffer(size, |buffer| {
+                let n = ready!(self.transport.poll_read(cx, buffer))?;
+                self.last_read = n;
+                if n < size / MOST_CLEARED {
+                    self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
+                    return Poll::Ready(Ok(n));
+                }
+                buffer.truncate(n);
+                if let Some(event) = state.connection.receive_whole(buffer, now) {
+                    state.on_event(event, self.shared.info.id, now);
+                }
+                self.receive_or_keep(state, buffer, now);
+                Poll::Ready(Ok(n))
+            });
+        }
+        with_read_buffer(|buffer| {
+            let n = ready!(self.transport.poll_read(cx, buffer))?;
+            self.last_read = n;
+            self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
+            Poll::Ready(Ok(n))
+        })
+    }
+
+    /// Takes in what was read, and keeps what there is no room for.
+    fn receive_or_keep(&mut self, state: &mut State, mut input: &mut [u8], now: Timestamp) {
+        self.receive(state, &mut input, now);
+        if !input.is_empty() {
+            self.unread = Unread::new(input.to_vec());
+        }
+    }
+
+    /// Goes on with input that was read before.
+    fn take_unread(&mut self, mut unread: Box<Unread>, state: &mut State, now: Timestamp) {
+        let mut input = unread.bytes.get_mut(unread.from..).unwrap_or_default();
+        self.receive(state, &mut input, now);
+        let left = input.len();
+        if left > 0 {
+            unread.from = unread.bytes.len() - left;
+            self.unread = Some(unread);
+        }
+    }
+
+    /// Feeds the connection until the input or the room for messages is used up.
+    fn receive(&mut self, state: &mut State, input: &mut &mut [u8], now: Timestamp) {
+        let mut burst = Burst::default();
+        while !state.is_inbound_full() {
+            match state.connection.receive(input, now) {
+                Some(Event::Message(message)) => {
+                    state.on_message(burst.message(message, input.len()), self.shared.info.id)
+                }
+                Some(event) => state.on_event(event, self.shared.info.id, now),
+                None => return,
+            }
+        }
+        pause(state, now);
+    }
+}
+
+/// Stops reading until the application has taken messages.
+fn pause(state: &mut State, now: Timestamp) {
+    state.paused = true;
+    state.connection.set_paused(true, now);
+}

@@ -1,0 +1,75 @@
+//! From the connection to the transport.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use bytes::Buf;
+use ws_proto::Timestamp;
+
+use super::Driver;
+use crate::shared::State;
+use crate::transport::{Timer, Transport};
+
+/// How many pieces one vectored write takes.
+const SLICES: usize = 32;
+
+impl<T: Transport, C: Timer> Driver<T, C> {
+    /// Writes all that is queued, as far as the transport takes it.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
+        if self.broken.is_none()
+            && let Err(error) = self.try_write(cx, state)
+        {
+            self.break_off(state, error, now);
+        }
+    }
+
+    fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
+        loop {
+            let is_blocked = self.pass_on(cx, state)?;
+            if !self.needs_flush {
+                break;
+            }
+            let Poll::Ready(flushed) = self.transport.poll_flush(cx) else { break };
+            flushed?;
+            self.needs_flush = false;
+            if !is_blocked {
+                break;
+            }
+            // Once more: some streams, smol's among them, forget who waits to write when they are flushed.
+        }
+        let written = state.connection.outgoing().written();
+        if !self.needs_flush && state.flushed != written {
+            state.flushed = written;
+            state.news = true;
+        }
+        Ok(())
+    }
+
+    /// Writes until nothing is left, or until the transport takes no more: then it is blocked.
+    fn pass_on(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<bool> {
+        loop {
+            let outgoing = state.connection.outgoing();
+            if outgoing.is_empty() {
+                return Ok(false);
+            }
+            let chunk = outgoing.chunk();
+            let written = if chunk.len() == outgoing.remaining() {
+                self.transport.poll_write_vectored(cx, &[IoSlice::new(chunk)])
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let filled = outgoing.chunks_vectored(&mut slices);
+                self.transport.poll_write_vectored(cx, slices.get(..filled).unwrap_or_default())
+            };
+            match written {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => {
+                    outgoing.advance(n);
+                    self.needs_flush = true;
+                    state.news = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(true),
+            }
+        }
+    }
+}
