@@ -133,8 +133,8 @@ fn what_has_come_of_a_message_keeps_its_memory_if_that_is_most_of_it() {
 fn no_message_keeps_memory_for_much_more_than_itself() {
     for role in ROLES {
         for (len, came_of_it) in [(20_000, 20_000), (70_000, 70_000), (200_000, 200_000), (80_000, 70_000)] {
-            for (room, keeps) in [(2 * len, true), (2 * len + 100, false), (4 * len, false)] {
-                let frame = to(role, BINARY, letters(len));
+            let frame = to(role, BINARY, letters(len));
+            for (room, keeps) in [(2 * frame.len(), true), (2 * len + 100, false), (4 * len, false)] {
                 let mut input = came(&frame[..frame.len() - (len - came_of_it)], room);
                 let before = input.len();
                 let mut connection = connection(role, Config::default());
