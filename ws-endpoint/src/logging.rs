@@ -2,32 +2,22 @@
 
 use std::fmt;
 
-use tracing::level_filters::LevelFilter;
-use tracing::{Level, debug};
+use tracing::debug;
 use ws_proto::Message;
 
 /// The most characters of a payload in a log line.
 const SHOWN: usize = 75;
 
-/// Logs a message that has come in. Costs next to nothing where nobody listens, and is small where it is inlined.
+/// Logs a message that has come in.
 #[inline]
 pub(crate) fn log_received(id: u64, message: &Message) {
-    if Level::DEBUG <= LevelFilter::current() {
-        log(id, '<', message);
-    }
+    debug!(id, "< {}", Elided(message));
 }
 
 /// Logs a message that is to go out.
 #[inline]
 pub(crate) fn log_sent(id: u64, message: &Message) {
-    if Level::DEBUG <= LevelFilter::current() {
-        log(id, '>', message);
-    }
-}
-
-#[cold]
-fn log(id: u64, direction: char, message: &Message) {
-    debug!(id, "{direction} {}", Elided(message));
+    debug!(id, "> {}", Elided(message));
 }
 
 /// A message in one short line: `text 'hello' [5 bytes]`, `binary 00ff [2 bytes]`.
