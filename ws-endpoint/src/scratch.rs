@@ -1,30 +1,32 @@
 //! The memory of each worker thread that connections only have while they use it: an idle one owns none, and none is
 //! asked of the allocator for each message.
+//!
+//! It is made once, for a thread's first connection. What is made late, behind the memory of thousands of connections, would
+//! keep the allocator from giving theirs back to the system.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::mem;
-use std::thread::LocalKey;
 
-use ws_proto::{Message, Scratch};
+use ws_proto::Scratch;
 
 use crate::recycle;
 
 /// How much is read at once.
 const READ: usize = 128 << 10;
 
-/// The largest memory for what is queued that is kept for the next connection.
-const WRITE: usize = 16 << 10;
-
-/// The longest queue of messages that is kept for the next connection.
-const QUEUE: usize = 128;
+/// How much a thread lends for what is queued. No connection makes memory of just this size.
+const WRITE: usize = 4 << 10;
 
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    /// What the next long message is read into, and keeps.
-    static MESSAGE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static MESSAGES: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
+}
+
+/// Makes what this thread lends, unless it has it: a connection comes.
+pub(crate) fn prepare() {
+    let _ = WRITE_BUFFER.try_with(|slot| {
+        let buffer = slot.take();
+        slot.set(if buffer.capacity() == 0 { Vec::with_capacity(WRITE) } else { buffer });
+    });
 }
 
 /// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its
@@ -44,93 +46,53 @@ pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 
 /// Lends a buffer of this size that may be kept if something else is left in its place.
 pub(crate) fn with_message_buffer<R>(size: usize, read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut buffer = MESSAGE_BUFFER.take();
-    if !(size..=2 * size).contains(&buffer.capacity()) {
-        recycle::give_back(mem::replace(&mut buffer, recycle::take(size)));
-    }
+    let mut buffer = recycle::take(size);
     buffer.resize(size, 0);
     let result = read(&mut buffer);
-    MESSAGE_BUFFER.set(buffer);
+    recycle::give_back(buffer);
     result
 }
 
-/// Lends this thread's memory for what is queued.
+/// Lends this thread's memory for what is queued. While a thread ends there is nothing to take, and nobody to keep anything
+/// for; what has grown is not kept.
 pub(crate) static WRITING: Scratch = Scratch {
-    take: || take(&WRITE_BUFFER),
+    take: || WRITE_BUFFER.try_with(Cell::take).unwrap_or_default(),
     give: |mut buffer| {
-        if buffer.capacity() <= WRITE {
+        if buffer.capacity() == WRITE {
             buffer.clear();
-            give(&WRITE_BUFFER, buffer);
+            let _ = WRITE_BUFFER.try_with(|slot| slot.set(buffer));
         }
     },
 };
-
-/// A queue without messages, with room for some if this thread has one to lend.
-pub(crate) fn take_queue() -> VecDeque<Message> {
-    take(&MESSAGES)
-}
-
-/// Gives a queue back that nobody needs any more.
-pub(crate) fn give_queue(queue: VecDeque<Message>) {
-    if queue.is_empty() && (1..=QUEUE).contains(&queue.capacity()) {
-        give(&MESSAGES, queue);
-    }
-}
-
-/// While its thread ends there is nothing to take, and nobody to keep anything for.
-fn take<T: Default>(slot: &'static LocalKey<Cell<T>>) -> T {
-    slot.try_with(Cell::take).unwrap_or_default()
-}
-
-fn give<T>(slot: &'static LocalKey<Cell<T>>, memory: T) {
-    let _ = slot.try_with(|slot| slot.set(memory));
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn memory_comes_back_to_its_thread_unless_it_is_large() {
+    fn memory_comes_back_to_its_thread_and_no_other_memory_does() {
         assert_eq!((WRITING.take)().capacity(), 0, "at first there is none");
-        for capacity in [100, WRITE] {
-            let mut buffer = Vec::with_capacity(capacity);
-            buffer.push(7);
-            (WRITING.give)(buffer);
-            let buffer = (WRITING.take)();
-            assert_eq!((buffer.len(), buffer.capacity()), (0, capacity));
-            assert_eq!((WRITING.take)().capacity(), 0, "it is lent to one");
-        }
+        prepare();
+        prepare();
+        let mut buffer = (WRITING.take)();
+        assert_eq!((buffer.capacity(), (WRITING.take)().capacity()), (WRITE, 0), "it is lent to one");
+        buffer.push(7);
+        let address = buffer.as_ptr();
+        (WRITING.give)(buffer);
+        (WRITING.give)(Vec::with_capacity(WRITE - 1));
         (WRITING.give)(Vec::with_capacity(WRITE + 1));
-        assert_eq!((WRITING.take)().capacity(), 0);
-
-        give_queue(VecDeque::with_capacity(4));
-        assert_eq!(std::thread::spawn(|| take_queue().capacity()).join().unwrap(), 0);
-        give_queue(VecDeque::new());
-        assert_eq!(take_queue().capacity(), 4);
-        give_queue(VecDeque::with_capacity(QUEUE + 1));
-        assert_eq!(take_queue().capacity(), 0);
+        let buffer = (WRITING.take)();
+        assert_eq!((buffer.len(), buffer.as_ptr()), (0, address));
+        (WRITING.give)(buffer);
+        assert_eq!(std::thread::spawn(|| (WRITING.take)().capacity()).join().unwrap(), 0);
     }
 
     #[test]
-    fn a_message_buffer_is_as_large_as_asked_for_and_comes_back_unless_something_else_is_left() {
-        // Too short to be used again by other tests.
-        let address = with_message_buffer(8_000, |buffer| {
-            assert_eq!((buffer.len(), buffer.capacity()), (8_000, 8_000));
-            buffer.fill(7);
-            buffer.as_ptr()
-        });
-        for size in [6_000, 4_000, 8_000] {
-            with_message_buffer(size, |buffer| {
-                assert_eq!((buffer.len(), buffer.as_ptr()), (size, address), "it has room enough, and not too much");
-            });
+    fn a_message_buffer_is_as_large_as_asked_for_and_may_be_kept() {
+        for size in [8_000, 6_000, 100_000] {
+            with_message_buffer(size, |buffer| assert_eq!((buffer.len(), buffer.capacity() >= size), (size, true)));
         }
-        for (size, capacity) in [(8_001, 8_001), (4_000, 4_000)] {
-            with_message_buffer(size, |buffer| assert_eq!((buffer.len(), buffer.capacity()), (size, capacity)));
-        }
-        let kept = with_message_buffer(4_000, mem::take);
-        assert_eq!(kept.len(), 4_000);
-        with_message_buffer(4_000, |buffer| assert_eq!(buffer, &vec![0; 4_000], "another"));
+        assert_eq!(with_message_buffer(4_000, std::mem::take).len(), 4_000);
     }
 
     #[test]
@@ -148,8 +110,8 @@ mod tests {
         struct Late;
         impl Drop for Late {
             fn drop(&mut self) {
+                prepare();
                 (WRITING.give)((WRITING.take)());
-                give_queue(take_queue());
             }
         }
         thread_local! {
@@ -157,8 +119,7 @@ mod tests {
         }
         let thread = std::thread::spawn(|| {
             LATE.with(|_| ());
-            (WRITING.give)(Vec::with_capacity(10));
-            give_queue(VecDeque::with_capacity(10));
+            prepare();
         });
         assert!(thread.join().is_ok());
     }

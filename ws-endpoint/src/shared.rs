@@ -22,8 +22,8 @@ use crate::scratch;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::waiting::Waiters;
 
-/// How many more messages a queue makes room for at a time.
-const BURST: usize = 64;
+/// How many messages a queue makes room for at once, at least, where so many may wait.
+const BURST: usize = 16;
 
 /// One connection, as its handles and its driver see it.
 #[derive(Debug)]
@@ -412,15 +412,11 @@ impl State {
         self.inbound.push_back(message);
     }
 
-    /// Makes room: what this thread has to lend, or for some messages at first, then for a burst, not in many steps.
+    /// Makes room for as many messages as may wait, or, where that is many, for some more.
     #[inline(never)]
     fn grow_inbound(&mut self) {
         let len = self.inbound.len();
-        if len == 0 {
-            self.inbound = scratch::take_queue();
-            return;
-        }
-        let mut larger = VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + BURST));
+        let mut larger = VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + len.max(BURST)));
         larger.append(&mut self.inbound);
         self.inbound = larger;
     }
@@ -428,7 +424,7 @@ impl State {
     /// Gives back the room that an empty queue keeps for the next burst.
     pub(crate) fn shrink(&mut self) {
         if self.inbound.is_empty() {
-            scratch::give_queue(mem::take(&mut self.inbound));
+            self.inbound = VecDeque::new();
         }
     }
 

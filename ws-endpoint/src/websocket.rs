@@ -17,7 +17,6 @@ use ws_proto::deflate::Compress;
 use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
 
 use crate::error::Error;
-use crate::scratch;
 use crate::sender::Sender;
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::waiting::Waiting;
@@ -84,8 +83,8 @@ impl WebSocket {
             wake(driver);
             return Poll::Ready(Ok(Some(message)));
         }
-        // Both are empty: whoever receives the next burst may have the room.
-        scratch::give_queue(mem::take(&mut self.taken));
+        // Both are empty: an idle connection keeps no room.
+        self.taken = VecDeque::new();
         if let Some(closed) = &state.closed {
             return Poll::Ready(match closed.outcome.is_normal() {
                 true if state.has_gap => Err(Error::Skipped),

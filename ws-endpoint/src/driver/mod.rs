@@ -15,6 +15,7 @@ use ws_proto::{Timestamp, Transport as Wanted};
 
 use self::reading::Unread;
 use crate::recycle::{self, Keeper};
+use crate::scratch;
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::sync::MutexGuard;
 use crate::transport::{Timer, Transport};
@@ -75,6 +76,7 @@ pub(crate) struct Beside<'a> {
 impl<T: Transport, C: Timer> Driver<T, C> {
     /// `unread` is what was read behind the opening handshake; its buffer goes, unless there is something in it.
     pub(crate) fn new(transport: T, timer: C, shared: Arc<Shared>, unread: Vec<u8>) -> Self {
+        scratch::prepare();
         Self {
             transport,
             timer,

@@ -1,6 +1,6 @@
 //! The server's side of the opening handshake, over a transport.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -288,15 +288,17 @@ fn set_date<B>(response: &mut Response<B>) {
 
 /// The time, as it stands in a response. It is written out once a second, not once for each.
 fn date() -> Option<HeaderValue> {
+    /// How long it is, always (RFC 9110 §5.6.7).
+    const LEN: usize = 29;
     thread_local! {
-        static LATEST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+        static LATEST: Cell<(u64, [u8; LEN])> = const { Cell::new((u64::MAX, [0; LEN])) };
     }
     let now = SystemTime::now();
     let second = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    LATEST.with_borrow_mut(|latest| {
-        if latest.as_ref().is_none_or(|(at, _)| *at != second) {
-            *latest = Some((second, HeaderValue::try_from(httpdate::fmt_http_date(now)).ok()?));
-        }
-        latest.as_ref().map(|(_, date)| date.clone())
-    })
+    let (mut at, mut text) = LATEST.get();
+    if at != second {
+        (at, text) = (second, httpdate::fmt_http_date(now).as_bytes().try_into().ok()?);
+        LATEST.set((at, text));
+    }
+    HeaderValue::from_bytes(&text).ok()
 }
