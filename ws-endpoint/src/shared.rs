@@ -416,9 +416,8 @@ impl State {
     #[inline(never)]
     fn grow_inbound(&mut self) {
         let len = self.inbound.len();
-        let mut larger = VecDeque::with_capacity(self.inbound_limit.clamp(len + 1, len + len.max(BURST)));
-        larger.append(&mut self.inbound);
-        self.inbound = larger;
+        let larger = self.inbound_limit.clamp(len + 1, len + len.max(BURST));
+        self.inbound.reserve_exact(larger - len);
     }
 
     /// Gives back the room that an empty queue keeps for the next burst.
