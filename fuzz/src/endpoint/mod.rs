@@ -1,14 +1,13 @@
 //! One end of a connection with the driver that every adapter has to be, on a virtual clock. At every step it asserts
 //! what must hold whatever the peer and the application do.
 
-use std::borrow::Cow;
+mod reading;
+
 use std::io::IoSlice;
 use std::time::Duration;
 
-use ws_proto::frame::FrameHeader;
 use ws_proto::{
-    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Incoming, Outcome, Outgoing, Role, Scratch, Timestamp,
-    Transport,
+    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Outcome, Outgoing, Role, Scratch, Timestamp, Transport,
 };
 
 use crate::events::{Seen, fault, merge};
@@ -25,9 +24,6 @@ const IDLE: isize = 1024;
 
 /// Nothing is kept between two uses, so that what a connection holds can be told.
 static SCRATCH: Scratch = Scratch { take: || Vec::with_capacity(7), give: drop };
-
-/// How much is read elsewhere at once, where the connection may say what to read to and no frame begins.
-const BUFFER: usize = 24 << 10;
 
 /// The longest control frame.
 const MAX_CONTROL: usize = 2 + 4 + 125;
@@ -88,7 +84,7 @@ impl Endpoint {
         connection.set_putting_off(setup.puts_off);
         let buffers = match setup.reads {
             Reads::Elsewhere | Reads::Offered => Vec::with_capacity,
-            Reads::Spacious | Reads::InTurns => used_before,
+            Reads::Spacious | Reads::InTurns => reading::used_before,
         };
         connection.set_buffers(setup.keeps.then_some(buffers));
         connection.set_scratch(setup.keeps.then_some(&SCRATCH));
@@ -121,106 +117,6 @@ impl Endpoint {
     }
 
     // ---- input ----
-
-    /// What comes is read, to wherever the connection and the setup say, and what follows from it.
-    pub fn read(&mut self, bytes: &[u8]) {
-        let queued = self.queued;
-        let mut left = bytes;
-        while !left.is_empty() {
-            let n = match self.ways_to_read() {
-                Reads::Elsewhere => None,
-                _ => self.read_to_message(left).or_else(|| self.read_whole(left)),
-            };
-            let n = n.unwrap_or_else(|| self.read_elsewhere(left));
-            left = left.get(n..).expect("no more is read than there is");
-        }
-        self.settle();
-        let answers = (self.pending_pongs + 1) * MAX_CONTROL;
-        assert!(self.queued <= queued + answers as u64, "input alone made the queue grow");
-    }
-
-    /// How the next read goes.
-    fn ways_to_read(&self) -> Reads {
-        match self.reads {
-            Reads::InTurns => [Reads::Elsewhere, Reads::Offered, Reads::Spacious][self.read.len() % 3],
-            reads => reads,
-        }
-    }
-
-    /// Reads to a buffer of ours: all that is there or, where the connection may offer another next, a frame, as if the
-    /// peer rested behind it.
-    fn read_elsewhere(&mut self, bytes: &[u8]) -> usize {
-        let n = match self.reads {
-            Reads::Elsewhere => bytes.len(),
-            _ => naive::frame(bytes).map_or(BUFFER, |frame| frame.size).min(bytes.len()),
-        };
-        self.read.extend_from_slice(&bytes[..n]);
-        self.receive(bytes[..n].to_vec().as_mut_slice());
-        n
-    }
-
-    /// Reads to where the rest of a long message belongs, when the connection offers that.
-    fn read_to_message(&mut self, bytes: &[u8]) -> Option<usize> {
-        let now = self.now;
-        let (room, held) = memory::held(|| self.connection.payload_buffer());
-        self.held += held;
-        let room = room?;
-        assert!((16 << 10..=256 << 10).contains(&room.len()), "room for {}", room.len());
-        let n = room.len().min(bytes.len());
-        room[..n].copy_from_slice(&bytes[..n]);
-        self.read.extend_from_slice(&bytes[..n]);
-        let (event, held) = memory::held(|| self.connection.payload_received(n, now));
-        self.held += held;
-        if let Some(event) = event {
-            self.saw(event);
-        }
-        Some(n)
-    }
-
-    /// Reads to memory that the next message may keep, when the connection expects a long one.
-    fn read_whole(&mut self, bytes: &[u8]) -> Option<usize> {
-        let (size, now) = (self.connection.whole_message_size()?, self.now);
-        assert!((16 << 10..=(256 << 10) + FrameHeader::MAX_SIZE + 1).contains(&size), "{size} to be read");
-        let n = size.min(bytes.len());
-        self.read.extend_from_slice(&bytes[..n]);
-        // As the connection may keep it, so much is held until it turns out not to.
-        let (mut input, held) = memory::held(|| {
-            let mut input = match self.ways_to_read() {
-                Reads::Spacious => Vec::with_capacity(2 * size),
-                _ => Vec::with_capacity(size),
-            };
-            input.extend_from_slice(&bytes[..n]);
-            input
-        });
-        self.held += held;
-        let (event, held) = memory::held(|| self.connection.receive_whole(&mut input, now));
-        self.held += held;
-        if let Some(event) = event {
-            let Event::Message(Incoming::Binary(Cow::Owned(bytes))) = &event else { panic!("{event:?} keeps nothing") };
-            let most = 2 * (bytes.len() + FrameHeader::MAX_SIZE);
-            assert!(bytes.capacity() <= most, "{} bytes in memory for {}", bytes.len(), bytes.capacity());
-            self.saw(event);
-        }
-        self.receive(&mut input);
-        let ((), held) = memory::held(|| drop(input));
-        self.held += held;
-        Some(n)
-    }
-
-    fn receive(&mut self, mut input: &mut [u8]) {
-        loop {
-            let (before, is_open, now) = (input.len(), self.connection.is_open(), self.now);
-            let (event, held) = memory::held(|| self.connection.receive(&mut input, now));
-            self.held += held;
-            let Some(event) = event else { break };
-            assert!(input.len() < before || matches!(event, Event::Closed(_)), "an event out of nothing");
-            if let (Event::Ping(payload), true) = (&event, is_open) {
-                self.last_ping = Some(payload.to_vec());
-            }
-            self.saw(event);
-        }
-        assert!(input.is_empty(), "input is left over");
-    }
 
     pub fn eof(&mut self) {
         self.act(|connection, now| connection.receive_eof(now));
@@ -529,11 +425,6 @@ impl Endpoint {
             assert_eq!(last, self.last_ping.as_ref(), "the last ping has not been answered");
         }
     }
-}
-
-/// Memory that is larger than what was asked for, and not empty.
-fn used_before(size: usize) -> Vec<u8> {
-    vec![0xEE; size + size / 2]
 }
 
 /// Appends the last `n` bytes of a queue to `out`.
