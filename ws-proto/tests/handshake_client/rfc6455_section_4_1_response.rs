@@ -115,7 +115,7 @@ fn k2_accept() {
 
 #[test]
 fn k3_subprotocols() {
-    for value in ["other", "Chat", "", "chat, superchat", "caf\u{e9}"] {
+    for value in ["other", "Chat", ",", "chat,", "chat, superchat", "caf\u{e9}"] {
         let input = response(&[], &format!("Sec-WebSocket-Protocol: {value}\r\n"));
         assert!(matches!(receive(&input), Err(Error::SubprotocolNotOffered(name)) if name == value), "{value}");
     }
@@ -127,10 +127,44 @@ fn k3_subprotocols() {
 }
 
 #[test]
+fn an_empty_subprotocol_or_list_of_extensions_counts_as_absent() {
+    for (lines, subprotocol) in [
+        ("Sec-WebSocket-Protocol:\r\n", None),
+        ("Sec-WebSocket-Protocol: \t \r\nSec-WebSocket-Protocol:\r\n", None),
+        ("Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: chat\r\n", Some("chat")),
+        ("Sec-WebSocket-Extensions:\r\n", None),
+        ("Sec-WebSocket-Extensions: , ,\r\nSec-WebSocket-Extensions:\r\n", None),
+    ] {
+        let established = receive(&response(&[], lines)).unwrap();
+        assert_eq!(established.subprotocol.as_deref(), subprotocol, "{lines}");
+        assert_eq!(established.extensions, [], "{lines}");
+    }
+}
+
+#[test]
+fn a_subprotocol_can_be_required() {
+    let insisting = |names: &[&str]| builder().subprotocols(names.iter().copied()).require_subprotocol(true);
+    let told = "the server speaks none of the subprotocols offered: chat, v2";
+    for lines in ["", "Sec-WebSocket-Protocol:\r\n"] {
+        let mut handshake = insisting(&["chat", "v2"]).build(NONCE).unwrap();
+        let error = handshake.receive(&response(&[], lines)).unwrap_err();
+        assert!(matches!(&error, Error::NoSubprotocol(offered) if offered == &["chat", "v2"]), "{error}");
+        assert_eq!(error.to_string(), told);
+        let mut content = insisting(&["chat", "v2"]).require_subprotocol(false).build(NONCE).unwrap();
+        assert_eq!(content.receive(&response(&[], lines)).unwrap().unwrap().subprotocol, None);
+    }
+    let mut handshake = insisting(&["chat", "v2"]).build(NONCE).unwrap();
+    let established = handshake.receive(&response(&[], "Sec-WebSocket-Protocol: v2\r\n")).unwrap().unwrap();
+    assert_eq!(established.subprotocol.as_deref(), Some("v2"));
+    let mut none_offered = insisting(&[]).build(NONCE).unwrap();
+    assert!(none_offered.receive(&response(&[], "")).unwrap().is_some());
+}
+
+#[test]
 fn k3_extensions() {
     let of = |value: &str| error(&response(&[], &format!("Sec-WebSocket-Extensions: {value}\r\n")));
     assert_eq!(of("foo; a=b"), "invalid handshake response: extension \"foo\" was not offered");
-    for malformed in ["", "foo;", "foo bar", "\u{e9}", "foo; a=\""] {
+    for malformed in ["foo;", "foo bar", "\u{e9}", "foo; a=\""] {
         assert_eq!(of(malformed), "invalid handshake response: malformed extensions");
     }
 }

@@ -8,10 +8,18 @@ fn offering(extensions: &str) -> Vec<u8> {
 
 #[test]
 fn h11_malformed_extensions() {
-    for extensions in ["", ",", "foo bar", "foo;", "foo; =", "foo; a=", "foo; a=\"b", "foo; a=\"b c\"", "\u{e9}"] {
+    for extensions in ["foo bar", "foo;", "foo; =", "foo; a=", "foo; a=\"b", "foo; a=\"b c\"", "\u{e9}"] {
         rejected(BAD_REQUEST, &offering(extensions));
     }
     rejected(BAD_REQUEST, &request(&[], "Sec-WebSocket-Extensions: foo\r\nSec-WebSocket-Extensions: ;\r\n"));
+}
+
+#[test]
+fn an_empty_list_counts_as_absent() {
+    for extensions in ["", ",", " \t,, "] {
+        let response = accepted(&offering(extensions));
+        assert!(!response.contains("Sec-WebSocket-Extensions"), "{response}");
+    }
 }
 
 #[test]

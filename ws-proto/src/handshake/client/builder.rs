@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use http::header::{
-    CONNECTION, HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
@@ -24,6 +24,7 @@ pub struct Builder {
     target: String,
     headers: Result<HeaderMap, BuildError>,
     subprotocols: Vec<String>,
+    requires_subprotocol: bool,
     extensions: Vec<Extension>,
     limits: HeadLimits,
 }
@@ -35,18 +36,31 @@ impl Builder {
             target,
             headers: Ok(HeaderMap::new()),
             subprotocols: Vec::new(),
+            requires_subprotocol: false,
             extensions: Vec::new(),
             limits: HeadLimits::default(),
         }
     }
 
-    /// Adds a header. A `Host` replaces the one there is: there is only ever one (RFC 9112 §3.2).
+    /// Adds a header. `Host`, `Authorization`, `Origin` and `User-Agent` stand once in a request: another value replaces
+    /// the one before (RFC 9110 §5.3). So does `Cookie`, whose values are joined with `; ` (RFC 6265 §5.4).
     #[must_use]
     pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(headers) = &mut self.headers
             && let Err(error) = add(headers, name, value)
         {
             self.headers = Err(error);
+        }
+        self
+    }
+
+    /// Removes what was added under this name. Of `Host` the one that [`Handshake::builder`] was given is left.
+    #[must_use]
+    pub fn remove_header(mut self, name: impl TryInto<HeaderName>) -> Self {
+        match (&mut self.headers, name.try_into()) {
+            (Ok(headers), Ok(name)) => drop(headers.remove(name)),
+            (Ok(_), Err(_)) => self.headers = Err(BuildError::HeaderName),
+            (Err(_), _) => {}
         }
         self
     }
@@ -61,6 +75,14 @@ impl Builder {
     #[must_use]
     pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.subprotocols.extend(subprotocols.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets whether a server must choose one of the subprotocols offered, as browsers have it. Unless set, the connection
+    /// opens without a subprotocol when the server chooses none. Where none is offered, none is required.
+    #[must_use]
+    pub fn require_subprotocol(mut self, required: bool) -> Self {
+        self.requires_subprotocol = required;
         self
     }
 
@@ -117,7 +139,8 @@ impl Builder {
         *request.headers_mut() = headers;
         let extensions = self.extensions.into_iter().map(|extension| extension.name).collect();
         let head = HeadReader::new(self.limits);
-        Ok(Handshake { request, subprotocols: self.subprotocols, extensions, accept, head })
+        let (subprotocols, requires_subprotocol) = (self.subprotocols, self.requires_subprotocol);
+        Ok(Handshake { request, subprotocols, requires_subprotocol, extensions, accept, head })
     }
 }
 
@@ -129,11 +152,25 @@ fn add(
     let name = name.try_into().map_err(|_| BuildError::HeaderName)?;
     let mut value = value.try_into().map_err(|_| BuildError::HeaderValue(name.clone()))?;
     mark_secret(&name, &mut value);
-    if name == HOST {
-        headers.remove(HOST);
+    if SINGLE.contains(&name) {
+        headers.remove(&name);
+    } else if name == COOKIE
+        && let Some(before) = headers.remove(COOKIE)
+    {
+        value = joined(&before, &value).ok_or_else(|| BuildError::HeaderValue(COOKIE))?;
     }
     headers.try_append(name, value).map_err(|_| BuildError::TooManyHeaders)?;
     Ok(())
+}
+
+/// The fields that stand once: who repeats one means another value.
+const SINGLE: [HeaderName; 4] = [AUTHORIZATION, HOST, ORIGIN, USER_AGENT];
+
+/// Cookies as one field's value.
+fn joined(before: &HeaderValue, value: &HeaderValue) -> Option<HeaderValue> {
+    let mut joined = HeaderValue::from_bytes(&[before.as_bytes(), b"; ", value.as_bytes()].concat()).ok()?;
+    joined.set_sensitive(true);
+    Some(joined)
 }
 
 /// A target in origin form (RFC 9112 §3.2.1).

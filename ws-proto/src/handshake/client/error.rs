@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use http::{HeaderName, HeaderValue, Response};
@@ -29,6 +30,9 @@ pub enum Error {
     WrongHeader(HeaderName, HeaderValue),
     /// A 101 with a subprotocol that was not offered (RFC 6455 §4.1).
     SubprotocolNotOffered(HeaderValue),
+    /// A 101 without any of these subprotocols, of which one is required
+    /// ([`Builder::require_subprotocol`](super::Builder::require_subprotocol)).
+    NoSubprotocol(Vec<String>),
     /// A 101 with an extension that was not offered (RFC 6455 §4.1).
     ExtensionNotOffered(String),
     /// A 101 with a `Sec-WebSocket-Extensions` header that cannot be parsed (RFC 6455 §9.1).
@@ -47,6 +51,9 @@ impl fmt::Display for Error {
             Self::WrongHeader(name, value) => write!(f, "invalid handshake response: wrong {name} header {value:?}"),
             Self::SubprotocolNotOffered(name) => {
                 write!(f, "invalid handshake response: subprotocol {name:?} was not offered")
+            }
+            Self::NoSubprotocol(offered) => {
+                write!(f, "the server speaks none of the subprotocols offered: {}", offered.join(", "))
             }
             Self::ExtensionNotOffered(name) => {
                 write!(f, "invalid handshake response: extension {name:?} was not offered")

@@ -41,6 +41,7 @@ pub use self::error::Error;
 pub struct Handshake {
     request: Request<()>,
     subprotocols: Vec<String>,
+    requires_subprotocol: bool,
     /// The names of the extensions that are offered.
     extensions: Vec<String>,
     accept: [u8; 28],
@@ -136,11 +137,15 @@ impl Handshake {
     }
 
     fn check_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, Error> {
-        let chosen =
-            single(headers, SEC_WEBSOCKET_PROTOCOL).map_err(|_| Error::DuplicateHeader(SEC_WEBSOCKET_PROTOCOL))?;
-        let Some(chosen) = chosen else {
-            return Ok(None);
+        // An empty line counts as none: some servers always send one.
+        let mut lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter(|line| !line.is_empty());
+        let Some(chosen) = lines.next() else {
+            let missed = self.requires_subprotocol && !self.subprotocols.is_empty();
+            return if missed { Err(Error::NoSubprotocol(self.subprotocols.clone())) } else { Ok(None) };
         };
+        if lines.next().is_some() {
+            return Err(Error::DuplicateHeader(SEC_WEBSOCKET_PROTOCOL));
+        }
         let offered = self.subprotocols.iter().find(|offer| chosen == offer.as_str());
         offered.cloned().map(Some).ok_or_else(|| Error::SubprotocolNotOffered(chosen.clone()))
     }

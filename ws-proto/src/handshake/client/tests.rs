@@ -47,6 +47,33 @@ fn headers() {
 }
 
 #[test]
+fn fields_that_stand_once_take_the_last_value() {
+    for name in ["Authorization", "Host", "Origin", "User-Agent"] {
+        let handshake = build(builder().header(name, "a").header(name.to_ascii_lowercase(), "b")).unwrap();
+        let values: Vec<_> = handshake.request().headers().get_all(name).iter().collect();
+        assert_eq!(values, ["b"], "{name}");
+    }
+    let handshake = build(builder().header("Cookie", "a=1").header("cookie", "b=2").header("Cookie", "c=3")).unwrap();
+    let cookies: Vec<_> = handshake.request().headers().get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["a=1; b=2; c=3"]);
+    assert!(cookies.iter().all(|cookies| cookies.is_sensitive()));
+}
+
+#[test]
+fn headers_can_be_removed() {
+    let handshake = build(builder().header("X", "1").header("x", "2").remove_header("X").header("Y", "3")).unwrap();
+    let headers = handshake.request().headers();
+    assert_eq!((headers.contains_key("x"), headers.contains_key("y")), (false, true));
+    let handshake = build(builder().header("Host", "other.example").remove_header("host")).unwrap();
+    assert_eq!(handshake.request().headers()[HOST], "example.com");
+    assert_eq!(build(builder().remove_header("X Y")).unwrap_err(), BuildError::HeaderName);
+    assert_eq!(
+        build(builder().header("X", "\n").remove_header("X")).unwrap_err(),
+        BuildError::HeaderValue("x".parse().unwrap())
+    );
+}
+
+#[test]
 fn a_host_replaces_the_host() {
     let handshake = build(builder().header("Host", "a").header("host", "b:1")).unwrap();
     let hosts: Vec<_> = handshake.request().headers().get_all(HOST).iter().collect();
