@@ -10,7 +10,7 @@ use futures_util::future::{Either, select};
 
 use super::setup::*;
 use http::HeaderName;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 
 /// The request that a client sends which is made from the server's URL.
 fn asked(client: impl FnOnce(&str) -> Client) -> http::Request<()> {
@@ -54,6 +54,49 @@ fn the_host_is_the_urls_or_another_that_was_given() {
     assert_eq!(header(&request, "host"), [host]);
     let request = asked(|url| Client::new(url).header(HOST, "other.example:81"));
     assert_eq!(header(&request, "host"), ["other.example:81"]);
+}
+
+#[test]
+fn what_is_said_explicitly_replaces_what_the_url_implies() {
+    let request = asked(|url| {
+        Client::new(&url.replace("ws://", "ws://user:secret@"))
+            .header(AUTHORIZATION, "Bearer t")
+            .header("Origin", "https://b.example")
+            .origin("https://a.example")
+            .header("Cookie", "a=1")
+            .header("Cookie", "b=2")
+            .header("User-Agent", "me/1")
+    });
+    for (name, value) in
+        [("authorization", "Bearer t"), ("origin", "https://a.example"), ("cookie", "a=1; b=2"), ("user-agent", "me/1")]
+    {
+        assert_eq!(header(&request, name), [value]);
+    }
+}
+
+#[test]
+fn the_adapter_names_itself_unless_told_not_to() {
+    let version = env!("CARGO_PKG_VERSION");
+    let names = [format!("ws-tokio/{version}"), format!("ws-async-std/{version}")];
+    let sent = header(&asked(Client::new), "user-agent");
+    assert!(sent.len() == 1 && names.contains(&sent[0]), "{sent:?}");
+    let request = asked(|url| {
+        Client::new(&url.replace("ws://", "ws://user:secret@")).remove_header(USER_AGENT).remove_header(AUTHORIZATION)
+    });
+    assert_eq!((header(&request, "user-agent"), header(&request, "authorization")), (vec![], vec![]));
+}
+
+#[test]
+fn a_client_can_insist_on_a_subprotocol() {
+    let server = start(Server::new().subprotocols(["v1"]), echo);
+    let offering = |names: &[&str]| server.client().subprotocols(names.iter().copied()).require_subprotocol(true);
+    let ws = block_on(offering(&["v2", "v1"]).connect()).unwrap();
+    assert_eq!(ws.subprotocol(), Some("v1"));
+    close(ws);
+    let error = block_on(offering(&["v2", "v3"]).connect()).unwrap_err();
+    assert_eq!(error.to_string(), "the server speaks none of the subprotocols offered: v2, v3");
+    assert_eq!(block_on(offering(&["v2"]).require_subprotocol(false).connect()).unwrap().subprotocol(), None);
+    server.stop();
 }
 
 #[test]

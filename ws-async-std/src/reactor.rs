@@ -53,6 +53,8 @@ pub struct Reactor<E> {
 }
 
 impl<E: Executor> Runtime for Reactor<E> {
+    const USER_AGENT: &'static str = concat!("ws-async-std/", env!("CARGO_PKG_VERSION"));
+
     type Stream = AsyncIo<TcpStream>;
     type Listener = Async<TcpListener>;
     type Timer = AsyncTimer;

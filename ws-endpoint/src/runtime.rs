@@ -15,6 +15,9 @@ use crate::transport::{Timer, Transport};
 
 /// An async runtime: sockets, timers, tasks. With it, [`Server`](crate::Server) and [`Client`](crate::Client) work.
 pub trait Runtime: Send + Sync + 'static {
+    /// The `User-Agent` header of clients on it, unless they set another: a name and a version (RFC 9110 §10.1.5).
+    const USER_AGENT: &'static str = concat!("ws-endpoint/", env!("CARGO_PKG_VERSION"));
+
     /// A TCP connection.
     type Stream: Transport + Unpin + Send + 'static;
     /// A listening TCP socket.

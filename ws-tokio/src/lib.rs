@@ -121,6 +121,8 @@ ws_endpoint::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);
 pub struct Tokio;
 
 impl Runtime for Tokio {
+    const USER_AGENT: &'static str = concat!("ws-tokio/", env!("CARGO_PKG_VERSION"));
+
     type Stream = TokioIo<TcpStream>;
     type Listener = TokioListener;
     type Timer = TokioTimer;

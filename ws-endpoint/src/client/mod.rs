@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
 #[cfg(feature = "tls")]
 use rustls::ClientConfig;
 use ws_proto::Config;
@@ -48,7 +48,8 @@ impl<R: Runtime> Client<R> {
     /// A client for a `ws://` or `wss://` URL. A user name and password in it are sent as Basic credentials.
     pub fn new(url: &str) -> Self {
         let request = Target::parse(url).map(|target| {
-            let builder = Handshake::builder(target.authority.as_str(), target.path_and_query.as_str());
+            let builder = Handshake::builder(target.authority.as_str(), target.path_and_query.as_str())
+                .header(USER_AGENT, R::USER_AGENT);
             let builder = match &target.authorization {
                 Some(credentials) => builder.header(AUTHORIZATION, credentials.as_str()),
                 None => builder,
@@ -72,11 +73,19 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// Adds a header to the request. `Host` replaces the one made from the URL. The handshake's own headers are
-    /// refused when connecting.
+    /// Adds a header to the request. `Host` and `Authorization` replace those made from the URL, `User-Agent` the default
+    /// one, which names the adapter: `ws-tokio/0.1.0`. These and `Origin` are sent once, with the last value given; the
+    /// values of several `Cookie` headers are joined. The handshake's own headers are refused when connecting.
     #[must_use]
     pub fn header(self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
         self.request(|builder| builder.header(name, value))
+    }
+
+    /// Removes a header that was added, that was made from the URL (`Authorization`), or that is sent by default
+    /// (`User-Agent`). The `Host` made from the URL remains.
+    #[must_use]
+    pub fn remove_header(self, name: impl TryInto<HeaderName>) -> Self {
+        self.request(|builder| builder.remove_header(name))
     }
 
     /// Sets the `Origin` header, as a browser would for a page of that origin (RFC 6454).
@@ -89,6 +98,13 @@ impl<R: Runtime> Client<R> {
     #[must_use]
     pub fn subprotocols(self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.request(|builder| builder.subprotocols(subprotocols))
+    }
+
+    /// Sets whether the server must choose one of the subprotocols offered, as browsers have it; else connecting fails.
+    /// Default `false`: the connection opens without a subprotocol. Where none is offered, none is required.
+    #[must_use]
+    pub fn require_subprotocol(self, required: bool) -> Self {
+        self.request(|builder| builder.require_subprotocol(required))
     }
 
     /// Limits and deadlines of the connection. Messages are always delivered whole.
