@@ -33,7 +33,7 @@ mod with_it {
         let server = start(Server::new(), echo);
         let ws = server.connect();
         assert_eq!(offered(&ws), Some("permessage-deflate; client_max_window_bits"));
-        assert_eq!(agreed(&ws), Some("permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"));
+        assert_eq!(agreed(&ws), Some("permessage-deflate; client_max_window_bits=12"));
         echoes(ws);
         server.stop();
     }
@@ -45,8 +45,7 @@ mod with_it {
         alone.receive_context_takeover = false;
         let server = start(Server::new().compression(Some(alone)), echo);
         let ws = server.connect();
-        let answer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
-                      server_max_window_bits=12; client_max_window_bits=12";
+        let answer = "permessage-deflate; client_no_context_takeover; client_max_window_bits=12";
         assert_eq!(agreed(&ws), Some(answer));
         echoes(ws);
         server.stop();

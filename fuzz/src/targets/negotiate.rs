@@ -57,9 +57,19 @@ fn accepted(server: &Deflate, offers: &[Extension]) {
     for flag in ["server_no_context_takeover", "client_no_context_takeover"] {
         assert!(!has(offer, flag) || has(answer, flag), "{offer} answered with {answer}");
     }
-    assert_eq!(agreed.send_context_takeover, !has(answer, "server_no_context_takeover"));
+    // What concerns its own compressor alone a server need not say; what it has not been offered it must not, but for this.
+    for param in &answer.params {
+        assert!(
+            param.name == "client_no_context_takeover" || has(offer, &param.name),
+            "{offer} answered with {answer}"
+        );
+    }
+    assert!(!agreed.send_context_takeover || !has(answer, "server_no_context_takeover"));
     assert_eq!(agreed.receive_context_takeover, !has(answer, "client_no_context_takeover"));
-    assert!(!has(answer, "client_max_window_bits") || has(offer, "client_max_window_bits"));
+    assert!(!agreed.receive_context_takeover || agreed.receive_window_bits <= server.receive_window_bits.clamp(8, 15));
+    if let Some(most) = bits(offer, "client_max_window_bits") {
+        assert!(agreed.receive_window_bits <= most, "{offer} answered with {answer}");
+    }
     if let Some(most) = bits(offer, "server_max_window_bits") {
         assert!(bits(answer, "server_max_window_bits").is_some_and(|bits| bits <= most));
     }

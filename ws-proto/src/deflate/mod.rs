@@ -70,13 +70,15 @@ const TAIL: &[u8] = &[0x00, 0x00, 0xFF, 0xFF];
 pub struct Deflate {
     /// How far back our compressor looks: 2 to the power of this many bytes, 8 to 15. The peer may ask for less.
     pub send_window_bits: u8,
-    /// How far back the peer's compressor may look, and so what we keep of what was received. A server can ask for it
-    /// only of a client that says it can (`client_max_window_bits`); else it is 15.
+    /// How far back the peer's compressor may look, and so what we keep of what was received: 8 to 15. A server can ask for
+    /// less than 15 only of a client that says it can (`client_max_window_bits`). Another client's window is 15, and its
+    /// messages are compressed each on its own, so that nothing is kept of them.
     pub receive_window_bits: u8,
     /// Whether our messages may look back on those before, unless the peer forbids it. It makes them smaller, and costs
     /// memory per connection.
     pub send_context_takeover: bool,
-    /// The same for the peer's messages.
+    /// The same for the peer's messages. A server allows it only where the client's window fits
+    /// [`receive_window_bits`](Self::receive_window_bits).
     pub receive_context_takeover: bool,
     /// From 1, fast, to 9, small.
     pub level: u8,
@@ -87,8 +89,8 @@ pub struct Deflate {
 }
 
 impl Deflate {
-    /// A server's defaults: windows of 12 bits both ways where the client allows it, context takeover unless the client
-    /// forbids it, memory level 5. With takeover a connection keeps 32 KiB, and at most 40.
+    /// A server's defaults: windows of 12 bits, context takeover unless the client forbids it or cannot limit its window,
+    /// memory level 5. With takeover a connection keeps 32 KiB, and at most 40.
     pub const fn server() -> Self {
         Self {
             send_window_bits: 12,

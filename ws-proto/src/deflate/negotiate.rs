@@ -35,8 +35,14 @@ impl Deflate {
         Extension { name: NAME.to_owned(), params }
     }
 
-    /// What a server answers: to the first offer that it understands and can meet. `None` when there is none; the
-    /// connection is opened without compression then.
+    /// A server's answer to the first offer that it understands and can meet. `None` when there is none; the connection
+    /// is opened without compression then.
+    ///
+    /// The answer names parameters of the offer alone, for some clients refuse others. What concerns only our compressor
+    /// holds without being named. The one exception is `client_no_context_takeover`, which a server may say unasked
+    /// (RFC 7692 §7.1.1.2). It is in the answer when [`receive_context_takeover`](Self::receive_context_takeover) is off,
+    /// and when the offer does not let the client's window be limited to
+    /// [`receive_window_bits`](Self::receive_window_bits): such a client would make us keep 32 KiB of what it sent.
     ///
     /// An offer with a parameter that is unknown, stands twice or has a wrong value is passed over (RFC 7692 §7.1).
     pub fn accept(&self, offers: &[Extension]) -> Option<(Extension, Agreed)> {
@@ -48,25 +54,26 @@ impl Deflate {
 
     fn answer(&self, offer: &Params) -> (Extension, Agreed) {
         let this = self.within_range();
+        let receive_window_bits = match offer.client_bits {
+            Some(hint) => this.receive_window_bits.min(hint.unwrap_or(MOST)),
+            None => MOST,
+        };
+        let client_may_take_over = this.receive_context_takeover && receive_window_bits <= this.receive_window_bits;
         let agreed = Agreed {
             send_window_bits: this.send_window_bits.min(offer.server_bits.unwrap_or(MOST)),
-            receive_window_bits: match offer.client_bits {
-                // Who says that it will not use more does not need to be told. What zlib calls 8 is 9.
-                Some(hint) => this.receive_window_bits.min(hint.unwrap_or(MOST).max(9)),
-                None => MOST,
-            },
+            receive_window_bits,
             send_context_takeover: this.send_context_takeover && !offer.server_no_context_takeover,
-            receive_context_takeover: this.receive_context_takeover && !offer.client_no_context_takeover,
+            receive_context_takeover: client_may_take_over && !offer.client_no_context_takeover,
             ..this.unlimited()
         };
         let mut params = Vec::new();
-        if !agreed.send_context_takeover {
+        if offer.server_no_context_takeover {
             params.push(param(SERVER_NO_CONTEXT_TAKEOVER, None));
         }
         if !agreed.receive_context_takeover {
             params.push(param(CLIENT_NO_CONTEXT_TAKEOVER, None));
         }
-        if agreed.send_window_bits < MOST || offer.server_bits.is_some() {
+        if offer.server_bits.is_some() {
             params.push(param(SERVER_MAX_WINDOW_BITS, Some(agreed.send_window_bits)));
         }
         if agreed.receive_window_bits < MOST {

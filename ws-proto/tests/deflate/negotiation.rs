@@ -39,6 +39,21 @@ fn confirm(deflate: &Deflate, answers: &str) -> Result<Option<Terms>, InvalidAns
     Ok(deflate.confirm(&parse(answers))?.map(|agreed| Terms(windows(&agreed), takeovers(&agreed))))
 }
 
+/// Settings of every sort.
+fn settings(base: Deflate) -> Vec<Deflate> {
+    let bits = [8, 9, 12, 15];
+    let mut all = vec![];
+    for (send, receive) in bits.iter().flat_map(|&send| bits.map(|receive| (send, receive))) {
+        for (a, b) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut deflate = base;
+            (deflate.send_window_bits, deflate.receive_window_bits) = (send, receive);
+            (deflate.send_context_takeover, deflate.receive_context_takeover) = (a, b);
+            all.push(deflate);
+        }
+    }
+    all
+}
+
 fn windows(agreed: &Agreed) -> [u8; 2] {
     [agreed.send_window_bits, agreed.receive_window_bits]
 }
@@ -51,71 +66,99 @@ fn takeovers(agreed: &Agreed) -> [bool; 2] {
 
 #[test]
 fn a_server_answers_what_can_be_met() {
-    let s = "permessage-deflate; server_max_window_bits=";
-    for (offer, expected, windows, takeovers) in [
+    for (params, expected, windows, takeovers) in [
         // Browsers.
+        ("; client_max_window_bits", "; client_max_window_bits=12", [12, 12], [true; 2]),
+        // A client that cannot make its window smaller keeps nothing from one message to the next.
+        ("", "; client_no_context_takeover", [12, 15], [true, false]),
+        ("; client_max_window_bits=15", "; client_max_window_bits=12", [12, 12], [true; 2]),
+        ("; client_max_window_bits=10", "; client_max_window_bits=10", [12, 10], [true; 2]),
+        ("; client_max_window_bits=8", "; client_max_window_bits=8", [12, 8], [true; 2]),
+        // A window is named when the offer names it.
         (
-            "permessage-deflate; client_max_window_bits",
-            format!("{s}12; client_max_window_bits=12"),
-            [12, 12],
-            [true; 2],
-        ),
-        // Whose client cannot make its window smaller.
-        ("permessage-deflate", format!("{s}12"), [12, 15], [true; 2]),
-        (
-            "permessage-deflate; client_max_window_bits=15",
-            format!("{s}12; client_max_window_bits=12"),
-            [12, 12],
-            [true; 2],
-        ),
-        (
-            "permessage-deflate; client_max_window_bits=10",
-            format!("{s}12; client_max_window_bits=10"),
-            [12, 10],
-            [true; 2],
-        ),
-        // What zlib calls 8 is 9.
-        (
-            "permessage-deflate; client_max_window_bits=8",
-            format!("{s}12; client_max_window_bits=9"),
-            [12, 9],
-            [true; 2],
-        ),
-        ("permessage-deflate; server_max_window_bits=15", format!("{s}12"), [12, 15], [true; 2]),
-        ("permessage-deflate; server_max_window_bits=9", format!("{s}9"), [9, 15], [true; 2]),
-        // H14: our compressor truly uses a window of 8 bits.
-        ("permessage-deflate; server_max_window_bits=8", format!("{s}8"), [8, 15], [true; 2]),
-        (
-            "permessage-deflate; server_no_context_takeover",
-            "permessage-deflate; server_no_context_takeover; server_max_window_bits=12".into(),
-            [12, 15],
-            [false, true],
-        ),
-        (
-            "permessage-deflate; client_no_context_takeover",
-            "permessage-deflate; client_no_context_takeover; server_max_window_bits=12".into(),
+            "; server_max_window_bits=15",
+            "; client_no_context_takeover; server_max_window_bits=12",
             [12, 15],
             [true, false],
         ),
         (
-            "permessage-deflate; client_max_window_bits=11; client_no_context_takeover; server_max_window_bits=10; \
+            "; server_max_window_bits=9; client_max_window_bits=13",
+            "; server_max_window_bits=9; client_max_window_bits=12",
+            [9, 12],
+            [true; 2],
+        ),
+        // H14: our compressor truly uses a window of 8 bits.
+        (
+            "; server_max_window_bits=8; client_max_window_bits",
+            "; server_max_window_bits=8; client_max_window_bits=12",
+            [8, 12],
+            [true; 2],
+        ),
+        (
+            "; server_no_context_takeover; client_max_window_bits",
+            "; server_no_context_takeover; client_max_window_bits=12",
+            [12, 12],
+            [false, true],
+        ),
+        ("; client_no_context_takeover", "; client_no_context_takeover", [12, 15], [true, false]),
+        // Go's libraries.
+        (
+            "; client_no_context_takeover; server_no_context_takeover",
+            "; server_no_context_takeover; client_no_context_takeover",
+            [12, 15],
+            [false, false],
+        ),
+        (
+            "; client_max_window_bits=11; client_no_context_takeover; server_max_window_bits=10; \
              server_no_context_takeover",
-            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10; \
-             client_max_window_bits=11"
-                .into(),
+            "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10; \
+             client_max_window_bits=11",
             [10, 11],
             [false, false],
         ),
         // Quoted values.
-        ("permessage-deflate; server_max_window_bits=\"10\"", format!("{s}10"), [10, 15], [true; 2]),
         (
-            "permessage-deflate; client_max_window_bits=\"1\\1\"",
-            format!("{s}12; client_max_window_bits=11"),
-            [12, 11],
+            "; server_max_window_bits=\"10\"; client_max_window_bits=\"1\\1\"",
+            "; server_max_window_bits=10; client_max_window_bits=11",
+            [10, 11],
             [true; 2],
         ),
     ] {
-        assert_eq!(answer(&Deflate::server(), offer), Some((expected, windows, takeovers)), "{offer}");
+        let expected = Some((format!("permessage-deflate{expected}"), windows, takeovers));
+        assert_eq!(answer(&Deflate::server(), &format!("permessage-deflate{params}")), expected, "{params}");
+    }
+}
+
+/// Whatever the server is set to: what was not offered is not in the answer, for some clients fail then. What the client's
+/// compressor may not keep can be said unasked (RFC 7692 §7.1.1.2).
+#[test]
+fn a_server_names_no_parameter_that_was_not_offered() {
+    const PARAMS: [&str; 4] = [
+        "server_no_context_takeover",
+        "client_no_context_takeover",
+        "server_max_window_bits=14",
+        "client_max_window_bits=14",
+    ];
+    for offered in 0..1 << PARAMS.len() {
+        let offered: Vec<_> = (0..PARAMS.len()).filter(|i| offered >> i & 1 != 0).map(|i| PARAMS[i]).collect();
+        let offer = parse(&["permessage-deflate"].iter().chain(&offered).copied().collect::<Vec<_>>().join("; "));
+        for server in settings(Deflate::server()) {
+            let (answer, agreed) = server.accept(&offer).unwrap();
+            let mut others = vec![];
+            for param in &answer.params {
+                if !offer[0].params.iter().any(|offered| offered.name == param.name) {
+                    others.push(param.name.as_str());
+                }
+            }
+            let takes_over =
+                server.receive_context_takeover && agreed.receive_window_bits <= server.receive_window_bits;
+            let unasked = !takes_over && !offered.contains(&"client_no_context_takeover");
+            let expected: &[&str] = if unasked { &["client_no_context_takeover"] } else { &[] };
+            assert_eq!(others, expected, "{} answered with {answer}, {server:?}", offer[0]);
+            // Unnamed, it holds all the same.
+            assert!(agreed.send_window_bits <= server.send_window_bits, "{answer}");
+            assert!(server.send_context_takeover || !agreed.send_context_takeover, "{answer}");
+        }
     }
 }
 
@@ -129,14 +172,18 @@ fn a_server_answers_as_it_was_set() {
     assert_eq!(answer(&wide, "permessage-deflate; server_max_window_bits=15"), told);
 
     let alone = server(|deflate| (deflate.send_context_takeover, deflate.receive_context_takeover) = (false, false));
-    let expected =
-        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12";
+    let expected = "permessage-deflate; client_no_context_takeover";
     assert_eq!(answer(&alone, "permessage-deflate"), Some((expected.into(), [12, 15], [false, false])));
+
+    // Who takes the memory it needs lets every client take over.
+    let narrow = server(|deflate| (deflate.send_window_bits, deflate.receive_window_bits) = (9, 15));
+    assert_eq!(answer(&narrow, "permessage-deflate"), Some(("permessage-deflate".into(), [9, 15], [true, true])));
 
     // What cannot be set is as if the nearest were.
     let odd = server(|deflate| (deflate.send_window_bits, deflate.receive_window_bits) = (0, 200));
     let expected = "permessage-deflate; server_max_window_bits=8";
-    assert_eq!(answer(&odd, "permessage-deflate; client_max_window_bits"), Some((expected.into(), [8, 15], [true; 2])));
+    let offer = "permessage-deflate; client_max_window_bits; server_max_window_bits=12";
+    assert_eq!(answer(&odd, offer), Some((expected.into(), [8, 15], [true; 2])));
 
     let settings = server(|deflate| (deflate.level, deflate.mem_level, deflate.threshold) = (9, 7, 1234));
     let (_, agreed) = settings.accept(&parse("permessage-deflate")).unwrap();
@@ -176,9 +223,9 @@ fn h13_a_malformed_offer_is_declined_and_the_next_is_tried() {
     for params in MALFORMED {
         let malformed = format!("permessage-deflate; {params}");
         assert_eq!(answer(&Deflate::server(), &malformed), None, "{params}");
-        let expected = Some(("permessage-deflate; server_max_window_bits=9".into(), [9, 15], [true; 2]));
+        let expected = Some(("permessage-deflate; client_max_window_bits=9".into(), [12, 9], [true; 2]));
         let offers =
-            format!("{malformed}, other; x=1, permessage-deflate; server_max_window_bits=9, permessage-deflate");
+            format!("{malformed}, other; x=1, permessage-deflate; client_max_window_bits=9, permessage-deflate");
         assert_eq!(answer(&Deflate::server(), &offers), expected, "{params}");
     }
 }
@@ -264,19 +311,6 @@ fn k4_an_invalid_answer_is_an_error_that_says_why() {
 /// Whatever both are set to, the client accepts the answer, and both have agreed on the same.
 #[test]
 fn client_and_server_understand_each_other() {
-    let settings = |base: Deflate| {
-        let bits = [8, 9, 12, 15];
-        let mut all = vec![];
-        for (send, receive) in bits.iter().flat_map(|&send| bits.map(|receive| (send, receive))) {
-            for (a, b) in [(false, false), (false, true), (true, false), (true, true)] {
-                let mut deflate = base;
-                (deflate.send_window_bits, deflate.receive_window_bits) = (send, receive);
-                (deflate.send_context_takeover, deflate.receive_context_takeover) = (a, b);
-                all.push(deflate);
-            }
-        }
-        all
-    };
     for client in settings(Deflate::client()) {
         for server in settings(Deflate::server()) {
             let offer = parse(&client.offer().to_string());
@@ -290,7 +324,7 @@ fn client_and_server_understand_each_other() {
             assert!(!ours.send_context_takeover || theirs.receive_context_takeover, "{what}");
             // And nobody keeps more than was wished.
             assert!(theirs.receive_window_bits <= client.receive_window_bits, "{what}");
-            assert!(ours.receive_window_bits <= server.receive_window_bits.max(9), "{what}");
+            assert!(ours.receive_window_bits <= server.receive_window_bits, "{what}");
         }
     }
 }

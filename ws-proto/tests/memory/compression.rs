@@ -12,6 +12,7 @@ use crate::*;
 checks![
     without_takeover_nothing_is_held_between_messages,
     with_takeover_what_the_documentation_says,
+    whatever_is_offered_a_server_keeps_what_is_promised,
     d3_a_bomb_stays_within_the_limit,
     inflated_chunks_are_never_held,
 ];
@@ -40,10 +41,10 @@ impl Subject {
     }
 }
 
-/// A message compressed alone, in a frame. It does not look back further than 512 bytes.
+/// A message compressed alone, in a frame. It does not look back further than 256 bytes.
 fn frame_of(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     let mut data = vec![];
-    Compressor::for_one(payload.len(), 9, 6, 8).compress(payload, &mut data);
+    Compressor::for_one(payload.len(), 8, 6, 8).compress(payload, &mut data);
     data.truncate(data.len() - 4);
     to(role, first | RSV1, data)
 }
@@ -116,6 +117,63 @@ fn with_takeover_what_the_documentation_says() {
         assert!(most[0] * 3 >= receiving * KIB && most[1] * 2 >= sending * KIB);
     }
 }
+
+/// Whatever a client offers, long compressed messages both ways leave no more than SECURITY.md promises.
+#[cfg(feature = "handshake")]
+fn whatever_is_offered_a_server_keeps_what_is_promised() {
+    use ws_proto::deflate::Deflate;
+    use ws_proto::handshake::extensions;
+
+    /// Between messages.
+    const KEPT: usize = 40 * KIB;
+    /// What our compressor holds besides, while a message comes in.
+    const SENDING: usize = 24 * KIB;
+
+    let texts = texts();
+    let longest = texts.iter().map(String::len).max().unwrap_or_default();
+    let config = limited(Some(longest));
+    let inputs: Vec<_> = texts.iter().map(|text| frame_of(Role::Server, TEXT, text.as_bytes())).collect();
+    for params in [
+        "",
+        "; client_max_window_bits",
+        "; client_max_window_bits=15",
+        "; client_max_window_bits=8",
+        "; client_no_context_takeover",
+        "; server_no_context_takeover",
+        "; server_max_window_bits=15",
+        "; server_max_window_bits=8; client_max_window_bits=13",
+        "; server_no_context_takeover; client_no_context_takeover",
+    ] {
+        let agreed = {
+            let mut headers = http::HeaderMap::new();
+            headers.insert("sec-websocket-extensions", format!("permessage-deflate{params}").parse().unwrap());
+            Deflate::server().accept(&extensions::parse(&headers).unwrap()).unwrap().1
+        };
+        let mut subject = Subject::compressing(Role::Server, &config, agreed);
+        let (mut most, mut peak) = (0, 0);
+        for _ in 0..2 {
+            for (text, input) in texts.iter().zip(&inputs) {
+                // Ours goes out while the other is half in.
+                let (front, back) = input.split_at(input.len() * 9 / 10);
+                subject.read(front);
+                subject.connection.send_text(text).unwrap();
+                subject.take(usize::MAX);
+                peak = peak.max(subject.held());
+                subject.read(back);
+                subject.settle();
+                most = most.max(subject.held());
+            }
+        }
+        assert!(!subject.ended);
+        let besides = peak.saturating_sub(longest);
+        println!("  permessage-deflate{params}: {most} bytes between messages, {besides} besides a message");
+        assert!(most <= KEPT, "{most} bytes kept");
+        assert!(besides <= SLACK + SENDING, "{besides} bytes besides a message");
+    }
+}
+
+#[cfg(not(feature = "handshake"))]
+fn whatever_is_offered_a_server_keeps_what_is_promised() {}
 
 fn d3_a_bomb_stays_within_the_limit() {
     let bombs = [vec![b'x'; 40 * MIB], b"0123456789abcdef".repeat(MIB)];
