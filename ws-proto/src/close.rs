@@ -5,6 +5,7 @@ use core::fmt;
 use bytestring::ByteString;
 
 use crate::error::Violation;
+use crate::escaped::Escaped;
 
 /// A close code (RFC 6455 §7.4.1 and the IANA registry).
 ///
@@ -106,7 +107,8 @@ impl fmt::Display for CloseCode {
 pub struct CloseFrame {
     /// The code; [`CloseCode::NO_STATUS`] for a Close frame without a body.
     pub code: CloseCode,
-    /// Why, for people to read in a log; at most [`CloseFrame::MAX_REASON`] bytes on the wire.
+    /// Why, for people to read in a log; at most [`CloseFrame::MAX_REASON`] bytes on the wire. A peer's may hold line ends
+    /// and escape sequences: show it [`Escaped`].
     pub reason: ByteString,
 }
 
@@ -136,11 +138,12 @@ impl CloseFrame {
     }
 }
 
+/// The code and, where there is one, the reason, [escaped](Escaped).
 impl fmt::Display for CloseFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason.is_empty() {
             true => write!(f, "{}", self.code),
-            false => write!(f, "{} {}", self.code, self.reason),
+            false => write!(f, "{} {}", self.code, Escaped(&self.reason)),
         }
     }
 }
@@ -163,7 +166,7 @@ impl Outcome {
         self.received.as_ref().map_or(CloseCode::ABNORMAL, |frame| frame.code)
     }
 
-    /// The connection's close reason (RFC 6455 §7.1.6): the peer's, or empty.
+    /// The connection's close reason (RFC 6455 §7.1.6): the peer's as it came, or empty. Show it [`Escaped`].
     pub fn reason(&self) -> &str {
         self.received.as_ref().map_or("", |frame| &frame.reason)
     }

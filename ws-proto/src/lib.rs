@@ -130,6 +130,7 @@
 //! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
 //! | [`handshake`] | the opening handshake, both roles |
 //! | [`deflate`] | compression of messages (RFC 7692): what is negotiated, and DEFLATE |
+//! | [`Escaped`] | what a peer said, safe to show |
 //! | [`Config`], [`Message`], [`Event`], [`CloseFrame`], [`Outcome`], [`Violation`], [`Timestamp`] | the vocabulary |
 //!
 //! # Features
@@ -156,6 +157,7 @@ mod close;
 mod config;
 mod connection;
 mod error;
+mod escaped;
 mod event;
 mod keepalive;
 mod message;
@@ -175,6 +177,7 @@ pub use self::close::{Cause, CloseCode, CloseFrame, Outcome};
 pub use self::config::{Config, Deadlines, Delivery, Limits, Role};
 pub use self::connection::{Connection, Transport};
 pub use self::error::{CloseError, SendError, Violation};
+pub use self::escaped::{Escaped, EscapedBytes};
 pub use self::event::{Chunk, Event, Pong};
 pub use self::frame::mask::MaskKeys;
 pub use self::keepalive::PingId;

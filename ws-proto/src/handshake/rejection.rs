@@ -10,6 +10,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRAD
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::head::HeadError;
+use crate::escaped::Escaped;
 
 /// Why a server refuses a request, as the HTTP response that says so: a status, headers, and a plain text that
 /// a human can act on. The connection is to be closed once it is sent.
@@ -88,7 +89,7 @@ impl Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.status, self.message)
+        write!(f, "{}: {}", self.status, Escaped(&self.message))
     }
 }
 

@@ -7,6 +7,7 @@ use core::fmt;
 
 use http::{HeaderName, HeaderValue, Response};
 
+use crate::escaped::EscapedBytes;
 use crate::handshake::head::HeadError;
 
 /// Why the connection did not open.
@@ -48,8 +49,12 @@ impl fmt::Display for Error {
             }
             Self::MissingHeader(name) => write!(f, "invalid handshake response: no {name} header"),
             Self::DuplicateHeader(name) => write!(f, "invalid handshake response: more than one {name} header"),
-            Self::WrongHeader(name, value) => write!(f, "invalid handshake response: wrong {name} header {value:?}"),
+            Self::WrongHeader(name, value) => {
+                let value = EscapedBytes(value.as_bytes());
+                write!(f, "invalid handshake response: wrong {name} header {value:?}")
+            }
             Self::SubprotocolNotOffered(name) => {
+                let name = EscapedBytes(name.as_bytes());
                 write!(f, "invalid handshake response: subprotocol {name:?} was not offered")
             }
             Self::NoSubprotocol(offered) => {
