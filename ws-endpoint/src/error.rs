@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use ws_proto::{CloseCode, CloseError, Outcome, SendError};
+use ws_proto::{CloseCode, CloseError, Escaped, Outcome, SendError};
 
 /// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.io {
             None => write!(f, "{}", self.outcome),
-            Some(error) => write!(f, "{} ({error})", self.outcome),
+            Some(error) => write!(f, "{} ({})", self.outcome, Escaped(error)),
         }
     }
 }
@@ -104,5 +104,21 @@ impl<M> From<SendError<M>> for Error {
             SendError::Unfinished(_) => Self::Unfinished,
             _ => Self::Closing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ws_proto::Cause;
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_transport_stays_on_its_line() {
+        let outcome = Outcome { sent: None, received: None, cause: Cause::TransportFailed };
+        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::Error::other("a\nb\u{1b}[2J"))) };
+        assert!(closed.to_string().ends_with(r" (a\nb\x1b[2J)"), "{closed}");
+        let error = Error::Closed(Box::new(closed));
+        assert!(!error.to_string().contains(char::is_control) && !format!("{error:?}").contains(char::is_control));
     }
 }

@@ -98,8 +98,8 @@ pub use ws_proto::handshake::client::{BuildError, Error as HandshakeError};
 pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;
 pub use ws_proto::{
-    ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Limits, Message, MessageKind, Outcome,
-    Prepared, SendError, Timestamp, Violation,
+    ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, Limits, Message,
+    MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
 pub use self::client::{Client, ConnectError, UrlError};

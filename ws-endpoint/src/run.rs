@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use ws_proto::{CloseCode, CloseFrame};
+use ws_proto::{CloseCode, CloseFrame, Escaped};
 
 use crate::driver::{Beside, Driver, Progress};
 use crate::shared::Shared;
@@ -37,11 +37,12 @@ pub enum HandlerError {
     Aborted,
 }
 
+/// [Escaped], for errors and panics often quote what a peer sent.
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(error) => error.fmt(f),
-            Self::Panicked(message) => write!(f, "the handler panicked: {message}"),
+            Self::Failed(error) => Escaped(error).fmt(f),
+            Self::Panicked(message) => write!(f, "the handler panicked: {}", Escaped(message)),
             Self::Aborted => f.write_str("the handler was still running when the server stopped"),
         }
     }

@@ -40,7 +40,7 @@ fn debug(what: &str, shown: &impl Debug) {
 }
 
 #[track_caller]
-fn error(what: &str, error: &(impl Error + Debug)) {
+fn error(what: &str, error: &impl Error) {
     both(what, error);
     let mut source = error.source();
     while let Some(error) = source {

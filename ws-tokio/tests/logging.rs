@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 use ws_tokio::http::{Response, StatusCode};
-use ws_tokio::{Client, CloseCode, Message, Server};
+use ws_tokio::{Client, CloseCode, Escaped, Message, Server};
 
 thread_local! {
     /// What this test traced: with a runtime of one thread, all its tasks run where the test does.
@@ -241,6 +241,41 @@ async fn failures_of_handlers_are_errors_and_ends_of_connections_are_not() {
     until(|| server.handle.connections() == 0).await;
     server.stop().await;
     assert_eq!(traced(Level::ERROR).len(), 2, "{:#?}", traced(Level::ERROR));
+}
+
+#[tokio::test]
+async fn what_a_peer_says_forges_no_line() {
+    capture();
+    const NASTY: &str = "bye\n2026-11-30 INFO all is well\r\u{1b}[2K\u{9b}31m\u{202e}\u{2028}";
+    let server = start(Server::new(), |mut ws| async move {
+        let path = ws.request().uri().path().to_owned();
+        let said = ws.recv().await?.unwrap();
+        match path.as_str() {
+            "/error" => Err(said.as_text().unwrap().into()),
+            "/panic" => panic!("{}", said.as_text().unwrap()),
+            // Its own end is no failure, the message that quotes it is one.
+            _ => Err(ws.recv().await.unwrap_err().to_string().into()),
+        }
+    })
+    .await;
+    for path in ["/error", "/panic", "/close"] {
+        let ws = in_time(ws_tokio::connect(&server.url(path))).await.unwrap();
+        in_time(ws.send(NASTY)).await.unwrap();
+        if path == "/close" {
+            in_time(ws.close(4000.into(), NASTY)).await.unwrap();
+        }
+        in_time(ws.closed()).await;
+    }
+    let mut raw = server.raw().await;
+    raw.write("GET /\u{9b}31m\u{202e} HTTP/1.1\r\n\r\n").await;
+    raw.rest().await;
+    server.stop().await;
+    assert_eq!(traced(Level::ERROR).len(), 3, "{:#?}", traced(Level::ERROR));
+    wait_for(Level::INFO, "connection rejected: 400").await;
+    for event in TRACED.with_borrow(Clone::clone) {
+        assert!(!event.line.contains(|c| Escaped(c).is_unsafe()), "{:?}", event.line);
+    }
+    assert!(traced(Level::DEBUG).iter().any(|line| line.contains("bye\\n2026")), "{:#?}", traced(Level::DEBUG));
 }
 
 #[tokio::test]

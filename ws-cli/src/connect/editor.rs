@@ -1,12 +1,10 @@
 //! The line being typed: editing, history, and the part of it that fits the terminal. No I/O.
 
-use std::borrow::Cow;
-
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
+use ws_tokio::Escaped;
 
-use super::format::escape;
 use super::history::History;
 
 /// A line editor with the keys of a shell.
@@ -211,10 +209,10 @@ impl Editor {
 }
 
 /// As many graphemes as fit, made visible.
-fn fitting<'a>(graphemes: impl Iterator<Item = &'a str>, columns: usize) -> Vec<Cow<'a, str>> {
+fn fitting<'a>(graphemes: impl Iterator<Item = &'a str>, columns: usize) -> Vec<String> {
     let mut used = 0;
     graphemes
-        .map(escape)
+        .map(|grapheme| Escaped(grapheme).to_string())
         .take_while(|cell| {
             used += cell.width();
             used <= columns

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
-use ws_tokio::{Client, Config, ConnectError, Outcome, WebSocket};
+use ws_tokio::{Client, Config, ConnectError, Escaped, Outcome, WebSocket};
 
 use crate::files::{self, IdentityFiles};
 use crate::output::{fail, warn};
@@ -227,11 +227,11 @@ fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
     if let ConnectError::TlsConfig(error) = error {
         return fail(format_args!("{}", args.identity.explain(args.ca.as_deref(), error)));
     }
-    let code = fail(format_args!("Failed to connect to {}: {}.", args.url, format::escape(&error.to_string())));
+    let code = fail(format_args!("Failed to connect to {}: {}.", args.url, Escaped(error)));
     if let Some(response) = error.response().filter(|response| args.verbose && !response.body().is_empty()) {
         warn(format_args!("The server said:"));
         for line in String::from_utf8_lossy(response.body()).lines() {
-            warn(format_args!("  {}", format::escape(line)));
+            warn(format_args!("  {}", Escaped(line)));
         }
     }
     code
@@ -260,11 +260,7 @@ fn negotiated(ws: &WebSocket) -> String {
         .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .collect();
     let extensions = if extensions.is_empty() { "none".into() } else { extensions.join(", ") };
-    format!(
-        "Subprotocol: {}.\nExtensions: {}.\n",
-        format::escape(ws.subprotocol().unwrap_or("none")),
-        format::escape(&extensions),
-    )
+    format!("Subprotocol: {}.\nExtensions: {}.\n", Escaped(ws.subprotocol().unwrap_or("none")), Escaped(&extensions),)
 }
 
 /// Says how the connection ended, and turns it into the exit code.
@@ -272,7 +268,7 @@ fn report(outcome: &Outcome, input: &Result<(), BadInput>) -> u8 {
     // Whoever stopped reading our output does not want to know.
     let _ = writeln!(io::stdout(), "{}", format::closed(outcome.code(), outcome.reason()));
     if !outcome.is_clean() {
-        warn(format_args!("That was not a clean end: {}.", format::escape(&outcome.to_string())));
+        warn(format_args!("That was not a clean end: {}.", outcome));
     }
     match input {
         Err(BadInput::Unreadable(_) | BadInput::NotUtf8 { .. }) => exit::FAILED,

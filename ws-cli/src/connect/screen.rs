@@ -8,8 +8,9 @@ use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::style::Stylize as _;
 use crossterm::terminal::{self, Clear, ClearType};
 
+use ws_tokio::Escaped;
+
 use super::editor::Editor;
-use super::format;
 
 const PROMPT: &str = "> ";
 /// When the terminal does not tell its size.
@@ -47,7 +48,7 @@ impl Screen {
     /// Leaves the line sent where the prompt was, whole, and moves below it.
     pub(super) fn sent(&mut self, line: &str) {
         self.erase_prompt();
-        self.pending.push_str(&format!("{PROMPT}{}\r\n", format::escape(line)));
+        self.pending.push_str(&format!("{PROMPT}{}\r\n", Escaped(line)));
     }
 
     /// Draws the prompt and as much of the line being typed as fits.

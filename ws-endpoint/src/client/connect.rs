@@ -17,7 +17,7 @@ use tracing::debug;
 use ws_proto::deflate::InvalidAnswer;
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{BuildError, Error as HandshakeError, Handshake};
-use ws_proto::{Config, Connection, Timestamp};
+use ws_proto::{Config, Connection, Escaped, Timestamp};
 
 use super::Client;
 use super::url::UrlError;
@@ -81,7 +81,7 @@ impl fmt::Display for ConnectError {
             Self::TlsConfig(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Timeout => f.write_str("timed out during the opening handshake"),
-            Self::Io(error) => error.fmt(f),
+            Self::Io(error) => Escaped(error).fmt(f),
             Self::Eof => f.write_str("the server closed the connection before it answered"),
             Self::Rejected(response) => {
                 write!(f, "server rejected the WebSocket connection: HTTP {}", response.status())

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tracing::error;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
-use ws_proto::{Connection, Timestamp};
+use ws_proto::{Connection, Escaped, Timestamp};
 
 use super::Settings;
 use super::proxies::ClientIp;
@@ -69,7 +69,7 @@ impl fmt::Display for AcceptError {
             Self::Eof => f.write_str("the client left before its request was complete"),
             Self::Stopped => f.write_str("the server was shut down"),
             Self::Tls(error) => error.fmt(f),
-            Self::Io(error) => error.fmt(f),
+            Self::Io(error) => Escaped(error).fmt(f),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ws_proto::Escaped;
+
 use crate::run::BoxError;
 
 /// Why TLS failed: what the peer is or did. No byte of HTTP has been sent then.
@@ -49,10 +51,10 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NameMismatch { expected, presented } if presented.is_empty() => {
-                write!(f, "the certificate is for no name at all, not for {expected}")
+                write!(f, "the certificate is for no name at all, not for {}", Escaped(expected))
             }
             Self::NameMismatch { expected, presented } => {
-                write!(f, "the certificate is for {}, not for {expected}", presented.join(", "))
+                write!(f, "the certificate is for {}, not for {}", Escaped(presented.join(", ")), Escaped(expected))
             }
             Self::Expired { not_after: Some(time) } => write!(f, "the certificate expired on {}", Date(*time)),
             Self::Expired { not_after: None } => f.write_str("the certificate has expired"),
@@ -62,12 +64,12 @@ impl fmt::Display for TlsError {
             Self::NotYetValid { not_before: None } => f.write_str("the certificate is not valid yet"),
             Self::UnknownIssuer => f.write_str("the certificate's issuer is unknown"),
             Self::Revoked => f.write_str("the certificate was revoked"),
-            Self::Certificate(error) => write!(f, "the certificate is not acceptable: {error}"),
+            Self::Certificate(error) => write!(f, "the certificate is not acceptable: {}", Escaped(error)),
             Self::NoClientCertificate => f.write_str("the client has no certificate"),
-            Self::Refused(why) => write!(f, "the peer refused the TLS handshake: {why}"),
+            Self::Refused(why) => write!(f, "the peer refused the TLS handshake: {}", Escaped(why)),
             Self::NotTls => f.write_str("the peer does not speak TLS: is this plain HTTP on one side?"),
             Self::Unexpected => f.write_str("the peer speaks TLS, and this connection does not: is it wss:// there?"),
-            Self::Other(error) => write!(f, "TLS failed: {error}"),
+            Self::Other(error) => write!(f, "TLS failed: {}", Escaped(error)),
         }
     }
 }
