@@ -62,9 +62,10 @@ impl Head {
         }
     }
 
-    /// The elements of a list, over all fields of that name.
+    /// The elements of a list, over all fields of that name; empty ones do not count (RFC 9110 §5.6.1.2).
     pub fn list(&self, name: &str) -> Vec<&[u8]> {
-        self.all(name).into_iter().flat_map(|value| split(value, b",")).map(trim).collect()
+        let elements = self.all(name).into_iter().flat_map(|value| split(value, b",")).map(trim);
+        elements.filter(|element| !element.is_empty()).collect()
     }
 
     pub fn lists(&self, name: &str, token: &str) -> bool {
@@ -102,7 +103,7 @@ impl Head {
         };
         let known = target.is_some_and(|target| target.starts_with(b"/") && is_plain(target, b"/?=&._-"))
             && self.only("host").is_some_and(|host| is_plain(host, b".-"))
-            && self.all("sec-websocket-extensions").is_empty();
+            && self.list("sec-websocket-extensions").is_empty();
         if known { Verdict::Accept } else { Verdict::Unknown }
     }
 }
@@ -225,7 +226,7 @@ mod tests {
         let found = head(b"GET / HTTP/1.1\r\nA: b, \tc \r\na:\r\n\r\n").unwrap();
         assert_eq!(found.first, b"GET / HTTP/1.1");
         assert_eq!(found.all("a"), [&b"b, \tc"[..], b""]);
-        assert_eq!(found.list("a"), [&b"b"[..], b"c", b""]);
+        assert_eq!(found.list("a"), [&b"b"[..], b"c"]);
         for wrong in ["\r\n", "a\r\nb\n\r\n\r\n", "a\r\nb: c\r\n d\r\n\r\n", "a\r\nb : c\r\n\r\n", "a\r\nb: \0\r\n\r\n"]
         {
             assert_eq!(head(wrong.as_bytes()), None, "{wrong:?}");

@@ -59,11 +59,12 @@ pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
-/// The elements of a comma-separated list, over all lines of that name in order, empty ones included, without
-/// the white space around them (RFC 9110 §5.6.1). Not for fields with quoted strings.
+/// The elements of a comma-separated list, over all lines of that name in order, without the white space around them.
+/// Empty ones are skipped (RFC 9110 §5.6.1.2). Not for fields with quoted strings.
 pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(name).into_iter();
-    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+    let elements = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+    elements.filter(|element| !element.is_empty())
 }
 
 /// Whether a list holds `token`, in upper or lower case.
@@ -126,7 +127,7 @@ mod tests {
     fn lists() {
         let headers = headers(&[b"keep-alive,\t Upgrade ", b"", b"a,,\xFF"]);
         let found: Vec<_> = elements(&headers, "connection").collect();
-        assert_eq!(found, [&b"keep-alive"[..], b"Upgrade", b"", b"a", b"", b"\xFF"]);
+        assert_eq!(found, [&b"keep-alive"[..], b"Upgrade", b"a", b"\xFF"]);
         assert!(has_token(&headers, "connection", "upgrade"));
         assert!(!has_token(&headers, "connection", "keep"));
         assert!(!has_token(&headers, "upgrade", "upgrade"));

@@ -40,6 +40,7 @@ use super::extensions::{self, Extension};
 use super::fields::{Duplicate, RESERVED, elements, first_duplicate, has_token, host_and_port, is_token, single};
 use super::head::{HeadError, HeadLimits, HeadReader, RequestLine};
 use super::key;
+use crate::escaped::EscapedBytes;
 
 pub use super::origins::{InvalidOrigin, Origins};
 pub use super::rejection::Rejection;
@@ -158,8 +159,9 @@ impl Upgrade {
     /// - 405 with `Allow`: the method is not GET (RFC 6455 §4.2.1)
     /// - 505: not HTTP/1.1
     /// - 426 with `Upgrade`: not an upgrade to `websocket` (RFC 9110 §15.5.22)
-    /// - 400: no version; a key that is missing, given twice, or not 16 bytes in Base64; subprotocols that are
-    ///   empty, given twice or not tokens (RFC 6455 §4.1); extensions that are malformed (RFC 6455 §9.1)
+    /// - 400: no version; a key that is missing, given twice, or not 16 bytes in Base64; subprotocols that are given twice
+    ///   or not tokens (RFC 6455 §4.1); extensions that are malformed (RFC 6455 §9.1). Empty elements of both lists are
+    ///   ignored, and an empty list counts as no header (RFC 9110 §5.6.1.2)
     /// - 426 with `Sec-WebSocket-Version: 13`: another version (RFC 6455 §4.2.2, §4.4)
     pub fn new(request: Request<()>) -> Result<Self, Rejection> {
         check_method(&request)?;
@@ -351,16 +353,19 @@ fn accept_of_key(headers: &HeaderMap) -> Result<HeaderValue, Rejection> {
 /// RFC 6455 §4.1, item 10 of the request, and §11.3.4.
 fn parse_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, Rejection> {
     let mut subprotocols = Vec::new();
+    let refuse = |why: fmt::Arguments<'_>| {
+        let message = format!("The Sec-WebSocket-Protocol header offers {why}.");
+        Rejection::new(StatusCode::BAD_REQUEST, message)
+    };
     for element in elements(headers, SEC_WEBSOCKET_PROTOCOL) {
-        let name = str::from_utf8(element).ok().filter(|name| is_token(name.as_bytes()));
-        let Some(name) = name else {
-            return Err(bad_request("The Sec-WebSocket-Protocol header is not a list of tokens."));
+        let Some(name) = str::from_utf8(element).ok().filter(|name| is_token(name.as_bytes())) else {
+            let name = EscapedBytes(element);
+            return Err(refuse(format_args!("{name:?}, which is not a token (RFC 9110, section 5.6.2)")));
         };
         subprotocols.push(name.to_owned());
     }
     if let Some(name) = first_duplicate(&subprotocols) {
-        let message = format!("The Sec-WebSocket-Protocol header offers {name:?} twice.");
-        return Err(Rejection::new(StatusCode::BAD_REQUEST, message));
+        return Err(refuse(format_args!("{name:?} twice")));
     }
     Ok(subprotocols)
 }
