@@ -151,7 +151,7 @@ impl fmt::Display for CloseFrame {
 /// How a connection ended, or began to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The Close frame we sent, if any.
+    /// The Close frame we sent, if any. `None` when one was queued and the transport ended before it had taken it all.
     pub sent: Option<CloseFrame>,
     /// The Close frame the peer sent, if any.
     pub received: Option<CloseFrame>,
@@ -171,14 +171,17 @@ impl Outcome {
         self.received.as_ref().map_or("", |frame| &frame.reason)
     }
 
-    /// Whether both sides sent a Close frame and neither found fault with the other (RFC 6455 §7.1.4).
+    /// Whether the peer's Close frame came and neither side found fault with the other (RFC 6455 §7.1.4).
+    ///
+    /// Our own Close frame may be missing in [`sent`](Self::sent): a peer that lets go of TCP right after its Close frame
+    /// cannot be answered, and has said all that it had to say.
     pub fn is_clean(&self) -> bool {
-        self.sent.is_some() && self.received.is_some() && matches!(self.cause, Cause::Local | Cause::Peer)
+        self.received.is_some() && matches!(self.cause, Cause::Local | Cause::Peer)
     }
 
-    /// Whether it is the end people expect: clean, and both codes say that all went well.
+    /// Whether it is the end people expect: clean, and no Close frame says that something went wrong.
     pub fn is_normal(&self) -> bool {
-        let normal = |frame: &Option<CloseFrame>| frame.as_ref().is_some_and(|frame| frame.code.is_normal());
+        let normal = |frame: &Option<CloseFrame>| frame.as_ref().is_none_or(|frame| frame.code.is_normal());
         self.is_clean() && normal(&self.sent) && normal(&self.received)
     }
 }

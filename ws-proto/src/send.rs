@@ -230,6 +230,13 @@ impl Sender {
         self.release_outbound();
     }
 
+    /// How many bytes a Close frame takes on the wire.
+    pub(crate) fn close_size(&self, frame: &CloseFrame) -> usize {
+        let header = 2 + if self.keys.is_some() { 4 } else { 0 };
+        let body = if frame.is_empty() { 0 } else { 2 + frame.reason.len() };
+        header + body
+    }
+
     /// Throws away all that waits.
     pub(crate) fn release(&mut self) {
         self.outgoing.clear();

@@ -10,6 +10,8 @@ pub(crate) enum State {
     /// The peer has closed or is at fault, and our Close waits until the application has answered what came before.
     /// What comes in is thrown away.
     Ending,
+    /// The transport takes nothing more, and our Close cannot follow: messages that had come before still come in.
+    Mute,
     /// Both Close frames are there. What comes in is thrown away.
     Exchanged,
     /// An error Close is queued or sent. What comes in is thrown away.
@@ -29,6 +31,8 @@ pub(crate) enum Step {
     PeerClose,
     /// The peer is at fault, or silent: an error Close, if none was sent before, is queued.
     Fail,
+    /// Writing has failed.
+    WriteFail,
     /// The transport is gone or given up.
     End,
 }
@@ -43,14 +47,18 @@ impl State {
             (Open, PutOff) => Ending,
             (Open | CloseSent | Ending, PeerClose) => Exchanged,
             (Open | CloseSent | Ending, Fail) => Failing,
-            (Open | CloseSent | Ending | Exchanged | Failing, End) => Ended,
+            (Open | CloseSent, WriteFail) => Mute,
+            // Nobody can be told any more, and nobody is waited for.
+            (Mute, PeerClose | Fail) => Ended,
+            (Ending | Exchanged | Failing, WriteFail) => Ended,
+            (Open | CloseSent | Ending | Mute | Exchanged | Failing, End) => Ended,
             _ => return None,
         })
     }
 
     /// Whether messages can still come in.
     pub(crate) const fn receives(self) -> bool {
-        matches!(self, Self::Open | Self::CloseSent)
+        matches!(self, Self::Open | Self::CloseSent | Self::Mute)
     }
 
     /// Whether the end has been reported, or is being reported now.
@@ -71,16 +79,18 @@ mod tests {
 
     #[test]
     fn the_table() {
-        //           LocalClose       PutOff        PeerClose        Fail           End
+        //           LocalClose       PutOff        PeerClose        Fail           WriteFail    End
         for (state, rows) in [
-            (Open, [Some(CloseSent), Some(Ending), Some(Exchanged), Some(Failing), Some(Ended)]),
-            (CloseSent, [None, None, Some(Exchanged), Some(Failing), Some(Ended)]),
-            (Ending, [None, None, Some(Exchanged), Some(Failing), Some(Ended)]),
-            (Exchanged, [None, None, None, None, Some(Ended)]),
-            (Failing, [None, None, None, None, Some(Ended)]),
-            (Ended, [None, None, None, None, None]),
+            (Open, [Some(CloseSent), Some(Ending), Some(Exchanged), Some(Failing), Some(Mute), Some(Ended)]),
+            (CloseSent, [None, None, Some(Exchanged), Some(Failing), Some(Mute), Some(Ended)]),
+            (Ending, [None, None, Some(Exchanged), Some(Failing), Some(Ended), Some(Ended)]),
+            (Mute, [None, None, Some(Ended), Some(Ended), None, Some(Ended)]),
+            (Exchanged, [None, None, None, None, Some(Ended), Some(Ended)]),
+            (Failing, [None, None, None, None, Some(Ended), Some(Ended)]),
+            (Ended, [None, None, None, None, None, None]),
         ] {
-            assert_eq!([LocalClose, PutOff, PeerClose, Fail, End].map(|step| state.after(step)), rows, "{state:?}");
+            let steps = [LocalClose, PutOff, PeerClose, Fail, WriteFail, End];
+            assert_eq!(steps.map(|step| state.after(step)), rows, "{state:?}");
         }
     }
 }

@@ -48,14 +48,27 @@ impl Connection {
         self.closed()
     }
 
+    /// The transport takes nothing more: a write, or a flush, has failed.
+    ///
+    /// Nothing is sent any more, not even a Close frame, and no deadline is left. What the peer sent before can still be
+    /// read and given to [`receive`](Self::receive): its Close frame may be there. Call [`fail`](Self::fail) when it has
+    /// been, or is not waited for any longer.
+    pub fn fail_writing(&mut self) -> Option<Event<'static>> {
+        let reported = self.state.is_over();
+        if !self.step(Step::WriteFail) {
+            return None;
+        }
+        self.stop_writing();
+        if self.state == State::Ended && !reported { self.closed() } else { None }
+    }
+
     /// Ends the connection without another word.
     pub(super) fn end<'i>(&mut self, cause: Cause) -> Option<Event<'i>> {
         let reported = self.state.is_over();
         if !self.step(Step::End) {
             return None;
         }
-        self.sender.release();
-        self.timers.clear();
+        self.stop_writing();
         if reported {
             return None;
         }
@@ -64,6 +77,16 @@ impl Connection {
             self.cause = Some(cause);
         }
         self.closed()
+    }
+
+    /// Throws away what has not been written, our Close frame perhaps.
+    fn stop_writing(&mut self) {
+        if !self.sender.is_idle() {
+            let close = self.sent.take().map_or(0, |frame| self.sender.close_size(&frame));
+            self.has_lost |= self.sender.waiting() > close;
+        }
+        self.sender.release();
+        self.timers.clear();
     }
 
     /// Queues our Close, unless it was sent before, and gives the rest of the connection a deadline.
@@ -96,7 +119,7 @@ impl Connection {
         let closes_first = match self.state {
             State::Exchanged => self.role == Role::Server,
             State::Failing => true,
-            State::Open | State::CloseSent | State::Ending | State::Ended => false,
+            State::Open | State::CloseSent | State::Ending | State::Mute | State::Ended => false,
         };
         closes_first && self.sender.is_idle()
     }

@@ -14,7 +14,7 @@ impl Connection {
     /// Sets the deadlines that follow from what has been read and written, and returns the earliest. Call it after
     /// each round of I/O, with the time of that round.
     pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if self.state == State::Ended {
+        if matches!(self.state, State::Mute | State::Ended) {
             return None;
         }
         let deadlines = &self.config.deadlines;

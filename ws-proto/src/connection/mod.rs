@@ -30,7 +30,8 @@ use crate::timer::{Timer, Timers};
 /// It does no I/O. Whoever drives it
 ///
 /// - gives it what was read: [`receive`](Self::receive) until it returns `None`, [`receive_eof`](Self::receive_eof) at
-///   the end, [`fail`](Self::fail) when the transport failed;
+///   the end, [`fail`](Self::fail) when the transport failed, [`fail_writing`](Self::fail_writing) while there may be
+///   something left to read;
 /// - writes what [`outgoing`](Self::outgoing) holds, once per batch of input rather than once per message;
 /// - does to the transport what [`transport`](Self::transport) says;
 /// - waits no longer than [`poll_timeout`](Self::poll_timeout) says, and then calls
@@ -69,6 +70,8 @@ pub struct Connection {
     discarding: bool,
     /// How much has been thrown away since.
     discarded: usize,
+    /// Whether something other than a Close frame was thrown away before it was written.
+    has_lost: bool,
 }
 
 /// What to do with the transport, besides writing what is [`outgoing`](Connection::outgoing).
@@ -117,6 +120,7 @@ impl Connection {
             eof: false,
             discarding: false,
             discarded: 0,
+            has_lost: false,
         }
     }
 
@@ -125,7 +129,12 @@ impl Connection {
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
     pub fn receive_eof(&mut self, _now: Timestamp) -> Option<Event<'static>> {
         self.eof = true;
-        if self.state.receives() { self.end(Cause::Eof) } else { None }
+        match self.state {
+            // A transport that takes nothing has failed, however its other side ends.
+            State::Mute => self.fail(),
+            state if state.receives() => self.end(Cause::Eof),
+            _ => None,
+        }
     }
 
     /// The transport failed, reading or writing.
@@ -153,7 +162,12 @@ impl Connection {
     pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
         let frame = self.answer.take()?;
         let step = if self.received.is_some() { Step::PeerClose } else { Step::Fail };
-        self.step(step).then(|| self.send_close(*frame, now))?;
+        if !self.step(step) {
+            return None;
+        }
+        if self.state != State::Ended {
+            self.send_close(*frame, now);
+        }
         self.closed()
     }
 
@@ -323,7 +337,7 @@ impl Connection {
         let over = match self.state {
             State::Ended => true,
             State::Exchanged | State::Failing => flushed && self.eof,
-            State::Open | State::CloseSent | State::Ending => false,
+            State::Open | State::CloseSent | State::Ending | State::Mute => false,
         };
         if over {
             self.step(Step::End);
@@ -355,6 +369,12 @@ impl Connection {
     /// Whether nothing is left to do but to let go of the transport.
     pub fn is_over(&self) -> bool {
         self.state == State::Ended
+    }
+
+    /// Whether something that was queued, other than a Close frame, was thrown away: the connection ended before the
+    /// transport had taken it.
+    pub fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     /// How many bytes wait to be written.

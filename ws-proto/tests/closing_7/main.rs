@@ -9,6 +9,7 @@ mod by_us;
 mod codes_and_reasons;
 mod outcomes;
 mod put_off;
+mod unwritable;
 mod without_a_close;
 
 use common::*;

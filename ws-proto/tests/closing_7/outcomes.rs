@@ -49,7 +49,7 @@ fn the_end_is_reported_once_whatever_comes_after() {
 }
 
 #[test]
-fn an_end_is_clean_with_both_closes_and_without_a_fault_and_normal_when_both_codes_are() {
+fn an_end_is_clean_with_the_peers_close_and_without_a_fault_and_normal_when_no_code_says_otherwise() {
     let normal = || Some(close_frame(1000, ""));
     let other = || Some(close_frame(1011, ""));
     let end = |sent, received, cause| Outcome { sent, received, cause };
@@ -61,7 +61,10 @@ fn an_end_is_clean_with_both_closes_and_without_a_fault_and_normal_when_both_cod
         (end(other(), normal(), Cause::Local), true, false),
         (end(other(), other(), Cause::Local), true, false),
         (end(normal(), None, Cause::Local), false, false),
-        (end(None, normal(), Cause::Peer), false, false),
+        (end(None, normal(), Cause::Peer), true, true),
+        (end(None, normal(), Cause::Local), true, true),
+        (end(None, other(), Cause::Peer), true, false),
+        (end(None, normal(), Cause::TransportFailed), false, false),
         (end(None, None, Cause::Local), false, false),
         (end(normal(), normal(), Cause::CloseTimeout), false, false),
         (end(normal(), normal(), Cause::Violation(Violation::Masked)), false, false),

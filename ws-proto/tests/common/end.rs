@@ -88,6 +88,15 @@ impl End {
         self.settle();
     }
 
+    /// A write has failed.
+    #[track_caller]
+    pub(crate) fn fail_writing(&mut self) {
+        if let Some(event) = self.connection.fail_writing() {
+            self.saw(event.into());
+        }
+        self.settle();
+    }
+
     #[track_caller]
     pub(crate) fn abort(&mut self) {
         if let Some(event) = self.connection.abort() {
