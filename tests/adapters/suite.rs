@@ -14,6 +14,7 @@ mod opening;
 mod pressure;
 mod proxies;
 mod refusals;
+mod resets;
 mod setup;
 mod shutdown;
 mod streams;

@@ -265,9 +265,9 @@ impl State {
         if !self.done {
             return None;
         }
-        let all_written = self.is_all_written();
+        let has_lost = self.connection.has_lost();
         Some(match &self.closed {
-            Some(closed) if closed.outcome.is_clean() && all_written => Ok(closed.outcome.clone()),
+            Some(closed) if closed.outcome.is_clean() && !has_lost => Ok(closed.outcome.clone()),
             _ => Err(self.closed_error()),
         })
     }
@@ -303,17 +303,16 @@ impl State {
         if mem::take(&mut self.news) { self.waiters.take() } else { None }
     }
 
-    /// Whether all that was ever queued has been written.
-    pub(crate) fn is_all_written(&mut self) -> bool {
-        let outgoing = self.connection.outgoing();
-        outgoing.written() == outgoing.queued()
-    }
-
     /// Whether the application has as many messages waiting as it may have.
     ///
-    /// Who waits for nothing but the end takes none: what comes then and finds no room is thrown away.
+    /// Who takes none lets all come: what finds no room is thrown away.
     pub(crate) fn is_inbound_full(&self) -> bool {
-        self.unreceived() >= self.inbound_limit && self.await_end == 0
+        self.unreceived() >= self.inbound_limit && !self.is_receiving_over()
+    }
+
+    /// Whether the application takes no message: it waits for nothing but the end, or has let go of the handle.
+    fn is_receiving_over(&self) -> bool {
+        self.await_end > 0 || self.handle_dropped
     }
 
     /// How many messages the application has waiting.
@@ -329,12 +328,12 @@ impl State {
 
     /// Whether reading has stopped and enough messages have been taken for it to go on.
     pub(crate) fn may_resume(&self) -> bool {
-        self.paused && (self.unreceived() <= self.inbound_limit / 2 || self.await_end > 0)
+        self.paused && (self.unreceived() <= self.inbound_limit / 2 || self.is_receiving_over())
     }
 
     /// Whether the application has answered all that it will: it waits for more, or wants no more.
     pub(crate) fn is_caught_up(&self) -> bool {
-        let wants_no_more = self.await_end > 0 || self.handle_dropped || self.close_request.is_some();
+        let wants_no_more = self.is_receiving_over() || self.close_request.is_some();
         wants_no_more || (self.inbound.is_empty() && self.is_receiving)
     }
 

@@ -46,8 +46,8 @@ impl WebSocket {
         Self { sender, taken: VecDeque::new(), tell_at, sink: Waiting::default(), stream_ended: false }
     }
 
-    /// The next message; `None` when the connection has ended as it should: both sides sent a Close frame, with 1000,
-    /// 1001 or no code. Messages that were complete before the end come first.
+    /// The next message; `None` when the connection has ended as it should: the peer's Close frame came, and neither it
+    /// nor ours says anything but 1000, 1001 or no code. Messages that were complete before the end come first.
     ///
     /// Messages of up to 128 bytes that came together share memory, 1 KiB at most: copy one that is to be kept for long.
     ///

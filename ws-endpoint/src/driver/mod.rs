@@ -27,6 +27,10 @@ const READS_PER_POLL: usize = 4;
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
 const LAST_READ: Duration = Duration::from_millis(100);
 
+/// How much is read from a transport that has failed: more than a system's receive buffers hold. Whoever can still send
+/// then could do so for ever.
+const MOST_READ: usize = 64 << 20;
+
 /// Moves bytes between a transport and a connection, and keeps its deadlines, until the connection has ended.
 ///
 /// It is a future to be spawned beside whoever holds the [`WebSocket`](crate::WebSocket); a server uses
@@ -47,10 +51,20 @@ pub struct Driver<T, C> {
     is_shut_down: bool,
     /// Whether the transport may hold back what it took.
     needs_flush: bool,
-    /// How the transport failed, and when. What had come before can still be taken, for a while.
-    broken: Option<(io::Error, Timestamp)>,
+    /// How the transport failed. What had come before can still be taken.
+    broken: Option<Box<Broken>>,
     /// While it lives, the memory of long messages is kept to be used again.
     _keeper: Keeper,
+}
+
+/// A transport that has failed.
+struct Broken {
+    error: io::Error,
+    since: Timestamp,
+    /// When something that had come before was last taken in.
+    taken_in: Timestamp,
+    /// How much has been read from it nevertheless.
+    read: usize,
 }
 
 /// What came of one step.
@@ -147,7 +161,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// The connection has ended; the waker that is needed no more.
     #[cold]
     fn finish(&mut self, cx: &mut Context<'_>, state: &mut State) -> Option<Waker> {
-        if !self.is_shut_down && self.broken.is_none() && !self.transport.ends_when_dropped() {
+        if !self.is_shut_down && !state.is_broken && !self.transport.ends_when_dropped() {
             // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
             // What the transport does not take at once is not waited for.
             let _ = self.transport.poll_shutdown(cx);
@@ -157,25 +171,42 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         state.driver.take()
     }
 
-    /// The transport has failed. Nothing can be sent any more; what had come before can still be taken, for a while.
+    /// The transport has failed. Nothing can be sent any more; what had come before can still be taken.
     #[cold]
     fn break_off(&mut self, state: &mut State, error: io::Error, now: Timestamp) {
         state.is_broken = true;
         state.news = true;
-        self.broken.get_or_insert((error, now));
+        self.needs_flush = false;
+        self.broken.get_or_insert_with(|| Box::new(Broken { error, since: now, taken_in: now, read: 0 }));
+        if let Some(event) = state.connection.fail_writing() {
+            state.on_event(event, self.shared.info.id, now);
+        }
     }
 
-    /// Ends a connection whose transport has failed: when all that had come before has been taken in, or the
-    /// application took too long to.
+    /// Ends a connection whose transport has failed: as soon as all that had come before has been taken in, or when the
+    /// application takes none of it for as long as a peer may take nothing.
     #[cold]
     fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
         let is_taken_in = self.read_ended && self.unread.is_none();
-        let is_over = |since| is_taken_in || state.closed.is_some() || given_up(since, state) <= now;
-        let Some((error, _)) = self.broken.take_if(|(_, since)| is_over(*since)) else { return false };
+        let is_late = self.patience(state).is_some_and(|patience| patience <= now);
+        if !(is_taken_in || is_late || state.closed.is_some()) {
+            return false;
+        }
+        let Some(broken) = self.broken.take() else { return false };
         self.read_ended = true;
-        self.needs_flush = false;
-        state.on_io_error(error, self.shared.info.id);
+        state.on_io_error(broken.error, self.shared.info.id);
         true
+    }
+
+    /// Until when something may still come of a transport that has failed, if it has.
+    fn last_read(&self) -> Option<Timestamp> {
+        self.broken.as_ref().map(|broken| broken.since + LAST_READ)
+    }
+
+    /// Until when the application may leave alone what a transport brought that has failed.
+    fn patience(&self, state: &State) -> Option<Timestamp> {
+        let stall = state.connection.config().deadlines.write_stall?;
+        self.broken.as_ref().map(|broken| broken.taken_in + stall)
     }
 
     /// What the connection wants of the transport, once the transport has passed on what it has.
@@ -207,10 +238,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         let mut acted = false;
         loop {
-            let broken_until = self.broken.as_ref().map(|(_, since)| match last_read(*since, state) {
-                last_read if last_read > now => last_read,
-                _ => given_up(*since, state),
-            });
+            // Once the last read has been tried, it is for the application to take what has come.
+            let last_read = self.last_read().filter(|&last_read| last_read > now);
+            let broken_until = last_read.or_else(|| self.patience(state).filter(|&patience| patience > now));
             let next = state.connection.poll_timeout(now).into_iter().chain(broken_until).min();
             let Some(deadline) = next else { return acted };
             if deadline <= now {
@@ -237,16 +267,6 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             return acted;
         }
     }
-}
-
-/// When the last read is tried of a transport that has failed.
-fn last_read(since: Timestamp, state: &State) -> Timestamp {
-    given_up(since, state).min(since + LAST_READ)
-}
-
-/// When a transport that has failed is given up, whatever is left of what it brought.
-fn given_up(since: Timestamp, state: &State) -> Timestamp {
-    since + state.connection.config().deadlines.close
 }
 
 impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {

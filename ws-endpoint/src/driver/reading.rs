@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use ws_proto::{Event, Timestamp};
 
-use super::{Driver, last_read};
+use super::{Driver, MOST_READ};
 use crate::burst::Burst;
 use crate::scratch::{with_message_buffer, with_read_buffer};
 use crate::shared::State;
@@ -45,6 +45,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             pause(state, now);
             return false;
         }
+        if let Some(broken) = &mut self.broken {
+            broken.taken_in = now;
+        }
         if let Some(unread) = self.unread.take() {
             self.take_unread(unread, state, now);
             return true;
@@ -55,7 +58,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         match self.read_once(cx, state, now) {
             Poll::Pending => {
                 // Nothing more comes from a peer that takes nothing more.
-                self.read_ended |= self.broken.as_ref().is_some_and(|(_, since)| last_read(*since, state) <= now);
+                self.read_ended |= self.last_read().is_some_and(|last_read| last_read <= now);
                 false
             }
             Poll::Ready(Ok(0)) => {
@@ -68,7 +71,13 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 }
                 true
             }
-            Poll::Ready(Ok(_)) => true,
+            Poll::Ready(Ok(n)) => {
+                if let Some(broken) = &mut self.broken {
+                    broken.read += n;
+                    self.read_ended |= broken.read > MOST_READ;
+                }
+                true
+            }
             Poll::Ready(Err(error)) => {
                 self.read_ended = true;
                 self.break_off(state, error, now);

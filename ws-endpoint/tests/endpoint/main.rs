@@ -15,6 +15,7 @@ mod listening;
 mod messages;
 mod pressure;
 mod proxies;
+mod resets;
 mod sim;
 mod waiting;
 mod wakeups;
