@@ -87,6 +87,18 @@ impl From<u16> for CloseCode {
     }
 }
 
+impl PartialEq<u16> for CloseCode {
+    fn eq(&self, code: &u16) -> bool {
+        self.0 == *code
+    }
+}
+
+impl PartialEq<CloseCode> for u16 {
+    fn eq(&self, code: &CloseCode) -> bool {
+        *self == code.0
+    }
+}
+
 impl From<CloseCode> for u16 {
     fn from(code: CloseCode) -> Self {
         code.0
@@ -263,6 +275,7 @@ mod tests {
         assert_eq!(CloseCode::from(4001).to_string(), "4001 (private use)");
         assert_eq!(CloseCode::from(3000).to_string(), "3000 (registered)");
         assert_eq!(CloseCode::from(2999).to_string(), "2999");
+        assert!(CloseCode::NORMAL == 1000 && 1001 == CloseCode::GOING_AWAY && CloseCode::NORMAL != 1001);
     }
 
     #[test]

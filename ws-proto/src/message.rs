@@ -3,11 +3,18 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 /// A whole message. Cloning shares the payload.
+///
+/// It is made of what it holds: `&str`, `String`, `Cow<str>` and `char` become text; `Vec<u8>`, `&[u8]`, arrays of bytes and
+/// [`Bytes`] become binary. Text compares with strings: `message == "Hello"`; a binary message equals no string.
+///
+/// `Display` writes a text message as it is, whatever the peer put into it, and the length of a binary one. For a log,
+/// `Debug` escapes line ends and control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Text, always valid UTF-8.
@@ -26,6 +33,7 @@ impl Message {
     }
 
     /// The text, when it is a text message.
+    #[doc(alias = "to_text", alias = "as_str", alias = "into_text")]
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -34,6 +42,7 @@ impl Message {
     }
 
     /// The payload, without a copy.
+    #[doc(alias = "into_data")]
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Text(text) => text.into_bytes(),
@@ -70,9 +79,82 @@ impl Message {
     }
 }
 
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.pad(text),
+            Self::Binary(bytes) => write!(f, "[{} bytes]", bytes.len()),
+        }
+    }
+}
+
+impl PartialEq<str> for Message {
+    fn eq(&self, text: &str) -> bool {
+        self.as_text() == Some(text)
+    }
+}
+
+impl PartialEq<&str> for Message {
+    fn eq(&self, text: &&str) -> bool {
+        *self == **text
+    }
+}
+
+impl PartialEq<String> for Message {
+    fn eq(&self, text: &String) -> bool {
+        *self == **text
+    }
+}
+
+impl PartialEq<Message> for str {
+    fn eq(&self, message: &Message) -> bool {
+        message == self
+    }
+}
+
+impl PartialEq<Message> for &str {
+    fn eq(&self, message: &Message) -> bool {
+        message == *self
+    }
+}
+
+impl PartialEq<Message> for String {
+    fn eq(&self, message: &Message) -> bool {
+        message == self
+    }
+}
+
+impl From<&Message> for Message {
+    /// Shares the payload.
+    fn from(message: &Message) -> Self {
+        message.clone()
+    }
+}
+
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
         Self::Text(text.into())
+    }
+}
+
+impl From<&String> for Message {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Cow<'_, str>> for Message {
+    fn from(text: Cow<'_, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::from(text),
+            Cow::Owned(text) => Self::from(text),
+        }
+    }
+}
+
+impl From<char> for Message {
+    fn from(character: char) -> Self {
+        Self::from(&*character.encode_utf8(&mut [0; 4]))
     }
 }
 
@@ -108,6 +190,18 @@ impl From<&[u8]> for Message {
 
 impl<const N: usize> From<&[u8; N]> for Message {
     fn from(bytes: &[u8; N]) -> Self {
+        Self::from(bytes.as_slice())
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Message {
+    fn from(bytes: [u8; N]) -> Self {
+        Self::from(bytes.as_slice())
+    }
+}
+
+impl From<&Vec<u8>> for Message {
+    fn from(bytes: &Vec<u8>) -> Self {
         Self::from(bytes.as_slice())
     }
 }
@@ -161,5 +255,51 @@ impl Incoming<'_> {
 impl From<Incoming<'_>> for Message {
     fn from(incoming: Incoming<'_>) -> Self {
         incoming.into_message()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn text_prints_and_compares_as_the_text_it_is() {
+        let message = Message::from("Hello\n");
+        assert_eq!(message.to_string(), "Hello\n");
+        assert_eq!(format!("{:>8}|", Message::from("Hello")), "   Hello|");
+        assert!(message == "Hello\n" && "Hello\n" == message && message == *"Hello\n" && *"Hello\n" == message);
+        assert!(message == "Hello\n".to_owned() && "Hello\n".to_owned() == message);
+        assert!(message != "Hello" && "hello" != message);
+    }
+
+    #[test]
+    fn binary_prints_its_length_and_equals_no_string() {
+        let message = Message::from(b"Hello");
+        assert_eq!(message.to_string(), "[5 bytes]");
+        assert!(message != "Hello" && message != "Hello".to_owned() && "Hello" != message);
+    }
+
+    #[test]
+    fn what_becomes_a_message() {
+        let text = "é".to_owned();
+        for message in [
+            Message::from("é"),
+            Message::from(&text),
+            Message::from(text.clone()),
+            Message::from(Cow::Borrowed("é")),
+            Message::from(Cow::<str>::Owned(text)),
+            Message::from('é'),
+            Message::from(&Message::from("é")),
+        ] {
+            assert_eq!(message, "é");
+        }
+        for message in [Message::from([1, 2]), Message::from(&[1, 2]), Message::from(&vec![1, 2]), vec![1, 2].into()] {
+            assert_eq!(message, Message::Binary(Bytes::from_static(&[1, 2])));
+        }
     }
 }
