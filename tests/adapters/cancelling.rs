@@ -165,7 +165,7 @@ fn a_ping_that_is_dropped_is_no_burden() {
 #[test]
 fn a_close_whose_future_is_dropped_goes_on() {
     let (server, mut client) = both_ends(Server::new(), Client::new("ws://test/"));
-    drop(server.close(4000.into(), "on its way"));
+    drop(server.close(4000, "on its way"));
     assert_eq!(ending(&mut client), (4000, "on its way".to_owned()));
     assert!(block_on(server.closed()).is_clean());
 }

@@ -10,7 +10,7 @@ fn a_clients_close_is_known_at_both_ends() {
         [(1000, "done", true), (1001, "", true), (1005, "", true), (1011, "oops", false), (4321, "ünïcode", false)]
     {
         let ws = server.connect();
-        let ours = block_on(ws.close(code.into(), reason)).unwrap();
+        let ours = block_on(ws.close(code, reason)).unwrap();
         assert!(ours.is_clean(), "{ours}");
         assert_eq!(ours.cause, Cause::Local);
         assert_eq!(ours.sent, Some(CloseFrame::new(code.into(), reason)));
@@ -33,7 +33,7 @@ fn a_servers_close_is_known_at_both_ends() {
     for (code, reason, is_normal) in [(1000, "done", true), (4000, "kicked", false)] {
         let (server, mut client) = both_ends(Server::new(), Client::new("ws://test/"));
         let sender = server.sender();
-        let closing = spawn(async move { sender.close(code.into(), reason).await });
+        let closing = spawn(async move { sender.close(code, reason).await });
         match block_on(client.recv()) {
             Ok(message) => assert!(message.is_none() && is_normal, "{code}: {message:?}"),
             Err(error) => assert!(!is_normal, "{code}: {error}"),
@@ -62,10 +62,10 @@ fn what_was_said_of_the_end_is_said_again() {
     let server = start(Server::new(), drain);
     for (code, is_normal) in [(1000, true), (4000, false)] {
         let mut ws = server.connect();
-        let outcome = block_on(ws.close(code.into(), "")).unwrap();
+        let outcome = block_on(ws.close(code, "")).unwrap();
         assert_eq!(block_on(ws.recv()).is_ok(), is_normal);
         assert_eq!(block_on(ws.recv()).is_ok(), is_normal);
-        assert_eq!(block_on(ws.close(4001.into(), "again")).unwrap(), outcome, "the first close counts");
+        assert_eq!(block_on(ws.close(4001, "again")).unwrap(), outcome, "the first close counts");
         assert!(matches!(block_on(ws.send("too late")), Err(Error::Closed(_))));
     }
     server.stop();
@@ -76,8 +76,8 @@ fn codes_that_must_not_be_sent_change_nothing() {
     let server = start(Server::new(), echo);
     let mut ws = server.connect();
     for code in [0, 999, 1004, 1006, 1015, 2999, 5000, 65_535] {
-        let refused = block_on(ws.close(code.into(), "")).unwrap_err();
-        assert!(matches!(refused, Error::CloseCode(refused) if refused == code.into()), "{refused}");
+        let refused = block_on(ws.close(code, "")).unwrap_err();
+        assert!(matches!(refused, Error::CloseCode(refused) if refused == code), "{refused}");
     }
     send(&ws, "still open");
     assert_eq!(text(&mut ws), "still open");
@@ -88,7 +88,7 @@ fn codes_that_must_not_be_sent_change_nothing() {
 #[test]
 fn a_long_reason_is_cut_at_a_character() {
     let (ws, mut peer) = accepted(Server::new());
-    drop(ws.close(4000.into(), &"é".repeat(100)));
+    drop(ws.close(4000, &"é".repeat(100)));
     assert_eq!(peer.close_frame(), (4000, "é".repeat(61)));
 }
 
@@ -197,7 +197,7 @@ fn a_dropped_handle_of_accept_says_going_away() {
 #[test]
 fn when_both_close_at_once() {
     let (ws, mut peer) = accepted(Server::new());
-    let closing = ws.close(4001.into(), "server");
+    let closing = ws.close(4001, "server");
     // Its Close is no answer to ours, which it has not read.
     peer.write(masked_close(4002, "client"));
     assert_eq!(peer.close_frame(), (4001, "server".to_owned()));

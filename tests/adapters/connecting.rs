@@ -30,7 +30,7 @@ fn header(request: &http::Request<()>, name: &str) -> Vec<String> {
 #[test]
 fn the_request_says_what_was_asked_for() {
     let request = asked(|url| {
-        Client::new(&format!("{url}chat/%20?a=b c"))
+        Client::new(format!("{url}chat/%20?a=b c"))
             .header("X-A", "1")
             .header("x-a", "2")
             .origin("https://example.com")
@@ -59,7 +59,7 @@ fn the_host_is_the_urls_or_another_that_was_given() {
 #[test]
 fn what_is_said_explicitly_replaces_what_the_url_implies() {
     let request = asked(|url| {
-        Client::new(&url.replace("ws://", "ws://user:secret@"))
+        Client::new(url.replace("ws://", "ws://user:secret@"))
             .header(AUTHORIZATION, "Bearer t")
             .header("Origin", "https://b.example")
             .origin("https://a.example")
@@ -78,10 +78,10 @@ fn what_is_said_explicitly_replaces_what_the_url_implies() {
 fn the_adapter_names_itself_unless_told_not_to() {
     let version = env!("CARGO_PKG_VERSION");
     let names = [format!("ws-tokio/{version}"), format!("ws-async-std/{version}")];
-    let sent = header(&asked(Client::new), "user-agent");
+    let sent = header(&asked(|url| Client::new(url)), "user-agent");
     assert!(sent.len() == 1 && names.contains(&sent[0]), "{sent:?}");
     let request = asked(|url| {
-        Client::new(&url.replace("ws://", "ws://user:secret@")).remove_header(USER_AGENT).remove_header(AUTHORIZATION)
+        Client::new(url.replace("ws://", "ws://user:secret@")).remove_header(USER_AGENT).remove_header(AUTHORIZATION)
     });
     assert_eq!((header(&request, "user-agent"), header(&request, "authorization")), (vec![], vec![]));
 }
@@ -102,7 +102,7 @@ fn a_client_can_insist_on_a_subprotocol() {
 #[test]
 fn a_user_and_a_password_are_sent_and_not_shown() {
     let request = asked(|url| {
-        let client = Client::new(&url.replace("ws://", "ws://user:p%40ss@"));
+        let client = Client::new(url.replace("ws://", "ws://user:p%40ss@"));
         let shown = format!("{client:?}");
         assert!(!shown.contains("p@ss") && !shown.contains("p%40ss"), "no password in {shown}");
         client
@@ -119,7 +119,7 @@ fn credentials_are_not_in_the_requests_debug() {
 
 #[test]
 fn each_connection_has_a_key_of_its_own() {
-    let [one, other] = [(); 2].map(|()| header(&asked(Client::new), "sec-websocket-key"));
+    let [one, other] = [(); 2].map(|()| header(&asked(|url| Client::new(url)), "sec-websocket-key"));
     assert_ne!(one, other);
 }
 
@@ -128,7 +128,7 @@ fn each_connection_has_a_key_of_its_own() {
 /// What was given that cannot be, and what the client says to it.
 fn mistakes(url: &str) -> Vec<(Client, &'static str)> {
     let client = || Client::new(url);
-    let at = |path: &str| Client::new(&format!("{url}{path}"));
+    let at = |path: &str| Client::new(format!("{url}{path}"));
     vec![
         (at("a\r\nX: y"), "control"),
         (at("\0"), "control"),

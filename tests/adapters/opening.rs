@@ -121,7 +121,7 @@ fn the_handler_sees_the_request() {
         tell.send((ws.request().uri().to_string(), header(COOKIE), header(USER_AGENT))).unwrap();
         drain(ws)
     });
-    let client = Client::new(&server.url("/chat?room=%C3%A9")).header("cookie", "c=3").header(USER_AGENT, "tests");
+    let client = Client::new(server.url("/chat?room=%C3%A9")).header("cookie", "c=3").header(USER_AGENT, "tests");
     let ws = block_on(client.connect()).unwrap();
     assert_eq!(hear(&told), ("/chat?room=%C3%A9".to_owned(), "c=3".to_owned(), "tests".to_owned()));
     close(ws);

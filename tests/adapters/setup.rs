@@ -83,7 +83,7 @@ impl Running {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(&self.url("/"))
+        Client::new(self.url("/"))
     }
 
     pub(crate) fn connect(&self) -> WebSocket {

@@ -123,7 +123,7 @@ fn a_connection_on_which_nothing_was_said_is_dropped() {
 #[test]
 fn a_connection_that_closes_by_itself_keeps_its_code() {
     let server = start(Server::new(), |ws| async move {
-        let _ = ws.close(4000.into(), "mine").await;
+        let _ = ws.close(4000, "mine").await;
         Ok(())
     });
     let mut peer = server.upgraded();

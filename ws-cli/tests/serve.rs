@@ -290,7 +290,7 @@ async fn the_log_shows_the_clients_of_a_trusted_proxy() {
         let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let first = in_time(lines.next_line()).await.unwrap().unwrap();
         let url = first.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap();
-        let client = Client::new(&format!("ws://{url}echo")).header("X-Forwarded-For", "203.0.113.9");
+        let client = Client::new(format!("ws://{url}echo")).header("X-Forwarded-For", "203.0.113.9");
         let socket = in_time(client.connect()).await.unwrap();
         in_time(socket.close(CloseCode::NORMAL, "")).await.unwrap();
         server.start_kill().unwrap();

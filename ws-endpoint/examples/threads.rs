@@ -104,7 +104,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(())
     });
     let serving = thread::spawn(|| block_on(serving));
-    let mut ws = block_on(Client::<Threads>::new(&format!("ws://{address}")).connect())?;
+    let mut ws = block_on(Client::<Threads>::new(format!("ws://{address}")).connect())?;
     for message in [Message::from("Hello"), Message::from(vec![7; 1 << 20])] {
         block_on(ws.send(message.clone()))?;
         assert_eq!(block_on(ws.recv())?, Some(message));

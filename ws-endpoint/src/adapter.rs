@@ -17,13 +17,17 @@ macro_rules! adapter {
         #[doc = concat!("A client on [`", stringify!($runtime), "`]. See [`ws_endpoint::Client`].")]
         pub type Client = $crate::Client<$runtime>;
 
-        /// Connects to a `ws://` or `wss://` URL with the default settings. See [`Client`] for others.
+        /// Connects to a `ws://` or `wss://` URL, a `&str` or any other string, with the default settings. See [`Client`]
+        /// for others.
         ///
         /// # Errors
         ///
         /// As [`Client::connect`].
-        pub async fn connect(url: &str) -> ::std::result::Result<$crate::WebSocket, $crate::ConnectError> {
-            Client::new(url).connect().await
+        pub fn connect(
+            url: impl AsRef<str>,
+        ) -> impl ::std::future::Future<Output = ::std::result::Result<$crate::WebSocket, $crate::ConnectError>> + Send
+        {
+            Client::new(url).connect()
         }
 
         /// Listens on `address` and runs `handler` for each connection, with the default settings and until the future

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -19,8 +20,12 @@ use crate::waiting::Guard;
 
 /// Sends to one connection. Clones share it; it does not keep the connection open.
 ///
+/// Two are equal when they send to the same connection, so a `HashSet<Sender>` or a `HashMap<Sender, _>` holds each
+/// connection once. To send to many, clone a [`Message`] (clones share its payload) or encode it once as a [`Prepared`].
+///
 /// Every method is cancel-safe: a future that is dropped has either done its work or nothing at all.
 #[derive(Clone)]
+#[doc(alias = "broadcast")]
 pub struct Sender {
     pub(crate) shared: Arc<Shared>,
 }
@@ -34,6 +39,7 @@ impl Sender {
     /// # Errors
     ///
     /// When the connection is closing or has ended, or between the fragments of another message.
+    #[doc(alias = "write", alias = "emit", alias = "send_text", alias = "send_binary")]
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.send_when_room(message.into())
     }
@@ -139,7 +145,8 @@ impl Sender {
         })
     }
 
-    /// Closes the connection (RFC 6455 §7.1.2) and waits for its end: what was sent before is written first, then the
+    /// Closes the connection (RFC 6455 §7.1.2) and waits for its end. The code is a number or a [`CloseCode`]:
+    /// `close(1000, "")` and `close(CloseCode::NORMAL, "")` do the same. What was sent before is written first, then the
     /// Close frame, then the peer's is awaited, [`Deadlines::close`](ws_proto::Deadlines::close) at the longest. A
     /// reason over 123 bytes is cut at a character boundary. [`CloseCode::NO_STATUS`] sends a Close without a body.
     ///
@@ -150,10 +157,16 @@ impl Sender {
     ///
     /// When the code must not be sent; when the connection ended otherwise than by both Close frames, or before all
     /// was written.
-    pub fn close(&self, code: CloseCode, reason: &str) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
+    #[doc(alias = "shutdown")]
+    pub fn close(
+        &self,
+        code: impl Into<CloseCode>,
+        reason: impl AsRef<str>,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
+        let code = code.into();
         let refused = match code.may_be_sent() || code == CloseCode::NO_STATUS {
             true => {
-                self.shared.close(CloseFrame::new(code, reason));
+                self.shared.close(CloseFrame::new(code, reason.as_ref()));
                 None
             }
             false => Some(Error::from(CloseError(code))),
@@ -237,6 +250,20 @@ impl<'a> PingGuard<'a> {
 impl Drop for PingGuard<'_> {
     fn drop(&mut self) {
         self.shared.lock().pings.forget(self.key);
+    }
+}
+
+impl PartialEq for Sender {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Sender {}
+
+impl Hash for Sender {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
     }
 }
 

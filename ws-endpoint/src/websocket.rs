@@ -56,6 +56,7 @@ impl WebSocket {
     /// # Errors
     ///
     /// When the connection has ended otherwise; again and again when called again.
+    #[doc(alias = "next", alias = "read", alias = "receive", alias = "on_message")]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> + Send + '_ {
         Recv(self)
     }
@@ -116,6 +117,34 @@ impl WebSocket {
     }
 
     /// A handle that only sends; it can be cloned and moved anywhere.
+    ///
+    /// There is no `split`: [`send`](Self::send) needs no `&mut`, and a `Sender` sends while this handle receives, in
+    /// another task or in the same one.
+    ///
+    /// ```
+    /// # use ws_endpoint::{Error, WebSocket};
+    /// /// Sends a hundred messages and counts the answers meanwhile.
+    /// async fn both_ways(ws: &mut WebSocket) -> Result<usize, Error> {
+    ///     let sender = ws.sender();
+    ///     let sending = async {
+    ///         for n in 0..100 {
+    ///             sender.send(format!("message {n}")).await?;
+    ///         }
+    ///         sender.close(1000, "").await
+    ///     };
+    ///     let receiving = async {
+    ///         let mut answers = 0;
+    ///         while ws.recv().await?.is_some() {
+    ///             answers += 1;
+    ///         }
+    ///         Ok(answers)
+    ///     };
+    ///     let (sent, answers) = futures_util::join!(sending, receiving);
+    ///     sent?;
+    ///     answers
+    /// }
+    /// ```
+    #[doc(alias = "split", alias = "into_split", alias = "clone", alias = "broadcast")]
     pub fn sender(&self) -> Sender {
         self.sender.clone()
     }
@@ -125,6 +154,7 @@ impl WebSocket {
     /// # Errors
     ///
     /// As [`Sender::send`].
+    #[doc(alias = "write", alias = "emit", alias = "send_text", alias = "send_binary")]
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.sender.send(message)
     }
@@ -191,7 +221,12 @@ impl WebSocket {
     /// # Errors
     ///
     /// As [`Sender::close`].
-    pub fn close(&self, code: CloseCode, reason: &str) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
+    #[doc(alias = "shutdown")]
+    pub fn close(
+        &self,
+        code: impl Into<CloseCode>,
+        reason: impl AsRef<str>,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
         let closing = self.sender.close(code, reason);
         async {
             let _waiting = AwaitsEnd::new(&self.sender.shared);

@@ -272,16 +272,21 @@ mod tests {
         let message = Message::from("Hello\n");
         assert_eq!(message.to_string(), "Hello\n");
         assert_eq!(format!("{:>8}|", Message::from("Hello")), "   Hello|");
-        assert!(message == "Hello\n" && "Hello\n" == message && message == *"Hello\n" && *"Hello\n" == message);
-        assert!(message == "Hello\n".to_owned() && "Hello\n".to_owned() == message);
-        assert!(message != "Hello" && "hello" != message);
+        assert_eq!(message, "Hello\n");
+        assert_eq!("Hello\n", message);
+        assert_eq!(message, *"Hello\n");
+        assert_eq!(*"Hello\n", message);
+        assert_eq!(message, "Hello\n".to_owned());
+        assert_eq!("Hello\n".to_owned(), message);
+        assert_ne!(message, "hello");
     }
 
     #[test]
     fn binary_prints_its_length_and_equals_no_string() {
         let message = Message::from(b"Hello");
         assert_eq!(message.to_string(), "[5 bytes]");
-        assert!(message != "Hello" && message != "Hello".to_owned() && "Hello" != message);
+        assert_ne!(message, "Hello");
+        assert_ne!("Hello", message);
     }
 
     #[test]

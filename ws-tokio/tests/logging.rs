@@ -95,10 +95,10 @@ async fn a_connection_is_traced_from_its_opening_to_its_end() {
         Ok(())
     })
     .await;
-    let client = Client::new(&server.url("/room/7?token=secret")).subprotocols(["chat"]);
+    let client = Client::new(server.url("/room/7?token=secret")).subprotocols(["chat"]);
     let ws = in_time(client.connect()).await.unwrap();
     let port = ws.local_addr().unwrap().port().to_string();
-    in_time(ws.close(4000.into(), "kicked")).await.unwrap();
+    in_time(ws.close(4000, "kicked")).await.unwrap();
     server.stop().await;
 
     // The client's end is traced as well; only the server's has this peer.
@@ -262,7 +262,7 @@ async fn what_a_peer_says_forges_no_line() {
         let ws = in_time(ws_tokio::connect(&server.url(path))).await.unwrap();
         in_time(ws.send(NASTY)).await.unwrap();
         if path == "/close" {
-            in_time(ws.close(4000.into(), NASTY)).await.unwrap();
+            in_time(ws.close(4000, NASTY)).await.unwrap();
         }
         in_time(ws.closed()).await;
     }
@@ -322,7 +322,7 @@ async fn messages_are_traced_at_debug_and_elided() {
     }
     line(Level::DEBUG, "< ping");
     line(Level::DEBUG, "< pong");
-    in_time(async { tokio::join!(client.close(4000.into(), "why"), server.closed()) }).await.0.unwrap();
+    in_time(async { tokio::join!(client.close(4000, "why"), server.closed()) }).await.0.unwrap();
     assert!(traced(Level::DEBUG).iter().all(|line| line.len() < 300), "{:#?}", traced(Level::DEBUG));
     assert_eq!(traced(Level::DEBUG).iter().filter(|line| line.contains("4000 (private use) why")).count(), 2);
 }

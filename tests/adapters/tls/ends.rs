@@ -13,7 +13,7 @@ fn close_codes_and_reasons_come_through() {
     for (code, reason) in [(1000, ""), (4321, "ünïcode"), (1005, "")] {
         let ws = block_on(secure_client(&server, &authority).connect()).unwrap();
         send(&ws, "last words");
-        let ours = block_on(ws.close(code.into(), reason)).unwrap();
+        let ours = block_on(ws.close(code, reason)).unwrap();
         assert!(ours.is_clean(), "{ours}");
         let (messages, end) = hear(&told);
         assert_eq!(messages, [Message::from("last words")]);
@@ -56,7 +56,7 @@ fn a_client_says_that_tls_ends_when_the_connection_has() {
         peer.say_the_end();
         assert_eq!(peer.rest(), b"");
     });
-    let client = Client::new(&format!("wss://localhost:{port}/")).ca(authority.pem());
+    let client = Client::new(format!("wss://localhost:{port}/")).ca(authority.pem());
     close(block_on(client.connect()).unwrap());
     server.join().unwrap();
 }
@@ -86,7 +86,7 @@ fn tcp_that_is_cut_before_the_closing_handshake_is_a_loss() {
         peer.accept();
         peer.cut();
     });
-    let client = Client::new(&format!("wss://localhost:{port}/")).ca(authority.pem());
+    let client = Client::new(format!("wss://localhost:{port}/")).ca(authority.pem());
     let mut ws = block_on(client.connect()).unwrap();
     assert_eq!(outcome(&failure(&mut ws)).code(), CloseCode::ABNORMAL);
     server.join().unwrap();
@@ -129,7 +129,7 @@ fn tcp_that_is_cut_after_the_closing_handshake_is_a_clean_end() {
         peer.write(frame(0x88, close_body(1000, ""), None));
         peer.cut();
     });
-    let client = Client::new(&format!("wss://localhost:{port}/")).ca(authority.pem());
+    let client = Client::new(format!("wss://localhost:{port}/")).ca(authority.pem());
     let outcome = block_on(async { client.connect().await.unwrap().close(CloseCode::NORMAL, "").await }).unwrap();
     assert!(outcome.is_clean(), "{outcome}");
     server.join().unwrap();

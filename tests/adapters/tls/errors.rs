@@ -24,7 +24,7 @@ fn refused(
         assert!(peer.read().is_err(), "no byte of HTTP");
         failed
     });
-    let client = Client::new(&format!("wss://{host}:{port}/")).ca(authority.pem());
+    let client = Client::new(format!("wss://{host}:{port}/")).ca(authority.pem());
     match block_on(client.connect()) {
         Err(ConnectError::Tls(error)) => (error, server.join().unwrap()),
         other => panic!("expected an error of TLS, not {other:?}"),
@@ -113,7 +113,7 @@ fn certificates_can_be_for_addresses() {
     if let Ok(listening) = block_on(Server::new().tls(&identity.certificate, &identity.key).unwrap().bind("[::1]:0")) {
         let (address, handle) = (listening.local_addr().unwrap(), listening.handle());
         let serving = spawn(listening.serve(echo));
-        close(block_on(Client::new(&format!("wss://{address}/")).ca(authority.pem()).connect()).unwrap());
+        close(block_on(Client::new(format!("wss://{address}/")).ca(authority.pem()).connect()).unwrap());
         handle.shutdown();
         block_on(serving).unwrap();
     }

@@ -13,7 +13,7 @@ fn messages_come_back_as_they_were() {
     // Around what a frame's header, a TLS record and rustls's own queue hold.
     for len in [0, 1, 125, 126, 16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 64 * KIB, 300 * KIB] {
         send(&ws, pattern(len));
-        assert!(recv(&mut ws) == pattern(len).into(), "{len}");
+        assert!(recv(&mut ws) == Message::from(pattern(len)), "{len}");
     }
     send(&ws, "text");
     assert_eq!(text(&mut ws), "text");

@@ -52,7 +52,7 @@ fn a_server_says_what_is_wrong_with_its_certificate_or_key() {
 fn untried(change: impl FnOnce(Client) -> Client) -> TlsConfigError {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    let client = change(Client::new(&format!("wss://{}/", listener.local_addr().unwrap())));
+    let client = change(Client::new(format!("wss://{}/", listener.local_addr().unwrap())));
     let error = block_on(client.connect()).unwrap_err();
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nothing was dialled");
     match error {

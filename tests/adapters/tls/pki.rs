@@ -135,7 +135,7 @@ pub(super) fn secure_url(server: &Running) -> String {
 
 /// A client of it, who trusts the authority.
 pub(super) fn secure_client(server: &Running, authority: &Authority) -> Client {
-    Client::new(&secure_url(server)).ca(authority.pem())
+    Client::new(secure_url(server)).ca(authority.pem())
 }
 
 // ---- peers ----

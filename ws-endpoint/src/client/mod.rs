@@ -46,8 +46,10 @@ pub struct Client<R> {
 
 impl<R: Runtime> Client<R> {
     /// A client for a `ws://` or `wss://` URL. A user name and password in it are sent as Basic credentials.
-    pub fn new(url: &str) -> Self {
-        let request = Target::parse(url).map(|target| {
+    ///
+    /// Anything that is a string will do: a `&str`, a `String`, a [`Url`](https://docs.rs/url).
+    pub fn new(url: impl AsRef<str>) -> Self {
+        let request = Target::parse(url.as_ref()).map(|target| {
             let builder = Handshake::builder(target.authority.as_str(), target.path_and_query.as_str())
                 .header(USER_AGENT, R::USER_AGENT);
             let builder = match &target.authorization {

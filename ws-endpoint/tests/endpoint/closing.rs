@@ -71,7 +71,7 @@ fn more_messages_before_a_close_than_the_queue_holds() {
             expected.push(close(4000, ""));
             assert_eq!(running.peer.frames(), expected, "{setup:?}");
             let Err(Error::Closed(closed)) = end.take().remove(0) else { panic!("4000 is no normal end") };
-            assert_eq!(closed.outcome().code(), 4000.into());
+            assert_eq!(closed.outcome().code(), 4000);
             assert_eq!(closed.outcome().reason(), "bye");
             assert!(closed.outcome().is_clean() && !closed.outcome().is_normal());
         }
@@ -187,7 +187,7 @@ fn close_waits_for_the_peer_and_for_all_that_was_sent() {
             socket.send(vec![1; 5000]).await?;
             socket.send("last").await?;
             told.push(socket.close(CloseCode::NORMAL, "reason").await);
-            told.push(socket.close(4000.into(), "another").await);
+            told.push(socket.close(4000, "another").await);
             assert!(matches!(socket.send("late").await, Err(Error::Closed(_))));
             assert_eq!(socket.recv().await?, None);
             Ok(())
@@ -221,13 +221,13 @@ fn close_is_begun_by_the_call_and_by_anybody() {
         let log = Log::new();
         let told = log.clone();
         let mut running = setup.start(&world, |socket| async move {
-            drop(socket.close(4001.into(), "first"));
+            drop(socket.close(4001, "first"));
             assert!(!socket.sender().is_open());
             for code in [4002, 4003] {
                 let (sender, told) = (socket.sender(), told.clone());
-                spawn_here("close", async move { told.push(sender.close(code.into(), "").await) });
+                spawn_here("close", async move { told.push(sender.close(code, "").await) });
             }
-            told.push(socket.close(4004.into(), "").await);
+            told.push(socket.close(4004, "").await);
             Ok(())
         });
         world.run();
@@ -250,7 +250,7 @@ fn a_code_that_must_not_be_sent_is_refused_and_closes_nothing() {
         let sender = socket.sender();
         world.at_once(async move {
             for code in [0, 999, 1004, 1006, 1015, 2000, 5000] {
-                assert!(matches!(sender.close(code.into(), "").await, Err(Error::CloseCode(_))), "{code}");
+                assert!(matches!(sender.close(code, "").await, Err(Error::CloseCode(_))), "{code}");
             }
             sender.send("still open").await.unwrap();
             drop(sender.close(CloseCode::NO_STATUS, "no place for this"));
@@ -345,13 +345,12 @@ fn closing_while_the_peer_does_the_same() {
             open_pair(&world, &Default::default(), LinkOptions { chunk: 3, hiccups: true, ..Default::default() });
         world.spawn("server driver", server_driver);
         world.spawn("client driver", client_driver);
-        let (a, b) = world.block_on(async move {
-            future::join(client.close(4001.into(), "client"), server.close(4002.into(), "server")).await
-        });
+        let (a, b) = world
+            .block_on(async move { future::join(client.close(4001, "client"), server.close(4002, "server")).await });
         let (a, b) = (a.unwrap(), b.unwrap());
         assert!(a.is_clean() && b.is_clean());
-        assert_eq!(a.sent.unwrap().code, 4001.into());
-        assert_eq!(b.sent.unwrap().code, 4002.into());
+        assert_eq!(a.sent.unwrap().code, 4001);
+        assert_eq!(b.sent.unwrap().code, 4002);
         assert_eq!(world.now(), secs(0));
     }
 }

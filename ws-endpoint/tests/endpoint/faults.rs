@@ -448,7 +448,7 @@ fn a_sender_outlives_everything() {
             assert!(matches!(sender.ping().await, Err(Error::Closed(_))));
             assert!(sender.flush().await.is_ok(), "all that was queued has been written");
             assert!(sender.closed().await.is_clean());
-            assert!(sender.close(4000.into(), "").await.unwrap().is_clean(), "it was closed well");
+            assert!(sender.close(4000, "").await.unwrap().is_clean(), "it was closed well");
         });
     }
 }
@@ -465,8 +465,8 @@ fn a_dropped_driver_leaves_what_has_come_in() {
         world.cancel(&driver);
         assert!(peer.from.is_writer_gone());
         world.at_once(async move {
-            assert_eq!(socket.next().await.unwrap().unwrap(), "1".into());
-            assert_eq!(socket.next().await.unwrap().unwrap(), "2".into());
+            assert_eq!(socket.next().await.unwrap().unwrap(), "1");
+            assert_eq!(socket.next().await.unwrap().unwrap(), "2");
             let error = socket.next().await.unwrap().unwrap_err();
             assert_eq!(error.closed().unwrap().outcome().cause, Cause::Aborted);
             assert!(socket.next().await.is_none());

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ws_tokio::http::header;
-use ws_tokio::{Bytes, CloseCode, Deflate, WebSocket};
+use ws_tokio::{Bytes, CloseCode, Deflate, Message, WebSocket};
 
 use crate::MIB;
 use crate::servers::{Servers, Traffic};
@@ -75,7 +75,7 @@ pub(crate) async fn big(to: &Servers) -> Result<(), Failure> {
     let whole = every_byte(16 * MIB / 256);
     let parts: Vec<Bytes> = (0..256).map(|i| whole.slice(i * 65_536..(i + 1) * 65_536)).collect();
     send_fragments(&ws, parts).await?;
-    same(next(&mut ws).await?, whole.into())?;
+    same(next(&mut ws).await?, Message::from(whole))?;
     echoes(&mut ws, "é€🦀x".repeat(16 * MIB / 10)).await?;
     let (sent, received) = traffic.bytes();
     ensure(sent.max(received) < 4 * MIB, || format!("{sent} bytes sent, {received} received"))?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
-use ws_tokio::Bytes;
+use ws_tokio::{Bytes, Message};
 
 use crate::MIB;
 use crate::servers::Servers;
@@ -57,7 +57,7 @@ pub(crate) async fn order(to: &Servers) -> Result<(), Failure> {
         Ok::<_, ws_tokio::Error>(())
     });
     for i in 0..1000 {
-        same(next(&mut ws).await?, format!("message {i}").into())?;
+        same(next(&mut ws).await?, format!("message {i}"))?;
     }
     pouring.await??;
     done(ws).await
@@ -84,9 +84,9 @@ pub(crate) async fn at_once(to: &Servers) -> Result<(), Failure> {
 pub(crate) async fn fragmented_text_sent(to: &Servers) -> Result<(), Failure> {
     let mut ws = to.dial("/echo").await?;
     send_fragments(&ws, ["Grü", "", "ße, ", "🦀"]).await?;
-    same(next(&mut ws).await?, "Grüße, 🦀".into())?;
+    same(next(&mut ws).await?, "Grüße, 🦀")?;
     send_fragments(&ws, ["", "", ""]).await?;
-    same(next(&mut ws).await?, "".into())?;
+    same(next(&mut ws).await?, "")?;
     done(ws).await
 }
 
@@ -95,11 +95,11 @@ pub(crate) async fn fragmented_binary_sent(to: &Servers) -> Result<(), Failure> 
     let parts = [Bytes::from_static(&[0]), Bytes::new(), every_byte(1), Bytes::from_static(&[255])];
     let whole = parts.concat();
     send_fragments(&ws, parts).await?;
-    same(next(&mut ws).await?, whole.into())?;
+    same(next(&mut ws).await?, Message::from(whole))?;
     let parts: Vec<Vec<u8>> = (0..1024).map(|i| vec![i as u8; 2]).collect();
     let whole = parts.concat();
     send_fragments(&ws, parts).await?;
-    same(next(&mut ws).await?, whole.into())?;
+    same(next(&mut ws).await?, Message::from(whole))?;
     done(ws).await
 }
 
@@ -123,7 +123,7 @@ pub(crate) async fn ping_between_fragments(to: &Servers) -> Result<(), Failure> 
     ws.send_fragment("before ", false).await?;
     ws.ping().await?;
     ws.send_fragment("after", true).await?;
-    same(next(&mut ws).await?, "before after".into())?;
+    same(next(&mut ws).await?, "before after")?;
     done(ws).await
 }
 
@@ -145,7 +145,7 @@ pub(crate) async fn big_fragments(to: &Servers) -> Result<(), Failure> {
     let whole = every_byte(16 * MIB / 256);
     let parts: Vec<Bytes> = (0..256).map(|i| whole.slice(i * 65_536..(i + 1) * 65_536)).collect();
     send_fragments(&ws, parts).await?;
-    same(next(&mut ws).await?, whole.into())?;
+    same(next(&mut ws).await?, Message::from(whole))?;
     done(ws).await
 }
 
@@ -179,6 +179,6 @@ pub(crate) async fn pings_received(to: &Servers) -> Result<(), Failure> {
 pub(crate) async fn fragments_counted(to: &Servers) -> Result<(), Failure> {
     let mut ws = to.client("count", "/count")?.connect().await?;
     send_fragments(&ws, ["a", "b", "c"]).await?;
-    same(next(&mut ws).await?, "3".into())?;
+    same(next(&mut ws).await?, "3")?;
     done(ws).await
 }

@@ -102,7 +102,7 @@ fn a_close_of_the_handlers_own_comes_first() {
     for role in ROLES {
         let (frames, result) = ended(role, |socket| async move {
             // Begun with the call; nobody waits for it.
-            drop(socket.close(4321.into(), "mine"));
+            drop(socket.close(4321, "mine"));
             Err(BoxError::from("whatever"))
         });
         assert_eq!(frames, [close(4321, "mine")]);

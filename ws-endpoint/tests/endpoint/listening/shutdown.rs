@@ -127,13 +127,13 @@ fn the_drain_deadline_drops_handlers_and_transports() {
                         let _ = socket.recv().await;
                     }
                     "sends to nobody" => while socket.send(vec![0; 100_000]).await.is_ok() {},
-                    "closes first" => drop(socket.close(4000.into(), "").await),
+                    "closes first" => drop(socket.close(4000, "").await),
                     "drops the socket" => drop(socket),
                     "after its end" => {
                         while let Ok(Some(_)) = socket.recv().await {}
                         // What a handler may do after the end, each to no avail.
                         let _ = socket.send("late").await;
-                        drop(socket.close(4000.into(), ""));
+                        drop(socket.close(4000, ""));
                         drop(socket);
                     }
                     _ => {}
