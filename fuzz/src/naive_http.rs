@@ -75,10 +75,25 @@ impl Head {
     /// Whether this head can be one of a request without a body, whatever it asks for (RFC 9112 §3.2, §6).
     pub fn stands_alone(&self) -> bool {
         let zero = |length: &[u8]| !length.is_empty() && length.iter().all(|&digit| digit == b'0');
-        self.first.ends_with(b" HTTP/1.1")
-            && self.all("host").len() == 1
+        let hosts = self.all("host").len();
+        (self.is_1_1() && hosts == 1 || self.first.ends_with(b" HTTP/1.0") && hosts <= 1)
             && self.all("transfer-encoding").is_empty()
             && (self.all("content-length").is_empty() || self.only("content-length").is_some_and(zero))
+    }
+
+    /// Whether a request is in HTTP/1.1, as which later minor versions count (RFC 9110 §2.5).
+    pub fn is_1_1(&self) -> bool {
+        (b'1'..=b'9').any(|minor| self.first.ends_with(&[b" HTTP/1.", &[minor][..]].concat()))
+    }
+
+    /// The host that a request's target names, if it does (RFC 9112 §3.2.2).
+    pub fn host_of_target(&self) -> Option<&[u8]> {
+        let target = split(&self.first, b" ").get(1).copied()?;
+        target.first().filter(|first| first.is_ascii_alphabetic())?;
+        let begin = target.windows(3).position(|bytes| bytes == b"://")? + 3;
+        let rest = &target[begin..];
+        let end = rest.iter().position(|byte| b"/?".contains(byte)).unwrap_or(rest.len());
+        Some(&rest[..end])
     }
 
     /// Whether this head, of a request, opens a WebSocket connection (RFC 6455 §4.2.1).
@@ -86,7 +101,7 @@ impl Head {
         let protocols = self.list("sec-websocket-protocol");
         let repeated = protocols.iter().enumerate().any(|(i, name)| protocols[..i].contains(name));
         let must = [
-            self.stands_alone(),
+            self.stands_alone() && self.is_1_1(),
             self.first.starts_with(b"GET "),
             self.lists("upgrade", "websocket"),
             self.lists("connection", "upgrade"),
@@ -97,7 +112,7 @@ impl Head {
         if must.contains(&false) {
             return Verdict::Refuse;
         }
-        let target = self.first.strip_prefix(b"GET ").and_then(|rest| rest.strip_suffix(b" HTTP/1.1"));
+        let target = split(&self.first, b" ").get(1).copied();
         let is_plain = |text: &[u8], marks: &[u8]| {
             !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || marks.contains(byte))
         };

@@ -161,7 +161,7 @@ async fn refusals_are_traced_with_their_reason() {
             "connection rejected: 403 Forbidden: The request has no Origin header",
         ),
         (request("/health"), Level::INFO, "status=204", "request answered"),
-        ("GET / HTTP/1.0\r\n".to_owned(), Level::INFO, "status=505", "connection rejected: 505"),
+        ("GET / HTTP/1.0\r\n\r\n".to_owned(), Level::INFO, "status=505", "connection rejected: 505"),
         (request("/panic"), Level::ERROR, "hook", "the request hook panicked"),
     ] {
         let mut raw = server.raw().await;

@@ -220,6 +220,9 @@ impl<R: Runtime> Server<R> {
     /// Looks at each request before the handshake. A response it returns is sent and the connection closed: a page, a
     /// health check, a 401. With `None` the handshake goes on. If it panics, the answer is 500.
     ///
+    /// It is asked about every request that can be read, those in HTTP/1.0 too: haproxy's `httpchk` and nginx's
+    /// `proxy_pass`, unless told otherwise, send such. With `None` they are refused with 505.
+    ///
     /// Who asks is among the request's extensions: [`ClientIp`], where it is known, and [`Addresses`].
     #[must_use]
     pub fn on_request(

@@ -101,7 +101,8 @@ impl From<HeadError> for Rejection {
             HeadError::Version => {
                 return Self::new(
                     StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                    "This server speaks HTTP/1.1. The WebSocket handshake needs it.",
+                    "This server speaks HTTP/1.1, which the WebSocket handshake needs. A proxy before it must do so too: \
+                     nginx does with \"proxy_http_version 1.1;\", Apache httpd unless \"force-proxy-request-1.0\" is set.",
                 );
             }
             HeadError::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,

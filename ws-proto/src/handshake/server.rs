@@ -38,7 +38,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use super::extensions::{self, Extension};
 use super::fields::{Duplicate, RESERVED, elements, first_duplicate, has_token, host_and_port, is_token, single};
-use super::head::{HeadError, HeadLimits, HeadReader, RequestLine};
+use super::head::{Head, HeadError, HeadLimits, HeadReader, RequestLine};
 use super::key;
 use crate::escaped::EscapedBytes;
 
@@ -48,7 +48,8 @@ pub use super::rejection::Rejection;
 /// Reads a request without a body (RFC 9112).
 ///
 /// It checks what must hold for every request a WebSocket server can answer; whether the request opens a
-/// WebSocket is for [`Upgrade`] to say. So the same port can answer a plain GET.
+/// WebSocket is for [`Upgrade`] to say. So the same port can answer a plain GET, in HTTP/1.0 too: health checks and
+/// proxies send such.
 #[derive(Debug)]
 pub struct RequestReader {
     head: HeadReader<RequestLine>,
@@ -58,7 +59,9 @@ pub struct RequestReader {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RequestHead {
-    /// The request. Its version is HTTP/1.1.
+    /// The request. Its version is HTTP/1.0, or HTTP/1.1, as which later minor versions count (RFC 9110 §2.5). When its
+    /// target is in absolute form (`GET http://example.com/ HTTP/1.1`), its Host header is the target's host
+    /// (RFC 9112 §3.2.2).
     pub request: Request<()>,
     /// The length of the head. What the client sent after it is the caller's: frames, if the request is accepted;
     /// never another request.
@@ -85,15 +88,15 @@ impl RequestReader {
     ///
     /// As early as the input allows. The connection is to be closed once the rejection is sent.
     ///
-    /// - 400: malformed (RFC 9112 §2.2, §3, §5); no Host or more than one (RFC 9112 §3.2); a request with a
-    ///   body, even an ambiguous one (RFC 9112 §6)
+    /// - 400: malformed (RFC 9112 §2.2, §3, §5); no Host in HTTP/1.1, or more than one (RFC 9112 §3.2); a request with
+    ///   a body, even an ambiguous one (RFC 9112 §6)
     /// - 414, 431: over a limit
-    /// - 505: not HTTP/1.1 (RFC 6455 §4.2.1)
+    /// - 505: another major version of HTTP than 1
     pub fn read(&mut self, input: &[u8]) -> Result<Option<RequestHead>, Rejection> {
         let Some(head) = self.head.read(input)? else {
             return Ok(None);
         };
-        check_host(&head.headers)?;
+        check_host(&head)?;
         check_no_body(&head.headers)?;
         let consumed = head.consumed;
         Ok(Some(RequestHead { request: head.into_request(), consumed }))
@@ -107,12 +110,18 @@ impl Default for RequestReader {
 }
 
 /// RFC 9112 §3.2.
-fn check_host(headers: &HeaderMap) -> Result<(), Rejection> {
-    let host = single(headers, HOST).map_err(|_| bad_request("The request has more than one Host header."))?;
-    let host = host.ok_or_else(|| bad_request("The request has no Host header."))?;
-    match host_and_port(host.as_bytes()) {
-        Some(_) => Ok(()),
-        None => Err(bad_request("The Host header is not a host with an optional port.")),
+fn check_host(head: &Head<RequestLine>) -> Result<(), Rejection> {
+    let host = single(&head.headers, HOST).map_err(|_| bad_request("The request has more than one Host header."))?;
+    match host.map(|host| host_and_port(host.as_bytes())) {
+        None if head.start.version == Version::HTTP_10 => {}
+        None => return Err(bad_request("The request has no Host header.")),
+        Some(None) => return Err(bad_request("The Host header is not a host with an optional port.")),
+        Some(Some(_)) => {}
+    }
+    let target = &head.start.target;
+    match target.scheme().and(target.authority()).map(|authority| host_and_port(authority.as_str().as_bytes())) {
+        Some(None) => Err(bad_request("The request's target does not name a host with an optional port.")),
+        _ => Ok(()),
     }
 }
 
@@ -152,12 +161,10 @@ pub struct Upgrade {
 impl Upgrade {
     /// Checks that a request opens a WebSocket connection.
     ///
-    /// It checks the version of HTTP too, for requests that did not come from a [`RequestReader`].
-    ///
     /// # Errors
     ///
+    /// - 505: not HTTP/1.1 (RFC 6455 §4.2.1)
     /// - 405 with `Allow`: the method is not GET (RFC 6455 §4.2.1)
-    /// - 505: not HTTP/1.1
     /// - 426 with `Upgrade`: not an upgrade to `websocket` (RFC 9110 §15.5.22)
     /// - 400: no version; a key that is missing, given twice, or not 16 bytes in Base64; subprotocols that are given twice
     ///   or not tokens (RFC 6455 §4.1); extensions that are malformed (RFC 6455 §9.1). Empty elements of both lists are
@@ -299,13 +306,13 @@ impl From<AcceptError> for Rejection {
 
 /// RFC 6455 §4.2.1, item 1.
 fn check_method(request: &Request<()>) -> Result<(), Rejection> {
+    if request.version() != Version::HTTP_11 {
+        return Err(HeadError::Version.into());
+    }
     if request.method() != Method::GET {
         let message = "A WebSocket connection is opened with GET.";
         let rejection = Rejection::new(StatusCode::METHOD_NOT_ALLOWED, message);
         return Err(rejection.with_header(ALLOW, HeaderValue::from_static("GET")));
-    }
-    if request.version() != Version::HTTP_11 {
-        return Err(HeadError::Version.into());
     }
     Ok(())
 }

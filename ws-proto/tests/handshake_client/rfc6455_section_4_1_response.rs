@@ -191,4 +191,7 @@ fn the_response_must_be_http_1_1() {
     let old = [b"HTTP/1.0", &response(&[], "")[8..]].concat();
     assert!(matches!(receive(&old), Err(Error::Head(HeadError::Version))));
     assert!(matches!(receive(b"HTTP/2.0 101 X\r\n"), Err(Error::Head(HeadError::Version))));
+    // A later minor version is 1.1 to us (RFC 9110 §2.5).
+    let later = [b"HTTP/1.2", &response(&[], "")[8..]].concat();
+    assert_eq!(receive(&later).unwrap().response.version(), http::Version::HTTP_11);
 }

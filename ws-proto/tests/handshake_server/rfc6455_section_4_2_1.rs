@@ -23,12 +23,40 @@ fn h1_method() {
 
 #[test]
 fn h2_http_version() {
-    for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/2", "HTTP/3", "http/1.1", "XTTP/1.1"] {
+    for version in ["HTTP/0.9", "HTTP/2.0", "HTTP/2", "HTTP/3", "HTTP/1.10", "HTTP/1.", "http/1.1", "XTTP/1.1"] {
         let input = format!("GET / {version}\r\n");
         rejected_at_the_last_byte("505 HTTP Version Not Supported", input.as_bytes());
     }
     rejected("505 HTTP Version Not Supported", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     rejected_at_the_last_byte(BAD_REQUEST, b"GET /\r");
+}
+
+#[test]
+fn h2_http_1_0_is_read_to_its_end_and_refused_with_what_to_do() {
+    let as_1_0 = |input: &[u8]| String::from_utf8(input.into()).unwrap().replace(" HTTP/1.1", " HTTP/1.0");
+    let response = rejected("505 HTTP Version Not Supported", as_1_0(&request(&[], "")).as_bytes());
+    for told in ["HTTP/1.1", "proxy_http_version 1.1", "nginx", "Apache", "force-proxy-request-1.0"] {
+        assert!(response.contains(told), "{response}");
+    }
+    // No Host is needed, but one that is there is one, and whole.
+    let head = RequestReader::new().read(b"OPTIONS / HTTP/1.0\r\n\r\n").unwrap().unwrap();
+    assert_eq!(head.request.version(), http::Version::HTTP_10);
+    rejected("505 HTTP Version Not Supported", b"OPTIONS / HTTP/1.0\r\n\r\n");
+    rejected(BAD_REQUEST, b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n");
+    rejected(BAD_REQUEST, b"GET / HTTP/1.0\r\nHost: a b\r\n\r\n");
+    rejected(BAD_REQUEST, b"GET / HTTP/1.0\r\nContent-Length: 5\r\n\r\nHello");
+}
+
+/// RFC 9110 §2.5: a later minor version is handled as the highest we know.
+#[test]
+fn h2_later_minor_versions_are_1_1() {
+    for version in ["HTTP/1.2", "HTTP/1.9"] {
+        let input = String::from_utf8(request(&[], "")).unwrap().replace("HTTP/1.1", version);
+        accepted(input.as_bytes());
+        let head = RequestReader::new().read(input.as_bytes()).unwrap().unwrap();
+        assert_eq!(head.request.version(), http::Version::HTTP_11);
+        rejected(BAD_REQUEST, format!("GET / {version}\r\n\r\n").as_bytes());
+    }
 }
 
 #[test]

@@ -29,6 +29,31 @@ fn targets() {
     }
 }
 
+/// RFC 9112 §3.2.2: the host of the target replaces that of the Host header.
+#[test]
+fn the_host_of_a_target_in_absolute_form_counts() {
+    for (target, host) in [
+        ("http://example.com/chat", "example.com"),
+        ("ws://EXAMPLE.com:8080", "EXAMPLE.com:8080"),
+        ("https://[::1]:80/chat?a=b", "[::1]:80"),
+    ] {
+        let input = [b"GET ", target.as_bytes(), &request(&[], "")[9..]].concat();
+        let head = RequestReader::new().read(&input).unwrap().unwrap();
+        let hosts: Vec<_> = head.request.headers().get_all("host").iter().collect();
+        assert_eq!(hosts, [host], "{target}");
+        let kept = ws_proto::handshake::head::parse_request(&input).unwrap().unwrap();
+        assert_eq!(kept.headers()["host"], host, "when it is read again");
+    }
+    // There is still one Host header, and it is one.
+    let absolute = |rest: &[u8]| [b"GET http://example.com/chat", rest].concat();
+    rejected(BAD_REQUEST, &absolute(&request(&["Host"], "")[9..]));
+    rejected(BAD_REQUEST, &absolute(&request(&[], "Host: example.com\r\n")[9..]));
+    rejected(BAD_REQUEST, &absolute(&request(&["Host"], "Host: a b\r\n")[9..]));
+    for target in ["http://user@example.com/", "http://example.com:port/", "http://:80/", "http://a:99999/"] {
+        rejected(BAD_REQUEST, &[b"GET ", target.as_bytes(), &request(&[], "")[9..]].concat());
+    }
+}
+
 /// The same port answers plain HTTP: that is for the application to decide.
 #[test]
 fn any_request_without_a_body_can_be_read() {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use ws_endpoint::http::{HeaderValue, Response, StatusCode};
+use ws_endpoint::http::{HeaderValue, Request, Response, StatusCode, Version};
 use ws_endpoint::{Bytes, Cause, Config, WebSocket};
 
 use super::*;
@@ -120,6 +120,49 @@ fn the_hook_answers_with_a_page_a_refusal_or_not_at_all() {
     assert!(!String::from_utf8(peer.bytes()).unwrap().contains("in the hook"));
 
     site.open();
+}
+
+/// Health checks and proxies that know nothing of WebSockets speak HTTP/1.0.
+#[test]
+fn the_hook_is_asked_before_http_1_0_is_refused() {
+    let server = Server::new().on_request(|request| {
+        assert_eq!(request.version(), Version::HTTP_10);
+        (request.uri().path() == "/health").then(|| Response::new(Bytes::from_static(b"fine\n")))
+    });
+    let site = Site::echo(server);
+    for request in
+        ["OPTIONS /health HTTP/1.0\r\n\r\n", "GET /health HTTP/1.0\r\nHost: backend\r\nConnection: close\r\n\r\n"]
+    {
+        let (mut peer, head) = site.ask(request.as_bytes());
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert_eq!(header(&head, "Connection"), Some("close"));
+        assert_eq!(peer.bytes(), b"fine\n");
+        assert!(peer.from.is_ended());
+    }
+    let request = String::from_utf8(REQUEST.into()).unwrap().replace("HTTP/1.1", "HTTP/1.0");
+    let (mut peer, head) = site.ask(request.as_bytes());
+    assert!(head.starts_with("HTTP/1.1 505 "), "{head}");
+    assert!(String::from_utf8(peer.bytes()).unwrap().contains("proxy_http_version 1.1"));
+    assert_eq!(site.handle.connections(), 0);
+}
+
+#[test]
+fn the_host_of_a_target_in_absolute_form_counts_everywhere() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (in_hook, in_handler) = (Arc::clone(&seen), Arc::clone(&seen));
+    let host = |request: &Request<()>| request.headers()["host"].to_str().unwrap().to_owned();
+    let server = Server::new().on_request(move |request| {
+        in_hook.lock().unwrap().push(host(request));
+        None
+    });
+    let site = Site::new(World::new(1), server, move |socket: WebSocket| {
+        in_handler.lock().unwrap().push(host(socket.request()));
+        async { Ok(()) }
+    });
+    let request = String::from_utf8(REQUEST.into()).unwrap().replace("/chat", "ws://inner.example:81/chat");
+    let (_peer, head) = site.ask(request.as_bytes());
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert_eq!(*seen.lock().unwrap(), ["inner.example:81"; 2]);
 }
 
 #[test]

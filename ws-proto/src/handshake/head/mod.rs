@@ -11,7 +11,8 @@ mod tests;
 
 use core::fmt;
 
-use http::{HeaderMap, Request, Response};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 
 use self::scanner::{Part, Scanner};
 use self::start_line::StartLine;
@@ -58,7 +59,7 @@ pub enum HeadError {
     HeaderLine,
     /// A request line or status line that is none (RFC 9112 §3, §4).
     StartLine,
-    /// A version of HTTP other than 1.1 in a request, or other than 1.0 and 1.1 in a response (RFC 9112 §2.3).
+    /// Another major version of HTTP than 1, or a request for a WebSocket in HTTP/1.0 (RFC 9112 §2.3, RFC 6455 §4.2.1).
     Version,
     /// More bytes than [`HeadLimits::head`].
     TooLarge {
@@ -106,7 +107,8 @@ pub(super) struct Head<L> {
 }
 
 /// Parses the head of a request that is there as a whole, however large; `None` when it is not. None of the rules apply
-/// that make a request a WebSocket handshake: this is for a head that was read, and accepted, before.
+/// that make a request a WebSocket handshake: this is for a head that was read, and accepted, before. The host of a target
+/// in absolute form replaces the Host header (RFC 9112 §3.2.2).
 ///
 /// # Errors
 ///
@@ -126,12 +128,25 @@ pub fn parse_response(head: &[u8]) -> Result<Option<Response<()>>, HeadError> {
 
 impl Head<RequestLine> {
     pub(super) fn into_request(self) -> Request<()> {
+        let Self { start: RequestLine { method, target, version }, mut headers, .. } = self;
+        if let Some(host) = host_of_absolute_form(&target) {
+            headers.insert(HOST, host);
+        }
         let mut request = Request::new(());
-        *request.method_mut() = self.start.method;
-        *request.uri_mut() = self.start.target;
-        *request.headers_mut() = self.headers;
+        *request.method_mut() = method;
+        *request.uri_mut() = target;
+        *request.version_mut() = version;
+        *request.headers_mut() = headers;
         request
     }
+}
+
+/// What replaces the Host header of a request that names a host in its target (RFC 9112 §3.2.2).
+fn host_of_absolute_form(target: &Uri) -> Option<HeaderValue> {
+    target.scheme()?;
+    let authority = target.authority()?.as_str();
+    let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    HeaderValue::from_str(host).ok()
 }
 
 impl Head<StatusLine> {

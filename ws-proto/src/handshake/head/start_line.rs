@@ -14,38 +14,36 @@ pub(in crate::handshake) trait StartLine: Sized {
     fn parse(line: &[u8]) -> Result<Self, HeadError>;
 }
 
-/// The first line of a request (RFC 9112 §3). Its version is HTTP/1.1.
+/// The first line of a request (RFC 9112 §3).
 #[derive(Debug)]
 pub(in crate::handshake) struct RequestLine {
     pub(in crate::handshake) method: Method,
     pub(in crate::handshake) target: Uri,
+    pub(in crate::handshake) version: Version,
 }
 
 impl StartLine for RequestLine {
     const FIRST: State = State::BeforeRequest;
 
     fn parse(line: &[u8]) -> Result<Self, HeadError> {
-        let mut request = httparse::Request::new(&mut []);
-        // Never more than "partial", for no header follows; what matters is what was filled in.
-        request.parse(line).map_err(start_line_error)?;
-        let (Some(method), Some(target)) = (request.method, request.path) else {
+        // The scanner lets through three words, each of which has the bytes that it may have.
+        let mut words = line.trim_ascii_end().splitn(3, |&byte| byte == b' ');
+        let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next()) else {
             return Err(HeadError::StartLine);
         };
-        if request.version != Some(1) {
-            return Err(HeadError::Version);
-        }
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| HeadError::StartLine)?;
+        let version = parse_version(version)?;
+        let method = Method::from_bytes(method).map_err(|_| HeadError::StartLine)?;
         let uri = Uri::try_from(target).map_err(|_| HeadError::StartLine)?;
         // `Uri` would silently drop a fragment, and takes an authority alone, which is for CONNECT only.
         let authority_form = uri.scheme().is_none() && uri.authority().is_some();
-        if target.contains('#') || (authority_form && method != Method::CONNECT) {
+        if target.contains(&b'#') || (authority_form && method != Method::CONNECT) {
             return Err(HeadError::StartLine);
         }
-        Ok(Self { method, target: uri })
+        Ok(Self { method, target: uri, version })
     }
 }
 
-/// The first line of a response (RFC 9112 §4). Its version is HTTP/1.0 or HTTP/1.1.
+/// The first line of a response (RFC 9112 §4).
 #[derive(Debug)]
 pub(in crate::handshake) struct StatusLine {
     pub(in crate::handshake) version: Version,
@@ -56,21 +54,19 @@ impl StartLine for StatusLine {
     const FIRST: State = State::BeforeResponse;
 
     fn parse(line: &[u8]) -> Result<Self, HeadError> {
-        let mut response = httparse::Response::new(&mut []);
-        response.parse(line).map_err(start_line_error)?;
-        let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
-        let version = match response.version {
-            Some(0) => Version::HTTP_10,
-            Some(1) => Version::HTTP_11,
-            _ => return Err(HeadError::Version),
-        };
-        Ok(Self { version, status: status.ok_or(HeadError::StartLine)? })
+        let mut words = line.trim_ascii_end().splitn(3, |&byte| byte == b' ');
+        let version = parse_version(words.next().unwrap_or_default())?;
+        // What follows is for people to read.
+        let status = StatusCode::from_bytes(words.next().unwrap_or_default());
+        Ok(Self { version, status: status.map_err(|_| HeadError::StartLine)? })
     }
 }
 
-fn start_line_error(error: httparse::Error) -> HeadError {
-    match error {
-        httparse::Error::Version => HeadError::Version,
-        _ => HeadError::StartLine,
+/// HTTP/1.0 or HTTP/1.1, as which every later minor version is handled (RFC 9110 §2.5, RFC 9112 §2.3).
+fn parse_version(text: &[u8]) -> Result<Version, HeadError> {
+    match text.strip_prefix(b"HTTP/1.") {
+        Some(b"0") => Ok(Version::HTTP_10),
+        Some([b'1'..=b'9']) => Ok(Version::HTTP_11),
+        _ => Err(HeadError::Version),
     }
 }

@@ -156,15 +156,22 @@ fn start_lines() {
     for line in ["GET /#top HTTP/1.1\r\n", "GET example.com:80 HTTP/1.1\r\n", "GET path HTTP/1.1\r\n"] {
         assert_eq!(request_error(line.as_bytes()), HeadError::StartLine, "{line:?}");
     }
-    for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/3", "HTTP/1.", "http/1.1", "HTTP"] {
+    for (version, counts_as) in [("1.0", Version::HTTP_10), ("1.1", Version::HTTP_11), ("1.9", Version::HTTP_11)] {
+        let head = request(format!("GET / HTTP/{version}\r\n\r\n").as_bytes()).unwrap().unwrap();
+        assert_eq!(head.start.version, counts_as);
+        let head = response(format!("HTTP/{version} 200 OK\r\n\r\n").as_bytes()).unwrap().unwrap();
+        assert_eq!(head.start.version, counts_as);
+    }
+    for version in ["HTTP/0.9", "HTTP/2.0", "HTTP/3", "HTTP/1.", "HTTP/1.10", "HTTP/1.x", "http/1.1", "HTTP"] {
         let line = format!("GET / {version}\r\n");
         assert_eq!(request_error(line.as_bytes()), HeadError::Version, "{line:?}");
     }
     assert_eq!(request_error(b"PRI * HTTP/2.0\r\n"), HeadError::Version);
-    for line in ["HTTP/1.1 20\r\n", "HTTP/1.1 2000\r\n", "HTTP/1.1 099 X\r\n", "HTTP/1.1 abc X\r\n"] {
+    for line in ["20", "2000", "099 X", "abc X", "200X", " 200", "", " "] {
+        let line = format!("HTTP/1.1 {line}\r\n");
         assert_eq!(response_error(line.as_bytes()), HeadError::StartLine, "{line:?}");
     }
-    for line in ["HTTP/2.0 200 OK\r\n", "HTTP/1.1\r\n", "HELLO\r\n"] {
+    for line in ["HTTP/2.0 200 OK\r\n", "HTTP/1.11 200 OK\r\n", "HTTP\r\n", "HELLO\r\n"] {
         assert_eq!(response_error(line.as_bytes()), HeadError::Version, "{line:?}");
     }
 }
