@@ -1,6 +1,7 @@
 //! The client: where to connect, and what to ask for.
 
 mod connect;
+mod error;
 mod url;
 
 use std::fmt;
@@ -26,7 +27,7 @@ use crate::tls::ClientTls;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 
-pub use self::connect::ConnectError;
+pub use self::error::ConnectError;
 pub use self::url::UrlError;
 
 use self::url::Target;
