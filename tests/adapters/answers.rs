@@ -99,7 +99,6 @@ fn answers_that_are_no_handshake() {
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: x-other\r\n\r\n", "x-other"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: ;;\r\n\r\n", "extensions"),
         ("HTTP/1.1", "HTTP/1.0", "HTTP"),
-        ("HTTP/1.1", "ICY", "HTTP"),
         ("\r\n\r\n", "\r\nX : y\r\n\r\n", "colon"),
     ] {
         let server = Script::new(move |mut peer| {
@@ -114,6 +113,20 @@ fn answers_that_are_no_handshake() {
         assert!(error.response().is_none() && error.source().is_some());
         assert_eq!(server.done(), b"", "the client has nothing more to say");
     }
+}
+
+#[test]
+fn a_server_that_does_not_speak_http_is_quoted() {
+    let error = connect_to("220 mail.example.com ESMTP ready\r\n221 Bye\r\n");
+    assert!(matches!(&error, ConnectError::NotHttp(line) if line == "220 mail.example.com ESMTP ready"), "{error}");
+    assert_eq!(error.to_string(), "the server does not speak HTTP; it said \"220 mail.example.com ESMTP ready\"");
+}
+
+#[test]
+fn a_page_is_not_a_websocket_endpoint() {
+    let error = connect_to("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>");
+    assert_eq!(error.to_string(), "this is not a WebSocket endpoint (HTTP 200 OK)");
+    assert_eq!(error.response().unwrap().body(), "<html>");
 }
 
 #[test]

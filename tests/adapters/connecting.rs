@@ -184,10 +184,15 @@ fn urls_that_cannot_be_used() {
         ConnectError::Url(error) => error,
         other => panic!("{url}: {other:?}"),
     };
-    assert_eq!(url("http://example.com/"), UrlError::Scheme("http".to_owned()));
+    assert_eq!(url("ftp://example.com/"), UrlError::Scheme("ftp".to_owned()));
+    for bare in ["", "example.com", "//example.com", "localhost:9711", "127.0.0.1:9711/x", "[::1]:9711"] {
+        let error = url(bare);
+        assert_eq!(error, UrlError::NoScheme, "{bare}");
+        assert!(error.to_string().contains("put ws:// in front"), "{error}");
+    }
     assert_eq!(url("ws://example.com/#a"), UrlError::Fragment);
     assert_eq!(url("ws://example.com/\u{85}"), UrlError::ControlCharacter);
-    for invalid in ["", "example.com", "//example.com", "ws://", "ws://a b/", "ws://[::1", "ws://example.com:70000/"] {
+    for invalid in ["ws://", "ws://a b/", "ws://[::1", "ws://example.com:70000/"] {
         assert!(matches!(url(invalid), UrlError::Invalid(_)), "{invalid}");
     }
 }
@@ -217,7 +222,18 @@ fn a_secure_url_needs_tls() {
 fn nobody_listens() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = block_on(connect(&format!("ws://{address}/"))).unwrap_err();
-    assert!(matches!(&error, ConnectError::Io(io) if io.kind() == ErrorKind::ConnectionRefused), "{error:?}");
+    assert!(matches!(&error, ConnectError::Dial(dial) if dial.attempts()[0].address == address), "{error:?}");
+    assert_eq!(error.io_error().unwrap().kind(), ErrorKind::ConnectionRefused);
+    let told = error.to_string();
+    assert!(told.starts_with(&format!("cannot connect to {address}: ")), "{told}");
+    assert_eq!(format!("{error:?}"), told);
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_named() {
+    let error = block_on(connect("ws://nowhere.invalid:81/")).unwrap_err();
+    assert!(matches!(&error, ConnectError::Resolve { host, .. } if host == "nowhere.invalid"), "{error:?}");
+    assert!(error.to_string().starts_with("cannot resolve nowhere.invalid: "), "{error}");
 }
 
 #[test]
@@ -237,6 +253,24 @@ fn an_ipv6_address_is_dialled() {
     assert_eq!(header(&server.done(), "host"), [host]);
 }
 
+#[test]
+fn an_ipv6_address_with_a_zone_is_dialled() {
+    // Where there is no IPv6, there is nothing to see. Linux alone always has an interface `lo`.
+    let Ok(server) = Script::at("[::1]:0", |mut peer| peer.accept(b"")) else { return };
+    let zone = if cfg!(target_os = "linux") { "lo" } else { "1" };
+    let host = server.address.to_string();
+    let url = format!("ws://[::1%25{zone}]:{}/", server.address.port());
+    drop(block_on(connect(&url)).unwrap());
+    assert_eq!(header(&server.done(), "host"), [host]);
+}
+
+#[test]
+fn http_urls_are_taken_as_ws_urls() {
+    let server = Script::new(|mut peer| peer.accept(b""));
+    drop(block_on(connect(&server.url().replace("ws://", "http://"))).unwrap());
+    server.done();
+}
+
 // ---- time ----
 
 fn in_a_hurry(url: &str) -> Client {
@@ -247,7 +281,7 @@ fn in_a_hurry(url: &str) -> Client {
 fn a_server_that_never_accepts() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let error = block_on(in_a_hurry(&format!("ws://{}/", listener.local_addr().unwrap())).connect()).unwrap_err();
-    assert!(matches!(error, ConnectError::Timeout), "{error:?}");
+    assert!(matches!(error, ConnectError::Timeout(_)), "{error:?}");
 }
 
 #[test]
@@ -259,7 +293,7 @@ fn a_server_that_never_answers() {
             peer.rest()
         });
         let error = block_on(in_a_hurry(&server.url()).connect()).unwrap_err();
-        assert!(matches!(error, ConnectError::Timeout), "{error:?}");
+        assert!(matches!(error, ConnectError::Timeout(_)), "{error:?}");
         assert_eq!(server.done(), b"", "and it is gone");
     }
 }
@@ -271,7 +305,7 @@ fn early_hints_without_end_do_not_put_the_deadline_off() {
         while peer.try_write("HTTP/1.1 103 Early Hints\r\n\r\n").is_ok() && peer.hears_nothing() {}
     });
     let error = block_on(in_a_hurry(&server.url()).connect()).unwrap_err();
-    assert!(matches!(error, ConnectError::Timeout), "{error:?}");
+    assert!(matches!(error, ConnectError::Timeout(_)), "{error:?}");
     server.done();
 }
 
@@ -291,7 +325,7 @@ fn a_body_that_stops_half_way_is_handed_out_at_the_deadline() {
 fn a_stream_from_elsewhere_has_the_same_deadline() {
     let (near, far) = tcp_pair();
     let error = block_on(in_a_hurry("ws://test/").handshake(Io::new(stream(near)), Addresses::default())).unwrap_err();
-    assert!(matches!(error, ConnectError::Timeout), "{error:?}");
+    assert!(matches!(error, ConnectError::Timeout(_)), "{error:?}");
     Peer::new(far).head();
 }
 

@@ -67,10 +67,12 @@ impl<E: Executor> Runtime for Reactor<E> {
         E::spawn(task);
     }
 
-    async fn dial(host: &str, port: u16) -> Result<(Self::Stream, Addresses)> {
-        let stream = TcpStream::connect((host, port)).await?;
-        let peer = stream.peer_addr().ok();
-        Ok(connected(stream, peer))
+    async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+        async_net::resolve((host, port)).await
+    }
+
+    async fn connect(address: SocketAddr) -> Result<(Self::Stream, Addresses)> {
+        Ok(connected(TcpStream::connect(address).await?, Some(address)))
     }
 
     fn listen(listener: TcpListener) -> Result<Async<TcpListener>> {

@@ -70,8 +70,11 @@ impl Runtime for Smol {
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         smol::spawn(task).detach();
     }
-    async fn dial(host: &str, port: u16) -> io::Result<(Self::Stream, Addresses)> {
-        connected(TcpStream::connect((host, port)).await?)
+    async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        smol::net::resolve((host, port)).await
+    }
+    async fn connect(address: SocketAddr) -> io::Result<(Self::Stream, Addresses)> {
+        connected(TcpStream::connect(address).await?)
     }
     fn listen(listener: TcpListener) -> io::Result<Self::Listener> {
         Async::new(listener)

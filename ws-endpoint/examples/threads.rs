@@ -2,7 +2,7 @@
 //! each other, and a peer that says nothing is sent away. `cargo run -p ws-endpoint --example threads`
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -79,8 +79,12 @@ impl Runtime for Threads {
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         thread::spawn(|| block_on(task));
     }
-    async fn dial(host: &str, port: u16) -> io::Result<(Socket, Addresses)> {
-        connected(TcpStream::connect((host, port))?)
+    async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok((host, port).to_socket_addrs()?.collect())
+    }
+    /// It blocks: addresses are tried one after the other.
+    async fn connect(address: SocketAddr) -> io::Result<(Socket, Addresses)> {
+        connected(TcpStream::connect(address)?)
     }
     fn listen(listener: TcpListener) -> io::Result<TcpListener> {
         Ok(listener)

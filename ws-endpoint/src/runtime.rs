@@ -31,8 +31,13 @@ pub trait Runtime: Send + Sync + 'static {
     /// Runs a task beside the current one.
     fn spawn(task: impl Future<Output = ()> + Send + 'static);
 
-    /// Opens a TCP connection, trying each address of the host.
-    fn dial(host: &str, port: u16) -> impl Future<Output = io::Result<(Self::Stream, Addresses)>> + Send;
+    /// Looks up the addresses of a host, in the order in which the system would try them, each with this port. `host` is a
+    /// name; or an IPv6 address with a zone (`fe80::1%eth0`), whose scope ID is asked for.
+    fn resolve(host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// Opens a TCP connection to one address, and sets it up to send small writes at once (`TCP_NODELAY`). Dropping the
+    /// future gives up: a client tries several addresses at the same time, and keeps the first to answer.
+    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<(Self::Stream, Addresses)>> + Send;
 
     /// Takes over a listening socket, which does not block.
     ///

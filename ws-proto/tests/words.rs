@@ -122,7 +122,7 @@ fn debug_output_tells_that_a_client_masks_and_no_key() {
 
 #[cfg(feature = "handshake")]
 mod handshake {
-    use http::header::{HOST, UPGRADE};
+    use http::header::{HOST, LOCATION, UPGRADE};
     use http::{HeaderName, Response, StatusCode};
     use ws_proto::handshake::client::{BuildError, Error};
     use ws_proto::handshake::extensions::MalformedExtensions;
@@ -167,10 +167,19 @@ mod handshake {
             assert_eq!(error.to_string(), format!("invalid handshake response: {words}"));
             assert!(error.source().is_none());
         }
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::FORBIDDEN;
-        let rejected = Error::Rejected { response: Box::new(response), consumed: 0 };
-        assert_eq!(rejected.to_string(), "server rejected the WebSocket connection: HTTP 403 Forbidden");
+        for (status, location, words) in [
+            (403, None, "server rejected the WebSocket connection: HTTP 403 Forbidden"),
+            (302, None, "server rejected the WebSocket connection: HTTP 302 Found"),
+            (308, Some("/b\tc"), "the server redirects to \"/b\\tc\" (HTTP 308 Permanent Redirect)"),
+            (200, Some("/"), "this is not a WebSocket endpoint (HTTP 200 OK)"),
+            (204, None, "this is not a WebSocket endpoint (HTTP 204 No Content)"),
+        ] {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response.headers_mut().extend(location.map(|to| (LOCATION, to.parse().unwrap())));
+            let rejected = Error::Rejected { response: Box::new(response), consumed: 0 };
+            assert_eq!(rejected.to_string(), words);
+        }
         assert_eq!(MalformedExtensions.to_string(), "malformed Sec-WebSocket-Extensions header");
     }
 

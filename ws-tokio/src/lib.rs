@@ -102,7 +102,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -135,13 +135,16 @@ impl Runtime for Tokio {
         tokio::spawn(task);
     }
 
-    async fn dial(host: &str, port: u16) -> Result<(Self::Stream, Addresses)> {
-        let stream = TcpStream::connect((host, port)).await?;
+    async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+        Ok(lookup_host((host, port)).await?.collect())
+    }
+
+    async fn connect(address: SocketAddr) -> Result<(Self::Stream, Addresses)> {
+        let stream = TcpStream::connect(address).await?;
         // Small messages go out at once: what belongs together is written together. This fails only on a connection
         // that is gone already, which the first read will tell.
         let _ = stream.set_nodelay(true);
-        let peer = stream.peer_addr().ok();
-        Ok(connected(stream, peer))
+        Ok(connected(stream, Some(address)))
     }
 
     fn listen(listener: StdListener) -> Result<TokioListener> {

@@ -108,7 +108,7 @@ fn a_tls_handshake_that_stalls_ends_with_the_opening_deadline() {
         Peer::new(stream).until_let_go();
     });
     let client = Client::new(format!("wss://127.0.0.1:{port}/")).connect_timeout(SOON);
-    assert!(matches!(block_on(client.connect()), Err(ConnectError::Timeout)));
+    assert!(matches!(block_on(client.connect()), Err(ConnectError::Timeout(_))));
 }
 
 #[test]

@@ -205,7 +205,11 @@ impl Runtime for Threads {
         drop(spawn(task));
     }
 
-    async fn dial(_host: &str, _port: u16) -> io::Result<(End, Addresses)> {
+    async fn resolve(_host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    async fn connect(_address: SocketAddr) -> io::Result<(End, Addresses)> {
         Err(ErrorKind::Unsupported.into())
     }
 

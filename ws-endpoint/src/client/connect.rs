@@ -1,10 +1,8 @@
 //! The client's side of the opening handshake, over a transport.
 
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -13,19 +11,20 @@ use rustls::pki_types::ServerName;
 use tracing::debug;
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{Error as HandshakeError, Handshake};
-use ws_proto::{Config, Connection, Timestamp};
+use ws_proto::{Config, Connection};
 
 use super::Client;
-use super::error::ConnectError;
+use super::dial::{Deadline, dial};
+use super::error::{ConnectError, Stage, TimedOut};
 #[cfg(feature = "tls")]
-use super::url::UrlError;
+use super::url::{Host, UrlError};
 use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
-use crate::shared::{Addresses, Caller, Opening, Shared};
+use crate::shared::{self, Addresses, Caller, Shared};
 use crate::tls::{self, TlsError};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
@@ -47,32 +46,35 @@ pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, 
     };
     // The request is built first: what is wrong with it is told before anything is dialled.
     let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
-    let mut timer = R::timer();
-    let deadline = timer.now() + connect_timeout;
-    let (stream, addresses) = or_timeout(R::dial(&target.host, target.port), &mut timer, deadline).await?;
+    let mut deadline = Deadline::new(R::timer(), connect_timeout);
+    let (stream, addresses) = dial::<R>(&target.host, target.port, &mut deadline).await?;
+    let opening = |deadline| Opening { handshake, compression, config, inbound, addresses, deadline };
     #[cfg(feature = "tls")]
     if let Some((name, tls)) = secured {
-        let connected = or_timeout(Box::pin(R::tls_connect(stream, name, tls)), &mut timer, deadline).await;
-        let transport = connected.map_err(|error| match error {
-            ConnectError::Io(error) if error.kind() == io::ErrorKind::Unsupported => ConnectError::TlsUnsupported,
-            error => error,
-        })?;
-        let exchange = Exchange { transport, timer, deadline, received: Vec::new() };
-        let (socket, driver) = open(exchange, handshake, compression, config, inbound, addresses).await?;
+        let transport = match deadline.wait_for(Box::pin(R::tls_connect(stream, name, tls))).await {
+            Some(Ok(transport)) => transport,
+            Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => return Err(ConnectError::TlsUnsupported),
+            Some(Err(error)) => return Err(failure(error)),
+            None => return Err(TimedOut::new(Stage::Tls, connect_timeout, peer(addresses)).into()),
+        };
+        let (socket, driver) = opening(deadline).open(transport).await?;
         R::spawn(driver);
         return Ok(socket);
     }
-    let exchange = Exchange { transport: stream, timer, deadline, received: Vec::new() };
-    let (socket, driver) = open(exchange, handshake, compression, config, inbound, addresses).await?;
+    let (socket, driver) = opening(deadline).open(stream).await?;
     R::spawn(driver);
     Ok(socket)
 }
 
 /// Whom the certificate has to be for.
 #[cfg(feature = "tls")]
-fn server_name(host: &str) -> Result<ServerName<'static>, ConnectError> {
-    ServerName::try_from(host.to_owned())
-        .map_err(|_| ConnectError::Url(UrlError::Invalid(format!("no certificate can be for the host name {host}"))))
+fn server_name(host: &Host) -> Result<ServerName<'static>, ConnectError> {
+    match host {
+        Host::Address { ip, .. } => Ok(ServerName::from(*ip)),
+        Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| {
+            ConnectError::Url(UrlError::Invalid(format!("no certificate can be for the host name {name}")))
+        }),
+    }
 }
 
 /// Does the handshake on a transport from elsewhere.
@@ -84,66 +86,99 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     let Client { request, config, inbound, compression, connect_timeout, .. } = client;
     let (_, builder) = request.map_err(ConnectError::Url)?;
     let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
-    let timer = R::timer();
-    let deadline = timer.now() + connect_timeout;
-    let exchange = Exchange { transport, timer, deadline, received: Vec::new() };
-    open(exchange, handshake, compression, config, inbound, addresses).await
+    let deadline = Deadline::new(R::timer(), connect_timeout);
+    Opening { handshake, compression, config, inbound, addresses, deadline }.open(transport).await
 }
 
-async fn open<T: Transport, C: Timer>(
-    mut exchange: Exchange<T, C>,
-    mut handshake: Handshake,
+/// An opening handshake, and what the connection is to be like.
+struct Opening<C> {
+    handshake: Handshake,
     compression: Compression,
     config: Arc<Config>,
     inbound: usize,
     addresses: Addresses,
-) -> Result<(WebSocket, Driver<T, C>), ConnectError> {
-    debug!(target = %handshake.request().uri(), "> request");
-    if let Err(failed) = exchange.write(&handshake.request_bytes()).await {
-        return Err(refusal(&mut exchange).await.unwrap_or(failed.into()));
-    }
-    let established = loop {
-        let ended = exchange.read().await? == 0;
-        if tls::is_alert(&exchange.received) {
-            return Err(ConnectError::Tls(TlsError::Unexpected));
-        }
-        if ended {
-            return Err(ConnectError::Eof);
-        }
-        match handshake.receive(&exchange.received) {
-            Ok(None) => {}
-            Ok(Some(established)) => break established,
-            Err(HandshakeError::Rejected { response, consumed }) => {
-                exchange.received.drain(..consumed);
-                return Err(ConnectError::Rejected(Box::new(read_body(exchange, *response).await)));
-            }
-            Err(error) => return Err(ConnectError::Handshake(error)),
-        }
-    };
+    deadline: Deadline<C>,
+}
 
-    let agreement = compression.confirm(&established.extensions)?;
-    let Exchange { transport, timer, mut received, .. } = exchange;
-    received.drain(..established.consumed);
-    let mut connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
-    agreement.apply(&mut connection);
-    let opening = Opening {
-        heads: Heads::parsed(handshake.into_request(), established.response),
-        subprotocol: established.subprotocol.map(Into::into),
-    };
-    let shared = Shared::new(connection, inbound, opening, None, Caller::new(addresses));
-    let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
-    Ok((socket, Driver::new(transport, timer, shared, received)))
+impl<C: Timer> Opening<C> {
+    async fn open<T: Transport>(self, transport: T) -> Result<(WebSocket, Driver<T, C>), ConnectError> {
+        let Self { mut handshake, compression, config, inbound, addresses, deadline } = self;
+        let Deadline { timer, at, timeout } = deadline;
+        let mut exchange = Exchange { transport, timer, deadline: at, received: Vec::new() };
+        let failed = |interrupted| match interrupted {
+            Interrupted::Timeout => TimedOut::new(Stage::Handshake, timeout, peer(addresses)).into(),
+            Interrupted::Io(error) => failure(error),
+        };
+        debug!(target = %handshake.request().uri(), "> request");
+        if let Err(interrupted) = exchange.write(&handshake.request_bytes()).await {
+            return Err(refusal(&mut exchange).await.unwrap_or_else(|| failed(interrupted)));
+        }
+        let established = loop {
+            let ended = exchange.read().await.map_err(failed)? == 0;
+            if tls::is_alert(&exchange.received) {
+                return Err(ConnectError::Tls(TlsError::Unexpected));
+            }
+            if ended {
+                return Err(ConnectError::Eof);
+            }
+            match handshake.receive(&exchange.received) {
+                Ok(None) => {}
+                Ok(Some(established)) => break established,
+                Err(HandshakeError::Rejected { response, consumed }) => {
+                    exchange.received.drain(..consumed);
+                    return Err(ConnectError::Rejected(Box::new(read_body(exchange, *response).await)));
+                }
+                Err(_) if !speaks_http(&exchange.received) => {
+                    return Err(ConnectError::NotHttp(read_line(exchange).await));
+                }
+                Err(error) => return Err(ConnectError::Handshake(error)),
+            }
+        };
+
+        let agreement = compression.confirm(&established.extensions)?;
+        let Exchange { transport, timer, mut received, .. } = exchange;
+        received.drain(..established.consumed);
+        let mut connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
+        agreement.apply(&mut connection);
+        let opening = shared::Opening {
+            heads: Heads::parsed(handshake.into_request(), established.response),
+            subprotocol: established.subprotocol.map(Into::into),
+        };
+        let shared = Shared::new(connection, inbound, opening, None, Caller::new(addresses));
+        let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
+        Ok((socket, Driver::new(transport, timer, shared, received)))
+    }
+}
+
+/// The server's address, as errors name it.
+fn peer(addresses: Addresses) -> String {
+    addresses.peer.map(|peer| peer.to_string()).unwrap_or_default()
+}
+
+/// What an error of the transport means.
+fn failure(error: io::Error) -> ConnectError {
+    match error.kind() {
+        // TLS says in words of its own that TCP ended.
+        io::ErrorKind::UnexpectedEof => ConnectError::Eof,
+        _ => tls::from_io(error).map_or_else(ConnectError::Io, ConnectError::Tls),
+    }
 }
 
 /// What a server that takes no request has said of it in TLS: it may look at our certificate only after we have begun
 /// to speak (RFC 8446 §4.4.2).
 async fn refusal<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>) -> Option<ConnectError> {
-    let error = ConnectError::from(exchange.read().await.err()?);
-    matches!(error, ConnectError::Tls(_)).then_some(error)
+    match exchange.read().await {
+        Err(Interrupted::Io(error)) => tls::from_io(error).ok().map(ConnectError::Tls),
+        _ => None,
+    }
 }
 
-/// Reads the body of a refusal, as much of it as comes before the deadline.
+/// How long a server that has refused may take to say why. Some send without end.
+const EXPLANATION_TIME: Duration = Duration::from_millis(500);
+
+/// Reads the body of a refusal, as much of it as comes soon.
 async fn read_body<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, head: Response<()>) -> Response<Bytes> {
+    exchange.deadline = exchange.deadline.min(exchange.timer.now() + EXPLANATION_TIME);
     let mut reader = BodyReader::new(&head);
     while !reader.read(&exchange.received) {
         exchange.received.clear();
@@ -155,16 +190,25 @@ async fn read_body<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, head: R
     head.map(|()| reader.into_body().bytes)
 }
 
-/// Waits for `future`, but not past the deadline.
-async fn or_timeout<O>(
-    future: impl Future<Output = io::Result<O>>,
-    timer: &mut impl Timer,
-    deadline: Timestamp,
-) -> Result<O, ConnectError> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(result.map_err(|error| Interrupted::Io(error).into())),
-        Poll::Pending => timer.poll_at(cx, deadline).map(|()| Err(ConnectError::Timeout)),
-    })
-    .await
+/// Whether this can be the beginning of a response, of whatever version (RFC 9112 §4).
+fn speaks_http(received: &[u8]) -> bool {
+    let protocol = b"HTTP/";
+    received.starts_with(protocol) || protocol.starts_with(received)
+}
+
+/// The first line of a server that does not speak HTTP, as much of it as comes soon.
+async fn read_line<T: Transport, C: Timer>(mut exchange: Exchange<T, C>) -> Bytes {
+    /// The most that is kept.
+    const MOST: usize = 256;
+    exchange.deadline = exchange.deadline.min(exchange.timer.now() + EXPLANATION_TIME);
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    while exchange.received.len() < MOST && !exchange.received.iter().any(is_end) {
+        match exchange.read().await {
+            Ok(n) if n > 0 => {}
+            _ => break,
+        }
+    }
+    let mut line = exchange.received;
+    line.truncate(line.iter().position(is_end).unwrap_or(line.len()).min(MOST));
+    line.into()
 }

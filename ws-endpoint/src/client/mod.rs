@@ -1,6 +1,7 @@
 //! The client: where to connect, and what to ask for.
 
 mod connect;
+mod dial;
 mod error;
 mod url;
 
@@ -27,8 +28,8 @@ use crate::tls::ClientTls;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 
-pub use self::error::ConnectError;
-pub use self::url::UrlError;
+pub use self::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
+pub use self::url::{UrlError, without_password};
 
 use self::url::Target;
 

@@ -27,11 +27,11 @@ fn connecting(world: &World, options: LinkOptions, server: impl FnOnce(&mut Peer
 fn a_server_that_says_nothing_is_given_up_after_10_s() {
     let world = World::new(1);
     let error = connecting(&world, LinkOptions::default(), |_| {});
-    assert!(matches!(error, ConnectError::Timeout));
+    assert!(matches!(error, ConnectError::Timeout(_)));
     assert_eq!(world.now(), secs(10));
 
     let error = connecting(&world, LinkOptions { capacity: 10, ..LinkOptions::default() }, |_| {});
-    assert!(matches!(error, ConnectError::Timeout), "it does not even read");
+    assert!(matches!(error, ConnectError::Timeout(_)), "it does not even read");
     assert_eq!(world.now(), secs(20));
 
     let error = connecting(&world, LinkOptions::default(), |peer| {
@@ -43,7 +43,7 @@ fn a_server_that_says_nothing_is_given_up_after_10_s() {
             }
         });
     });
-    assert!(matches!(error, ConnectError::Timeout));
+    assert!(matches!(error, ConnectError::Timeout(_)));
     assert_eq!(world.now(), secs(30));
 }
 
@@ -51,7 +51,7 @@ fn a_server_that_says_nothing_is_given_up_after_10_s() {
 fn a_server_that_leaves_or_fails_is_told_apart() {
     let world = World::new(1);
     let error = connecting(&world, LinkOptions::default(), |peer| peer.to.push(b"HTTP/1.1 101 Sw"));
-    assert!(matches!(error, ConnectError::Timeout));
+    assert!(matches!(error, ConnectError::Timeout(_)));
     let error = connecting(&world, LinkOptions::default(), Peer::leave);
     assert!(matches!(error, ConnectError::Eof));
     let error = connecting(&world, LinkOptions::default(), |peer| peer.reset());
@@ -62,7 +62,7 @@ fn a_server_that_leaves_or_fails_is_told_apart() {
 #[test]
 fn a_refusal_comes_with_its_body_as_far_as_it_came() {
     let head = "HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\nX-Why: because\r\n\r\n";
-    for (body, ends, seconds) in [("0123456789", false, 0), ("0123", true, 0), ("0123", false, 10)] {
+    for (body, ends, time) in [("0123456789", false, 0), ("0123", true, 0), ("0123", false, 500)] {
         let world = World::new(1);
         let options = LinkOptions { chunk: 7, ..LinkOptions::default() };
         let error = connecting(&world, options, |peer| {
@@ -76,15 +76,55 @@ fn a_refusal_comes_with_its_body_as_far_as_it_came() {
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(response.headers()["x-why"], "because");
         assert_eq!(response.body(), body);
-        assert_eq!(world.now(), secs(seconds));
+        assert_eq!(world.now(), millis(time));
     }
+}
+
+#[test]
+fn a_body_without_end_is_not_waited_for() {
+    let world = World::new(1);
+    let error = connecting(&world, LinkOptions::default(), |peer| {
+        peer.to.push(b"HTTP/1.1 200 OK\r\n\r\n");
+        let to = peer.to.clone();
+        world.spawn("endless", async move {
+            loop {
+                to.push(b"more");
+                sleep(millis(200)).await;
+            }
+        });
+    });
+    assert_eq!(error.to_string(), "this is not a WebSocket endpoint (HTTP 200 OK)");
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert_eq!(error.response().unwrap().body(), "moremoremore");
+    assert_eq!(world.now(), millis(500));
+}
+
+#[test]
+fn a_server_that_does_not_speak_http_is_quoted() {
+    let long = "x".repeat(300);
+    for (said, line, time) in [
+        ("220 mail.example.com ESMTP\r\n250 more", "220 mail.example.com ESMTP", 0),
+        ("-ERR unknown\x1b[2J", "-ERR unknown\\x1b[2J", 500),
+        ("SSH-2.0-x\n", "SSH-2.0-x", 0),
+        (&long, &long[..256], 0),
+        ("\n", "", 0),
+    ] {
+        let world = World::new(1);
+        let error = connecting(&world, LinkOptions::default(), |peer| peer.to.push(said.as_bytes()));
+        assert_eq!(error.to_string(), format!("the server does not speak HTTP; it said \"{line}\""));
+        assert_eq!(world.now(), millis(time));
+        assert!(matches!(error, ConnectError::NotHttp(_)));
+    }
+    let world = World::new(1);
+    let error = connecting(&world, LinkOptions::default(), |peer| peer.to.push(b"HTTP/1.1 abc\r\n\r\n"));
+    assert!(matches!(error, ConnectError::Handshake(_)), "{error}");
 }
 
 #[test]
 fn nothing_is_sent_when_the_request_cannot_be_built() {
     let world = World::new(1);
     for client in [
-        Client::new("http://example.com/"),
+        Client::new("ftp://example.com/"),
         Client::new("ws://example.com/#fragment"),
         Client::new("ws://example.com/").header("X-Bad", "a\r\nb"),
         Client::new("ws://example.com/").subprotocols(["not a token"]),

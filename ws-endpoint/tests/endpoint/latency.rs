@@ -72,7 +72,11 @@ impl Runtime for ClockOnly {
 
     fn spawn(_: impl Future<Output = ()> + Send + 'static) {}
 
-    async fn dial(_: &str, _: u16) -> io::Result<(Instant, Addresses)> {
+    async fn resolve(_: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    async fn connect(_: SocketAddr) -> io::Result<(Instant, Addresses)> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -7,6 +7,7 @@ mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod connecting;
+mod dialling;
 mod escaping;
 mod faults;
 mod handler;

@@ -3,6 +3,7 @@
 mod cut_off;
 mod handlers;
 mod link;
+mod network;
 mod peer;
 mod rng;
 mod runtime;
@@ -12,6 +13,7 @@ mod world;
 pub(crate) use self::cut_off::cut_off;
 pub(crate) use self::handlers::send_back;
 pub(crate) use self::link::{LinkOptions, link};
+pub(crate) use self::network::{Network, Route};
 pub(crate) use self::peer::*;
 pub(crate) use self::rng::{Rng, seeds};
 #[cfg(feature = "deflate")]

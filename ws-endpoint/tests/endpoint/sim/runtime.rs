@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use ws_endpoint::{Addresses, Runtime};
 
 use super::link::End;
+use super::network;
 use super::world::{SimTimer, spawn_here};
 
 pub(crate) struct Sim;
@@ -30,8 +31,12 @@ impl Runtime for Sim {
         spawn_here("spawned", task);
     }
 
-    async fn dial(_host: &str, _port: u16) -> io::Result<(End, Addresses)> {
-        Err(ErrorKind::Unsupported.into())
+    fn resolve(host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send {
+        network::resolve(host, port)
+    }
+
+    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<(End, Addresses)>> + Send {
+        network::connect(address)
     }
 
     /// The real socket only lends its address; connections come from [`Backlog::connect`].

@@ -210,6 +210,11 @@ pub(crate) fn spawn_here(name: &str, task: impl Future<Output = ()> + 'static) {
     });
 }
 
+/// The time in this thread's world.
+pub(crate) fn now() -> Duration {
+    HERE.with_borrow(|here| here.as_ref().expect("there is a world").clock.now())
+}
+
 /// Has `tell` called when everything stands still.
 pub(crate) fn add_witness(tell: impl Fn() -> String + 'static) {
     HERE.with_borrow_mut(|here| here.as_mut().expect("there is a world").witnesses.push(Rc::new(tell)));

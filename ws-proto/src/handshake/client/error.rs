@@ -5,7 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use http::{HeaderName, HeaderValue, Response};
+use http::header::LOCATION;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::escaped::EscapedBytes;
 use crate::handshake::head::HeadError;
@@ -44,9 +45,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head(error) => write!(f, "invalid HTTP response: {error}"),
-            Self::Rejected { response, .. } => {
-                write!(f, "server rejected the WebSocket connection: HTTP {}", response.status())
-            }
+            Self::Rejected { response, .. } => describe_refusal(response).fmt(f),
             Self::MissingHeader(name) => write!(f, "invalid handshake response: no {name} header"),
             Self::DuplicateHeader(name) => write!(f, "invalid handshake response: more than one {name} header"),
             Self::WrongHeader(name, value) => {
@@ -64,6 +63,31 @@ impl fmt::Display for Error {
                 write!(f, "invalid handshake response: extension {name:?} was not offered")
             }
             Self::MalformedExtensions => f.write_str("invalid handshake response: malformed extensions"),
+        }
+    }
+}
+
+/// Says in a sentence what a response means that is not a 101.
+pub fn describe_refusal<B>(response: &Response<B>) -> Refusal<'_> {
+    Refusal { status: response.status(), location: response.headers().get(LOCATION) }
+}
+
+/// What a response means that is not a 101. Made by [`describe_refusal`], to be displayed.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    status: StatusCode,
+    location: Option<&'a HeaderValue>,
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, location } = self;
+        match location {
+            Some(to) if status.is_redirection() => {
+                write!(f, "the server redirects to {:?} (HTTP {status})", EscapedBytes(to.as_bytes()))
+            }
+            _ if status.is_success() => write!(f, "this is not a WebSocket endpoint (HTTP {status})"),
+            _ => write!(f, "server rejected the WebSocket connection: HTTP {status}"),
         }
     }
 }

@@ -34,7 +34,7 @@ use super::fields::{has_token, single};
 use super::head::{HeadError, HeadReader, StatusLine};
 
 pub use self::builder::{BuildError, Builder};
-pub use self::error::Error;
+pub use self::error::{Error, Refusal, describe_refusal};
 
 /// A handshake from the client's side: the request to send, then the response to wait for.
 #[derive(Debug)]
