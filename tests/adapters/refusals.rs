@@ -38,6 +38,8 @@ fn bad_requests_are_told_what_is_wrong() {
         ("H17", request("/", &many_headers), 431, "100"),
         ("H17", request("/", &[&format!("X: {}", "y".repeat(16 * KIB))]), 431, "16384"),
         ("H18", request(&format!("/{}", "y".repeat(8 * KIB)), &[]), 414, "8192"),
+        ("PROXY", format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{good}"), 400, "PROXY protocol, version 1"),
+        ("PROXY", format!("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c{good}"), 400, "PROXY protocol, version 2"),
         ("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\x7c\x03\x03".to_owned(), 400, "0x16"),
     ] {
         let reply = answer(&server, &bytes);

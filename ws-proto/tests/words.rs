@@ -142,6 +142,7 @@ mod handshake {
             (HeadError::HeaderLine, "header line without a colon"),
             (HeadError::StartLine, "malformed start line"),
             (HeadError::Version, "unsupported HTTP version"),
+            (HeadError::ProxyProtocol { version: 2 }, "header of the PROXY protocol, version 2"),
             (HeadError::TooLarge { limit: 5 }, "head over the limit of 5 bytes"),
             (HeadError::TooManyHeaders { limit: 6 }, "more headers than the limit of 6"),
             (HeadError::TargetTooLong { limit: 7 }, "request target over the limit of 7 bytes"),

@@ -208,6 +208,21 @@ impl<R: Runtime> Server<R> {
     /// address, to get around a ban, a limit per address, or a list of who is let in. So name only what nobody but your
     /// proxies can connect from, and have them set `X-Forwarded-For`: a proxy that sets only `X-Real-IP` has to remove
     /// the `X-Forwarded-For` that a client may have sent.
+    ///
+    /// **Some proxies pass the client's own `X-Forwarded-For` on** unless they are told otherwise, and then any client
+    /// chooses what `client_ip` says. Each of these settings adds the client's address at the right, which is read first:
+    ///
+    /// | proxy | setting |
+    /// | --- | --- |
+    /// | nginx | `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;` |
+    /// | haproxy, `mode http` | `option forwardfor`, without `if-none` and `except` |
+    /// | Envoy | `use_remote_address: true` in its HTTP connection manager |
+    /// | nghttpx | `--add-x-forwarded-for`, best with `--strip-incoming-x-forwarded-for` |
+    /// | mitmproxy | it only removes: `--modify-headers '/~q/X-Forwarded-For/'` and the same for `X-Real-IP`; the client is the proxy then |
+    /// | stunnel, hitch, haproxy in `mode tcp` | none: they know no HTTP, so never name them here |
+    ///
+    /// `Forwarded` (RFC 7239) and the PROXY protocol are not read; a connection that begins with a PROXY header gets a 400
+    /// that says so.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         match TrustedProxies::new(proxies) {

@@ -105,6 +105,15 @@ impl From<HeadError> for Rejection {
                      nginx does with \"proxy_http_version 1.1;\", Apache httpd unless \"force-proxy-request-1.0\" is set.",
                 );
             }
+            HeadError::ProxyProtocol { version } => {
+                let message = alloc::format!(
+                    "The connection begins with a header of the PROXY protocol, version {version}, which this server does not \
+                     read. Have the proxy send plain HTTP: in haproxy without \"send-proxy\" and \"send-proxy-v2\", in nginx \
+                     without \"proxy_protocol on\", in stunnel without \"protocol = proxy\". It can name the client in \
+                     X-Forwarded-For instead."
+                );
+                return Self::new(StatusCode::BAD_REQUEST, message);
+            }
             HeadError::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
             HeadError::TooLarge { .. } | HeadError::TooManyHeaders { .. } => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE

@@ -54,6 +54,32 @@ fn the_host_of_a_target_in_absolute_form_counts() {
     }
 }
 
+/// Not HTTP, but what a server meets when the proxy before it is set up so.
+#[test]
+fn a_header_of_the_proxy_protocol_is_named() {
+    let rest = request(&[], "");
+    for line in [
+        "PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n",
+        "PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n",
+        "PROXY UNKNOWN\r\n",
+        "PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n",
+    ] {
+        let response = rejected(BAD_REQUEST, &[line.as_bytes(), &rest].concat());
+        assert!(response.contains("PROXY protocol, version 1") && response.contains("send-proxy"), "{response}");
+    }
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C\xC0\0\x02\x01\xC6\x33\x64\x07\xDC\x04\x01\xBB";
+    let response = rejected(BAD_REQUEST, &[&v2[..], &rest].concat());
+    assert!(response.contains("PROXY protocol, version 2") && response.contains("X-Forwarded-For"), "{response}");
+    rejected_at_the_last_byte(BAD_REQUEST, b"PROXY TCP4 192.0.2.1 ");
+    rejected_at_the_last_byte(BAD_REQUEST, &v2[..5]);
+    // A method is only a method.
+    for input in
+        [&b"PROXY /chat HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"PROXY TCP HTTP/1.1\r\n", b"\r\n\0", b"\r\n\r\n\x01"]
+    {
+        assert!(!answer(input).0.contains("PROXY protocol"));
+    }
+}
+
 /// The same port answers plain HTTP: that is for the application to decide.
 #[test]
 fn any_request_without_a_body_can_be_read() {

@@ -59,6 +59,11 @@ pub enum HeadError {
     HeaderLine,
     /// A request line or status line that is none (RFC 9112 §3, §4).
     StartLine,
+    /// A header of the PROXY protocol in place of a request: a proxy is set up to send one.
+    ProxyProtocol {
+        /// Its version, 1 (text) or 2 (binary).
+        version: u8,
+    },
     /// Another major version of HTTP than 1, or a request for a WebSocket in HTTP/1.0 (RFC 9112 §2.3, RFC 6455 §4.2.1).
     Version,
     /// More bytes than [`HeadLimits::head`].
@@ -88,6 +93,7 @@ impl fmt::Display for HeadError {
             Self::LineFolding => f.write_str("header line that begins with white space"),
             Self::HeaderLine => f.write_str("header line without a colon"),
             Self::StartLine => f.write_str("malformed start line"),
+            Self::ProxyProtocol { version } => write!(f, "header of the PROXY protocol, version {version}"),
             Self::Version => f.write_str("unsupported HTTP version"),
             Self::TooLarge { limit } => write!(f, "head over the limit of {limit} bytes"),
             Self::TooManyHeaders { limit } => write!(f, "more headers than the limit of {limit}"),
@@ -178,7 +184,8 @@ impl<L: StartLine> HeadReader<L> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.advance(input).inspect_err(|&error| self.failed = Some(error))
+        let read = self.advance(input).map_err(|error| L::explain(error, input));
+        read.inspect_err(|&error| self.failed = Some(error))
     }
 
     /// Goes on with another head that follows the one just read. Its bytes count toward the same limit, so the

@@ -12,6 +12,11 @@ pub(in crate::handshake) trait StartLine: Sized {
 
     /// Parses the whole line, line end included.
     fn parse(line: &[u8]) -> Result<Self, HeadError>;
+
+    /// What is wrong, where the beginning of the input says more than the byte that is wrong.
+    fn explain(error: HeadError, _input: &[u8]) -> HeadError {
+        error
+    }
 }
 
 /// The first line of a request (RFC 9112 §3).
@@ -40,6 +45,17 @@ impl StartLine for RequestLine {
             return Err(HeadError::StartLine);
         }
         Ok(Self { method, target: uri, version })
+    }
+
+    /// Some proxies begin each connection with a line or a block that says who the client is.
+    fn explain(error: HeadError, input: &[u8]) -> HeadError {
+        let v1 = [&b"PROXY TCP4 "[..], b"PROXY TCP6 ", b"PROXY UNKNOWN"];
+        match error {
+            // The signature goes on, but nothing else begins so.
+            HeadError::Byte(0) if input.starts_with(b"\r\n\r\n\0") => HeadError::ProxyProtocol { version: 2 },
+            _ if v1.iter().any(|begin| input.starts_with(begin)) => HeadError::ProxyProtocol { version: 1 },
+            error => error,
+        }
     }
 }
 
