@@ -79,7 +79,7 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
 
 pin_project! {
     /// [`Driver::run`]'s future, written out: an `async fn` would have room for driver and handler twice.
-    struct Run<T, C, F> {
+    struct Run<T: Transport, C: Timer, F> {
         shared: Arc<Shared>,
         driver: Option<Driver<T, C>>,
         #[pin]

@@ -1,5 +1,6 @@
 //! The one loop that moves bytes.
 
+mod leaving;
 mod reading;
 mod writing;
 
@@ -34,8 +35,12 @@ const MOST_READ: usize = 64 << 20;
 /// Moves bytes between a transport and a connection, and keeps its deadlines, until the connection has ended.
 ///
 /// It is a future to be spawned beside whoever holds the [`WebSocket`](crate::WebSocket); a server uses
-/// [`run`](Self::run) instead, to have it in the handler's own task. Dropping it drops the transport at once.
-pub struct Driver<T, C> {
+/// [`run`](Self::run) instead, to have it in the handler's own task.
+///
+/// Dropping it never waits. It writes what is queued and a Close frame with 1001 behind that, as far as the transport
+/// takes them at once, and drops the transport. So a runtime that drops its tasks when it ends, as tokio does, sends
+/// what [`send`](crate::Sender::send) has said `Ok` to.
+pub struct Driver<T: Transport, C: Timer> {
     transport: T,
     timer: C,
     shared: Arc<Shared>,
@@ -287,13 +292,15 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {
     }
 }
 
-impl<T, C> Drop for Driver<T, C> {
+impl<T: Transport, C: Timer> Drop for Driver<T, C> {
     /// With the transport gone, nobody is left waiting for it.
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
         if state.done {
             return;
         }
+        self.leave(&mut state);
         state.done = true;
         state.news = true;
         let _waker = state.driver.take();
@@ -323,7 +330,7 @@ fn wake_whom_it_concerns(mut state: MutexGuard<'_, State>, beside: Option<Beside
     concerns_it
 }
 
-impl<T, C> fmt::Debug for Driver<T, C> {
+impl<T: Transport, C: Timer> fmt::Debug for Driver<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
             .field("id", &self.shared.info.id)

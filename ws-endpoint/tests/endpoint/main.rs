@@ -12,6 +12,7 @@ mod escaping;
 mod faults;
 mod handler;
 mod latency;
+mod leaving;
 mod listening;
 mod messages;
 mod pressure;

@@ -1,0 +1,51 @@
+//! The last words of a driver that is dropped before its connection has ended.
+
+use std::mem;
+use std::task::{Context, Poll, Waker};
+
+use ws_proto::{CloseCode, CloseFrame};
+
+use super::Driver;
+use crate::shared::State;
+use crate::transport::{Timer, Transport};
+
+/// How much input is thrown away, and how much at a time. Input that a socket still holds when it is closed makes the
+/// system reset the connection, and throw away what was written and has not left yet.
+const DISCARDED: usize = 1 << 20;
+const READ: usize = 16 << 10;
+
+impl<T: Transport, C: Timer> Driver<T, C> {
+    /// Writes what is queued, and a Close frame behind it, as far as the transport takes them at once: a runtime that ends
+    /// drops its tasks, and what `send` has said `Ok` to is not to end with them.
+    pub(super) fn leave(&mut self, state: &mut State) {
+        if self.broken.is_some() || mem::take(&mut state.abort_request) {
+            return;
+        }
+        let now = self.timer.now();
+        // The task may be gone, and will not be polled again.
+        let cx = &mut Context::from_waker(Waker::noop());
+        state.close_request.get_or_insert_with(|| Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
+        state.do_what_was_asked(true, self.shared.info.id, now);
+        self.write(cx, state, now);
+        if self.broken.is_some() {
+            return;
+        }
+        self.discard_input(cx);
+        if !self.is_shut_down && !self.transport.ends_when_dropped() {
+            self.is_shut_down = true;
+            // What is not taken at once is not waited for.
+            let _ = self.transport.poll_shutdown(cx);
+        }
+    }
+
+    /// Reads what has come in and is not of use any more.
+    fn discard_input(&mut self, cx: &mut Context<'_>) {
+        let mut buffer = [0; READ];
+        for _ in 0..DISCARDED / READ {
+            if self.read_ended {
+                return;
+            }
+            self.read_ended = !matches!(self.transport.poll_read(cx, &mut buffer), Poll::Ready(Ok(n)) if n > 0);
+        }
+    }
+}
