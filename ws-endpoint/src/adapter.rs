@@ -20,6 +20,8 @@ macro_rules! adapter {
         /// Connects to a `ws://` or `wss://` URL, a `&str` or any other string, with the default settings. See [`Client`]
         /// for others.
         ///
+        /// Close the connection before the program ends, or flush it: see [`Client::connect`].
+        ///
         /// # Errors
         ///
         /// As [`Client::connect`].
@@ -55,7 +57,7 @@ macro_rules! adapter {
             S: $($stream)+ + Unpin + Send + 'static,
         {
             let (socket, driver) = Server::new().accept($io::new(stream), $crate::Addresses::default()).await?;
-            <$runtime as $crate::Runtime>::spawn(driver);
+            driver.spawn::<$runtime>();
             Ok(socket)
         }
     };

@@ -51,6 +51,7 @@
 //! | `websocket`, `sender` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines |
 //! | `run` | a handler beside its driver, in one task |
+//! | `spawned` | a driver in a task of its own, which handles can reach where tasks die with the process |
 //! | `shared`, `waiting`, `pings` | what handles and driver share, under one lock; who waits for what |
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
@@ -83,6 +84,7 @@ mod scratch;
 mod sender;
 mod server;
 mod shared;
+mod spawned;
 mod sync;
 mod tls;
 mod transport;

@@ -25,6 +25,10 @@ pub trait Runtime: Send + Sync + 'static {
     /// A clock and an alarm.
     type Timer: Timer + Unpin + Send + 'static;
 
+    /// Whether the runtime drops its tasks when a program ends in the ordinary way, as tokio's does when it is dropped. Where
+    /// it does not, as where tasks run on threads that nobody waits for, a handle that is dropped writes what is queued.
+    const DROPS_TASKS: bool = false;
+
     /// A timer whose origin is now.
     fn timer() -> Self::Timer;
 

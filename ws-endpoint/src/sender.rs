@@ -18,21 +18,36 @@ use crate::outbound::{Fragment, Outbound};
 use crate::shared::{Shared, State, wake};
 use crate::waiting::Guard;
 
-/// Sends to one connection. Clones share it; it does not keep the connection open.
+/// Sends to one connection. Clones share it.
+///
+/// A client's connection stays open while there is a [`WebSocket`](crate::WebSocket) or a `Sender` of it, and is closed with
+/// 1001 when the last of them is dropped; a server's is closed when its handler returns.
 ///
 /// Two are equal when they send to the same connection, so a `HashSet<Sender>` or a `HashMap<Sender, _>` holds each
 /// connection once. To send to many, clone a [`Message`] (clones share its payload) or encode it once as a [`Prepared`].
 ///
 /// Every method is cancel-safe: a future that is dropped has either done its work or nothing at all.
-#[derive(Clone)]
 #[doc(alias = "broadcast")]
 pub struct Sender {
     pub(crate) shared: Arc<Shared>,
 }
 
 impl Sender {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.add_handle();
+        Self { shared }
+    }
+
     /// Queues a message, after waiting until the queue is below its high-water mark
-    /// ([`Limits::high_water`](ws_proto::Limits::high_water)). `Ok` means queued; see [`flush`](Self::flush).
+    /// ([`Limits::high_water`](ws_proto::Limits::high_water)).
+    ///
+    /// `Ok` means queued: the driver writes it, together with what else is queued by then. When the program ends first, in
+    /// the ordinary way (`main` returns), it is still written, as far as the socket takes it at once. To be sure that the
+    /// system has it, wait for [`flush`](Self::flush); that the peer has it, for [`close`](Self::close). What is queued is
+    /// lost when the process crashes or calls [`std::process::exit`], when a runtime is stopped without its tasks being
+    /// dropped (tokio's `shutdown_background`), and when the socket takes no more. On a runtime that does not drop its
+    /// tasks (async-std's, smol's), the handle that is dropped last on the way out writes it; a server's handler, whose
+    /// thread ends with the process, does not.
     ///
     /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
     ///
@@ -109,7 +124,8 @@ impl Sender {
         self.shared.send(&mut Some(prepared), true)
     }
 
-    /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel).
+    /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel). From then on it
+    /// leaves even if the process ends, but whether it arrives only [`close`](Self::close) tells.
     ///
     /// # Errors
     ///
@@ -227,6 +243,18 @@ impl Sender {
                 }
             }
         })
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.shared.drop_handle();
     }
 }
 

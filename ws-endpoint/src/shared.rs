@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Waker};
 
 use tracing::field::{DisplayValue, display};
@@ -19,6 +19,7 @@ use crate::outbound::Outbound;
 use crate::pings::Pings;
 use crate::recycle;
 use crate::scratch;
+use crate::spawned::Spawned;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::waiting::Waiters;
 
@@ -31,6 +32,10 @@ pub(crate) struct Shared {
     pub(crate) info: Info,
     /// Whether the handler, too, is to be dropped.
     handler_cancelled: AtomicBool,
+    /// How many handles there are: senders, and the one within the socket.
+    handles: AtomicUsize,
+    /// The driver, where handles write what is queued when they are dropped.
+    spawned: OnceLock<Weak<dyn Spawned>>,
     state: Mutex<State>,
 }
 
@@ -113,7 +118,10 @@ pub(crate) struct State {
     /// What the driver is asked to do, since it has the time.
     pub(crate) close_request: Option<Box<CloseFrame>>,
     pub(crate) abort_request: bool,
-    pub(crate) handle_dropped: bool,
+    /// Whether nobody can receive any more: what comes is thrown away.
+    pub(crate) receiver_dropped: bool,
+    /// Whether nobody is left to send or to receive.
+    pub(crate) handles_gone: bool,
     /// Whether the driver has stopped reading, until the application takes messages.
     pub(crate) paused: bool,
     /// Who runs the driver looks at it after this: there is no need to wake it.
@@ -150,6 +158,8 @@ impl Shared {
         Arc::new(Self {
             info,
             handler_cancelled: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+            spawned: OnceLock::new(),
             state: Mutex::new(State {
                 connection,
                 caller,
@@ -164,7 +174,8 @@ impl Shared {
                 flushed: 0,
                 close_request: None,
                 abort_request: false,
-                handle_dropped: false,
+                receiver_dropped: false,
+                handles_gone: false,
                 paused: false,
                 driver_follows: false,
                 pings: Pings::default(),
@@ -217,6 +228,35 @@ impl Shared {
         drop(state);
         wake(waker);
         wake(waiters.into_iter().flatten().map(|(_, waker)| waker));
+    }
+
+    /// Says where handles that are dropped find the driver.
+    pub(crate) fn set_spawned(&self, driver: Weak<dyn Spawned>) {
+        let _ = self.spawned.set(driver);
+    }
+
+    pub(crate) fn add_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A handle is gone. The last tells the driver; where the driver may never run again, each writes what is queued.
+    pub(crate) fn drop_handle(&self) {
+        let is_last = self.handles.fetch_sub(1, Ordering::AcqRel) == 1;
+        let spawned = self.spawned.get().and_then(Weak::upgrade);
+        if !is_last && spawned.is_none() {
+            return;
+        }
+        let mut state = self.lock();
+        state.handles_gone |= is_last;
+        let is_due = is_last || !state.connection.outgoing().is_empty();
+        let waker = if is_last && spawned.is_none() { state.driver_waker() } else { None };
+        drop(state);
+        wake(waker);
+        if let Some(spawned) = spawned
+            && is_due
+        {
+            spawned.hasten();
+        }
     }
 
     /// Whether the handler is to be dropped.
@@ -312,7 +352,7 @@ impl State {
 
     /// Whether the application takes no message: it waits for nothing but the end, or has let go of the handle.
     fn is_receiving_over(&self) -> bool {
-        self.await_end > 0 || self.handle_dropped
+        self.await_end > 0 || self.receiver_dropped
     }
 
     /// How many messages the application has waiting.
@@ -340,7 +380,7 @@ impl State {
     /// Whether the driver may be asked to do something other than to read and write.
     #[inline]
     pub(crate) fn is_asked(&self) -> bool {
-        self.abort_request || self.handle_dropped || self.close_request.is_some() || self.connection.is_ending()
+        self.abort_request || self.handles_gone || self.close_request.is_some() || self.connection.is_ending()
     }
 
     /// Does what the driver was asked to do. `is_beside`: the application's own task runs the driver.
@@ -351,7 +391,7 @@ impl State {
         {
             self.on_event(event, id, now);
         }
-        if self.handle_dropped && !is_beside && self.close_request.is_none() {
+        if self.handles_gone && !is_beside && self.close_request.is_none() {
             self.close_request = Some(Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
         }
         self.send_pings(now);
@@ -401,7 +441,7 @@ impl State {
     #[inline]
     pub(crate) fn on_message(&mut self, message: Message, id: u64) {
         log_received(id, &message);
-        if self.has_gap || self.handle_dropped || self.unreceived() >= self.inbound_limit {
+        if self.has_gap || self.receiver_dropped || self.unreceived() >= self.inbound_limit {
             self.has_gap = true;
             return;
         }

@@ -26,8 +26,8 @@ use crate::waiting::Waiting;
 /// It knows no runtime: the bytes are moved by its [`Driver`](crate::Driver). Every method is cancel-safe: what has
 /// come in or is to go out lives in the connection, not in the futures. It is also a [`Stream`] and a [`Sink`].
 ///
-/// Dropping it never blocks. A client's connection is closed with 1001 then, by its driver; a server's is closed when
-/// its handler returns.
+/// Dropping it never waits. A client's connection is closed with 1001 then, by its driver, unless a [`Sender`] is left; a
+/// server's is closed when its handler returns.
 pub struct WebSocket {
     sender: Sender,
     /// Messages taken out of the inbound queue together, so that not each takes the lock.
@@ -358,7 +358,8 @@ impl Sink<Message> for WebSocket {
 impl Drop for WebSocket {
     fn drop(&mut self) {
         let mut state = self.sender.shared.lock();
-        state.handle_dropped = true;
+        state.receiver_dropped = true;
+        state.taken = 0;
         self.sink.leave(&mut state);
         let unread = (mem::take(&mut state.inbound), state.receiver.take());
         let waker = state.driver_waker();

@@ -127,6 +127,8 @@ impl Runtime for Tokio {
     type Listener = TokioListener;
     type Timer = TokioTimer;
 
+    const DROPS_TASKS: bool = true;
+
     fn timer() -> TokioTimer {
         TokioTimer::new()
     }

@@ -58,11 +58,11 @@ pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, 
             None => return Err(TimedOut::new(Stage::Tls, connect_timeout, peer(addresses)).into()),
         };
         let (socket, driver) = opening(deadline).open(transport).await?;
-        R::spawn(driver);
+        driver.spawn::<R>();
         return Ok(socket);
     }
     let (socket, driver) = opening(deadline).open(stream).await?;
-    R::spawn(driver);
+    driver.spawn::<R>();
     Ok(socket)
 }
 
@@ -145,7 +145,7 @@ impl<C: Timer> Opening<C> {
             subprotocol: established.subprotocol.map(Into::into),
         };
         let shared = Shared::new(connection, inbound, opening, None, Caller::new(addresses));
-        let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
+        let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
         Ok((socket, Driver::new(transport, timer, shared, received)))
     }
 }

@@ -176,6 +176,10 @@ impl<R: Runtime> Client<R> {
     ///
     /// Dropping the future gives up.
     ///
+    /// Close the connection before the program ends, or [`flush`](WebSocket::flush) it. Otherwise what was sent is written,
+    /// and a Close with 1001 behind it, only as far as the socket takes them at once when the handle is dropped or the
+    /// runtime ends; and nothing at all if the process crashes or calls [`std::process::exit`].
+    ///
     /// # Errors
     ///
     /// What is wrong with the URL or the request, before anything is sent; what went wrong on the way; or the server's

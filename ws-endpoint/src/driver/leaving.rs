@@ -1,12 +1,13 @@
-//! The last words of a driver that is dropped before its connection has ended.
+//! The last words of a connection whose driver is dropped, or may never run again.
 
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use ws_proto::{CloseCode, CloseFrame};
 
-use super::Driver;
-use crate::shared::State;
+use super::{Driver, Progress, READS_PER_POLL};
+use crate::shared::{State, wake};
 use crate::transport::{Timer, Transport};
 
 /// How much input is thrown away, and how much at a time. Input that a socket still holds when it is closed makes the
@@ -15,6 +16,29 @@ const DISCARDED: usize = 1 << 20;
 const READ: usize = 16 << 10;
 
 impl<T: Transport, C: Timer> Driver<T, C> {
+    /// Does at once what the driver's task would do next, for a handle that is dropped.
+    ///
+    /// The transport keeps whom it knows: the task's waker. Where there is none, the task has been woken or has never run,
+    /// and looks at everything when it does.
+    pub(crate) fn hasten(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let state = shared.lock();
+        if state.done {
+            return;
+        }
+        let waker = state.driver.clone();
+        drop(state);
+        let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(Waker::noop()));
+        for _ in 0..READS_PER_POLL {
+            if self.step(&shared, cx, None, true) != Progress::Made {
+                break;
+            }
+        }
+        // Whatever was left out, the time for one, is looked at in the task, which may also have an end to notice.
+        let registered = shared.lock().driver.take();
+        wake(waker.or(registered));
+    }
+
     /// Writes what is queued, and a Close frame behind it, as far as the transport takes them at once: a runtime that ends
     /// drops its tasks, and what `send` has said `Ok` to is not to end with them.
     pub(super) fn leave(&mut self, state: &mut State) {

@@ -115,6 +115,11 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         &self.shared
     }
 
+    /// Whether the connection has ended and the transport can go.
+    pub(crate) fn is_done(&self) -> bool {
+        self.shared.lock().done
+    }
+
     /// One round: do what was asked, write what is queued, read once, look at the time. `beside` tells of an application
     /// that is polled after this in the same task. When another step follows at once if this one makes progress, the time
     /// can wait for that. `shared` is the driver's own, lent so that not each round counts a reference.

@@ -266,7 +266,7 @@ fn open<T: Transport, C: Timer>(
     let mut connection = Connection::server(Arc::clone(&settings.config), timer.now());
     grant.agreement.apply(&mut connection);
     let shared = Shared::new(connection, settings.inbound, grant.opening, Some(grant.target.path()), caller.clone());
-    let socket = WebSocket::new(Sender { shared: Arc::clone(&shared) });
+    let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
     (socket, Driver::new(transport, timer, shared, received))
 }
 

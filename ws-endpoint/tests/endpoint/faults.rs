@@ -435,6 +435,7 @@ fn a_sender_outlives_everything() {
         });
         world.run();
         running.peer.send_close(1000, "");
+        world.run();
         running.peer.leave();
         world.run();
         assert!(running.driver.take().unwrap().is_ok());

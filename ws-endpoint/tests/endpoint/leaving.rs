@@ -1,11 +1,15 @@
 //! Drivers and handles that are dropped before their connection has ended: what was queued is written, without waiting.
 
+use std::future::Future;
 use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 
-use ws_endpoint::CloseCode;
-use ws_proto::Cause;
+use futures_util::SinkExt as _;
+use ws_endpoint::{CloseCode, Message, WebSocket};
+use ws_proto::{Cause, Role};
 
-use crate::sim::{BINARY, TEXT, World, close, millis, setups};
+use crate::sim::{BINARY, PONG, Peer, Setup, Sim, TEXT, World, close, millis, setups};
 
 #[test]
 fn a_dropped_driver_writes_what_was_queued_and_a_close_behind_it() {
@@ -121,5 +125,112 @@ fn a_driver_whose_time_is_up_says_no_more() {
         assert!(task.is_finished());
         assert_eq!(peer.frames(), [close(1000, "")], "{setup:?}");
         drop(socket);
+    }
+}
+
+// ---- where tasks may die with the process, as those of this world that are not polled any more ----
+
+/// An endpoint whose driver has a task that handles can reach.
+fn spawned(world: &World, role: Role, has_run: bool) -> (WebSocket, Peer) {
+    let (socket, driver, peer) = Setup::new(role).open(world);
+    match has_run {
+        true => world.at_once(async { driver.spawn::<Sim>() }),
+        // The world looks for new tasks when another has been polled.
+        false => driver.spawn::<Sim>(),
+    }
+    (socket, peer)
+}
+
+#[test]
+fn a_dropped_socket_writes_what_was_queued_and_closes() {
+    for (role, has_run) in [Role::Server, Role::Client].into_iter().flat_map(|role| [(role, true), (role, false)]) {
+        let world = World::new(1);
+        let (mut socket, mut peer) = spawned(&world, role, has_run);
+        world.at_once(async move {
+            for n in 0..100 {
+                socket.feed(Message::from(format!("{n}"))).await.unwrap();
+            }
+            // Here the driver's task has not been polled again.
+            drop(socket);
+        });
+        let frames = peer.frames();
+        assert_eq!((frames.len(), frames.last()), (101, Some(&close(1001, ""))), "{role:?}, {has_run}");
+
+        // If it is, it ends as it would have.
+        peer.send_close(1001, "");
+        peer.leave();
+        world.run();
+        assert_eq!((world.tasks(), peer.from.is_writer_gone()), (0, true), "{role:?}, {has_run}");
+    }
+}
+
+#[test]
+fn a_dropped_sender_writes_what_was_queued_and_the_connection_goes_on() {
+    for (role, has_run) in [Role::Server, Role::Client].into_iter().flat_map(|role| [(role, true), (role, false)]) {
+        let world = World::new(1);
+        let (mut socket, mut peer) = spawned(&world, role, has_run);
+        let sender = socket.sender();
+        sender.try_send("1").unwrap();
+        sender.try_send("2").unwrap();
+        assert_eq!(peer.frames(), [], "{role:?}, {has_run}: not each message is flushed");
+        drop(sender);
+        assert_eq!(peer.frames().len(), 2, "{role:?}, {has_run}");
+        let writes = peer.from.writes();
+        drop(socket.sender());
+        assert_eq!(peer.from.writes(), writes, "there is nothing to write");
+        peer.send_text("go on");
+        world.at_once(async move { assert_eq!(socket.recv().await.unwrap().unwrap(), "go on".into()) });
+    }
+}
+
+#[test]
+fn a_handle_that_is_dropped_within_its_driver_waits_for_nothing() {
+    struct Holding(Mutex<Option<WebSocket>>);
+    impl Wake for Holding {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+    for role in [Role::Server, Role::Client] {
+        let world = World::new(1);
+        let (socket, mut peer) = spawned(&world, role, true);
+        let sender = socket.sender();
+        let holding = Arc::new(Holding(Mutex::new(Some(socket))));
+        let waker = Waker::from(Arc::clone(&holding));
+        let mut flushed = Box::pin(sender.ping());
+        assert!(flushed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        world.run();
+        let ping = peer.frames().remove(0);
+        peer.send(PONG, ping.1);
+        world.run();
+        assert!(holding.0.lock().unwrap().is_none());
+        assert!(flushed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        drop(flushed);
+        drop(sender);
+        assert_eq!(peer.frames(), [close(1001, "")], "{role:?}");
+    }
+}
+
+#[test]
+fn a_connection_stays_open_while_somebody_can_send() {
+    for role in [Role::Server, Role::Client] {
+        let world = World::new(1);
+        let (socket, driver, mut peer) = Setup::new(role).open(&world);
+        let task = world.spawn("driver", driver);
+        let (one, other) = (socket.sender(), socket.sender());
+        drop((socket, one));
+        world.run();
+        assert_eq!(peer.frames(), [], "{role:?}");
+        other.try_send("still here").unwrap();
+        world.run();
+        assert_eq!(peer.frames().len(), 1);
+        drop(other);
+        world.run();
+        assert_eq!(peer.frames(), [close(1001, "")], "{role:?}");
+        peer.send_close(1001, "");
+        peer.leave();
+        world.run();
+        assert!(task.is_finished());
     }
 }

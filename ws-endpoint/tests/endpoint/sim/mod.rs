@@ -18,6 +18,6 @@ pub(crate) use self::peer::*;
 pub(crate) use self::rng::{Rng, seeds};
 #[cfg(feature = "deflate")]
 pub(crate) use self::runtime::Driver;
-pub(crate) use self::runtime::{Backlog, Client, Server};
+pub(crate) use self::runtime::{Backlog, Client, Server, Sim};
 pub(crate) use self::setup::*;
 pub(crate) use self::world::{Gate, Log, Task, World, sleep, spawn_here, yield_now};

@@ -1,0 +1,99 @@
+//! A driver in a task of its own, where tasks may die with the process: its handles can reach it.
+//!
+//! A runtime that drops its tasks when it ends drops the driver, which writes what is queued then. Others leave their
+//! threads, and the tasks on them, to the end of the process, and a driver that was woken may never run again. There the
+//! handle that is dropped does what the driver's task would do next.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::driver::Driver;
+use crate::runtime::Runtime;
+use crate::sync::{Mutex, PoisonError};
+use crate::transport::{Timer, Transport};
+
+thread_local! {
+    /// Whether this thread is within a driver that handles can reach.
+    static IS_WITHIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A driver that a handle can reach.
+pub(crate) trait Spawned: Send + Sync {
+    /// Does what the driver's task would do next, unless this thread is doing so. It does not wait for the transport.
+    fn hasten(&self);
+}
+
+impl fmt::Debug for dyn Spawned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spawned")
+    }
+}
+
+impl<T, C> Driver<T, C>
+where
+    T: Transport + Unpin + Send + 'static,
+    C: Timer + Unpin + Send + 'static,
+{
+    /// Runs the driver in a task of its own, beside whoever holds the [`WebSocket`](crate::WebSocket).
+    ///
+    /// Where the runtime does not drop its tasks when the program ends ([`Runtime::DROPS_TASKS`]), handles that are
+    /// dropped write what is still queued, as far as the transport takes it at once. A driver that is spawned in another
+    /// way does not do that.
+    pub fn spawn<R: Runtime>(self) {
+        if R::DROPS_TASKS {
+            R::spawn(self);
+            return;
+        }
+        let shared = Arc::clone(self.shared());
+        let driver = Arc::new(Mutex::new(self));
+        let weak = Arc::downgrade(&driver);
+        shared.set_spawned(weak);
+        R::spawn(Task { driver });
+    }
+}
+
+/// The driver's task.
+struct Task<T: Transport, C: Timer> {
+    driver: Arc<Mutex<Driver<T, C>>>,
+}
+
+impl<T: Transport + Unpin, C: Timer + Unpin> Future for Task<T, C> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = within(&self.driver, |driver| match driver.is_done() {
+            true => Poll::Ready(()),
+            false => Pin::new(driver).poll(cx),
+        });
+        // A driver polls no other.
+        polled.unwrap_or(Poll::Pending)
+    }
+}
+
+impl<T: Transport + Send, C: Timer + Send> Spawned for Mutex<Driver<T, C>> {
+    fn hasten(&self) {
+        within(self, Driver::hasten);
+    }
+}
+
+/// Locks a driver, unless this thread is within one: what a driver wakes may drop handles, its own among them, and is not
+/// to wait for a lock then. What they ask for their wakers tell.
+fn within<D, R>(driver: &Mutex<D>, act: impl FnOnce(&mut D) -> R) -> Option<R> {
+    struct Within;
+    impl Drop for Within {
+        fn drop(&mut self) {
+            let _ = IS_WITHIN.try_with(|within| within.set(false));
+        }
+    }
+    // A thread that ends has no such flag any more, and polls no driver.
+    if IS_WITHIN.try_with(|within| within.replace(true)).unwrap_or(false) {
+        return None;
+    }
+    let _within = Within;
+    let mut driver = driver.lock().unwrap_or_else(PoisonError::into_inner);
+    Some(act(&mut driver))
+}
