@@ -42,7 +42,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// Writes what is queued, and a Close frame behind it, as far as the transport takes them at once: a runtime that ends
     /// drops its tasks, and what `send` has said `Ok` to is not to end with them.
     pub(super) fn leave(&mut self, state: &mut State) {
-        if self.broken.is_some() || mem::take(&mut state.abort_request) {
+        if state.is_broken || mem::take(&mut state.abort_request) {
             return;
         }
         let now = self.timer.now();
@@ -51,7 +51,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         state.close_request.get_or_insert_with(|| Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
         state.do_what_was_asked(true, self.shared.info.id, now);
         self.write(cx, state, now);
-        if self.broken.is_some() {
+        if state.is_broken {
             return;
         }
         self.discard_input(cx);
