@@ -179,7 +179,7 @@ fn a_dropped_sender_writes_what_was_queued_and_the_connection_goes_on() {
         drop(socket.sender());
         assert_eq!(peer.from.writes(), writes, "there is nothing to write");
         peer.send_text("go on");
-        world.at_once(async move { assert_eq!(socket.recv().await.unwrap().unwrap(), "go on".into()) });
+        world.at_once(async move { assert_eq!(socket.recv().await.unwrap().unwrap(), "go on") });
     }
 }
 
