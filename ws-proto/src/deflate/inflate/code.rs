@@ -3,6 +3,15 @@
 use super::Corrupt;
 use crate::deflate::codes::{self, END_OF_BLOCK, MAX_BITS};
 
+/// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled: a peer can begin such a block with three
+/// bits, as often as it likes.
+pub(super) static FIXED_LITERALS: Code<LITERALS> = Code { short: fixed_literals(), ..Code::new() };
+pub(super) static FIXED_DISTANCES: Code<DISTANCES> = Code { short: fixed_distances(), ..Code::new() };
+
+/// The sizes of the tables.
+pub(super) const LITERALS: usize = 1024;
+pub(super) const DISTANCES: usize = 256;
+
 /// A Huffman code, to be decoded (RFC 1951 §3.2.2). Codes of at most log2(`SIZE`) bits are looked up at once, longer ones
 /// bit by bit.
 pub(super) struct Code<const SIZE: usize> {
@@ -125,5 +134,51 @@ impl<const SIZE: usize> Code<SIZE> {
             code <<= 1;
         }
         Err(Corrupt)
+    }
+}
+
+const fn fixed_literals() -> [u16; LITERALS] {
+    let mut table = [0; LITERALS];
+    let mut left: &mut [u16] = &mut table;
+    let mut next_bits = 0_u16;
+    while let Some((entry, rest)) = left.split_first_mut() {
+        let nine = next_bits.reverse_bits() >> 7;
+        let (symbol, length) = match nine {
+            0..96 => (256 + (nine >> 2), 7),
+            96..384 => ((nine >> 1) - 48, 8),
+            384..400 => (280 - 192 + (nine >> 1), 8),
+            _ => (144 + nine - 400, 9),
+        };
+        *entry = symbol << 4 | length;
+        next_bits += 1;
+        left = rest;
+    }
+    table
+}
+
+const fn fixed_distances() -> [u16; DISTANCES] {
+    let mut table = [0; DISTANCES];
+    let mut left: &mut [u16] = &mut table;
+    let mut next_bits = 0_u16;
+    while let Some((entry, rest)) = left.split_first_mut() {
+        *entry = (next_bits.reverse_bits() >> 11) << 4 | 5;
+        next_bits += 1;
+        left = rest;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_codes_are_those_of_their_lengths() {
+        let mut literals = Code::<LITERALS>::new();
+        literals.build(&codes::FIXED_LITERALS, Incomplete::Refused).unwrap();
+        assert_eq!(literals.short, FIXED_LITERALS.short);
+        let mut distances = Code::<DISTANCES>::new();
+        distances.build(&codes::FIXED_DISTANCES, Incomplete::Refused).unwrap();
+        assert_eq!(distances.short, FIXED_DISTANCES.short);
     }
 }

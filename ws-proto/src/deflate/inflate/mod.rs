@@ -3,11 +3,12 @@
 mod ahead;
 mod code;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use self::ahead::Ahead;
-use self::code::{Code, Incomplete};
+use self::code::{Code, DISTANCES, FIXED_DISTANCES, FIXED_LITERALS, Incomplete, LITERALS};
 use super::TAIL;
 use super::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
 
@@ -17,8 +18,8 @@ const LONGEST_SYMBOL: u32 = 48;
 /// No literal takes more bits than this.
 const LONGEST_LITERAL: u32 = 15;
 
-/// Inflates messages (RFC 7692 §7.2.2). It takes about 5 KiB, and keeps no window of its own: what it looks back on is
-/// what the caller has in `out`.
+/// Inflates messages (RFC 7692 §7.2.2). It takes about 5 KiB once the data brings codes of its own, which short messages
+/// rarely do, and keeps no window: what it looks back on is what the caller has in `out`.
 pub struct Inflater {
     /// The longest distance that may be looked back.
     window: usize,
@@ -26,10 +27,16 @@ pub struct Inflater {
     /// Whether the block that is being read says that it is the last one.
     is_final: bool,
     ahead: Ahead,
-    /// The code lengths that a block begins with, while they are being read.
+    /// The codes that a block brought. Another one reuses the memory.
+    codes: Option<Box<DynamicCodes>>,
+}
+
+/// The codes of a block that brings its own.
+struct DynamicCodes {
+    /// The code lengths that it begins with, while they are being read.
     lengths: [u8; 320],
-    literals: Code<1024>,
-    distances: Code<256>,
+    literals: Code<LITERALS>,
+    distances: Code<DISTANCES>,
 }
 
 /// The data is not DEFLATE, or looks back further than it may.
@@ -45,8 +52,15 @@ enum State {
     Counts,
     CodeLengths { at: usize, count: usize, sizes: Sizes },
     Lengths { at: usize, sizes: Sizes },
-    Symbols,
+    Symbols { codes: Codes },
     Corrupt,
+}
+
+/// Whose codes a block's symbols are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codes {
+    Fixed,
+    Dynamic,
 }
 
 /// How many lengths a block gives of each code.
@@ -64,9 +78,7 @@ impl Inflater {
             state: State::Header,
             is_final: false,
             ahead: Ahead { bits: 0, count: 0 },
-            lengths: [0; 320],
-            literals: Code::new(),
-            distances: Code::new(),
+            codes: None,
         }
     }
 
@@ -135,10 +147,7 @@ impl Inflater {
                         self.ahead.skip(self.ahead.count % 8);
                         State::StoredSize
                     }
-                    1 => {
-                        self.use_fixed_codes()?;
-                        State::Symbols
-                    }
+                    1 => State::Symbols { codes: Codes::Fixed },
                     2 => State::Counts,
                     _ => return Err(Corrupt),
                 };
@@ -161,32 +170,26 @@ impl Inflater {
                 if sizes.literals > 286 || sizes.distances > 30 {
                     return Err(Corrupt);
                 }
-                self.lengths = [0; 320];
+                self.codes.get_or_insert_with(DynamicCodes::new).lengths = [0; 320];
                 self.state = State::CodeLengths { at: 0, count: (bits >> 10) as usize + 4, sizes };
             }
             State::CodeLengths { at, count, sizes } if at == count => {
-                self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
-                self.lengths = [0; 320];
+                self.codes.as_mut().ok_or(Corrupt)?.use_code_lengths()?;
                 self.state = State::Lengths { at: 0, sizes };
             }
             State::CodeLengths { at, count, sizes } => {
                 let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
                 self.ahead.skip(3);
                 let symbol = CODE_LENGTH_ORDER.get(at).copied().unwrap_or_default();
-                codes::put(&mut self.lengths, usize::from(symbol), bits as u8);
+                codes::put(&mut self.codes.as_mut().ok_or(Corrupt)?.lengths, usize::from(symbol), bits as u8);
                 self.state = State::CodeLengths { at: at + 1, count, sizes };
             }
             State::Lengths { at, sizes } if at == sizes.literals + sizes.distances => {
-                let (literals, rest) = self.lengths.split_at_checked(sizes.literals).ok_or(Corrupt)?;
-                if codes::at(literals, usize::from(END_OF_BLOCK)) == 0 {
-                    return Err(Corrupt);
-                }
-                self.literals.build(literals, Incomplete::OneCode)?;
-                self.distances.build(rest.get(..sizes.distances).unwrap_or_default(), Incomplete::OneCodeOrNone)?;
-                self.state = State::Symbols;
+                self.codes.as_mut().ok_or(Corrupt)?.use_lengths(sizes)?;
+                self.state = State::Symbols { codes: Codes::Dynamic };
             }
             State::Lengths { at, sizes } => return self.code_length(at, sizes, input),
-            State::Symbols => return self.symbols(input, out, end),
+            State::Symbols { codes } => return self.symbols(codes, input, out, end),
             State::Corrupt => return Err(Corrupt),
         }
         Ok(true)
@@ -221,7 +224,8 @@ impl Inflater {
     /// Reads one code length, or one repetition (RFC 1951 §3.2.7).
     fn code_length(&mut self, at: usize, sizes: Sizes, input: &mut &[u8]) -> Result<bool, Corrupt> {
         self.ahead.refill(input);
-        let Some((symbol, used)) = self.distances.decode(self.ahead.bits, self.ahead.count)? else { return Ok(false) };
+        let DynamicCodes { lengths, distances, .. } = self.codes.as_deref_mut().ok_or(Corrupt)?;
+        let Some((symbol, used)) = distances.decode(self.ahead.bits, self.ahead.count)? else { return Ok(false) };
         let (extra, least) = match symbol {
             16 => (2, 3),
             17 => (3, 3),
@@ -233,7 +237,7 @@ impl Inflater {
         }
         let repeat = least + (self.ahead.bits >> used & ((1 << extra) - 1)) as usize;
         let length = match symbol {
-            16 => at.checked_sub(1).map(|before| codes::at(&self.lengths, before)).ok_or(Corrupt)?,
+            16 => at.checked_sub(1).map(|before| codes::at(lengths, before)).ok_or(Corrupt)?,
             17 | 18 => 0,
             length => length as u8,
         };
@@ -241,16 +245,20 @@ impl Inflater {
         if at + repeat > sizes.literals + sizes.distances {
             return Err(Corrupt);
         }
-        self.lengths.get_mut(at..at + repeat).unwrap_or_default().fill(length);
+        lengths.get_mut(at..at + repeat).unwrap_or_default().fill(length);
         self.state = State::Lengths { at: at + repeat, sizes };
         Ok(true)
     }
 
     /// Literals and matches until the block ends. A symbol whose bits are not all there is left for the next time.
-    fn symbols(&mut self, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
+    fn symbols(&mut self, codes: Codes, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
+        let (literals, distances) = match (codes, &self.codes) {
+            (Codes::Dynamic, Some(codes)) => (&codes.literals, &codes.distances),
+            _ => (&FIXED_LITERALS, &FIXED_DISTANCES),
+        };
         // Apart from the rest, so that registers can hold them.
         let (mut ahead, mut rest) = (self.ahead, *input);
-        let ended = self.symbols_from(&mut ahead, &mut rest, out, end);
+        let ended = self.symbols_from(literals, distances, &mut ahead, &mut rest, out, end);
         (self.ahead, *input) = (ahead, rest);
         if ended? {
             self.end_block();
@@ -263,6 +271,8 @@ impl Inflater {
     #[inline(always)]
     fn symbols_from(
         &self,
+        literals: &Code<LITERALS>,
+        distances: &Code<DISTANCES>,
         ahead: &mut Ahead,
         input: &mut &[u8],
         out: &mut Vec<u8>,
@@ -276,14 +286,14 @@ impl Inflater {
             if out.len() >= end && (ahead.count >= 8 || !input.is_empty()) {
                 return Ok(false);
             }
-            let Some((symbol, used)) = self.literals.decode(ahead.bits, ahead.count)? else { return Ok(false) };
+            let Some((symbol, used)) = literals.decode(ahead.bits, ahead.count)? else { return Ok(false) };
             if symbol < END_OF_BLOCK {
                 ahead.skip(used);
                 out.push(symbol as u8);
                 // Literals come in rows, and several are there for sure.
                 while ahead.count >= LONGEST_LITERAL
                     && out.len() < end
-                    && let Some((literal, used)) = self.literals.short_literal(ahead.bits)
+                    && let Some((literal, used)) = literals.short_literal(ahead.bits)
                 {
                     ahead.skip(used);
                     out.push(literal);
@@ -300,7 +310,7 @@ impl Inflater {
             if used > ahead.count {
                 return Ok(false);
             }
-            let decoded = self.distances.decode(ahead.bits >> used, ahead.count - used)?;
+            let decoded = distances.decode(ahead.bits >> used, ahead.count - used)?;
             let Some((symbol, more)) = decoded else { return Ok(false) };
             let (distance, extra) = codes::distance_of(symbol).ok_or(Corrupt)?;
             let used = used + more;
@@ -316,10 +326,28 @@ impl Inflater {
             repeat(out, distance, len);
         }
     }
+}
 
-    fn use_fixed_codes(&mut self) -> Result<(), Corrupt> {
-        self.literals.build(&codes::FIXED_LITERALS, Incomplete::Refused)?;
-        self.distances.build(&codes::FIXED_DISTANCES, Incomplete::Refused)
+impl DynamicCodes {
+    fn new() -> Box<Self> {
+        Box::new(Self { lengths: [0; 320], literals: Code::new(), distances: Code::new() })
+    }
+
+    /// Makes the code in which the lengths of the others come. It has the place of the distances' until they come.
+    fn use_code_lengths(&mut self) -> Result<(), Corrupt> {
+        self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
+        self.lengths = [0; 320];
+        Ok(())
+    }
+
+    /// Makes the codes whose lengths have come.
+    fn use_lengths(&mut self, sizes: Sizes) -> Result<(), Corrupt> {
+        let (literals, rest) = self.lengths.split_at_checked(sizes.literals).ok_or(Corrupt)?;
+        if codes::at(literals, usize::from(END_OF_BLOCK)) == 0 {
+            return Err(Corrupt);
+        }
+        self.literals.build(literals, Incomplete::OneCode)?;
+        self.distances.build(rest.get(..sizes.distances).unwrap_or_default(), Incomplete::OneCodeOrNone)
     }
 }
 
