@@ -1,6 +1,5 @@
 //! The receiving side of permessage-deflate (RFC 7692 §7.2.2).
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Agreed, Corrupt, Inflater};
@@ -16,33 +15,33 @@ const OVERSHOOT: usize = 1536;
 #[derive(Debug)]
 pub(crate) struct Inbound {
     agreed: Agreed,
-    inflater: Option<Box<Inflater>>,
+    inflater: Inflater,
     /// What can be looked back on, and behind it what was inflated last.
     window: Vec<u8>,
 }
 
 impl Inbound {
     pub(crate) fn new(agreed: Agreed) -> Self {
-        Self { agreed, inflater: None, window: Vec::new() }
+        Self { agreed, inflater: Inflater::new(agreed.receive_window_bits), window: Vec::new() }
     }
 
     /// Inflates from the front of `input`: what comes of it, some KiB at most. When it is not all there is, some of `input`
     /// is left.
     pub(crate) fn inflate(&mut self, input: &mut &[u8]) -> Result<&[u8], Corrupt> {
+        if input.is_empty() {
+            return Ok(&[]);
+        }
         // Text becomes three or four times as long as it was, and rarely longer.
         let room = input.len().saturating_mul(6).clamp(STEP / 8, STEP);
         let before = self.make_room(room + OVERSHOOT);
-        let bits = self.agreed.receive_window_bits;
-        let inflater = self.inflater.get_or_insert_with(|| Box::new(Inflater::new(bits)));
-        inflater.inflate(input, &mut self.window, room)?;
+        self.inflater.inflate(input, &mut self.window, room)?;
         Ok(self.window.get(before..).unwrap_or_default())
     }
 
     /// Ends a message.
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
-        if let Some(mut inflater) = self.inflater.take() {
-            inflater.finish(&mut self.window)?;
-        }
+        self.inflater.finish(&mut self.window)?;
+        self.inflater = Inflater::new(self.agreed.receive_window_bits);
         if self.agreed.receive_context_takeover {
             self.make_room(0);
             self.window.shrink_to(self.most());

@@ -5,22 +5,33 @@ use crate::deflate::codes::{self, END_OF_BLOCK, MAX_BITS};
 
 /// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled: a peer can begin such a block with three
 /// bits, as often as it likes.
-pub(super) static FIXED_LITERALS: Code<LITERALS> = Code { short: fixed_literals(), ..Code::new() };
-pub(super) static FIXED_DISTANCES: Code<DISTANCES> = Code { short: fixed_distances(), ..Code::new() };
+pub(super) static FIXED_LITERALS: Code<LITERALS> = Code { short: fixed_literals(), mask: 511, ..Code::new() };
+pub(super) static FIXED_DISTANCES: Code<DISTANCES> = Code { short: fixed_distances(), mask: 31, ..Code::new() };
 
 /// The sizes of the tables.
 pub(super) const LITERALS: usize = 1024;
 pub(super) const DISTANCES: usize = 256;
 
 /// A Huffman code, to be decoded (RFC 1951 §3.2.2). Codes of at most log2(`SIZE`) bits are looked up at once, longer ones
-/// bit by bit.
+/// by comparing them with the first code of each length.
 pub(super) struct Code<const SIZE: usize> {
     /// By the next bits: the symbol, and its length in the low four bits; 0 for what is longer, or no code.
     short: [u16; SIZE],
-    /// How many codes there are of each length.
-    counts: [u16; MAX_BITS + 1],
+    /// How much of `short` is used, less one: no more than the longest code needs.
+    mask: usize,
+    /// The codes of each length.
+    lengths: [Length; MAX_BITS + 1],
     /// The symbols by length, and then by value.
     symbols: [u16; 288],
+}
+
+/// The codes of one length.
+#[derive(Clone, Copy)]
+struct Length {
+    /// The first code that is longer, in the high bits of 16.
+    end: u32,
+    /// Added to a code it is the place of its symbol.
+    place: u16,
 }
 
 /// What codes may be left unused.
@@ -35,7 +46,7 @@ pub(super) enum Incomplete {
 
 impl<const SIZE: usize> Code<SIZE> {
     pub(super) const fn new() -> Self {
-        Self { short: [0; SIZE], counts: [0; MAX_BITS + 1], symbols: [0; 288] }
+        Self { short: [0; SIZE], mask: 0, lengths: [Length { end: 0, place: 0 }; MAX_BITS + 1], symbols: [0; 288] }
     }
 
     /// Makes the code whose symbols have these lengths.
@@ -46,18 +57,21 @@ impl<const SIZE: usize> Code<SIZE> {
                 *count += 1;
             }
         }
-        if let Some(unused) = counts.first_mut() {
-            *unused = 0;
-        }
-        let (mut left, mut index) = (1_i32, 0_u16);
+        let (mut left, mut index, mut first, mut longest) = (1_i32, 0_u16, 0_u16, 1);
         let mut next_index = [0_u16; MAX_BITS + 1];
-        for (length, &count) in counts.iter().enumerate().skip(1) {
+        let all = counts.iter().zip(&mut self.lengths).zip(&mut next_index).enumerate();
+        for (length, ((&count, codes), next_index)) in all.skip(1) {
             left = 2 * left - i32::from(count);
             if left < 0 {
                 return Err(Corrupt);
             }
-            codes::put(&mut next_index, length, index);
-            index += count;
+            let end = first + count;
+            *codes = Length { end: u32::from(end) << (16 - length), place: index.wrapping_sub(first) };
+            *next_index = index;
+            (index, first) = (index + count, end << 1);
+            if count > 0 {
+                longest = length;
+            }
         }
         let is_fine = match incomplete {
             _ if left == 0 => true,
@@ -69,7 +83,6 @@ impl<const SIZE: usize> Code<SIZE> {
             return Err(Corrupt);
         }
 
-        self.counts = counts;
         for (symbol, &length) in (0_u16..).zip(lengths) {
             if length > 0
                 && let Some(next) = next_index.get_mut(usize::from(length))
@@ -81,12 +94,14 @@ impl<const SIZE: usize> Code<SIZE> {
 
         // One length after the other: what shorter codes there are is said twice, with another bit above, and between
         // them there is room for those that are as long.
+        let bits = longest.min(SIZE.ilog2() as usize);
+        self.mask = (1 << bits) - 1;
         let (mut code, mut symbols) = (0_u16, self.symbols.iter());
         codes::put(&mut self.short, 0, 0);
-        for (length, &count) in (1..=SIZE.ilog2() as u16).zip(counts.iter().skip(1)) {
+        for (length, &count) in (1..=bits as u16).zip(counts.iter().skip(1)) {
             let (shorter, more) = self.short.split_at_mut(1 << (length - 1));
-            for (twice, &once) in more.iter_mut().zip(shorter.iter()) {
-                *twice = once;
+            if let Some(more) = more.get_mut(..shorter.len()) {
+                more.copy_from_slice(shorter);
             }
             code <<= 1;
             for &symbol in symbols.by_ref().take(usize::from(count)) {
@@ -101,7 +116,7 @@ impl<const SIZE: usize> Code<SIZE> {
     /// The symbol that the next bits stand for, and how many bits those are; `None` when there are too few.
     #[inline]
     pub(super) fn decode(&self, bits: u64, available: u32) -> Result<Option<(u16, u32)>, Corrupt> {
-        let entry = self.short.get(bits as usize & (SIZE - 1)).copied().unwrap_or_default();
+        let entry = codes::at(&self.short, bits as usize & self.mask & (SIZE - 1));
         let length = u32::from(entry & 15);
         if entry == 0 {
             return self.decode_long(bits, available);
@@ -113,25 +128,22 @@ impl<const SIZE: usize> Code<SIZE> {
     /// something else, or its code is long.
     #[inline]
     pub(super) fn short_literal(&self, bits: u64) -> Option<(u8, u32)> {
-        let entry = self.short.get(bits as usize & (SIZE - 1)).copied()?;
+        let entry = codes::at(&self.short, bits as usize & self.mask & (SIZE - 1));
         (1..END_OF_BLOCK << 4).contains(&entry).then_some(((entry >> 4) as u8, u32::from(entry & 15)))
     }
 
+    /// Of a code that is not looked up. Bits that are not there yet count as zeros: with them the code is none that comes
+    /// after the right one, and so not longer.
     #[cold]
-    fn decode_long(&self, mut bits: u64, available: u32) -> Result<Option<(u16, u32)>, Corrupt> {
-        let (mut code, mut first, mut index) = (0_u16, 0_u16, 0_u16);
-        for (length, &count) in (0..).zip(&self.counts).skip(1) {
-            if length > available {
-                return Ok(None);
+    fn decode_long(&self, bits: u64, available: u32) -> Result<Option<(u16, u32)>, Corrupt> {
+        let next = (bits as u16).reverse_bits();
+        let longer = self.mask.count_ones() as usize + 1;
+        for (length, codes) in self.lengths.iter().enumerate().skip(longer) {
+            if u32::from(next) < codes.end {
+                let place = codes.place.wrapping_add(next >> (16 - length));
+                let length = length as u32;
+                return Ok((length <= available).then_some((codes::at(&self.symbols, usize::from(place)), length)));
             }
-            code |= (bits & 1) as u16;
-            bits >>= 1;
-            if code.wrapping_sub(first) < count {
-                return Ok(Some((codes::at(&self.symbols, usize::from(index + (code - first))), length)));
-            }
-            index += count;
-            first = (first + count) << 1;
-            code <<= 1;
         }
         Err(Corrupt)
     }
@@ -172,13 +184,59 @@ const fn fixed_distances() -> [u16; DISTANCES] {
 mod tests {
     use super::*;
 
+    /// Looked up bit by bit, as RFC 1951 §3.2.2 says it.
+    fn decode_slowly(lengths: &[u8], bits: u64) -> Option<(u16, u32)> {
+        let (mut code, mut first) = (0, 0);
+        for length in 1..=15 {
+            code |= bits >> (length - 1) & 1;
+            let symbols = (0..).zip(lengths).filter(|(_, other)| u64::from(**other) == length);
+            if let Some((symbol, _)) = symbols.clone().nth(code.wrapping_sub(first) as usize) {
+                return Some((symbol, length as u32));
+            }
+            first = (first + symbols.count() as u64) << 1;
+            code <<= 1;
+        }
+        None
+    }
+
+    fn assert_decodes<const SIZE: usize>(code: &Code<SIZE>, lengths: &[u8]) {
+        for bits in (0..1 << 15).step_by(11) {
+            let expected = decode_slowly(lengths, bits);
+            assert_eq!(code.decode(bits, 15), expected.map(Some).ok_or(Corrupt), "{bits:015b}");
+            // What is not there yet is no reason to decide.
+            let Some((_, length)) = expected else { continue };
+            let there = bits & ((1 << (length - 1)) - 1);
+            assert_eq!(code.decode(there, length - 1), Ok(None), "{bits:015b}, a bit less");
+        }
+    }
+
     #[test]
-    fn the_fixed_codes_are_those_of_their_lengths() {
-        let mut literals = Code::<LITERALS>::new();
-        literals.build(&codes::FIXED_LITERALS, Incomplete::Refused).unwrap();
-        assert_eq!(literals.short, FIXED_LITERALS.short);
-        let mut distances = Code::<DISTANCES>::new();
-        distances.build(&codes::FIXED_DISTANCES, Incomplete::Refused).unwrap();
-        assert_eq!(distances.short, FIXED_DISTANCES.short);
+    fn fixed_codes_are_those_of_their_lengths() {
+        assert_decodes(&FIXED_LITERALS, &codes::FIXED_LITERALS);
+        assert_decodes(&FIXED_DISTANCES, &codes::FIXED_DISTANCES);
+    }
+
+    #[test]
+    fn codes_of_every_length_are_decoded() {
+        let (mut literals, mut distances) = (Code::<LITERALS>::new(), Code::<DISTANCES>::new());
+        // One after the other, for what was there before must not be found.
+        for (lengths, incomplete) in [
+            (&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15][..], Incomplete::Refused),
+            (&[15, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1], Incomplete::Refused),
+            (&[2, 0, 2, 2, 0, 3, 3], Incomplete::Refused),
+            (&[0, 1], Incomplete::OneCode),
+            (&[0, 0], Incomplete::OneCodeOrNone),
+            (&[9; 512][..286], Incomplete::Refused),
+            (&[8; 256], Incomplete::Refused),
+        ] {
+            let complete = lengths.iter().filter(|n| **n > 0).map(|n| 1 << (15 - n)).sum::<u32>() == 1 << 15;
+            let expected = if complete || incomplete != Incomplete::Refused { Ok(()) } else { Err(Corrupt) };
+            assert_eq!(literals.build(lengths, incomplete), expected, "{lengths:?}");
+            assert_eq!(distances.build(lengths, incomplete), expected, "{lengths:?}");
+            if expected.is_ok() {
+                assert_decodes(&literals, lengths);
+                assert_decodes(&distances, lengths);
+            }
+        }
     }
 }
