@@ -117,14 +117,39 @@ fn the_server_closes_tcp_first_when_it_closed_too() {
 }
 
 #[test]
-fn a_client_waits_for_the_server_to_end_tcp() {
-    let (ws, mut peer) = connected(Client::new("ws://test/"));
+fn a_client_does_not_wait_for_the_server_to_end_tcp() {
+    let never = config(|config| config.deadlines.close = NEVER);
+    let (ws, mut peer) = connected(Client::new("ws://test/").config(never));
     let closing = ws.close(CloseCode::NORMAL, "");
     assert_eq!(peer.close_frame(), (1000, String::new()));
     peer.write(frame(0x88, close_body(1000, ""), None));
-    assert!(peer.hears_nothing(), "the server ends it");
-    peer.finish();
     assert!(block_on(closing).unwrap().is_clean());
+    assert_eq!(peer.rest(), b"", "the end, without the server's");
+}
+
+#[test]
+fn a_client_ends_its_side_when_its_close_is_not_answered() {
+    let soon = || {
+        config(|config| {
+            config.deadlines.close = NEVER;
+            config.deadlines.half_close = SOON;
+        })
+    };
+    let (ws, mut peer) = connected(Client::new("ws://test/").config(soon()));
+    let closing = ws.close(CloseCode::NORMAL, "");
+    assert_eq!(peer.close_frame(), (1000, String::new()));
+    assert_eq!(peer.rest(), b"", "the end");
+    peer.write(frame(0x88, close_body(1000, ""), None));
+    assert!(block_on(closing).unwrap().is_clean());
+
+    let (ws, mut peer) = connected(Client::new("ws://test/").config(soon()));
+    let closing = ws.close(CloseCode::NORMAL, "");
+    assert_eq!(peer.close_frame(), (1000, String::new()));
+    assert_eq!(peer.rest(), b"", "the end");
+    drop(peer);
+    let outcome = block_on(closing).unwrap();
+    assert_eq!(outcome.cause, Cause::Unanswered);
+    assert!(!outcome.is_clean(), "{outcome}");
 }
 
 #[test]

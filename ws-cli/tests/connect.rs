@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use support::{Demo, in_time, run, stderr, stdout, ws};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use ws_tokio::{CloseCode, HandlerResult, Message, Server, WebSocket};
+use ws_tokio::{Addresses, CloseCode, HandlerResult, Message, Server, TokioIo, WebSocket};
 
 /// A server in this process that runs `handler` for every connection; its URL.
 async fn serve<F, H>(handler: H) -> String
@@ -150,6 +150,64 @@ async fn a_connection_that_is_cut_is_no_clean_end() {
     assert_eq!(stdout(&output), expected);
     assert!(stderr(&output).starts_with("That was not a clean end: "), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(3));
+}
+
+/// A server that does the opening handshake, and then what `script` does with the bare socket.
+async fn bare<F: Future<Output = ()> + Send>(script: impl FnOnce(TcpStream) -> F + Send + 'static) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let stream = listener.accept().await.unwrap().0.into_std().unwrap();
+        let bare = TcpStream::from_std(stream.try_clone().unwrap()).unwrap();
+        let stream = TokioIo::new(TcpStream::from_std(stream).unwrap());
+        let (ws, driver) = Server::new().accept(stream, Addresses::default()).await.unwrap();
+        script(bare).await;
+        drop((ws, driver));
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_server_that_ends_tcp_instead_of_answering_a_close_is_none_to_complain_about() {
+    let url = bare(|mut socket| async move {
+        let mut close = [0; 8];
+        socket.read_exact(&mut close).await.unwrap();
+    })
+    .await;
+    let output = in_time(ws(&["connect", &url]).output()).await.unwrap();
+    assert!(
+        stdout(&output).ends_with("Connection closed: 1006 (abnormal closure [internal]).\n"),
+        "{}",
+        stdout(&output)
+    );
+    let expected = "The server ended the connection after our Close, without one of its own.\n";
+    assert_eq!(stderr(&output), expected);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_close_that_is_followed_by_a_reset_while_lines_are_sent_is_a_normal_end() {
+    for _ in 0..5 {
+        let url = bare(|mut socket| async move {
+            let mut one = [0; 1];
+            socket.read_exact(&mut one).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            // With input unread, letting go of the socket resets it.
+            socket.write_all(b"\x81\x0Alast words\x88\x06\x03\xE8done").await.unwrap();
+        })
+        .await;
+        let mut child = ws(&["connect", &url]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let feeding = tokio::spawn(async move {
+            while stdin.write_all(b"x\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let output = in_time(child.wait_with_output()).await.unwrap();
+        feeding.await.unwrap();
+        assert!(stdout(&output).ends_with("< last words\nConnection closed: 1000 (OK) done.\n"), "{}", stdout(&output));
+        assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+    }
 }
 
 #[tokio::test]

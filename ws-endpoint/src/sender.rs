@@ -161,18 +161,24 @@ impl Sender {
         })
     }
 
-    /// Closes the connection (RFC 6455 §7.1.2) and waits for its end. The code is a number or a [`CloseCode`]:
-    /// `close(1000, "")` and `close(CloseCode::NORMAL, "")` do the same. What was sent before is written first, then the
-    /// Close frame, then the peer's is awaited, [`Deadlines::close`](ws_proto::Deadlines::close) at the longest. A
-    /// reason over 123 bytes is cut at a character boundary. [`CloseCode::NO_STATUS`] sends a Close without a body.
+    /// Closes the connection (RFC 6455 §7.1.2) and waits for the peer's Close frame. The code is a number or a [`CloseCode`]:
+    /// `close(1000, "")` and `close(CloseCode::NORMAL, "")` do the same. What was sent before is written first, then our
+    /// Close frame, then the peer's is awaited, [`Deadlines::close`](ws_proto::Deadlines::close) at the longest. The driver
+    /// sees to the end of the transport then; who wants to wait for that as well calls [`closed`](Self::closed). A reason
+    /// over 123 bytes is cut at a character boundary. [`CloseCode::NO_STATUS`] sends a Close without a body.
+    ///
+    /// Some peers let go of the connection instead of answering: that is no error, but the outcome is not clean, its cause
+    /// [`Cause::Unanswered`](ws_proto::Cause::Unanswered), and nobody knows whether they have read all that was sent. A
+    /// client ends its side of the transport after [`Deadlines::half_close`](ws_proto::Deadlines::half_close) without an
+    /// answer, which some servers wait for.
     ///
     /// Idempotent: the first close counts, others wait with it. Cancel-safe: the closing handshake begins with the
     /// call, and goes on when the future is dropped.
     ///
     /// # Errors
     ///
-    /// When the code must not be sent; when the connection ended otherwise than by both Close frames, or before all
-    /// was written.
+    /// When the code must not be sent; when the connection ended otherwise than by the peer's Close frame or its letting go
+    /// after ours, or before all messages were written.
     #[doc(alias = "shutdown")]
     pub fn close(
         &self,

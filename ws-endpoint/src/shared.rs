@@ -300,16 +300,17 @@ impl State {
         }
     }
 
-    /// Whether the connection ended as a close should, once it has ended: by both Close frames, and all was written.
+    /// Whether the connection ended as a close should, once that is known: by both Close frames, or by a peer that let go
+    /// after ours, and all was written. How the transport ends is not waited for then.
     pub(crate) fn close_result(&mut self) -> Option<Result<Outcome, Error>> {
-        if !self.done {
-            return None;
+        if let Some(closed) = &self.closed
+            && (closed.outcome.is_clean() || closed.outcome.cause == Cause::Unanswered)
+            && !self.connection.has_lost()
+        {
+            let is_through = self.done || self.flushed == self.connection.outgoing().queued();
+            return is_through.then(|| Ok(closed.outcome.clone()));
         }
-        let has_lost = self.connection.has_lost();
-        Some(match &self.closed {
-            Some(closed) if closed.outcome.is_clean() && !has_lost => Ok(closed.outcome.clone()),
-            _ => Err(self.closed_error()),
-        })
+        self.done.then(|| Err(self.closed_error()))
     }
 
     /// How the connection ended.

@@ -213,7 +213,7 @@ impl WebSocket {
         self.sender.ping()
     }
 
-    /// Closes the connection and waits for its end. See [`Sender::close`].
+    /// Closes the connection and waits for the peer's Close frame. See [`Sender::close`].
     ///
     /// Messages that still come in can be received afterwards, as many as the inbound queue holds; more are thrown
     /// away, and receiving fails with [`Error::Skipped`] then. To receive while closing, use a [`Sender`] to close.
@@ -345,7 +345,7 @@ impl Sink<Message> for WebSocket {
         })
     }
 
-    /// Closes with 1000 and waits for the end of the connection, as [`WebSocket::close`] does.
+    /// Closes with 1000 and waits for the peer's Close frame, as [`WebSocket::close`] does.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Self { sender, sink, .. } = &mut *self;
         if !sender.shared.lock().is_closing() {

@@ -232,6 +232,9 @@ pub enum Cause {
     CloseTimeout,
     /// The transport ended without a Close frame.
     Eof,
+    /// The transport ended after our Close frame had been written, without one of the peer's: some peers take it at its
+    /// word and let go. Whether they have read what was sent before, nobody knows.
+    Unanswered,
     /// The transport failed.
     TransportFailed,
     /// The application gave the connection up.
@@ -249,6 +252,7 @@ impl fmt::Display for Cause {
             Self::WriteStall => "the peer stopped reading",
             Self::CloseTimeout => "the peer did not answer our Close frame in time",
             Self::Eof => "the transport ended without a Close frame",
+            Self::Unanswered => "ended without a Close after ours",
             Self::TransportFailed => "the transport failed",
             Self::Aborted => "aborted by us",
         })

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// Which end of the connection this is (RFC 6455 §1.2): a client masks what it sends, a server closes TCP first.
+/// Which end of the connection this is (RFC 6455 §1.2): a client masks what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The end that opened the connection.
@@ -79,6 +79,12 @@ pub struct Deadlines {
     /// The closing handshake and the transport's end must be over in this time; then the connection is aborted.
     /// Default 10 s.
     pub close: Duration,
+    /// How long a client waits for the answer to its Close frame before it ends the write side of the transport: some
+    /// servers answer, or let go, only then. What is left of [`close`](Self::close) it goes on waiting. Default 2 s.
+    ///
+    /// Some proxies end a connection as a whole when one side of it ends; an answer that takes longer than this is lost
+    /// behind those.
+    pub half_close: Duration,
     /// How long our answer to a Close frame, or to a fault, is put off for the application to answer the messages
     /// before it; see [`Connection::set_putting_off`](crate::Connection::set_putting_off). Default 1 s.
     pub answer: Duration,
@@ -98,6 +104,7 @@ impl Default for Deadlines {
             ping_interval: Some(Duration::from_secs(20)),
             pong: Some(Duration::from_secs(20)),
             close: Duration::from_secs(10),
+            half_close: Duration::from_secs(2),
             answer: Duration::from_secs(1),
             message_progress: Some(Duration::from_secs(60)),
             write_stall: Some(Duration::from_secs(30)),

@@ -66,6 +66,11 @@ impl State {
         matches!(self, Self::Exchanged | Self::Failing | Self::Ended)
     }
 
+    /// Whether our Close is queued or sent, and the transport still there.
+    pub(crate) const fn is_closing(self) -> bool {
+        matches!(self, Self::CloseSent | Self::Exchanged | Self::Failing)
+    }
+
     /// Whether messages can still go out.
     pub(crate) const fn sends(self) -> bool {
         matches!(self, Self::Open | Self::Ending)

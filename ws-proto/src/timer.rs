@@ -15,12 +15,15 @@ pub(crate) enum Timer {
     WriteStall,
     /// The application has had its time to answer what came before the peer's Close.
     Answer,
+    /// The peer has had its time to answer our Close while our write side was open.
+    HalfClose,
     /// The connection must be over.
     Close,
 }
 
 impl Timer {
-    const ALL: [Self; 6] = [Self::Ping, Self::Pong, Self::MessageProgress, Self::WriteStall, Self::Answer, Self::Close];
+    const ALL: [Self; 7] =
+        [Self::Ping, Self::Pong, Self::MessageProgress, Self::WriteStall, Self::Answer, Self::HalfClose, Self::Close];
 }
 
 /// One optional deadline per timer.

@@ -1,5 +1,5 @@
-//! RFC 6455 §7.1.1 and §7.1.7: who lets go of the transport, and when. The server closes first, whoever began the
-//! closing handshake; after a fault it is who found it, once the other has had its time to read the Close frame.
+//! RFC 6455 §7.1.1 and §7.1.7: who lets go of the transport, and when. With both Close frames there either end does,
+//! whoever began; after a fault it is who found it, once the other has had its time to read the Close frame.
 
 mod common;
 
@@ -35,57 +35,97 @@ fn an_open_connection_keeps_the_transport() {
 }
 
 #[test]
-fn the_server_half_closes_once_both_closes_are_there_and_ours_is_written() {
-    // Whoever closed first.
+fn either_end_half_closes_once_both_closes_are_there_and_its_own_is_written() {
+    // Whoever closed first. A server need not wait for the client's end, and some servers wait for it.
     let closings: [fn(&mut End); 2] = [peer_closes, |end| {
         end.close(1000, "");
         assert_eq!(end.transport(), Open);
         peer_closes(end);
     }];
-    for closing in closings {
-        let mut end = stuck(Role::Server);
-        end.connection.send("before".into()).unwrap();
-        closing(&mut end);
-        while end.connection.outgoing().has_remaining() {
-            assert_eq!(end.transport(), Open);
-            end.take(1);
-        }
-        assert_eq!(end.transport(), HalfClose);
-        assert_eq!(end.transport(), HalfClose, "until it is over");
-        end.read_frame(TEXT, "discarded");
-        assert_eq!(end.transport(), HalfClose);
-        end.eof();
-        end.assert_over();
-    }
-}
-
-#[test]
-fn the_client_waits_for_the_server_to_close_first() {
-    let closings: [fn(&mut End); 2] = [peer_closes, |end| {
-        end.close(1000, "");
-        peer_closes(end);
-    }];
-    for closing in closings {
-        let mut end = End::new(Role::Client, &Config::default());
-        closing(&mut end);
-        assert_eq!(end.transport(), Open);
-        end.wait_until(just_before(10));
-        assert_eq!(end.transport(), Open);
-        end.eof();
-        end.assert_over();
-    }
-}
-
-#[test]
-fn a_close_that_nobody_answers_does_not_half_close() {
     for role in ROLES {
-        let mut end = End::new(role, &Config::default());
+        for closing in closings {
+            let mut end = stuck(role);
+            end.connection.send("before".into()).unwrap();
+            closing(&mut end);
+            while end.connection.outgoing().has_remaining() {
+                assert_eq!(end.transport(), Open);
+                end.take(1);
+            }
+            assert_eq!(end.transport(), HalfClose);
+            assert_eq!(end.transport(), HalfClose, "until it is over");
+            end.read_frame(TEXT, "discarded");
+            assert_eq!(end.transport(), HalfClose);
+            end.eof();
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn a_client_whose_close_nobody_answers_half_closes_after_2_seconds() {
+    let mut end = stuck(Role::Client);
+    end.close(1000, "");
+    end.wait_until(at(5));
+    assert_eq!(end.transport(), Open, "it has not been written");
+    end.take(usize::MAX);
+    assert_eq!(end.deadline(), Some(at(7)));
+    end.wait_until(just_before(7));
+    end.read_frame(TEXT, "still talking");
+    end.read_frame(PING, "not answered any more");
+    assert_eq!(end.transport(), Open);
+    end.wait_until(at(7));
+    assert_eq!(end.transport(), HalfClose);
+    // Whoever waited for that answers now.
+    end.read_frame(BINARY, "still talking");
+    assert_eq!((end.seen.len(), end.transport()), (3, HalfClose));
+    peer_closes(&mut end);
+    assert!(end.outcome().unwrap().is_normal());
+    assert_eq!(end.transport(), HalfClose);
+    end.eof();
+    end.assert_over();
+    assert_eq!(end.frames().len(), 1, "nothing follows a Close");
+}
+
+#[test]
+fn how_long_a_client_waits_to_half_close_can_be_set() {
+    for millis in [0, 500, 5000] {
+        let wait = std::time::Duration::from_millis(millis);
+        let mut end = End::new(Role::Client, &config(|config| config.deadlines.half_close = wait));
         end.close(1000, "");
-        end.read_frame(TEXT, "still talking");
-        assert_eq!(end.transport(), Open, "we still read, and the peer's answer is awaited");
+        end.wait(wait);
+        assert_eq!(end.transport(), HalfClose);
         end.wait_until(at(10));
+        assert_eq!(end.cause(), Some(&Cause::CloseTimeout));
         end.assert_over();
     }
+    let mut end = End::new(Role::Client, &config(|config| config.deadlines.half_close = secs(u64::MAX)));
+    end.close(1000, "");
+    end.wait_until(just_before(10));
+    assert_eq!(end.transport(), Open, "never");
+}
+
+#[test]
+fn a_fault_behind_a_half_close_ends_it_as_any_does() {
+    let mut end = End::new(Role::Client, &Config::default());
+    end.close(1000, "");
+    end.wait_until(at(3));
+    peer_breaks_the_protocol(&mut end);
+    assert_eq!(end.cause(), Some(&Cause::Violation(Violation::ReservedOpcode(3))));
+    assert_eq!((end.transport(), end.deadline()), (HalfClose, Some(at(5))));
+    end.wait_until(at(5));
+    end.assert_over();
+}
+
+#[test]
+fn a_server_whose_close_nobody_answers_does_not_half_close() {
+    // What stands between may take the end of one side for the end of both, and the answer may be on its way.
+    let mut end = End::new(Role::Server, &Config::default());
+    end.close(1000, "");
+    end.read_frame(TEXT, "still talking");
+    end.wait_until(just_before(10));
+    assert_eq!(end.transport(), Open, "we still read, and the peer's answer is awaited");
+    end.wait_until(at(10));
+    end.assert_over();
 }
 
 #[test]
@@ -290,6 +330,7 @@ fn f24_eof_in_every_state() {
             end.eof();
             match is_reported {
                 true => assert_eq!(end.seen, before),
+                false if end.outcome().unwrap().sent.is_some() => assert_eq!(end.cause(), Some(&Cause::Unanswered)),
                 false => assert_eq!(end.cause(), Some(&Cause::Eof)),
             }
             end.assert_over();

@@ -61,6 +61,7 @@ fn causes() {
         (Cause::WriteStall, "the peer stopped reading"),
         (Cause::CloseTimeout, "the peer did not answer our Close frame in time"),
         (Cause::Eof, "the transport ended without a Close frame"),
+        (Cause::Unanswered, "ended without a Close after ours"),
         (Cause::TransportFailed, "the transport failed"),
         (Cause::Aborted, "aborted by us"),
     ] {

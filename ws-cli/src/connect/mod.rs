@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
-use ws_tokio::{Client, Config, ConnectError, Escaped, Outcome, WebSocket};
+use ws_tokio::{Cause, Client, CloseCode, Config, ConnectError, Escaped, Outcome, WebSocket};
 
 use crate::files::{self, IdentityFiles};
 use crate::output::{fail, warn};
@@ -50,7 +50,7 @@ With wss:// the server's certificate has to be for the URL's host, and issued by
 In what is received, control characters are shown escaped (\\n, \\x1b): no server steers your terminal.
 
 Exit status:
-  0    the connection ended normally: 1000, 1001, or no code
+  0    the connection ended normally: 1000, 1001, or no code; or the server ended it after our Close
   1    could not connect, or could not read the input or write the output
   2    bad usage
   3    the connection was lost, or closed with another code, or not all of the input was sent
@@ -263,16 +263,28 @@ fn negotiated(ws: &WebSocket) -> String {
     format!("Subprotocol: {}.\nExtensions: {}.\n", Escaped(ws.subprotocol().unwrap_or("none")), Escaped(&extensions),)
 }
 
+/// How a connection ended that nothing more is received on. Once both Close frames are through, it does not matter when
+/// the server lets go of it.
+async fn outcome(ws: &WebSocket) -> Outcome {
+    match ws.close(CloseCode::NORMAL, "").await {
+        Ok(outcome) => outcome,
+        Err(_) => ws.closed().await,
+    }
+}
+
 /// Says how the connection ended, and turns it into the exit code.
 fn report(outcome: &Outcome, input: &Result<(), BadInput>) -> u8 {
     // Whoever stopped reading our output does not want to know.
     let _ = writeln!(io::stdout(), "{}", format::closed(outcome.code(), outcome.reason()));
-    if !outcome.is_clean() {
+    let was_let_go = outcome.cause == Cause::Unanswered;
+    if was_let_go {
+        warn(format_args!("The server ended the connection after our Close, without one of its own."));
+    } else if !outcome.is_clean() {
         warn(format_args!("That was not a clean end: {}.", outcome));
     }
     match input {
         Err(BadInput::Unreadable(_) | BadInput::NotUtf8 { .. }) => exit::FAILED,
-        Ok(()) if outcome.is_normal() => exit::OK,
+        Ok(()) if outcome.is_normal() || was_let_go => exit::OK,
         _ => exit::NOT_CLEAN,
     }
 }

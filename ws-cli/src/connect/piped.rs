@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Stdin, Stdo
 use tokio::time::Instant;
 use ws_tokio::{CloseCode, Message, Sender, WebSocket};
 
-use super::{BadInput, Ending, Wait, format};
+use super::{BadInput, Ending, Wait, format, outcome};
 use crate::output::warn;
 use crate::signals::Stop;
 
@@ -17,6 +17,10 @@ use crate::signals::Stop;
 const SETTLED: Duration = Duration::from_millis(500);
 /// How long silence lasts before the end while there have been fewer messages than lines.
 const UNANSWERED: Duration = Duration::from_secs(5);
+/// How long the input is looked at once more when the connection has ended, and how much has to be there then for it to
+/// have been kept waiting: a source of a line now and then would not notice the end otherwise.
+const A_LOOK: Duration = Duration::from_millis(50);
+const BACKLOG: usize = 1 << 10;
 /// The output is written when so much waits, or when nothing more is there to add.
 const OUTPUT_BUFFER: usize = 64 << 10;
 
@@ -46,7 +50,7 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop, wait: Option<Wait>, gree
                         None => input.await.unwrap_or_default(),
                     };
                     output.finish().await?;
-                    return Ok(Ending::Closed { outcome: ws.closed().await, input: sent.result });
+                    return Ok(Ending::Closed { outcome: outcome(&ws).await, input: sent.result });
                 };
                 output.message(&arrived);
                 received += 1;
@@ -120,10 +124,11 @@ async fn send_lines(sender: Sender, mut input: BufReader<Stdin>) -> Sent {
     let mut sent = Sent::default();
     let mut line = Vec::new();
     loop {
+        let was_there = !input.buffer().is_empty();
         let read = tokio::select! {
             read = input.read_until(b'\n', &mut line) => read,
             _ = sender.closed() => {
-                if !(line.is_empty() && input.buffer().is_empty()) {
+                if !line.is_empty() || has_backlog(&mut input).await {
                     return sent.failed(BadInput::Unsent);
                 }
                 return sent;
@@ -139,9 +144,22 @@ async fn send_lines(sender: Sender, mut input: BufReader<Stdin>) -> Sent {
             return sent.failed(BadInput::NotUtf8 { line });
         };
         if sender.send(text).await.is_err() {
-            return sent.failed(BadInput::Unsent);
+            // A line that comes now and then, and when the connection has ended, was not kept waiting.
+            let was_waiting = was_there || has_backlog(&mut input).await;
+            return if was_waiting { sent.failed(BadInput::Unsent) } else { sent };
         }
         sent.lines += 1;
+    }
+}
+
+/// Whether input has been read and not sent, or more waits than comes while one looks.
+async fn has_backlog(input: &mut BufReader<Stdin>) -> bool {
+    if !input.buffer().is_empty() {
+        return true;
+    }
+    match tokio::time::timeout(A_LOOK, input.fill_buf()).await {
+        Ok(Ok(waiting)) => waiting.len() >= BACKLOG,
+        _ => false,
     }
 }
 

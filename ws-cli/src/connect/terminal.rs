@@ -9,7 +9,7 @@ use ws_tokio::{CloseCode, Sender, WebSocket};
 
 use super::editor::{Editor, Effect};
 use super::screen::Screen;
-use super::{Ending, format};
+use super::{Ending, format, outcome};
 use crate::signals::Stop;
 
 /// How many messages are shown before keys are looked at again, when more arrive than a person can read.
@@ -33,7 +33,7 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop) -> io::Result<Ending> {
                 let Ok(Some(arrived)) = message else {
                     // Normal or not, the outcome tells more.
                     drop(screen);
-                    return Ok(Ending::Closed { outcome: ws.closed().await, input: Ok(()) });
+                    return Ok(Ending::Closed { outcome: outcome(&ws).await, input: Ok(()) });
                 };
                 screen.message(&format::message(&arrived));
                 match ws.recv().now_or_never() {

@@ -80,6 +80,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             Poll::Ready(Err(error)) => {
                 self.read_ended = true;
+                // TCP has ended, without a word of TLS. After our Close that is how some take leave.
+                if error.kind() == io::ErrorKind::UnexpectedEof
+                    && state.connection.awaits_close()
+                    && let Some(event) = state.connection.receive_eof(now)
+                {
+                    state.on_event(event, self.shared.info.id, now);
+                    return true;
+                }
                 self.break_off(state, error, now);
                 true
             }

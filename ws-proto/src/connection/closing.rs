@@ -113,15 +113,33 @@ impl Connection {
         }))
     }
 
-    /// Whether all is written and nothing may follow. The server closes first (RFC 6455 §7.1.1); after an error
-    /// whoever found it does.
+    /// All is written: from here on it is only about the peer's answer, and about letting it read what we said.
+    pub(super) fn close_is_taken(&mut self, now: Timestamp) {
+        let deadlines = &self.config.deadlines;
+        if !self.is_taken {
+            self.is_taken = true;
+            if self.state == State::CloseSent && self.role == Role::Client {
+                self.timers.set(Timer::HalfClose, Some(now + deadlines.half_close));
+            }
+        }
+        if self.state == State::Failing && !self.discarding {
+            self.discarding = true;
+            let close = self.timers.get(Timer::Close).unwrap_or(now);
+            self.timers.set(Timer::Close, Some(close.min(now + deadlines.discard)));
+        }
+    }
+
+    /// Whether all is written and nothing may follow.
+    ///
+    /// With both Close frames there, either end says so at once: a server closes first (RFC 6455 §7.1.1), and there are
+    /// some that wait for the client. After an error, whoever found it does.
     pub(super) fn says_half_close(&self) -> bool {
-        let closes_first = match self.state {
-            State::Exchanged => self.role == Role::Server,
-            State::Failing => true,
-            State::Open | State::CloseSent | State::Ending | State::Mute | State::Ended => false,
+        let says_so = match self.state {
+            State::Exchanged | State::Failing => true,
+            State::CloseSent => self.is_late,
+            State::Open | State::Ending | State::Mute | State::Ended => false,
         };
-        closes_first && self.sender.is_idle()
+        says_so && self.sender.is_idle()
     }
 
     /// Input after the end is thrown away; after an error Close only so much of it.

@@ -38,11 +38,9 @@ impl Connection {
             if self.timers.get(Timer::Pong).is_none() && self.keepalive.is_waiting_for_peer(written) {
                 self.timers.set(Timer::Pong, deadlines.pong.map(|time| now + time));
             }
-        } else if self.state == State::Failing && self.sender.is_idle() && !self.discarding {
-            // All is written: from here on it is only about letting the peer read it.
-            self.discarding = true;
-            let close = self.timers.get(Timer::Close).unwrap_or(now);
-            self.timers.set(Timer::Close, Some(close.min(now + deadlines.discard)));
+        }
+        if self.state.is_closing() && self.sender.is_idle() {
+            self.close_is_taken(now);
         }
         self.timers.next()
     }
@@ -72,6 +70,10 @@ impl Connection {
                 Timer::MessageProgress => self.progress_is_due(now),
                 Timer::WriteStall => self.end(Cause::WriteStall),
                 Timer::Answer => self.conclude(now),
+                Timer::HalfClose => {
+                    self.is_late = true;
+                    None
+                }
                 Timer::Close => self.end(Cause::CloseTimeout),
             };
             if event.is_some() {

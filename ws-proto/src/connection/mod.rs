@@ -66,6 +66,10 @@ pub struct Connection {
     answer: Option<Box<CloseFrame>>,
     /// Whether the transport's read side has ended.
     eof: bool,
+    /// Whether our Close has been written.
+    is_taken: bool,
+    /// Whether the peer has had its time to answer our Close while our write side was open.
+    is_late: bool,
     /// Whether our error Close has been written, and input is read only to be thrown away.
     discarding: bool,
     /// How much has been thrown away since.
@@ -80,6 +84,9 @@ pub enum Transport {
     /// Keep it open: read, and write.
     Open,
     /// Everything has been written and nothing will follow: shut down the write side, once, and keep reading.
+    ///
+    /// It is said once both Close frames are there, after an error Close, and by a client that has had no answer to its
+    /// Close for [`Deadlines::half_close`](crate::Deadlines::half_close).
     HalfClose,
     /// It is over: let go of it.
     Close,
@@ -118,6 +125,8 @@ impl Connection {
             putting_off: false,
             answer: None,
             eof: false,
+            is_taken: false,
+            is_late: false,
             discarding: false,
             discarded: 0,
             has_lost: false,
@@ -132,6 +141,7 @@ impl Connection {
         match self.state {
             // A transport that takes nothing has failed, however its other side ends.
             State::Mute => self.fail(),
+            _ if self.awaits_close() => self.end(Cause::Unanswered),
             state if state.receives() => self.end(Cause::Eof),
             _ => None,
         }
@@ -364,6 +374,11 @@ impl Connection {
     #[inline]
     pub fn is_open(&self) -> bool {
         self.state.sends()
+    }
+
+    /// Whether our Close frame has been written and the peer's is awaited.
+    pub fn awaits_close(&self) -> bool {
+        self.state == State::CloseSent && self.sender.is_idle()
     }
 
     /// Whether nothing is left to do but to let go of the transport.

@@ -61,9 +61,44 @@ fn f24_eof_after_our_close_but_before_the_peers_means_1006() {
         end.close(1000, "bye");
         end.read_frame(TEXT, "still");
         end.eof();
-        assert_eq!(end.seen, [text("still"), outcome(Some((1000, "bye")), None, Cause::Eof)]);
-        assert_eq!(end.outcome().map(|outcome| outcome.code()), Some(CloseCode::ABNORMAL));
+        assert_eq!(end.seen, [text("still"), outcome(Some((1000, "bye")), None, Cause::Unanswered)]);
+        let outcome = end.outcome().unwrap();
+        assert_eq!(outcome.code(), CloseCode::ABNORMAL);
+        assert!(!outcome.is_clean() && !outcome.is_normal());
         end.assert_over();
+    }
+}
+
+#[test]
+fn an_end_before_all_of_our_close_was_written_is_no_answer_to_it() {
+    for role in ROLES {
+        let size = from(role, CLOSE, close_body(1000, "bye")).len();
+        for written in 0..size {
+            let mut end = End::new(role, &Config::default());
+            end.writable = false;
+            end.close(1000, "bye");
+            end.take(written);
+            assert!(!end.connection.awaits_close());
+            end.eof();
+            assert_eq!(end.seen, [outcome(None, None, Cause::Eof)]);
+            end.assert_over();
+        }
+    }
+}
+
+#[test]
+fn an_end_after_our_close_is_its_own_kind_whenever_it_comes() {
+    for role in ROLES {
+        for after in [0, 1, 2, 5, 9] {
+            let mut end = End::new(role, &Config::default());
+            end.close(1000, "bye");
+            assert!(end.connection.awaits_close());
+            end.wait(secs(after));
+            end.read(&to(role, CLOSE, close_body(1000, "cut off"))[..4]);
+            end.eof();
+            assert_eq!(end.seen, [outcome(Some((1000, "bye")), None, Cause::Unanswered)]);
+            end.assert_over();
+        }
     }
 }
 

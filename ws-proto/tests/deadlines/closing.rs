@@ -11,6 +11,7 @@ fn a_close_must_be_answered_within_10_seconds() {
             let mut end = End::new(role, &config(|config| config.deadlines.close = secs(close)));
             end.wait_until(at(5));
             end.close(1000, "bye");
+            end.wait_until(at(5 + 2));
             assert_eq!(end.deadline(), Some(at(5 + close)));
             end.wait_until(just_before(5 + close));
             end.read_frame(TEXT, "this is no answer");

@@ -1,6 +1,6 @@
 //! Which deadline is next in each state, and what the defaults are.
 
-use ws_proto::Config;
+use ws_proto::{Config, Role};
 
 use crate::common::*;
 use crate::progress;
@@ -29,9 +29,14 @@ fn each_state_waits_for_what_it_should() {
     assert_next(&progress(), |end| end.read_frame(TEXT_BEGINS, ""), Some(60));
     assert_next(&progress(), |end| end.read_frame(TEXT, ""), None);
 
-    // Closing.
-    assert_next(&all, |end| end.close(1000, ""), Some(10));
-    assert_next(&none, |end| end.close(1000, ""), Some(10));
+    // Closing. A client waits for 2 s before it half-closes.
+    let half_closed = |end: &mut End| {
+        end.close(1000, "");
+        assert_eq!(end.deadline(), Some(at(if end.role() == Role::Server { 10 } else { 2 })));
+        end.wait_until(at(2));
+    };
+    assert_next(&all, half_closed, Some(10));
+    assert_next(&none, half_closed, Some(10));
     assert_next(&all, |end| end.read_frame(CLOSE, ""), Some(10));
     assert_next(&all, |end| end.read_frame(0x83, ""), Some(2));
 
@@ -78,6 +83,7 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(deadlines.ping_interval, Some(secs(20)));
     assert_eq!(deadlines.pong, Some(secs(20)));
     assert_eq!(deadlines.close, secs(10));
+    assert_eq!(deadlines.half_close, secs(2));
     assert_eq!(deadlines.message_progress, Some(secs(60)));
     assert_eq!(deadlines.write_stall, Some(secs(30)));
     assert_eq!(deadlines.discard, secs(2));

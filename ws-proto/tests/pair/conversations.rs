@@ -90,7 +90,6 @@ fn whatever_is_said_before_a_close_arrives_in_order_and_both_ends_agree() {
             assert_eq!(pair.codes(i).0, pair.codes(1 - i).1, "seed {seed}");
         }
         pair.assert_over();
-        assert!(pair.finished[SERVER] <= pair.finished[CLIENT], "seed {seed}");
     }
 }
 

@@ -1,0 +1,157 @@
+//! What becomes of the transport once we have closed, and how long `close` takes.
+
+use std::io::ErrorKind;
+
+use ws_endpoint::{Cause, CloseCode, Error, Outcome};
+use ws_proto::Role;
+
+use crate::sim::*;
+
+/// Closes at once with 1000, and says what came of it.
+fn closes(world: &World, setup: &Setup) -> (Running, Log<Result<Outcome, Error>>) {
+    let log = Log::new();
+    let told = log.clone();
+    let running = setup.start(world, |socket| async move {
+        socket.send("last words").await?;
+        told.push(socket.close(CloseCode::NORMAL, "").await);
+        Ok(())
+    });
+    world.run();
+    (running, log)
+}
+
+#[test]
+fn close_takes_until_both_close_frames_are_through_and_not_until_the_transport_ends() {
+    for setup in setups() {
+        for buffered in [false, true] {
+            let world = World::new(1);
+            let setup = setup.link(|link| link.buffered = buffered);
+            let (mut running, log) = closes(&world, &setup);
+            assert_eq!(running.peer.frames(), [text("last words"), close(1000, "")]);
+            assert_eq!(log.len(), 0);
+            world.advance(secs(1));
+            running.peer.send_close(1000, "");
+            world.run();
+            assert!(log.take().remove(0).unwrap().is_normal(), "{setup:?}");
+            assert_eq!(world.now(), secs(1));
+            assert!(running.peer.from.is_ended() && !running.peer.from.is_writer_gone(), "half-closed: {setup:?}");
+            assert!(!running.driver.is_finished());
+            running.peer.to.end();
+            world.run();
+            assert!(running.driver.is_finished());
+        }
+    }
+}
+
+#[test]
+fn close_waits_until_our_own_close_frame_has_been_written() {
+    for setup in setups() {
+        for flushes in [false, true] {
+            let world = World::new(1);
+            let log = Log::new();
+            let told = log.clone();
+            let setup = setup.link(|link| link.buffered = true);
+            let mut running = setup.start(&world, |socket| async move {
+                sleep(secs(1)).await;
+                told.push(socket.close(CloseCode::NORMAL, "").await);
+                Ok(())
+            });
+            world.run();
+            match flushes {
+                true => running.peer.from.stall_flushes(true),
+                false => running.peer.from.stall_writes(true),
+            }
+            world.advance(secs(1));
+            running.peer.send_close(1000, "");
+            world.advance(secs(5));
+            assert_eq!((log.len(), running.peer.from.is_ended()), (0, false), "{setup:?}");
+            running.peer.from.stall_flushes(false);
+            running.peer.from.stall_writes(false);
+            world.run();
+            assert!(log.take().remove(0).unwrap().is_normal(), "{setup:?}");
+            assert_eq!(running.peer.frames(), [close(1000, "")]);
+            assert!(running.peer.from.is_ended());
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_the_peers_close_is_followed_by_a_half_close_at_once() {
+    for setup in setups() {
+        let world = World::new(1);
+        let mut running = setup.start(&world, |mut socket| async move {
+            assert_eq!(socket.recv().await?, None);
+            Ok(())
+        });
+        world.run();
+        running.peer.send_close(1000, "");
+        world.run();
+        assert_eq!(running.peer.frames(), [close(1000, "")]);
+        assert!(running.peer.from.is_ended() && !running.peer.from.is_writer_gone(), "{setup:?}");
+        running.peer.to.end();
+        world.run();
+        assert!(running.peer.from.is_writer_gone());
+    }
+}
+
+#[test]
+fn a_client_half_closes_after_2_seconds_and_some_servers_answer_only_then() {
+    for setup in setups().into_iter().filter(|setup| setup.role == Role::Client) {
+        let world = World::new(1);
+        let (mut running, log) = closes(&world, &setup);
+        running.peer.frames();
+        world.advance(secs(2) - millis(1));
+        assert!(!running.peer.from.is_ended());
+        world.advance(millis(1));
+        assert!(running.peer.from.is_ended() && !running.peer.from.is_writer_gone());
+        assert_eq!(log.len(), 0);
+        running.peer.send_text("not heard before");
+        running.peer.send_close(1000, "");
+        world.run();
+        assert!(log.take().remove(0).unwrap().is_normal(), "{setup:?}");
+        assert_eq!(running.peer.frames(), []);
+    }
+}
+
+#[test]
+fn a_peer_that_ends_the_transport_after_our_close_has_its_own_outcome() {
+    for setup in setups() {
+        for how in ["at once", "after our half-close", "TLS is cut"] {
+            let world = World::new(1);
+            let (running, log) = closes(&world, &setup);
+            match how {
+                "at once" => running.peer.to.end(),
+                "TLS is cut" => running.peer.to.fail_reads(ErrorKind::UnexpectedEof),
+                _ => {
+                    world.advance(secs(3));
+                    running.peer.to.end();
+                }
+            }
+            world.run();
+            let outcome = log.take().remove(0).unwrap();
+            assert_eq!(outcome.cause, Cause::Unanswered, "{setup:?}, {how}");
+            assert!(outcome.sent.is_some() && !outcome.is_clean());
+            assert!(running.peer.from.is_writer_gone());
+        }
+    }
+}
+
+#[test]
+fn tls_that_is_cut_before_we_have_closed_is_a_failure_still() {
+    for setup in setups() {
+        let world = World::new(1);
+        let log = Log::new();
+        let told = log.clone();
+        let running = setup.start(&world, |mut socket| async move {
+            told.push(socket.recv().await);
+            Ok(())
+        });
+        world.run();
+        running.peer.to.fail_reads(ErrorKind::UnexpectedEof);
+        world.run();
+        let error = log.take().remove(0).unwrap_err();
+        let closed = error.closed().unwrap();
+        assert_eq!(closed.outcome().cause, Cause::TransportFailed);
+        assert_eq!(closed.io_error().unwrap().kind(), ErrorKind::UnexpectedEof);
+    }
+}
