@@ -1,7 +1,7 @@
 //! The opening handshake as a server does it: what it accepts, and what both ends then know.
 
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 
 use super::setup::*;
@@ -180,6 +180,8 @@ fn settings_that_cannot_be_are_told_when_the_server_is_to_start() {
 #[test]
 fn an_address_that_is_not_ours_cannot_be_bound() {
     let error = block_on(Server::new().bind("203.0.113.1:1")).unwrap_err();
+    assert!(error.to_string().starts_with("cannot listen on 203.0.113.1:1: "), "{error}");
+    assert_eq!(format!("{error:?}"), error.to_string());
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
 }
 
@@ -221,4 +223,26 @@ fn many_can_connect_before_the_first_is_accepted() {
     let address = listening.local_addr().unwrap();
     let peers: Vec<Peer> = (0..300).map(|_| Peer::connect(address)).collect();
     assert_eq!(peers.len(), 300, "none had to wait for the first to be accepted");
+}
+
+#[test]
+fn a_server_listens_on_every_address_of_a_name() {
+    // The same name for both families, as `localhost` is on most machines; without IPv6 there is only one.
+    let name: [SocketAddr; 2] = ["[::1]:0", "127.0.0.1:0"].map(|address| address.parse().unwrap());
+    let listening = block_on(Server::new().bind(&name[..])).unwrap();
+    let (addresses, handle) = (listening.local_addrs().unwrap(), listening.handle());
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    assert_eq!(addresses.len(), if has_ipv6 { 2 } else { 1 });
+    assert_eq!(listening.local_addr().unwrap(), addresses[0]);
+    assert!(addresses.iter().all(|address| address.port() == addresses[0].port()), "{addresses:?}");
+    let serving = spawn(listening.serve(echo));
+    for address in addresses.iter().chain(&addresses) {
+        let mut ws = block_on(connect(format!("ws://{address}/"))).unwrap();
+        send(&ws, "Hello");
+        assert_eq!(text(&mut ws), "Hello");
+        close(ws);
+    }
+    handle.shutdown();
+    block_on(serving).unwrap();
+    assert!(addresses.iter().all(|address| TcpStream::connect(address).is_err()), "no socket is left");
 }

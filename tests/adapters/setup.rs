@@ -1,7 +1,6 @@
 //! Servers, clients and connections of the adapter, for tests that run on a thread of their own beside its tasks.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::mpsc;
@@ -74,7 +73,7 @@ pub(crate) fn gate() -> (oneshot::Sender<()>, Shared<oneshot::Receiver<()>>) {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle,
-    task: BoxFuture<'static, io::Result<()>>,
+    task: BoxFuture<'static, Result<(), ServeError>>,
 }
 
 impl Running {

@@ -1,7 +1,6 @@
 //! A line on the terminal ends the server: nobody new comes in, everyone is told with 1001, handlers may finish what they
 //! do. `cargo run -p ws-async-std --example graceful_shutdown`, then press Enter.
 
-use std::io;
 use std::time::Duration;
 
 use async_std::{io::stdin, task};
@@ -18,7 +17,7 @@ async fn count(mut ws: WebSocket) -> HandlerResult {
     Ok(())
 }
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), ws_async_std::ServeError> {
     task::block_on(async {
         let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind("127.0.0.1:8765").await?;
         println!("Listening at ws://{}; Enter stops it.", listening.local_addr()?);

@@ -38,7 +38,10 @@ macro_rules! adapter {
         /// # Errors
         ///
         /// When the address cannot be bound.
-        pub async fn serve<H, F>(address: impl ::std::net::ToSocketAddrs, handler: H) -> ::std::io::Result<()>
+        pub async fn serve<H, F>(
+            address: impl ::std::net::ToSocketAddrs,
+            handler: H,
+        ) -> ::std::result::Result<(), $crate::ServeError>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
             F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static,

@@ -110,7 +110,7 @@ pub use self::error::{Closed, Error};
 pub use self::run::{BoxError, HandlerError, HandlerResult};
 pub use self::runtime::Runtime;
 pub use self::sender::Sender;
-pub use self::server::{AcceptError, ClientIp, Listening, Server, ServerHandle};
+pub use self::server::{AcceptError, ClientIp, Listening, ServeError, Server, ServerHandle};
 pub use self::shared::Addresses;
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Timer, Transport};

@@ -1,7 +1,6 @@
 //! A chat room: what one says, everyone gets. `cargo run -p ws-tokio --example broadcast`
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ws_tokio::{CloseCode, HandlerResult, Message, SendError, Sender, WebSocket};
@@ -51,7 +50,7 @@ async fn chat(room: Room, mut ws: WebSocket) -> HandlerResult {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), ws_tokio::ServeError> {
     println!("Chat at ws://127.0.0.1:8765");
     let room = Room::default();
     ws_tokio::serve("127.0.0.1:8765", move |ws| chat(room.clone(), ws)).await

@@ -1,7 +1,6 @@
 //! Ctrl-C ends the server: nobody new comes in, everyone is told with 1001, handlers may finish what they do.
 //! `cargo run -p ws-tokio --example graceful_shutdown`
 
-use std::io;
 use std::time::Duration;
 
 use ws_tokio::{HandlerResult, Server, WebSocket};
@@ -18,7 +17,7 @@ async fn count(mut ws: WebSocket) -> HandlerResult {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), ws_tokio::ServeError> {
     let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind("127.0.0.1:8765").await?;
     println!("Listening at ws://{}; Ctrl-C stops it.", listening.local_addr()?);
 

@@ -1,8 +1,6 @@
 //! One port for a page, a health check and WebSockets that need a token.
 //! `cargo run -p ws-tokio --example request_hook`, then open http://127.0.0.1:8765/ in a browser.
 
-use std::io;
-
 use ws_tokio::http::{Request, Response, StatusCode, header};
 use ws_tokio::{Bytes, Server};
 
@@ -29,7 +27,7 @@ fn route(request: &Request<()>) -> Option<Response<Bytes>> {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), ws_tokio::ServeError> {
     let server = Server::new()
         .on_request(route)
         // Pages of other sites may not connect with what their visitors' browsers hold.

@@ -17,7 +17,7 @@ use clap::Args;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{Request, Response, StatusCode};
 use tracing_subscriber::filter::LevelFilter;
-use ws_tokio::{HandlerResult, Server, WebSocket};
+use ws_tokio::{HandlerResult, ServeError, Server, WebSocket};
 
 use self::chat::Chat;
 use self::counter::Counter;
@@ -125,7 +125,7 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     };
     let listening = match server.bind(&*args.listen.0).await {
         Ok(listening) => listening,
-        Err(error) => return fail(format_args!("Cannot listen on {}: {}.", args.listen, explain(&error))),
+        Err(error) => return fail(format_args!("{}.", explain(&args.listen, &error))),
     };
     match listening.local_addr() {
         Ok(address) => greet(address, is_secure),
@@ -159,12 +159,20 @@ fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), S
     }
 }
 
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!("{error}; is another server running there? --listen takes another port"),
-        io::ErrorKind::PermissionDenied => format!("{error}; ports below 1024 are often reserved"),
-        _ => error.to_string(),
-    }
+/// What is wrong with the address, and what to do, in a sentence without its full stop.
+fn explain(listen: &Address, error: &ServeError) -> String {
+    // A name may have several addresses.
+    let which = match error {
+        ServeError::Bind { address, .. } if address.to_string() != listen.0 => format!(" ({address})"),
+        _ => String::new(),
+    };
+    let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "; is another server running there? --listen takes another port",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 are often reserved",
+        _ => "",
+    };
+    format!("Cannot listen on {listen}{which}: {why}{advice}")
 }
 
 /// Tells what to open and how to stop.

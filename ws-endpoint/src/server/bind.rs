@@ -1,7 +1,8 @@
-//! A listening socket that many can knock at together.
+//! Listening sockets that many can knock at together.
 
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -9,27 +10,229 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// more come at once, the clients that find no room try again only after a second.
 const BACKLOG: i32 = 1024;
 
-/// Listens on the first of the addresses that can be had.
-pub(super) fn bind(addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
-    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
-    for address in addresses.to_socket_addrs()? {
-        match bind_one(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
+/// How often another free port is looked for, when one that is free for the first address is taken for the next.
+const TRIES: usize = 16;
+
+/// Why a server does not listen, or has stopped to.
+///
+/// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it.
+#[non_exhaustive]
+pub enum ServeError {
+    /// A setting of the server is invalid.
+    Setting(String),
+    /// The address to listen on was given as a name, which could not be resolved.
+    Resolve(io::Error),
+    /// This address cannot be listened on.
+    Bind {
+        /// The address, with the port that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The runtime cannot watch the listening socket.
+    Io(io::Error),
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+impl ServeError {
+    /// The kind of the system's error: `AddrInUse`, `PermissionDenied`, … An invalid setting is `InvalidInput`.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.io_error().map_or(io::ErrorKind::InvalidInput, io::Error::kind)
+    }
+
+    /// The system's error, if there was one.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Setting(_) => None,
+            Self::Resolve(error) | Self::Bind { error, .. } | Self::Io(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting(mistake) => f.write_str(mistake),
+            Self::Resolve(error) => write!(f, "cannot resolve the address to listen on: {error}"),
+            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Io(error) => write!(f, "cannot serve: {error}"),
+        }
+    }
+}
+
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.io_error().map(|error| error as _)
+    }
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ServeError> for io::Error {
+    fn from(error: ServeError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}
+
+/// Listens on all of the addresses, at least on one.
+pub(super) fn bind(addresses: impl ToSocketAddrs) -> Result<Vec<TcpListener>, ServeError> {
+    let mut different: Vec<SocketAddr> = Vec::new();
+    for address in addresses.to_socket_addrs().map_err(ServeError::Resolve)? {
+        if !different.contains(&address) {
+            different.push(address);
+        }
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match bind_all(&different) {
+            // Port 0 is any that is free: it was so for the first address alone.
+            Err(ServeError::Bind { address, error })
+                if address.port() == 0
+                    && different.len() > 1
+                    && error.kind() == io::ErrorKind::AddrInUse
+                    && tries < TRIES => {}
+            bound => return bound,
+        }
+    }
+}
+
+/// Binds each address, those that leave the port to the system to the same one.
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
+    let mut listeners = Vec::new();
+    let mut port = None;
+    let mut absent = None;
+    for &address in addresses {
+        let mut bound_to = address;
+        if let (0, Some(port)) = (address.port(), port) {
+            bound_to.set_port(port);
+        }
+        // A socket for all of IPv6 takes all of IPv4 as well, unless there is another for that.
+        let v6_only = addresses.len() > 1 && address.ip() == Ipv6Addr::UNSPECIFIED;
+        match bind_one(bound_to, v6_only) {
+            Ok(listener) => {
+                port = port.or_else(|| listener.local_addr().ok().map(|address| address.port()));
+                listeners.push(listener);
+            }
+            // A name may have an address of a family that this machine does not have.
+            Err(failure) if failure.family_is_absent() => absent = absent.or(Some((address, failure.error))),
+            Err(Failure { error, .. }) => return Err(ServeError::Bind { address, error }),
+        }
+    }
+    match absent {
+        _ if !listeners.is_empty() => Ok(listeners),
+        Some((address, error)) => Err(ServeError::Bind { address, error }),
+        None => {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
+            Err(ServeError::Resolve(error))
+        }
+    }
+}
+
+/// Why an address could not be bound.
+struct Failure {
+    /// Whether there was a socket to bind.
+    has_socket: bool,
+    error: io::Error,
+}
+
+impl Failure {
+    fn family_is_absent(&self) -> bool {
+        !self.has_socket || self.error.kind() == io::ErrorKind::AddrNotAvailable
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self { has_socket: true, error }
+    }
+}
+
+fn bind_one(address: SocketAddr, v6_only: bool) -> Result<TcpListener, Failure> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
+        .map_err(|error| Failure { has_socket: false, error })?;
     // Elsewhere it would let two servers share the address.
     if cfg!(unix) {
         socket.set_reuse_address(true)?;
+    }
+    if v6_only {
+        socket.set_only_v6(true)?;
     }
     // Its connections are to send small writes at once, and most systems pass that on to them.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+        listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
+    }
+
+    /// Where there is no IPv6, there is nothing to see.
+    fn has_ipv6() -> bool {
+        TcpListener::bind("[::1]:0").is_ok()
+    }
+
+    #[test]
+    fn each_address_of_a_name_is_listened_on_with_one_port() {
+        let given: [SocketAddr; 3] = ["[::1]:0", "127.0.0.1:0", "127.0.0.1:0"].map(|text| text.parse().unwrap());
+        let bound = addresses(&bind(&given[..]).unwrap());
+        let port = bound[0].port();
+        let expected = if has_ipv6() { vec!["::1", "127.0.0.1"] } else { vec!["127.0.0.1"] };
+        let expected: Vec<_> = expected.into_iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).collect();
+        assert_eq!(bound, expected);
+    }
+
+    #[test]
+    fn all_of_both_families_is_two_sockets() {
+        let given: [SocketAddr; 2] = ["[::]:0", "0.0.0.0:0"].map(|text| text.parse().unwrap());
+        let bound = bind(&given[..]).unwrap();
+        assert_eq!(bound.len(), if has_ipv6() { 2 } else { 1 });
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let free: SocketAddr = "127.0.0.2:0".parse().unwrap();
+        for given in [vec![address], vec![free, address]] {
+            let error = bind(&given[..]).unwrap_err();
+            assert!(matches!(&error, ServeError::Bind { address: named, .. } if *named == address));
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+            let told = error.to_string();
+            assert!(told.starts_with(&format!("cannot listen on {address}: ")), "{told}");
+            assert_eq!(format!("{error:?}"), told);
+            let error = io::Error::from(error);
+            assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::AddrInUse, told));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_ours_is_left_out_beside_others() {
+        let (foreign, ours): (SocketAddr, SocketAddr) =
+            ("192.0.2.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap());
+        let error = bind(foreign).unwrap_err();
+        assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:0: "), "{error}");
+        assert_eq!(addresses(&bind(&[foreign, ours][..]).unwrap()).len(), 1);
+    }
+
+    #[test]
+    fn no_address_is_none() {
+        assert_eq!(bind(&[][..]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert!(bind("nowhere.invalid:1").unwrap_err().to_string().starts_with("cannot resolve the address"));
+    }
 }

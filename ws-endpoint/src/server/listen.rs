@@ -14,6 +14,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::Settings;
 use super::accept::{AcceptError, accept};
+use super::bind::ServeError;
 use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
@@ -32,9 +33,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long the tasks that were told to end may take to do so.
 const ABORT_TIME: Duration = Duration::from_secs(1);
 
-/// A server with its listening socket. [`serve`](Self::serve) runs it.
+/// A server with its listening sockets. [`serve`](Self::serve) runs it.
 pub struct Listening<R: Runtime> {
-    listener: R::Listener,
+    /// At least one.
+    listeners: Vec<R::Listener>,
     shared: Arc<Serving>,
 }
 
@@ -65,17 +67,26 @@ impl ServerHandle {
 }
 
 impl<R: Runtime> Listening<R> {
-    pub(super) fn new(listener: R::Listener, settings: Settings) -> Self {
-        Self { listener, shared: Arc::new(Serving { settings, registry: Arc::default() }) }
+    pub(super) fn new(listeners: Vec<R::Listener>, settings: Settings) -> Self {
+        Self { listeners, shared: Arc::new(Serving { settings, registry: Arc::default() }) }
     }
 
-    /// Where it listens.
+    /// Where it listens; the first address, when there are several.
     ///
     /// # Errors
     ///
     /// When the system cannot tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        R::local_addr(&self.listener)
+        self.listeners.first().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), R::local_addr)
+    }
+
+    /// All addresses at which it listens: a name may have several.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot tell.
+    pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(R::local_addr).collect()
     }
 
     /// A way to watch it and to end it.
@@ -93,12 +104,13 @@ impl<R: Runtime> Listening<R> {
     /// # Errors
     ///
     /// None today; I/O errors that end a server would be here.
-    pub async fn serve<H, F>(self, handler: H) -> io::Result<()>
+    pub async fn serve<H, F>(self, handler: H) -> Result<(), ServeError>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output = HandlerResult> + Send + 'static,
     {
-        let Self { listener, shared } = self;
+        let Self { listeners, shared } = self;
+        let mut last = 0;
         let registry = &shared.registry;
         let _serving = registry.serving();
         let handler = Arc::new(handler);
@@ -107,7 +119,7 @@ impl<R: Runtime> Listening<R> {
             poll_fn(|cx| registry.poll(Awaited::Slot(shared.settings.max_handshakes), cx)).await;
             let accepted = poll_fn(|cx| match registry.poll(Awaited::Shutdown, cx) {
                 Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => R::poll_accept(&listener, cx).map(Some),
+                Poll::Pending => poll_accept::<R>(&listeners, &mut last, cx).map(Some),
             });
             match accepted.await {
                 None => break,
@@ -124,10 +136,27 @@ impl<R: Runtime> Listening<R> {
                 }
             }
         }
-        drop(listener);
+        drop(listeners);
         drain(registry, &mut timer, shared.settings.drain_timeout).await;
         Ok(())
     }
+}
+
+/// Accepts from each socket in its turn: a busy one does not keep the others waiting.
+fn poll_accept<R: Runtime>(
+    listeners: &[R::Listener],
+    last: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(R::Stream, Addresses)>> {
+    let (before, after) = listeners.split_at_checked(*last + 1).unwrap_or((listeners, &[]));
+    let behind = after.iter().enumerate().map(|(n, listener)| (n + before.len(), listener));
+    for (n, listener) in behind.chain(before.iter().enumerate()) {
+        if let Poll::Ready(accepted) = R::poll_accept(listener, cx) {
+            *last = n;
+            return Poll::Ready(accepted);
+        }
+    }
+    Poll::Pending
 }
 
 pin_project! {
@@ -303,7 +332,7 @@ async fn pause(timer: &mut impl Timer, time: Duration) {
 
 impl<R: Runtime> fmt::Debug for Listening<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening").field("local_addr", &self.local_addr().ok()).finish_non_exhaustive()
+        f.debug_struct("Listening").field("local_addrs", &self.local_addrs().ok()).finish_non_exhaustive()
     }
 }
 

@@ -36,6 +36,7 @@ use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
 pub use self::accept::AcceptError;
+pub use self::bind::ServeError;
 pub use self::listen::{Listening, ServerHandle};
 pub use self::proxies::ClientIp;
 use self::proxies::TrustedProxies;
@@ -279,11 +280,15 @@ impl<R: Runtime> Server<R> {
     /// Listens on a TCP address, with room for 1,024 connections that wait to be accepted (fewer where the system's own
     /// limit is lower). Names are resolved at once, blocking: give an address.
     ///
+    /// A name such as `localhost` may have several addresses, of IPv6 and IPv4. The server listens on all of them, with the
+    /// same port; [`Listening::local_addrs`] has them. Addresses that this machine does not have are left out, as long as
+    /// there is another.
+    ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or a setting is invalid.
-    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Listening<R>> {
-        self.listen_on(bind::bind(address)?)
+    /// When an address cannot be bound, or a setting is invalid.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Listening<R>, ServeError> {
+        self.listen_on_all(bind::bind(address)?)
     }
 
     /// Serves a socket that listens already.
@@ -291,12 +296,20 @@ impl<R: Runtime> Server<R> {
     /// # Errors
     ///
     /// When the runtime cannot watch it, or a setting is invalid.
-    pub fn listen_on(self, listener: TcpListener) -> io::Result<Listening<R>> {
+    pub fn listen_on(self, listener: TcpListener) -> Result<Listening<R>, ServeError> {
+        self.listen_on_all(vec![listener])
+    }
+
+    fn listen_on_all(self, listeners: Vec<TcpListener>) -> Result<Listening<R>, ServeError> {
         if let Some(mistake) = self.settings.mistake {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, mistake));
+            return Err(ServeError::Setting(mistake));
         }
-        listener.set_nonblocking(true)?;
-        Ok(Listening::new(R::listen(listener)?, self.settings))
+        let listen = |listener: TcpListener| {
+            listener.set_nonblocking(true)?;
+            R::listen(listener)
+        };
+        let listeners: io::Result<Vec<_>> = listeners.into_iter().map(listen).collect();
+        Ok(Listening::new(listeners?, self.settings))
     }
 
     /// Does the opening handshake on any transport, without TLS: it may be a TLS connection itself. Whoever calls this runs the driver: by itself or beside a handler

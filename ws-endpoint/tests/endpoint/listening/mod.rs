@@ -4,7 +4,7 @@ mod limits;
 mod requests;
 mod shutdown;
 
-use ws_endpoint::{HandlerResult, ServerHandle, WebSocket};
+use ws_endpoint::{HandlerResult, ServeError, ServerHandle, WebSocket};
 use ws_proto::Role;
 
 use crate::sim::*;
@@ -13,7 +13,7 @@ use crate::sim::*;
 struct Site {
     world: World,
     handle: ServerHandle,
-    serving: Task<std::io::Result<()>>,
+    serving: Task<Result<(), ServeError>>,
     backlog: Backlog,
 }
 
