@@ -64,6 +64,7 @@
 //! | `scratch` | memory of each worker thread: what it reads into, and writes from |
 //! | `burst` | the memory of short messages, shared by those that come together |
 //! | `recycle` | the memory of long messages, used again |
+//! | `stream` | TCP, or TLS on it |
 //! | `sync` | where locks come from |
 
 mod adapter;
@@ -85,6 +86,7 @@ mod sender;
 mod server;
 mod shared;
 mod spawned;
+mod stream;
 mod sync;
 mod tls;
 mod transport;

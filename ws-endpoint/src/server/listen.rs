@@ -18,12 +18,12 @@ use super::bind::ServeError;
 use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
-use super::stream::Stream;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::run::{HandlerError, HandlerResult};
 use crate::runtime::Runtime;
 use crate::shared::{Addresses, Caller};
+use crate::stream::Stream;
 use crate::transport::Timer;
 use crate::websocket::WebSocket;
 

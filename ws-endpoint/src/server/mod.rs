@@ -7,7 +7,6 @@ mod proxies;
 mod registry;
 #[cfg(feature = "tls")]
 mod secure;
-mod stream;
 
 use std::fmt;
 use std::io;

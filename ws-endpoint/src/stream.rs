@@ -1,4 +1,4 @@
-//! What a server's connections run over: TCP, or TLS on it.
+//! What connections run over: TCP, or TLS on it.
 
 use std::io::{IoSlice, Result};
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use crate::transport::Transport;
 
 /// A connection's transport. One without TLS takes no more room, and no more steps than a branch, for the others' sake.
-pub(super) enum Stream<S> {
+pub(crate) enum Stream<S> {
     Plain(S),
     #[cfg(feature = "tls")]
     Tls(Box<dyn Transport + Send>),
