@@ -15,6 +15,7 @@ mod pressure;
 mod proxies;
 mod refusals;
 mod resets;
+mod running;
 mod setup;
 mod shutdown;
 mod streams;

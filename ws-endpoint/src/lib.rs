@@ -106,7 +106,9 @@ pub use ws_proto::{
     MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
-pub use self::client::{Attempt, Client, ConnectError, DialError, Stage, TimedOut, UrlError, without_password};
+pub use self::client::{
+    Attempt, Client, ConnectError, DialError, RunError, Stage, TimedOut, UrlError, without_password,
+};
 pub use self::driver::Driver;
 pub use self::error::{Closed, Error};
 pub use self::run::{BoxError, HandlerError, HandlerResult};

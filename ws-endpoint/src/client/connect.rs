@@ -25,12 +25,22 @@ use crate::head::Heads;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
 use crate::shared::{self, Addresses, Caller, Shared};
+use crate::stream::Stream;
 use crate::tls::{self, TlsError};
 use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
-/// Dials and does the handshake, all within one deadline.
+/// Connects, with a driver in a task of its own.
 pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, ConnectError> {
+    let (socket, driver) = open(client).await?;
+    driver.spawn::<R>();
+    Ok(socket)
+}
+
+/// Dials and does the handshake, all within one deadline.
+pub(super) async fn open<R: Runtime>(
+    client: Client<R>,
+) -> Result<(WebSocket, Driver<Stream<R::Stream>, R::Timer>), ConnectError> {
     #[cfg(feature = "tls")]
     let tls = client.tls;
     let Client { request, config, inbound, compression, connect_timeout, .. } = client;
@@ -57,13 +67,9 @@ pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, 
             Some(Err(error)) => return Err(failure(error)),
             None => return Err(TimedOut::new(Stage::Tls, connect_timeout, peer(addresses)).into()),
         };
-        let (socket, driver) = opening(deadline).open(transport).await?;
-        driver.spawn::<R>();
-        return Ok(socket);
+        return opening(deadline).open(Stream::Tls(transport)).await;
     }
-    let (socket, driver) = opening(deadline).open(stream).await?;
-    driver.spawn::<R>();
-    Ok(socket)
+    opening(deadline).open(Stream::Plain(stream)).await
 }
 
 /// Whom the certificate has to be for.

@@ -3,6 +3,7 @@
 mod connect;
 mod dial;
 mod error;
+mod run;
 mod url;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use crate::transport::Transport;
 use crate::websocket::WebSocket;
 
 pub use self::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
+pub use self::run::RunError;
 pub use self::url::{UrlError, without_password};
 
 use self::url::Target;

@@ -1,0 +1,89 @@
+//! Clients that run a handler: what it sent has arrived, and the connection is closed, when `run` returns.
+
+use std::net::TcpListener;
+
+use super::setup::*;
+
+#[test]
+fn all_is_sent_and_closed_with_1000_when_the_handler_is_done() {
+    let (handler, told) = telling();
+    let server = start(Server::new(), handler);
+    let url = server.url("/");
+    block_on(Client::run(&url, |ws| async move {
+        for n in 0..1000 {
+            ws.send(n.to_string()).await?;
+        }
+        Ok(())
+    }))
+    .unwrap();
+    let (messages, end) = hear(&told);
+    end.unwrap();
+    assert!(
+        messages
+            .iter()
+            .map(|message| message.as_text().unwrap())
+            .eq((0..1000).map(|n| n.to_string()).collect::<Vec<_>>().iter())
+    );
+    server.stop();
+}
+
+#[test]
+fn a_client_with_other_settings_runs_a_handler_too() {
+    let server = start(Server::new().subprotocols(["chat"]), echo);
+    let client = server.client().subprotocols(["chat"]);
+    block_on(Client::run(client, |mut ws| async move {
+        assert_eq!(ws.subprotocol(), Some("chat"));
+        ws.send("hello").await?;
+        assert_eq!(ws.recv().await?, Some(Message::from("hello")));
+        Ok(())
+    }))
+    .unwrap();
+    server.stop();
+}
+
+#[test]
+fn a_handler_that_fails_closes_with_1011() {
+    let (handler, told) = telling();
+    let server = start(Server::new(), handler);
+    let url = server.url("/");
+    let failed = block_on(Client::run(&url, |ws| async move {
+        ws.send("before").await?;
+        Err("no more".into())
+    }));
+    assert!(matches!(&failed, Err(RunError::Handler(HandlerError::Failed(_)))));
+    assert_eq!(failed.unwrap_err().to_string(), "no more");
+    let panicked = block_on(Client::run(&url, |ws| async move {
+        ws.send("before").await?;
+        panic!("at once")
+    }));
+    assert!(matches!(panicked, Err(RunError::Handler(HandlerError::Panicked(said))) if said == "at once"));
+    for _ in 0..2 {
+        let (messages, end) = hear(&told);
+        assert_eq!(messages, [Message::from("before")]);
+        assert_eq!(outcome(&end.unwrap_err()).code(), CloseCode::INTERNAL_ERROR);
+    }
+    server.stop();
+}
+
+#[test]
+fn what_has_not_connected_runs_no_handler() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut called = false;
+    let refused = block_on(Client::run(format!("ws://127.0.0.1:{port}/"), |_| {
+        called = true;
+        async { Ok(()) }
+    }));
+    assert!(matches!(refused, Err(RunError::Connect(_))));
+    assert!(!called);
+}
+
+#[test]
+fn a_server_that_never_answers_the_close_is_told_of() {
+    let server = Script::new(|mut peer| {
+        peer.accept(b"");
+        peer.close_frame()
+    });
+    let ended = block_on(Client::run(server.url(), |_ws| async { Ok(()) }));
+    assert!(matches!(ended, Err(RunError::Closed(_))), "{ended:?}");
+    assert_eq!(server.done(), (1000, String::new()));
+}
