@@ -209,14 +209,12 @@ fn faults(input: &[u8], open: Option<&Unfinished>, rules: &Rules) -> Vec<(usize,
     wrong(2, !rules.masked && is_masked, Fault::Masked);
     wrong(2, is_control && second & 0x7F > 125, Fault::ControlTooLong);
 
-    // RFC 6455 §5.2: the length, as soon as it is there; its first bit at once.
+    // RFC 6455 §5.2: the length, as soon as it is there; its first bit at once, and six zeros that make it too short.
     wrong(3, second & 0x7F == 127 && input.get(2).is_some_and(|byte| byte & 0x80 != 0), Fault::LengthTooLarge);
     if let Some(short) = input.get(2..).and_then(<[u8]>::first_chunk::<2>) {
         wrong(4, second & 0x7F == 126 && u16::from_be_bytes(*short) < 126, Fault::NonMinimalLength);
     }
-    if let Some(long) = input.get(2..).and_then(<[u8]>::first_chunk::<8>) {
-        wrong(10, second & 0x7F == 127 && u64::from_be_bytes(*long) < 65_536, Fault::NonMinimalLength);
-    }
+    wrong(8, second & 0x7F == 127 && input.get(2..8) == Some(&[0; 6]), Fault::NonMinimalLength);
 
     // RFC 6455 §10.4: the limits, at the end of the header.
     let Some(Header { len, key, size }) = header(input) else { return faults };
@@ -300,7 +298,7 @@ mod tests {
             (b"\x89\x7e", &[ControlTooLong], 2),
             (b"\x82\x7e\x00\x7d", &[NonMinimalLength], 4),
             (b"\x82\x7f\x80", &[LengthTooLarge], 3),
-            (b"\x82\x7f\x00\x00\x00\x00\x00\x00\xff\xff", &[NonMinimalLength], 10),
+            (b"\x82\x7f\x00\x00\x00\x00\x00\x00", &[NonMinimalLength], 8),
             (b"\x81\x7e\x01\x00abc\xed\xa0", &[InvalidUtf8], 9),
             (b"\x01\x01\xe2\x80\x01a", &[InvalidUtf8], 6),
             (b"\x01\x01\xe2\x80\x00", &[InvalidUtf8], 5),

@@ -11,6 +11,13 @@ use crate::escaped::Escaped;
 ///
 /// Three codes never travel: [`NO_STATUS`](Self::NO_STATUS), [`ABNORMAL`](Self::ABNORMAL) and
 /// [`TLS_HANDSHAKE`](Self::TLS_HANDSHAKE) only say locally what happened.
+///
+/// Not every peer knows the codes that were registered after RFC 6455, 1012 to 1014. These treat 1012 as a protocol error
+/// (measured in 2026): libwebsockets 4.1, Qt 6, libsoup 3.2, Tomcat 10.1, OkHttp 3.13, faye-websocket on Ruby and Node,
+/// lua-http 0.4, ws4py 0.6 and eventlet 0.41. Their applications see 1002 or an error, and the answer to the Close frame is
+/// 1002. uWebSockets 20 answers 1012 and 3000 without a code. No client refused 3000 or 4999. So where such peers
+/// may connect, close with [`GOING_AWAY`](Self::GOING_AWAY), [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) or a code of your
+/// own from 4000 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 
@@ -37,11 +44,11 @@ impl CloseCode {
     pub const MANDATORY_EXTENSION: Self = Self(1010);
     /// 1011: an unexpected condition prevents going on.
     pub const INTERNAL_ERROR: Self = Self(1011);
-    /// 1012: the service restarts.
+    /// 1012: the service restarts. [Some peers](Self) take it for a protocol error.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: overloaded; try again later.
+    /// 1013: overloaded; try again later. [Some peers](Self) take it for a protocol error.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got an invalid response upstream.
+    /// 1014: a gateway got an invalid response upstream. [Some peers](Self) take it for a protocol error.
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1015, internal: the TLS handshake failed.
     pub const TLS_HANDSHAKE: Self = Self(1015);

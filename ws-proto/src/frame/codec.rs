@@ -39,7 +39,7 @@ pub(crate) fn decode_checked(
 
     let (len, len_size, rest) = match short {
         126 => {
-            let Some((bytes, rest)) = rest.split_first_chunk::<2>() else { return early_minimal(rest, 2) };
+            let Some((bytes, rest)) = rest.split_first_chunk::<2>() else { return Ok(None) };
             let len = u64::from(u16::from_be_bytes(*bytes));
             if len < 126 {
                 return Err(Violation::NonMinimalLength);
@@ -47,7 +47,7 @@ pub(crate) fn decode_checked(
             (len, 2, rest)
         }
         127 => {
-            let Some((bytes, rest)) = rest.split_first_chunk::<8>() else { return early_minimal(rest, 8) };
+            let Some((bytes, rest)) = rest.split_first_chunk::<8>() else { return incomplete_length(rest) };
             let len = u64::from_be_bytes(*bytes);
             if len >> 63 != 0 {
                 return Err(Violation::LengthTooLarge);
@@ -71,12 +71,13 @@ pub(crate) fn decode_checked(
     Ok(Some((header, 2 + len_size + mask_size)))
 }
 
-/// What is refused of an extended length that is still incomplete: a first bit that is set. (Six zero bytes would also
-/// tell that it is not minimal; that can wait for the other two.)
+/// Refuses what the first bytes of a length in eight already show: a first bit that is set makes it too large, and after
+/// six zeros two bytes would have done.
 #[cold]
-fn early_minimal(partial: &[u8], size: usize) -> Result<Option<(FrameHeader, usize)>, Violation> {
-    match partial.first() {
-        Some(first) if size == 8 && first & 0x80 != 0 => Err(Violation::LengthTooLarge),
+fn incomplete_length(partial: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
+    match partial {
+        [0x80..=0xFF, ..] => Err(Violation::LengthTooLarge),
+        [0, 0, 0, 0, 0, 0, ..] => Err(Violation::NonMinimalLength),
         _ => Ok(None),
     }
 }
@@ -167,6 +168,8 @@ mod tests {
     fn lengths_in_more_bytes_than_needed_are_refused() {
         assert_eq!(decode(&[0x81, 126, 0, 125]), Err(Violation::NonMinimalLength));
         assert_eq!(decode(&[0x81, 127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]), Err(Violation::NonMinimalLength));
+        assert_eq!(decode(&[0x81, 127, 0, 0, 0, 0, 0]), Ok(None));
+        assert_eq!(decode(&[0x81, 127, 0, 0, 0, 0, 0, 0]), Err(Violation::NonMinimalLength));
         assert_eq!(decode(&[0x81, 127, 0x80]), Err(Violation::LengthTooLarge));
         assert_eq!(decode(&[0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]), Err(Violation::LengthTooLarge));
     }
