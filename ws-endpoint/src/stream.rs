@@ -3,6 +3,8 @@
 use std::io::{IoSlice, Result};
 use std::task::{Context, Poll};
 
+use ws_proto::InFlight;
+
 use crate::transport::Transport;
 
 /// A connection's transport. One without TLS takes no more room, and no more steps than a branch, for the others' sake.
@@ -48,5 +50,13 @@ impl<S: Transport> Transport for Stream<S> {
     /// What a runtime calls its stream is TCP.
     fn ends_when_dropped(&self) -> bool {
         matches!(self, Self::Plain(_))
+    }
+
+    fn in_flight(&self) -> Option<InFlight> {
+        match self {
+            Self::Plain(stream) => stream.in_flight(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.in_flight(),
+        }
     }
 }

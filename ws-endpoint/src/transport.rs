@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-use ws_proto::Timestamp;
+use ws_proto::{InFlight, Timestamp};
 
 /// A reliable stream of bytes both ways: a TCP or TLS connection, a pipe.
 ///
@@ -28,6 +28,14 @@ pub trait Transport {
     fn ends_when_dropped(&self) -> bool {
         false
     }
+
+    /// How much of what was written the peer has not taken yet; `None`, the default, where that is not known. With it,
+    /// deadlines run from what the peer has taken, without it from what the transport has.
+    ///
+    /// It is asked when a deadline depends on it, not for each message: it may cost a system call.
+    fn in_flight(&self) -> Option<InFlight> {
+        None
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -49,6 +57,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn ends_when_dropped(&self) -> bool {
         (**self).ends_when_dropped()
+    }
+
+    fn in_flight(&self) -> Option<InFlight> {
+        (**self).in_flight()
     }
 }
 

@@ -72,9 +72,10 @@ impl Default for Limits {
 pub struct Deadlines {
     /// A ping is sent this often. Default 20 s; `None` for no pings.
     pub ping_interval: Option<Duration>,
-    /// A pong must follow a keepalive ping within this time, counted from when the transport took the ping; else the
-    /// connection is closed with 1011. While a message is coming in, every byte of it puts the deadline off. Default
-    /// 20 s; `None` to wait for ever.
+    /// Something must come in within this time after a keepalive ping: a pong, or any other byte; else the connection is
+    /// closed with 1011. Half-way, a second ping is sent. The time begins when the transport has taken the ping, and anew
+    /// while the peer still takes what was written before it, as far as the transport can tell
+    /// ([`Connection::set_in_flight`](crate::Connection::set_in_flight)). Default 20 s; `None` to wait for ever.
     pub pong: Option<Duration>,
     /// The closing handshake and the transport's end must be over in this time; then the connection is aborted.
     /// Default 10 s.
@@ -91,8 +92,8 @@ pub struct Deadlines {
     /// A message that has begun must be complete, or [`Limits::progress`] bytes of it have come, each time this has
     /// passed; else the connection is closed with 1008. Default 60 s; `None` to wait for ever.
     pub message_progress: Option<Duration>,
-    /// The transport must take some of what is queued within this time; else the connection is aborted. Default 30 s;
-    /// `None` to wait for ever.
+    /// The transport, or the peer behind it as far as the transport can tell, must take some of what is queued within
+    /// this time; else the connection is aborted. Default 30 s; `None` to wait for ever.
     pub write_stall: Option<Duration>,
     /// How long input is read and thrown away after an error Close has been sent. Default 2 s.
     pub discard: Duration,

@@ -30,8 +30,10 @@ struct Ping {
     at: Timestamp,
     /// Where its last byte lies in all that was ever queued.
     end: u64,
-    /// Whether it is a keepalive ping, whose pong has a deadline.
+    /// Whether it is a keepalive ping,
     keepalive: bool,
+    /// and whether its pong, or another sign of life, has a deadline.
+    awaited: bool,
 }
 
 impl PingId {
@@ -53,7 +55,7 @@ impl Keepalive {
             let oldest = self.in_flight.iter().position(|ping| ping.keepalive);
             oldest.map(|index| self.in_flight.remove(index));
         }
-        self.in_flight.push_back(Ping { id, at, end, keepalive });
+        self.in_flight.push_back(Ping { id, at, end, keepalive, awaited: keepalive });
     }
 
     /// A pong has come: the ping it answers, and how long that took. Pings before it count as answered too.
@@ -78,9 +80,19 @@ impl Keepalive {
         self.in_flight.len() >= MOST
     }
 
-    /// Whether a keepalive ping is unanswered.
+    /// The peer lives: no pong is awaited any more for that. Those that come yet tell the round-trip time.
+    pub(crate) fn heard(&mut self) {
+        self.in_flight.iter_mut().for_each(|ping| ping.awaited = false);
+    }
+
+    /// Whether a sign of life is awaited, after a keepalive ping.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.in_flight.iter().any(|ping| ping.keepalive)
+        self.first_end().is_some()
+    }
+
+    /// Where the first keepalive ping ends after which a sign of life is awaited.
+    pub(crate) fn first_end(&self) -> Option<u64> {
+        self.in_flight.iter().find(|ping| ping.awaited).map(|ping| ping.end)
     }
 
     /// Whether a keepalive ping is still on its way out.
@@ -88,9 +100,9 @@ impl Keepalive {
         self.in_flight.iter().any(|ping| ping.keepalive && ping.end > written)
     }
 
-    /// Whether the peer can have seen an unanswered keepalive ping: all of it has been written.
+    /// Whether such a ping has been written up to there.
     pub(crate) fn is_waiting_for_peer(&self, written: u64) -> bool {
-        self.in_flight.iter().any(|ping| ping.keepalive && ping.end <= written)
+        self.first_end().is_some_and(|end| end <= written)
     }
 
     pub(crate) fn release(&mut self) {

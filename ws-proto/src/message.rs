@@ -236,11 +236,6 @@ impl Incoming<'_> {
         }
     }
 
-    /// Whether it had to be put together.
-    pub(crate) fn is_owned(&self) -> bool {
-        matches!(self, Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)))
-    }
-
     /// The message on its own: copied when it borrows, moved when it does not.
     pub fn into_message(self) -> Message {
         match self {

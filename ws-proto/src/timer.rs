@@ -7,6 +7,8 @@ use crate::time::Timestamp;
 pub(crate) enum Timer {
     /// Send the next keepalive ping.
     Ping,
+    /// Send another, because the last is unanswered.
+    PingAgain,
     /// The pong to a keepalive ping must have come.
     Pong,
     /// A message that has begun must have moved on.
@@ -22,8 +24,16 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 7] =
-        [Self::Ping, Self::Pong, Self::MessageProgress, Self::WriteStall, Self::Answer, Self::HalfClose, Self::Close];
+    const ALL: [Self; 8] = [
+        Self::Ping,
+        Self::PingAgain,
+        Self::Pong,
+        Self::MessageProgress,
+        Self::WriteStall,
+        Self::Answer,
+        Self::HalfClose,
+        Self::Close,
+    ];
 }
 
 /// One optional deadline per timer.

@@ -134,45 +134,87 @@ fn pings_do_not_pile_up_for_a_peer_that_does_not_read() {
 }
 
 #[test]
-fn whole_messages_are_no_pong() {
-    for role in ROLES {
-        for delivery in [Delivery::Messages, Delivery::Chunks] {
-            let mut config = keepalive(20, Some(20));
-            config.delivery = delivery;
-            let mut end = End::new(role, &config);
-            for second in 1..40 {
-                end.wait_until(at(second));
-                end.read(all_to(role, &[(TEXT, b"whole"), (PING, b""), (PONG, b"not yours")]));
-            }
-            end.wait_until(at(40));
-            end.assert_failed(1011, Cause::KeepaliveTimeout);
-        }
-    }
-}
-
-#[test]
-fn a_message_in_flight_makes_every_byte_life_and_the_last_one_starts_the_deadline() {
+fn whatever_comes_in_is_life_and_silence_after_the_next_ping_ends_it() {
     for role in ROLES {
         let between_frames = to(role, TEXT_BEGINS, "x");
         for (begun, goes_on) in [
+            (vec![], to(role, TEXT, "whole")),
+            (vec![], to(role, BINARY, [7; 500])),
+            (vec![], to(role, BINARY, [7; 5000])),
+            (vec![], to(role, PING, "")),
+            (vec![], to(role, PONG, "not yours")),
             (header_to(role, BINARY, 1000), vec![0]),
             (between_frames.clone(), to(role, CONTINUES, "x")),
             (between_frames.clone(), to(role, CONTINUES, "")),
             (between_frames, to(role, PING, "any byte counts")),
         ] {
-            let mut end = End::new(role, &keepalive(20, Some(20)));
-            end.read(begun);
-            for n in 1..=20 {
-                end.wait_until(at(19 * n));
-                end.read(&goes_on);
+            for delivery in [Delivery::Messages, Delivery::Chunks] {
+                let mut config = keepalive(20, Some(20));
+                config.delivery = delivery;
+                let mut end = End::new(role, &config);
+                end.read(&begun);
+                for n in 1..=20 {
+                    end.wait_until(at(19 * n));
+                    end.read(&goes_on);
+                    end.assert_open();
+                }
+                // The last came with the ping at 380 s.
+                end.wait_until(just_before(420));
                 end.assert_open();
+                end.wait_until(at(420));
+                end.assert_failed(1011, Cause::KeepaliveTimeout);
             }
-            let last = 19 * 20;
-            end.wait_until(just_before(last + 20));
-            end.assert_open();
-            end.wait_until(at(last + 20));
-            end.assert_failed(1011, Cause::KeepaliveTimeout);
         }
+    }
+}
+
+#[test]
+fn half_a_header_is_life() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        for (n, byte) in header_to(role, BINARY, 100_000).into_iter().enumerate() {
+            end.wait_until(at(39 + 20 * n as u64));
+            end.read([byte]);
+            end.assert_open();
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_answers_no_ping_is_pinged_on_while_it_sends() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        for second in 1..=2000 {
+            end.wait_until(at(second));
+            end.read_frame(TEXT, "and on");
+        }
+        end.assert_open();
+        assert_eq!(end.payloads(PING).len(), 100);
+        // Of those only some are remembered: the application's own pings have room.
+        end.connection.ping(end.now).unwrap();
+    }
+}
+
+#[test]
+fn silence_after_a_ping_brings_a_second_one_before_the_verdict() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(16)));
+        end.wait_until(just_before(28));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.wait_until(at(28));
+        assert_eq!(end.payloads(PING).len(), 2);
+        // Some peers send the pong to the first with the second.
+        end.wait_until(at(29));
+        let first = end.payloads(PING).remove(0);
+        end.read_frame(PONG, first);
+        end.wait_until(at(48));
+        end.assert_open();
+        assert_eq!(end.payloads(PING).len(), 4, "at 40 s and 48 s");
+        end.wait_until(just_before(56));
+        end.assert_open();
+        assert_eq!(end.payloads(PING).len(), 4, "no third one");
+        end.wait_until(at(56));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
     }
 }
 
@@ -200,7 +242,7 @@ fn the_end_of_a_long_message_is_life_too() {
 }
 
 #[test]
-fn without_a_pong_after_the_message_it_is_over() {
+fn without_anything_after_the_message_it_is_over() {
     for role in ROLES {
         let mut end = End::new(role, &keepalive(20, Some(20)));
         let message = to(role, BINARY, [7; 2000]);
@@ -209,9 +251,9 @@ fn without_a_pong_after_the_message_it_is_over() {
         end.read(front);
         end.wait_until(at(39));
         end.read(back);
-        end.wait_until(just_before(59));
+        end.wait_until(just_before(60));
         end.assert_open();
-        end.wait_until(at(59));
+        end.wait_until(at(60));
         end.assert_failed(1011, Cause::KeepaliveTimeout);
     }
 }
@@ -225,13 +267,13 @@ fn a_pong_to_a_later_ping_of_the_application_answers_the_keepalive_ping() {
         end.settle();
         end.answer_ping();
         end.wait_until(at(59));
-        assert_eq!(end.payloads(PING).len(), 3);
+        assert_eq!(end.payloads(PING).len(), 4, "at 20 s, 25 s, 40 s, and again at 50 s");
         end.assert_open();
     }
 }
 
 #[test]
-fn a_pong_to_an_earlier_ping_of_the_application_does_not() {
+fn a_pong_to_an_earlier_ping_of_the_application_is_life() {
     for role in ROLES {
         let mut end = End::new(role, &Config::default());
         end.wait_until(at(19));
@@ -240,7 +282,9 @@ fn a_pong_to_an_earlier_ping_of_the_application_does_not() {
         let earlier = end.payloads(PING).concat();
         end.wait_until(at(30));
         end.read_frame(PONG, earlier);
-        end.wait_until(at(40));
+        end.wait_until(just_before(60));
+        end.assert_open();
+        end.wait_until(at(60));
         end.assert_failed(1011, Cause::KeepaliveTimeout);
     }
 }
@@ -348,10 +392,10 @@ fn the_next_ping_waits_for_the_pong_to_the_last() {
     for role in ROLES {
         let mut end = End::new(role, &keepalive(5, Some(20)));
         end.wait_until(at(24));
-        assert_eq!(end.payloads(PING).len(), 1);
+        assert_eq!(end.payloads(PING).len(), 2, "at 5 s, and again half-way to the deadline");
         end.answer_ping();
         end.wait_until(at(25));
-        assert_eq!(end.payloads(PING).len(), 2);
+        assert_eq!(end.payloads(PING).len(), 3);
     }
 }
 

@@ -248,6 +248,11 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         let mut acted = false;
         loop {
+            if state.connection.wants_in_flight(now)
+                && let Some(in_flight) = self.transport.in_flight()
+            {
+                state.connection.set_in_flight(in_flight, now);
+            }
             // Once the last read has been tried, it is for the application to take what has come.
             let last_read = self.last_read().filter(|&last_read| last_read > now);
             let broken_until = last_read.or_else(|| self.patience(state).filter(|&patience| patience > now));

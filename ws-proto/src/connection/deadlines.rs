@@ -10,6 +10,9 @@ use crate::state::State;
 use crate::time::Timestamp;
 use crate::timer::Timer;
 
+/// How long a ping of ours is, with a client's mask.
+const PING_SIZE: usize = 2 + 4 + 8;
+
 impl Connection {
     /// Sets the deadlines that follow from what has been read and written, and returns the earliest. Call it after
     /// each round of I/O, with the time of that round.
@@ -19,12 +22,18 @@ impl Connection {
         }
         let deadlines = &self.config.deadlines;
 
-        let written = self.sender.outgoing().written();
+        let taking = self.taking();
+        let stall = deadlines.write_stall.map(|stall| now + stall);
+        let full = self.timers.get(Timer::WriteStall);
         if self.sender.is_idle() {
             self.timers.set(Timer::WriteStall, None);
-        } else if self.timers.get(Timer::WriteStall).is_none() || written != self.written_mark {
-            self.written_mark = written;
-            self.timers.set(Timer::WriteStall, deadlines.write_stall.map(|stall| now + stall));
+        } else if full.is_none() || taking != self.taking_mark {
+            if full.is_some() && full < stall && self.sender.waiting() > PING_SIZE {
+                // It was full before, took some, and not all: behind it the peer did. Part of a ping alone shows nothing.
+                self.moved_at = now;
+            }
+            self.taking_mark = taking;
+            self.timers.set(Timer::WriteStall, stall);
         }
 
         if self.state.receives() {
@@ -35,9 +44,7 @@ impl Connection {
                 self.progress_mark = progress;
                 self.timers.set(Timer::MessageProgress, deadlines.message_progress.map(|time| later(now, time)));
             }
-            if self.timers.get(Timer::Pong).is_none() && self.keepalive.is_waiting_for_peer(written) {
-                self.timers.set(Timer::Pong, deadlines.pong.map(|time| now + time));
-            }
+            self.await_life(progress.messages, now);
         }
         if self.state.is_closing() && self.sender.is_idle() {
             self.close_is_taken(now);
@@ -45,15 +52,38 @@ impl Connection {
         self.timers.next()
     }
 
+    /// After a keepalive ping has been written, something has to come in, whatever it is.
+    fn await_life(&mut self, messages: u64, now: Timestamp) {
+        let Some(pong) = self.config.deadlines.pong else { return };
+        if self.timers.get(Timer::Pong).is_some() {
+            if self.heard || messages != self.heard_mark || !self.keepalive.is_waiting() {
+                self.keepalive.heard();
+                self.timers.set(Timer::Pong, None);
+                self.timers.set(Timer::PingAgain, None);
+            }
+        } else if self.keepalive.is_waiting_for_peer(self.sender.outgoing().written()) {
+            self.heard = false;
+            self.heard_mark = messages;
+            self.set_pong_deadline(now, pong);
+        }
+    }
+
+    /// Another ping goes out in between: some peers hold a pong back until they have something else to send.
+    fn set_pong_deadline(&mut self, since: Timestamp, pong: Duration) {
+        self.timers.set(Timer::Pong, Some(later(since, pong)));
+        self.timers.set(Timer::PingAgain, Some(since + pong / 2));
+    }
+
     /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that
     /// wait for bytes of the peer stand still meanwhile, and start afresh when reading goes on.
     pub fn set_paused(&mut self, paused: bool, now: Timestamp) {
         if self.paused && !paused {
-            let deadlines = &self.config.deadlines;
-            for (timer, time) in [(Timer::Pong, deadlines.pong), (Timer::MessageProgress, deadlines.message_progress)] {
-                if self.timers.get(timer).is_some() {
-                    self.timers.set(timer, time.map(|time| now + time));
-                }
+            let (pong, progress) = (self.config.deadlines.pong, self.config.deadlines.message_progress);
+            if self.timers.get(Timer::MessageProgress).is_some() {
+                self.timers.set(Timer::MessageProgress, progress.map(|time| now + time));
+            }
+            if let Some(pong) = pong.filter(|_| self.timers.get(Timer::Pong).is_some()) {
+                self.set_pong_deadline(now, pong);
             }
         }
         self.paused = paused;
@@ -66,6 +96,7 @@ impl Connection {
         while let Some(timer) = self.timers.take_due(now) {
             let event = match timer {
                 Timer::Ping => self.ping_is_due(now),
+                Timer::PingAgain => self.another_ping_is_due(now),
                 Timer::Pong => self.pong_is_due(now),
                 Timer::MessageProgress => self.progress_is_due(now),
                 Timer::WriteStall => self.end(Cause::WriteStall),
@@ -103,12 +134,22 @@ impl Connection {
         Some(id)
     }
 
-    pub(super) fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        if let Some(time) = self.config.deadlines.pong {
-            // While a message is coming in, its bytes are life enough; and while nobody reads, nothing can be told.
-            let alive = later(if self.paused { now } else { self.last_piece }, time);
-            if alive > now {
-                self.timers.set(Timer::Pong, Some(alive));
+    /// One ping is unanswered for half its time. Another is of use only to a peer that has taken it.
+    fn another_ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
+        let is_taken = self.keepalive.first_end().is_some_and(|end| end <= self.taken());
+        if self.state == State::Open && is_taken && !self.paused {
+            self.queue_ping(now, true);
+        }
+        None
+    }
+
+    fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
+        if let Some(pong) = self.config.deadlines.pong {
+            // A peer that still takes what was written before the ping cannot have answered it; and while nobody reads,
+            // nothing can be told.
+            let since = if self.paused { now } else { self.moved_at };
+            if later(since, pong) > now {
+                self.set_pong_deadline(since, pong);
                 return None;
             }
         }

@@ -2,6 +2,7 @@
 
 mod closing;
 mod deadlines;
+mod in_flight;
 mod receiving;
 
 use alloc::boxed::Box;
@@ -15,6 +16,7 @@ use crate::deflate::{Agreed, Compress, Inbound, Outbound};
 use crate::error::{CloseError, SendError};
 use crate::event::Event;
 use crate::frame::mask::MaskKeys;
+use crate::in_flight::Taken;
 use crate::keepalive::{Keepalive, PingId};
 use crate::message::{Message, MessageKind};
 use crate::outgoing::Outgoing;
@@ -48,14 +50,20 @@ pub struct Connection {
     sender: Sender,
     keepalive: Keepalive,
     timers: Timers,
-    /// When part of a message last came in.
-    last_piece: Timestamp,
+    /// Whether anything came in since the pong deadline was set, besides short messages,
+    heard: bool,
+    /// and how many messages had come in then.
+    heard_mark: u64,
+    /// When the peer was last seen to take what it has to take before it can answer a ping.
+    moved_at: Timestamp,
     /// Whether the caller has stopped reading for a while.
     paused: bool,
     /// How far receiving had come when the message-progress deadline was set.
     progress_mark: Progress,
-    /// How far writing had come when the write-stall deadline was set.
-    written_mark: u64,
+    /// How far the transport and the peer had come when the write-stall deadline was set.
+    taking_mark: u64,
+    /// What the peer has taken, once the transport has told.
+    taken: Option<Box<Taken>>,
     sent: Option<Box<CloseFrame>>,
     received: Option<Box<CloseFrame>>,
     /// What set off the end; first come, first kept.
@@ -115,10 +123,13 @@ impl Connection {
             sender: Sender::new(keys),
             keepalive: Keepalive::default(),
             timers,
-            last_piece: now,
+            heard: false,
+            heard_mark: 0,
+            moved_at: now,
             paused: false,
             progress_mark: Progress::default(),
-            written_mark: 0,
+            taking_mark: 0,
+            taken: None,
             sent: None,
             received: None,
             cause: None,

@@ -9,7 +9,6 @@ use crate::event::{Event, Pong};
 use crate::outgoing::Scratch;
 use crate::receive::Item;
 use crate::time::Timestamp;
-use crate::timer::Timer;
 
 impl Connection {
     /// Takes bytes from the front of `input`, unmasking them in place, and returns the next event. Call it until it
@@ -33,36 +32,19 @@ impl Connection {
     }
 
     fn receive_next<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
+        self.heard = true;
         match self.receiver.next(&self.config, input) {
-            Ok(None) => {
-                self.count_as_life(now);
-                None
-            }
-            Ok(Some(Item::Message(message))) => {
-                if message.is_owned() {
-                    self.last_piece = now;
-                }
-                Some(Event::Message(message))
-            }
-            Ok(Some(Item::Chunk(chunk))) => {
-                if !(chunk.first && chunk.last) {
-                    self.last_piece = now;
-                }
-                Some(Event::Chunk(chunk))
-            }
+            Ok(None) => None,
+            Ok(Some(Item::Message(message))) => Some(Event::Message(message)),
+            Ok(Some(Item::Chunk(chunk))) => Some(Event::Chunk(chunk)),
             Ok(Some(Item::Ping(payload))) => {
-                self.count_as_life(now);
                 if self.state.sends() {
                     self.sender.pong(&payload, &self.config.limits);
                 }
                 Some(Event::Ping(payload))
             }
             Ok(Some(Item::Pong(payload))) => {
-                self.count_as_life(now);
                 let answers = self.keepalive.pong(&payload, now);
-                if !self.keepalive.is_waiting() {
-                    self.timers.set(Timer::Pong, None);
-                }
                 Some(Event::Pong(Pong { payload, answers }))
             }
             Ok(Some(Item::Close(frame))) => {
@@ -92,13 +74,6 @@ impl Connection {
         ended
     }
 
-    /// While a message is in flight, whatever comes in shows that the peer lives.
-    fn count_as_life(&mut self, now: Timestamp) {
-        if self.receiver.is_midway(self.config.delivery) {
-            self.last_piece = now;
-        }
-    }
-
     /// For a caller that keeps messages: binary ones of 4 KiB and more are copied as they are unmasked, in one pass, and
     /// come owned. The memory of long ones, of 16 KiB and more, is made by `buffers`, with at least the capacity it was
     /// asked for. It may hand out the same memory again and again, which saves the system clearing it each time; what lies
@@ -126,11 +101,11 @@ impl Connection {
 
     /// `n` bytes have been read to the front of [`payload_buffer`](Self::payload_buffer), which was called last; the message,
     /// when they complete it.
-    pub fn payload_received(&mut self, n: usize, now: Timestamp) -> Option<Event<'static>> {
+    pub fn payload_received(&mut self, n: usize, _now: Timestamp) -> Option<Event<'static>> {
         if !self.state.receives() || n == 0 {
             return None;
         }
-        self.last_piece = now;
+        self.heard = true;
         self.receiver.payload_received(n).map(Event::Message)
     }
 
@@ -150,16 +125,11 @@ impl Connection {
     /// the message takes, no more.
     ///
     /// What is left in `input` is to be received: what follows the message, in other memory then, or all that was in it.
-    pub fn receive_whole(&mut self, input: &mut Vec<u8>, now: Timestamp) -> Option<Event<'static>> {
+    pub fn receive_whole(&mut self, input: &mut Vec<u8>, _now: Timestamp) -> Option<Event<'static>> {
         if !self.state.receives() {
             return None;
         }
-        let message = self.receiver.whole(&self.config, input);
-        if message.is_some() {
-            self.last_piece = now;
-        } else {
-            self.count_as_life(now);
-        }
-        message.map(Event::Message)
+        self.heard |= !input.is_empty();
+        self.receiver.whole(&self.config, input).map(Event::Message)
     }
 }

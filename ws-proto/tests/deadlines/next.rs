@@ -24,7 +24,8 @@ fn each_state_waits_for_what_it_should() {
     // Open: idle, waiting for a pong, in a frame, in a message, after it.
     assert_next(&all, |_| (), Some(20));
     assert_next(&none, |_| (), None);
-    assert_next(&keepalive(20, Some(5)), |end| end.wait_until(at(20)), Some(25));
+    assert_next(&keepalive(20, Some(4)), |end| end.wait_until(at(20)), Some(22));
+    assert_next(&keepalive(20, Some(4)), |end| end.wait_until(at(22)), Some(24));
     assert_next(&progress(), |end| end.read([TEXT]), Some(60));
     assert_next(&progress(), |end| end.read_frame(TEXT_BEGINS, ""), Some(60));
     assert_next(&progress(), |end| end.read_frame(TEXT, ""), None);

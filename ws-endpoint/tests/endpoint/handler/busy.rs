@@ -91,7 +91,9 @@ fn a_dead_peer_is_found_while_the_handler_sleeps() {
         });
         world.advance(secs(20));
         assert_eq!(running.peer.frames().len(), 1, "a ping");
-        world.advance(secs(20));
+        world.advance(secs(10));
+        assert_eq!(running.peer.frames().len(), 1, "another");
+        world.advance(secs(10));
         assert_eq!(running.peer.frames(), [close(1011, "keepalive ping timeout")]);
         assert!(running.peer.from.is_ended(), "half-closed behind its Close");
         assert!(!running.peer.from.is_writer_gone(), "it may be alive after all: it is given time to read that");
