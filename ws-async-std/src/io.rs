@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-use ws_endpoint::Transport;
+use ws_endpoint::{InFlight, Transport, tcp};
 
 /// A stream that `futures-io` can read and write, as a [`Transport`]: one of smol's, of async-std's, a TLS stream over
 /// one of them, a pipe.
@@ -53,6 +53,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for AsyncIo<S> {
         ready!(Pin::new(&mut self.stream).poll_close(cx))?;
         Poll::Ready(end_writing(&self.stream))
     }
+
+    fn in_flight(&self) -> Option<InFlight> {
+        in_flight(&self.stream)
+    }
+}
+
+/// What the system knows of the TCP socket under a stream, where the stream is a socket or TLS on one.
+fn in_flight(stream: &dyn Any) -> Option<InFlight> {
+    #[cfg(feature = "tls")]
+    {
+        use async_net::TcpStream;
+        use futures_rustls::{TlsStream, client, server};
+
+        if let Some(stream) = stream.downcast_ref::<server::TlsStream<TcpStream>>() {
+            return in_flight(stream.get_ref().0);
+        }
+        if let Some(stream) = stream.downcast_ref::<client::TlsStream<TcpStream>>() {
+            return in_flight(stream.get_ref().0);
+        }
+        if let Some(stream) = stream.downcast_ref::<TlsStream<TcpStream>>() {
+            return in_flight(stream.get_ref().0);
+        }
+    }
+    #[cfg(feature = "async-std")]
+    if let Some(stream) = stream.downcast_ref::<async_std::net::TcpStream>() {
+        return tcp::in_flight(stream);
+    }
+    if let Some(stream) = stream.downcast_ref::<Async<TcpStream>>() {
+        return tcp::in_flight(stream);
+    }
+    tcp::in_flight(stream.downcast_ref::<async_net::TcpStream>()?)
 }
 
 /// Ends the write side of the sockets whose `poll_close` only flushes: those of async-io itself, and async-std's, which

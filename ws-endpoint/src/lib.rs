@@ -56,6 +56,7 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `transport`, `runtime` | what an adapter supplies |
+//! | [`tcp`] | what the system knows of a TCP socket |
 //! | `adapter` | the names that every adapter has: [`adapter!`] |
 //! | `outbound` | what can be sent: a message, part of one, one encoded for many |
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
@@ -88,6 +89,7 @@ mod shared;
 mod spawned;
 mod stream;
 mod sync;
+pub mod tcp;
 mod tls;
 mod transport;
 mod waiting;
@@ -102,8 +104,8 @@ pub use ws_proto::handshake::client::{BuildError, Error as HandshakeError};
 pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;
 pub use ws_proto::{
-    ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, Limits, Message,
-    MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
+    ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, InFlight, Limits,
+    Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
 pub use self::client::{

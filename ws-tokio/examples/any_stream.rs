@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use ws_tokio::{Addresses, Client, CloseCode, Server, TokioIo};
 
 /// Serves one connection: the handshake, then the handler beside the driver that moves its bytes, in this task.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (mut ws, driver) = Server::new().accept(TokioIo::new(stream), Addresses::default()).await?;
     driver
         .run(async move {

@@ -1,11 +1,13 @@
 //! tokio's streams as transports.
 
+use std::any::Any;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_endpoint::Transport;
+use tokio::net::TcpStream;
+use ws_endpoint::{InFlight, Transport, tcp};
 
 /// A stream that tokio can read and write, as a [`Transport`].
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl<S> TokioIo<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport for TokioIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for TokioIo<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
         Pin::new(&mut self.stream).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
@@ -45,4 +47,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for TokioIo<S> {
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+
+    fn in_flight(&self) -> Option<InFlight> {
+        tcp::in_flight(socket(&self.stream)?)
+    }
+}
+
+/// The TCP socket under a stream, where there is one and the stream is one of tokio's or TLS on it.
+fn socket(stream: &dyn Any) -> Option<&TcpStream> {
+    #[cfg(feature = "tls")]
+    {
+        use tokio_rustls::{TlsStream, client, server};
+
+        if let Some(stream) = stream.downcast_ref::<server::TlsStream<TcpStream>>() {
+            return Some(stream.get_ref().0);
+        }
+        if let Some(stream) = stream.downcast_ref::<client::TlsStream<TcpStream>>() {
+            return Some(stream.get_ref().0);
+        }
+        if let Some(stream) = stream.downcast_ref::<TlsStream<TcpStream>>() {
+            return Some(stream.get_ref().0);
+        }
+    }
+    stream.downcast_ref()
 }
