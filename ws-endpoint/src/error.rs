@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_transport_stays_on_its_line() {
-        let outcome = Outcome { sent: None, received: None, cause: Cause::TransportFailed };
+        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
         let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::Error::other("a\nb\u{1b}[2J"))) };
         assert!(closed.to_string().ends_with(r" (a\nb\x1b[2J)"), "{closed}");
         let error = Error::Closed(Box::new(closed));

@@ -315,7 +315,7 @@ impl State {
 
     /// How the connection ended.
     pub(crate) fn outcome(&self) -> Outcome {
-        let gone = Outcome { sent: None, received: None, cause: Cause::Aborted };
+        let gone = Outcome { sent: None, received: None, malformed: None, cause: Cause::Aborted };
         self.closed.as_ref().map_or(gone, |closed| closed.outcome.clone())
     }
 

@@ -1,5 +1,7 @@
 //! Close codes (RFC 6455 §7.4), the Close frame's content, and how a connection ended.
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt;
 
 use bytestring::ByteString;
@@ -167,20 +169,52 @@ impl fmt::Display for CloseFrame {
     }
 }
 
+/// A Close frame of the peer's.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) frame: CloseFrame,
+    /// What is wrong with it, and all of its body.
+    pub(crate) fault: Option<(Violation, Box<[u8]>)>,
+}
+
+impl Received {
+    /// Reads a Close frame's body (RFC 6455 §5.5.1, §7.4).
+    pub(crate) fn parse(body: &[u8]) -> Self {
+        let Some((code, reason)) = body.split_first_chunk::<2>() else {
+            let fault = (!body.is_empty()).then(|| (Violation::TruncatedCloseCode, body.into()));
+            return Self { frame: CloseFrame::EMPTY, fault };
+        };
+        let code = CloseCode::from(u16::from_be_bytes(*code));
+        let utf8 = core::str::from_utf8(reason);
+        let fault = match utf8 {
+            _ if !code.may_be_sent() => Some(Violation::InvalidCloseCode(code.0)),
+            Err(_) => Some(Violation::InvalidCloseReason),
+            Ok(_) => None,
+        };
+        let reason = utf8.map_or_else(|_| String::from_utf8_lossy(reason).into_owned().into(), ByteString::from);
+        Self { frame: CloseFrame { code, reason }, fault: fault.map(|violation| (violation, body.into())) }
+    }
+}
+
 /// How a connection ended, or began to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The Close frame we sent, if any. `None` when one was queued and the transport ended before it had taken it all.
     pub sent: Option<CloseFrame>,
-    /// The Close frame the peer sent, if any.
+    /// The Close frame the peer sent, if any. Of one against the rules, what can be read of it: a code that must not be
+    /// sent as it is, and for what is not UTF-8 in the reason U+FFFD; see [`malformed`](Self::malformed).
     pub received: Option<CloseFrame>,
+    /// The body of the peer's Close frame as it came, at most 125 bytes, when it was against the rules (RFC 6455 §5.5.1,
+    /// §7.4): one byte, a code that must not be sent, a reason that is not UTF-8. Such a frame is a
+    /// [`Violation`](Cause::Violation), unless it answers ours: then any ends the closing handshake.
+    pub malformed: Option<Box<[u8]>>,
     /// What set it off.
     pub cause: Cause,
 }
 
 impl Outcome {
-    /// The connection's close code (RFC 6455 §7.1.5): the peer's; 1005 when its Close frame held none, 1006 when
-    /// there was no Close frame.
+    /// The connection's close code (RFC 6455 §7.1.5): the peer's, whatever it is; 1005 when its Close frame held none, 1006
+    /// when there was no Close frame.
     pub fn code(&self) -> CloseCode {
         self.received.as_ref().map_or(CloseCode::ABNORMAL, |frame| frame.code)
     }
@@ -209,6 +243,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.cause)?;
         match &self.received {
+            Some(frame) if self.malformed.is_some() => write!(f, "; received {frame}, against the protocol")?,
             Some(frame) => write!(f, "; received {frame}")?,
             None => write!(f, "; no Close frame received")?,
         }

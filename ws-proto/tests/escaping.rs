@@ -60,7 +60,8 @@ fn close_frames_and_outcomes() {
     for reason in NASTY {
         let frame = CloseFrame::new(CloseCode::NORMAL, reason);
         both("CloseFrame", &frame);
-        let outcome = Outcome { sent: Some(frame.clone()), received: Some(frame.clone()), cause: Cause::Peer };
+        let outcome =
+            Outcome { sent: Some(frame.clone()), received: Some(frame.clone()), malformed: None, cause: Cause::Peer };
         both("Outcome", &outcome);
         // Whoever wants it as it came has it.
         assert_eq!(outcome.reason(), reason);

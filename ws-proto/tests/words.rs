@@ -44,9 +44,13 @@ fn close_codes() {
 #[test]
 fn outcomes() {
     let bye = || Some(CloseFrame::new(CloseCode::NORMAL, "bye"));
-    let both = Outcome { sent: Some(CloseFrame::new(CloseCode::NORMAL, "")), received: bye(), cause: Cause::Peer };
+    let sent = Some(CloseFrame::new(CloseCode::NORMAL, ""));
+    let mut both = Outcome { sent, received: bye(), malformed: None, cause: Cause::Peer };
     assert_eq!(both.to_string(), "closed by the peer; received 1000 (OK) bye; sent 1000 (OK)");
-    let none = Outcome { sent: None, received: None, cause: Cause::Eof };
+    both.received = Some(CloseFrame::new(10_001.into(), "bye"));
+    both.malformed = Some((*b"\x27\x11bye").into());
+    assert_eq!(both.to_string(), "closed by the peer; received 10001 bye, against the protocol; sent 1000 (OK)");
+    let none = Outcome { sent: None, received: None, malformed: None, cause: Cause::Eof };
     assert_eq!(none.to_string(), "the transport ended without a Close frame; no Close frame received; none sent");
 }
 

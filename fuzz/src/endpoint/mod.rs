@@ -13,7 +13,7 @@ use ws_proto::{
 use crate::events::{Seen, fault, merge};
 use crate::input::{Ending, Reads, Setup};
 use crate::memory;
-use crate::naive::{self, Decoded, End, Frame, Item, Rules};
+use crate::naive::{self, Decoded, End, Fault, Frame, Item, Rules};
 
 /// How many deadlines in a row, without anything read or written, it may take to get from anywhere to the end.
 const MAX_ROUNDS: usize = 8;
@@ -253,7 +253,8 @@ impl Endpoint {
         self.said = said;
         assert_eq!(self.connection.is_over(), said == Transport::Close);
         if said != Transport::Open {
-            assert!(self.outcome().is_some(), "the transport ends, and nobody was told");
+            let waits = said == Transport::HalfClose && self.connection.awaits_close();
+            assert!(self.outcome().is_some() || waits, "the transport ends, and nobody was told");
             assert_eq!(self.connection.queued(), 0);
         }
         if self.outcome().is_some() {
@@ -383,13 +384,17 @@ impl Endpoint {
                 let fault = fault(*violation);
                 assert!(all && faults.contains(&fault), "{violation:?}, but {faults:?}");
                 assert_eq!(u16::from(violation.close_code()), fault.close_code());
-                assert_eq!(outcome.received, None);
+                let is_close =
+                    matches!(fault, Fault::TruncatedCloseCode | Fault::InvalidCloseCode | Fault::InvalidCloseReason);
+                assert_eq!((outcome.received.is_some(), outcome.malformed.is_some()), (is_close, is_close));
             }
             (Cause::Violation(violation), _) => panic!("{violation:?}, but {end:?}"),
             (Cause::Peer, End::Open { .. } | End::Fault { .. }) => panic!("closed by the peer, but {end:?}"),
             _ => {}
         }
-        if let Some(received) = &outcome.received {
+        if outcome.malformed.is_some() {
+            assert!(outcome.received.is_some() && all && matches!(end, End::Fault { .. }), "{outcome}, but {end:?}");
+        } else if let Some(received) = &outcome.received {
             let End::Close { code, reason, .. } = &end else { panic!("received {received}, but {end:?}") };
             assert_eq!((u16::from(received.code), &*received.reason), (code.unwrap_or(1005), &**reason));
             assert!(all);

@@ -155,3 +155,52 @@ fn tls_that_is_cut_before_we_have_closed_is_a_failure_still() {
         assert_eq!(closed.io_error().unwrap().kind(), ErrorKind::UnexpectedEof);
     }
 }
+
+// ---- Close frames against the rules ----
+
+#[test]
+fn a_close_frame_against_the_rules_is_shown_as_it_came() {
+    for setup in setups() {
+        for (code, reason, shown, answer) in [
+            (10_001, &b"of Bokeh's"[..], "of Bokeh's", 1002),
+            (25_209, b"e", "e", 1002),
+            (1006, b"", "", 1002),
+            (1000, b"cut \xC3", "cut \u{FFFD}", 1007),
+        ] {
+            let world = World::new(1);
+            let log = Log::new();
+            let told = log.clone();
+            let mut running = setup.start(&world, |mut socket| async move {
+                told.push(socket.recv().await.unwrap_err());
+                Ok(())
+            });
+            world.run();
+            let body = [&u16::to_be_bytes(code), reason].concat();
+            running.peer.send(CLOSE, &body);
+            world.run();
+            let error = log.take().remove(0);
+            let outcome = error.closed().unwrap().outcome();
+            assert_eq!((u16::from(outcome.code()), outcome.reason()), (code, shown), "{setup:?}");
+            assert_eq!(outcome.malformed.as_deref(), Some(&body[..]));
+            assert!(matches!(outcome.cause, Cause::Violation(_)), "{error}");
+            assert!(error.to_string().contains(&format!("received {}", outcome.received.as_ref().unwrap())), "{error}");
+            assert_eq!(running.peer.frames()[0].1[..2], u16::to_be_bytes(answer));
+        }
+    }
+}
+
+#[test]
+fn any_close_frame_answers_ours() {
+    for setup in setups() {
+        for body in [&b"\x03"[..], b"\x03\xEE", b"\x27\x11why", b"\x03\xE8cut \xC3"] {
+            let world = World::new(1);
+            let (mut running, log) = closes(&world, &setup);
+            running.peer.send(CLOSE, body);
+            world.run();
+            let outcome = log.take().remove(0).unwrap();
+            assert!(outcome.is_clean(), "{setup:?}: {outcome}");
+            assert_eq!((outcome.cause, outcome.malformed.as_deref()), (Cause::Local, Some(body)));
+            assert_eq!(running.peer.frames(), [text("last words"), close(1000, "")], "one Close, no more");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
-use crate::close::{Cause, CloseCode, CloseFrame, Outcome};
+use crate::close::{Cause, CloseCode, CloseFrame, Outcome, Received};
 use crate::config::Role;
 use crate::connection::Connection;
 use crate::error::Violation;
@@ -13,12 +13,19 @@ use crate::time::Timestamp;
 use crate::timer::Timer;
 
 impl Connection {
-    pub(super) fn peer_closed<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
+    pub(super) fn peer_closed<'i>(&mut self, received: Received, now: Timestamp) -> Option<Event<'i>> {
+        let fault = received.fault.as_ref().map(|(violation, _)| *violation);
         // An echo of the code, and no reason: what RFC 6455 §5.5.1 asks for.
-        let echo = CloseFrame { code: frame.code, reason: Default::default() };
-        self.received = Some(Box::new(frame));
-        self.cause.get_or_insert(Cause::Peer);
-        self.answer_with(echo, now)
+        let echo = CloseFrame { code: received.frame.code, reason: Default::default() };
+        self.received = Some(Box::new(received));
+        match fault {
+            // After our own Close it ends the closing handshake, whatever is in it.
+            Some(violation) if self.cause.is_none() => self.violated(violation, now),
+            _ => {
+                self.cause.get_or_insert(Cause::Peer);
+                self.answer_with(echo, now)
+            }
+        }
     }
 
     pub(super) fn violated<'i>(&mut self, violation: Violation, now: Timestamp) -> Option<Event<'i>> {
@@ -108,7 +115,8 @@ impl Connection {
         self.keepalive.release();
         Some(Event::Closed(Outcome {
             sent: self.sent.as_deref().cloned(),
-            received: self.received.as_deref().cloned(),
+            received: self.received.as_ref().map(|received| received.frame.clone()),
+            malformed: self.received.as_ref().and_then(|received| Some(received.fault.as_ref()?.1.clone())),
             cause: self.cause.clone().unwrap_or(Cause::Local),
         }))
     }

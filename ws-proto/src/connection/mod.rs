@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::close::{Cause, CloseFrame};
+use crate::close::{Cause, CloseFrame, Received};
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Agreed, Compress, Inbound, Outbound};
@@ -65,7 +65,7 @@ pub struct Connection {
     /// What the peer has taken, once the transport has told.
     taken: Option<Box<Taken>>,
     sent: Option<Box<CloseFrame>>,
-    received: Option<Box<CloseFrame>>,
+    received: Option<Box<Received>>,
     /// What set off the end; first come, first kept.
     cause: Option<Cause>,
     /// Whether our answer to the peer's Close, or to its fault, waits for [`Connection::conclude`].
@@ -182,7 +182,7 @@ impl Connection {
     /// Gives the answer that was put off, and reports the end; does nothing when none was.
     pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
         let frame = self.answer.take()?;
-        let step = if self.received.is_some() { Step::PeerClose } else { Step::Fail };
+        let step = if matches!(self.cause, Some(Cause::Violation(_))) { Step::Fail } else { Step::PeerClose };
         if !self.step(step) {
             return None;
         }

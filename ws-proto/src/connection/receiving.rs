@@ -47,8 +47,8 @@ impl Connection {
                 let answers = self.keepalive.pong(&payload, now);
                 Some(Event::Pong(Pong { payload, answers }))
             }
-            Ok(Some(Item::Close(frame))) => {
-                let ended = self.peer_closed(frame, now);
+            Ok(Some(Item::Close(received))) => {
+                let ended = self.peer_closed(received, now);
                 self.discard_behind(input, ended)
             }
             Err(violation) => self.receive_violation(violation, input, now),

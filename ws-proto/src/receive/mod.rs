@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::assemble::{Assembly, Buffers, REUSED_FROM, check_size};
-use crate::close::{CloseCode, CloseFrame};
+use crate::close::Received;
 use crate::config::{Config, Delivery, Limits, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Inbound, RSV1};
@@ -32,7 +32,7 @@ pub(crate) enum Item<'i> {
     Chunk(Chunk<'i>),
     Ping(Cow<'i, [u8]>),
     Pong(Cow<'i, [u8]>),
-    Close(CloseFrame),
+    Close(Received),
 }
 
 /// The receiving direction.
@@ -184,7 +184,7 @@ impl Receiver {
                     if input.len() as u64 >= header.len {
                         let payload = take_payload(input, &header);
                         self.progress.controls += 1;
-                        return control_item(header.opcode, Cow::Borrowed(payload)).map(Some);
+                        return Ok(Some(control_item(header.opcode, Cow::Borrowed(payload))));
                     }
                 } else if self.assembly.is_none()
                     && header.fin
@@ -315,7 +315,7 @@ impl Receiver {
                 return Ok(Step::NeedInput);
             }
             self.progress.controls += 1;
-            return control_item(opcode, Cow::Owned(mem::take(&mut self.control))).map(Step::Item);
+            return Ok(Step::Item(control_item(opcode, Cow::Owned(mem::take(&mut self.control)))));
         }
 
         self.progress.bytes += piece.len() as u64;
@@ -394,27 +394,11 @@ fn check_text(payload: &[u8]) -> Result<&str, Violation> {
     simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)
 }
 
-fn control_item(opcode: OpCode, payload: Cow<'_, [u8]>) -> Result<Item<'_>, Violation> {
-    Ok(match opcode {
+fn control_item(opcode: OpCode, payload: Cow<'_, [u8]>) -> Item<'_> {
+    match opcode {
         OpCode::Ping => Item::Ping(payload),
         OpCode::Pong => Item::Pong(payload),
-        _ => Item::Close(parse_close(&payload)?),
-    })
-}
-
-/// Reads a Close frame's body (RFC 6455 §5.5.1, §7.4).
-fn parse_close(body: &[u8]) -> Result<CloseFrame, Violation> {
-    match body.split_first_chunk::<2>() {
-        None if body.is_empty() => Ok(CloseFrame::EMPTY),
-        None => Err(Violation::TruncatedCloseCode),
-        Some((code, reason)) => {
-            let code = u16::from_be_bytes(*code);
-            if !CloseCode::from(code).may_be_sent() {
-                return Err(Violation::InvalidCloseCode(code));
-            }
-            let reason = core::str::from_utf8(reason).map_err(|_| Violation::InvalidCloseReason)?;
-            Ok(CloseFrame { code: code.into(), reason: reason.into() })
-        }
+        _ => Item::Close(Received::parse(&payload)),
     }
 }
 

@@ -3,7 +3,24 @@
 use ws_proto::{Cause, CloseCode, CloseError, CloseFrame, Config, Violation};
 
 use crate::common::*;
-use crate::outcome;
+use crate::{malformed, outcome};
+
+/// The frame is answered with the code of its fault, and shown as it came.
+fn is_refused(code: u16, reason: &[u8], shown: &str, violation: Violation) {
+    let body = close_body(code, reason);
+    each_role(
+        |role| all_to(role, &[(TEXT, b"before"), (CLOSE, &body)]),
+        |end| {
+            let (why, answer) = (violation.to_string(), violation.close_code().into());
+            let cause = Cause::Violation(violation);
+            assert_eq!(end.seen, [text("before"), malformed(Some((answer, &why)), (code, shown), &body, cause)]);
+            end.assert_wrote_last(answer, &why);
+            let outcome = end.outcome().unwrap();
+            assert_eq!((u16::from(outcome.code()), outcome.reason()), (code, shown));
+            assert!(!outcome.is_clean() && !outcome.is_normal());
+        },
+    );
+}
 
 #[test]
 fn f16_a_close_with_one_byte_fails_the_connection() {
@@ -11,8 +28,10 @@ fn f16_a_close_with_one_byte_fails_the_connection() {
         each_role(
             |role| all_to(role, &[(TEXT, b"before"), (CLOSE, &[byte])]),
             |end| {
-                assert_eq!(end.before_closed(), [text("before")]);
-                end.assert_violated(1002, Violation::TruncatedCloseCode);
+                let cause = Cause::Violation(Violation::TruncatedCloseCode);
+                let why = "Close frame with one byte of body";
+                assert_eq!(end.seen, [text("before"), malformed(Some((1002, why)), (1005, ""), &[byte], cause)]);
+                end.assert_wrote_last(1002, why);
             },
         );
     }
@@ -20,16 +39,11 @@ fn f16_a_close_with_one_byte_fails_the_connection() {
 
 #[test]
 fn f17_codes_that_must_not_travel_fail_the_connection() {
-    let edges = [0, 1, 500, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 5001, 10_000, 65_535];
+    let edges = [0, 1, 500, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 5001, 10_001, 25_209, 65_535];
     for code in edges {
         for reason in ["", "reason"] {
-            each_role(
-                |role| all_to(role, &[(TEXT, b"before"), (CLOSE, &close_body(code, reason))]),
-                |end| {
-                    assert_eq!(end.before_closed(), [text("before")]);
-                    end.assert_violated(1002, Violation::InvalidCloseCode(code));
-                },
-            );
+            assert_eq!(Violation::InvalidCloseCode(code).close_code(), CloseCode::PROTOCOL_ERROR);
+            is_refused(code, reason.as_bytes(), reason, Violation::InvalidCloseCode(code));
         }
     }
 }
@@ -69,23 +83,73 @@ fn f17_f18_every_code_there_is() {
 
 #[test]
 fn f19_a_reason_that_is_not_utf8_fails_the_connection() {
-    for reason in [&b"\xFF"[..], b"ok\xC3", b"\xED\xA0\x80", b"\xC0\xAF", b"\xF4\x90\x80\x80"] {
-        each_role(
-            |role| all_to(role, &[(TEXT, b"before"), (CLOSE, &close_body(1000, reason))]),
-            |end| {
-                assert_eq!(end.before_closed(), [text("before")]);
-                end.assert_violated(1007, Violation::InvalidCloseReason);
-            },
-        );
+    assert_eq!(Violation::InvalidCloseReason.close_code(), CloseCode::INVALID_DATA);
+    for (reason, shown) in [
+        (&b"\xFF"[..], "\u{FFFD}"),
+        (b"ok\xC3", "ok\u{FFFD}"),
+        (b"\xED\xA0\x80", "\u{FFFD}\u{FFFD}\u{FFFD}"),
+        (b"\xC0\xAF", "\u{FFFD}\u{FFFD}"),
+        (b"\xF4\x90\x80\x80", "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}"),
+        // Cut to 123 bytes in the middle of a character.
+        ("é".repeat(62).as_bytes().get(..123).unwrap(), &format!("{}\u{FFFD}", "é".repeat(61))),
+    ] {
+        is_refused(1000, reason, shown, Violation::InvalidCloseReason);
     }
 }
 
 #[test]
 fn a_code_that_must_not_travel_counts_before_its_reason() {
-    each_role(
-        |role| to(role, CLOSE, close_body(1005, b"\xFF")),
-        |end| end.assert_violated(1002, Violation::InvalidCloseCode(1005)),
-    );
+    is_refused(1005, b"\xFF", "\u{FFFD}", Violation::InvalidCloseCode(1005));
+}
+
+#[test]
+fn any_close_ends_the_handshake_that_we_began() {
+    for role in ROLES {
+        for (body, code, shown, is_normal) in [
+            (vec![3], 1005, "", true),
+            (close_body(1005, "no status"), 1005, "no status", true),
+            (close_body(1006, ""), 1006, "", false),
+            (close_body(10_001, "of Bokeh's"), 10_001, "of Bokeh's", false),
+            (close_body(25_209, "e"), 25_209, "e", false),
+            (close_body(1000, b"cut \xC3"), 1000, "cut \u{FFFD}", true),
+        ] {
+            for (way, pieces) in ways(&to(role, CLOSE, &body)) {
+                for putting_off in [false, true] {
+                    let mut end = End::new(role, &Config::default());
+                    end.connection.set_putting_off(putting_off);
+                    end.close(1000, "");
+                    pieces.iter().for_each(|piece| end.read(piece));
+                    let expected = malformed(Some((1000, "")), (code, shown), &body, Cause::Local);
+                    assert_eq!(end.seen, [expected], "{way}");
+                    let outcome = end.outcome().unwrap();
+                    assert_eq!((outcome.is_clean(), outcome.is_normal()), (true, is_normal));
+                    end.assert_wrote_last(1000, "");
+                    end.eof();
+                    end.assert_over();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_close_against_the_rules_is_shown_when_its_answer_was_put_off_too() {
+    for role in ROLES {
+        let body = close_body(10_001, "why");
+        let end = |gone: fn(&mut End)| {
+            let mut end = End::new(role, &Config::default());
+            end.connection.set_putting_off(true);
+            end.read_frame(CLOSE, &body);
+            assert_eq!(end.seen, []);
+            gone(&mut end);
+            end
+        };
+        let (why, cause) = ("close code 10001 must not be sent", Cause::Violation(Violation::InvalidCloseCode(10_001)));
+        let mut late = end(|end| end.wait(secs(1)));
+        assert_eq!(late.seen, [malformed(Some((1002, why)), (10_001, "why"), &body, cause.clone())]);
+        late.assert_wrote_last(1002, why);
+        assert_eq!(end(|end| end.fail()).seen, [malformed(None, (10_001, "why"), &body, cause)]);
+    }
 }
 
 #[test]

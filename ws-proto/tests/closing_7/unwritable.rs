@@ -3,7 +3,7 @@
 use ws_proto::{Cause, Config, SendError, Violation};
 
 use crate::common::*;
-use crate::outcome;
+use crate::{malformed, outcome};
 
 /// Ends of both roles, that put their answers off and do not.
 fn ends() -> impl Iterator<Item = End> {
@@ -92,7 +92,7 @@ fn an_answer_that_was_put_off_is_not_waited_for() {
     for role in ROLES {
         for (input, end_of_it) in [
             (close_body(1000, "bye"), outcome(None, Some((1000, "bye")), Cause::Peer)),
-            (vec![3], outcome(None, None, Cause::Violation(Violation::TruncatedCloseCode))),
+            (vec![3], malformed(None, (1005, ""), &[3], Cause::Violation(Violation::TruncatedCloseCode))),
         ] {
             let mut end = End::new(role, &Config::default());
             end.connection.set_putting_off(true);

@@ -241,9 +241,16 @@ impl End {
             cause => cause.to_string(),
         };
         let sent = Some(close_frame(code, &reason));
-        assert_eq!(self.seen.last(), Some(&Seen::Closed(Outcome { sent, received: None, cause })));
+        let (received, malformed) = (None, None);
+        assert_eq!(self.seen.last(), Some(&Seen::Closed(Outcome { sent, received, malformed, cause })));
         assert_eq!(self.outcome().unwrap().code(), CloseCode::ABNORMAL);
-        let close = from(self.role(), CLOSE, close_body(code, &reason));
+        self.assert_wrote_last(code, &reason);
+    }
+
+    /// A Close frame with `code` and `reason` is the last thing written, and the transport is to be half-closed.
+    #[track_caller]
+    pub(crate) fn assert_wrote_last(&mut self, code: u16, reason: &str) {
+        let close = from(self.role(), CLOSE, close_body(code, reason));
         assert!(self.written.ends_with(&close), "wrote {:02x?}, not {close:02x?} last", self.written);
         assert_eq!(self.payloads(CLOSE).len(), 1);
         assert!(!self.connection.is_open());
