@@ -214,3 +214,34 @@ fn a_ping_that_has_no_room_does_not_make_the_driver_spin() {
     });
     assert!(writes < 20, "{writes} writes while the peer reads nothing");
 }
+
+#[test]
+fn a_clock_answers_pings_and_a_close_behind_a_hundred_unread_messages() {
+    let server = start(Server::new(), |ws| async move {
+        let ws = ws.send_only();
+        loop {
+            ws.send("tick").await?;
+            super::super::sleep(A_WHILE).await;
+        }
+    });
+    let mut peer = server.upgraded();
+    for _ in 0..100 {
+        peer.write(masked(0x81, "heartbeat"));
+    }
+    for n in 0..5 {
+        peer.write(masked(0x89, [n]));
+    }
+    peer.write(masked_close(1000, ""));
+    let mut frames = Vec::new();
+    loop {
+        match peer.frame() {
+            (0x81, _) => {}
+            (0x88, body) => break assert_eq!(body, close_body(1000, "")),
+            frame => frames.push(frame),
+        }
+    }
+    assert_eq!(frames, (0..5).map(|n| (0x8A, vec![n])).collect::<Vec<_>>());
+    assert_eq!(peer.rest(), [], "the connection ends, though the handler sleeps");
+    drop(peer);
+    server.stop();
+}

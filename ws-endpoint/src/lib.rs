@@ -66,6 +66,7 @@
 //! | `burst` | the memory of short messages, shared by those that come together |
 //! | `recycle` | the memory of long messages, used again |
 //! | `stream` | TCP, or TLS on it |
+//! | `unwanted` | messages to an application that receives none |
 //! | `sync` | where locks come from |
 
 mod adapter;
@@ -92,6 +93,7 @@ mod sync;
 pub mod tcp;
 mod tls;
 mod transport;
+mod unwanted;
 mod waiting;
 mod websocket;
 
@@ -120,4 +122,5 @@ pub use self::server::{AcceptError, ClientIp, Listening, ServeError, Server, Ser
 pub use self::shared::Addresses;
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Timer, Transport};
+pub use self::unwanted::Unwanted;
 pub use self::websocket::WebSocket;

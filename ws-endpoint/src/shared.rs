@@ -21,6 +21,7 @@ use crate::recycle;
 use crate::scratch;
 use crate::spawned::Spawned;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::unwanted::Unwanted;
 use crate::waiting::Waiters;
 
 /// How many messages a queue makes room for at once, at least, where so many may wait.
@@ -120,6 +121,11 @@ pub(crate) struct State {
     pub(crate) abort_request: bool,
     /// Whether nobody can receive any more: what comes is thrown away.
     pub(crate) receiver_dropped: bool,
+    /// What becomes of it, and how much has.
+    pub(crate) unwanted: Unwanted,
+    pub(crate) discarded: u64,
+    /// Whether the application has ever waited for a message, or was told that it should.
+    pub(crate) has_received: bool,
     /// Whether nobody is left to send or to receive.
     pub(crate) handles_gone: bool,
     /// Whether the driver has stopped reading, until the application takes messages.
@@ -175,6 +181,9 @@ impl Shared {
                 close_request: None,
                 abort_request: false,
                 receiver_dropped: false,
+                unwanted: Unwanted::Discard,
+                discarded: 0,
+                has_received: false,
                 handles_gone: false,
                 paused: false,
                 driver_follows: false,
@@ -442,7 +451,11 @@ impl State {
     #[inline]
     pub(crate) fn on_message(&mut self, message: Message, id: u64) {
         log_received(id, &message);
-        if self.has_gap || self.receiver_dropped || self.unreceived() >= self.inbound_limit {
+        if self.receiver_dropped {
+            self.discard_unwanted(1);
+            return;
+        }
+        if self.has_gap || self.unreceived() >= self.inbound_limit {
             self.has_gap = true;
             return;
         }

@@ -26,6 +26,10 @@ use crate::waiting::Waiting;
 /// It knows no runtime: the bytes are moved by its [`Driver`](crate::Driver). Every method is cancel-safe: what has
 /// come in or is to go out lives in the connection, not in the futures. It is also a [`Stream`] and a [`Sink`].
 ///
+/// **Receive, or say that you do not.** When as many messages wait to be received as may, reading stops until the
+/// application takes some: the peer is held up, but its pings are not answered either, and its Close is not seen. An
+/// application that only sends, a clock for one, gives up receiving with [`send_only`](Self::send_only).
+///
 /// Dropping it never waits. A client's connection is closed with 1001 then, by its driver, unless a [`Sender`] is left; a
 /// server's is closed when its handler returns.
 pub struct WebSocket {
@@ -76,6 +80,7 @@ impl WebSocket {
     /// Takes all that has come in.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         let mut state = self.sender.shared.lock();
+        state.has_received = true;
         if let Some(message) = state.inbound.pop_front() {
             mem::swap(&mut self.taken, &mut state.inbound);
             state.is_receiving = false;
@@ -362,6 +367,7 @@ impl Drop for WebSocket {
         state.taken = 0;
         self.sink.leave(&mut state);
         let unread = (mem::take(&mut state.inbound), state.receiver.take());
+        state.discard_unwanted(unread.0.len() + self.taken.len());
         let waker = state.driver_waker();
         drop(state);
         drop(unread);

@@ -328,6 +328,32 @@ async fn messages_are_traced_at_debug_and_elided() {
 }
 
 #[tokio::test]
+async fn a_handler_that_has_never_received_is_named_once_when_reading_stops() {
+    capture();
+    let server = start(Server::new(), |mut ws| async move {
+        ws.send(ws.id().to_string()).await?;
+        if ws.request().uri() == "/receives" {
+            ws.recv().await?;
+        }
+        std::future::pending().await
+    })
+    .await;
+    let mut sockets = Vec::new();
+    for path in ["/receives", "/"] {
+        let mut ws = Client::new(format!("ws://{}{path}", server.address)).connect().await.unwrap();
+        let id = ws.recv().await.unwrap().unwrap();
+        for _ in 0..100 {
+            ws.send("heartbeat").await.unwrap();
+        }
+        ws.flush().await.unwrap();
+        sockets.push((ws, id));
+    }
+    wait_for(Level::WARN, "should call WebSocket::send_only").await;
+    let warned = line(Level::WARN, "16 messages wait, and the application has never received one");
+    assert!(warned.ends_with(&format!("id={}", sockets[1].1)), "{warned}");
+}
+
+#[tokio::test]
 async fn handlers_that_are_dropped_are_named() {
     capture();
     let (tell, mut told) = mpsc::unbounded_channel();

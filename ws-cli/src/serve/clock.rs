@@ -9,19 +9,14 @@ use ws_tokio::{HandlerResult, WebSocket};
 const PAUSE: std::ops::RangeInclusive<u64> = 200..=3000;
 
 /// Sends the time at random intervals, until the client goes. What it sends is ignored.
-pub(super) async fn run(mut ws: WebSocket) -> HandlerResult {
+pub(super) async fn run(ws: WebSocket) -> HandlerResult {
+    let ws = ws.send_only();
     loop {
         ws.send(now(Timestamp::now())).await?;
         let pause = Duration::from_millis(rand::random_range(PAUSE));
-        let next = tokio::time::sleep(pause);
-        tokio::pin!(next);
-        loop {
-            tokio::select! {
-                () = &mut next => break,
-                message = ws.recv() => if message?.is_none() {
-                    return Ok(());
-                },
-            }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = ws.closed() => return Ok(()),
         }
     }
 }

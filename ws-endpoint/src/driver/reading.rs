@@ -1,8 +1,10 @@
 //! From the transport to the connection.
 
 use std::io;
+use std::mem;
 use std::task::{Context, Poll, ready};
 
+use tracing::warn;
 use ws_proto::{Event, Timestamp};
 
 use super::{Driver, MOST_READ};
@@ -42,7 +44,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.connection.set_paused(false, now);
         } else if state.is_inbound_full() {
             // Who waited for nothing but the end, and let more come, no longer does.
-            pause(state, now);
+            self.pause(state, now);
             return false;
         }
         if let Some(broken) = &mut self.broken {
@@ -102,7 +104,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             if let Some(event) = state.connection.payload_received(n, now) {
                 state.on_event(event, self.shared.info.id, now);
                 if state.is_inbound_full() {
-                    pause(state, now);
+                    self.pause(state, now);
                 }
             }
             return Poll::Ready(Ok(n));
@@ -163,12 +165,21 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 None => return,
             }
         }
-        pause(state, now);
+        self.pause(state, now);
     }
-}
 
-/// Stops reading until the application has taken messages.
-fn pause(state: &mut State, now: Timestamp) {
-    state.paused = true;
-    state.connection.set_paused(true, now);
+    /// Stops reading until the application has taken messages. One that has never asked for any may not know that it has
+    /// to, and is named.
+    fn pause(&self, state: &mut State, now: Timestamp) {
+        state.paused = true;
+        state.connection.set_paused(true, now);
+        if !mem::replace(&mut state.has_received, true) {
+            let (id, messages) = (self.shared.info.id, state.inbound.len());
+            warn!(
+                id,
+                "{messages} messages wait, and the application has never received one: reading stops, so that pings are not \
+                 answered and a Close is not seen; if it only sends, it should call WebSocket::send_only"
+            );
+        }
+    }
 }

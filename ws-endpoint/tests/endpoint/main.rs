@@ -20,5 +20,6 @@ mod pressure;
 mod proxies;
 mod resets;
 mod sim;
+mod unwanted;
 mod waiting;
 mod wakeups;
