@@ -15,7 +15,7 @@ cleanup() { for p in $PIDS; do kill "$p" 2>/dev/null || :; done; rm -rf "$T"; }
 trap cleanup EXIT
 cd "$T"
 python3 -m venv v
-v/bin/pip -q install websockets==17.4
+v/bin/pip -q install --no-compile websockets==17.4
 npm init -y >/dev/null
 npm i --silent --no-audit --no-fund http-proxy@1.18.1 http-proxy-3@1.23.3 ws@8.23.0 >/dev/null
 cat > servers.js <<'JS'

@@ -16,7 +16,7 @@ cleanup() { for p in $PIDS; do kill "$p" 2>/dev/null || :; done; rm -rf "$T"; }
 trap cleanup EXIT
 cd "$T"
 python3 -m venv v
-v/bin/pip -q install jupyter-server-proxy==4.6.0 jupyter_server==2.21.1 tornado==6.6.1 websockets==17.4
+v/bin/pip -q install --no-compile jupyter-server-proxy==4.6.0 jupyter_server==2.21.1 tornado==6.6.1 websockets==17.4
 PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 HOME=$T PATH=$T/v/bin:$PATH v/bin/jupyter-server --no-browser --allow-root --ip=127.0.0.1 --port="$PORT" \
   --ServerApp.port_retries=0 --IdentityProvider.token= > jupyter.log 2>&1 & PIDS="$PIDS $!"

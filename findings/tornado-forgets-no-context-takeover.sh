@@ -19,7 +19,7 @@ cleanup() { for p in $PIDS; do kill "$p" 2>/dev/null || :; done; rm -rf "$T"; }
 trap cleanup EXIT
 cd "$T"
 python3 -m venv v
-v/bin/pip -q install tornado==6.6.1 websockets==17.4
+v/bin/pip -q install --no-compile tornado==6.6.1 websockets==17.4
 npm init -y >/dev/null
 npm i --silent --no-audit --no-fund ws@8.23.0 >/dev/null
 

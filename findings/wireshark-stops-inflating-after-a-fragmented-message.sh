@@ -21,7 +21,7 @@ tshark --version 2>/dev/null | grep -q 'packaged as 4.0.17-0+deb12u3' || {
   apt-get install -y --no-install-recommends tshark=4.0.17-0+deb12u3 >apt.log 2>&1 || { tail -3 apt.log; exit 1; }
 }
 python3 -m venv v
-v/bin/pip -q install websockets==17.4
+v/bin/pip -q install --no-compile websockets==17.4
 npm init -y >/dev/null
 npm i --silent --no-audit --no-fund ws@8.23.0 >/dev/null
 cat > server.js <<'JS'

@@ -17,7 +17,7 @@ cleanup() { for p in $PIDS; do kill "$p" 2>/dev/null || :; done; rm -rf "$T"; }
 trap cleanup EXIT
 cd "$T"
 python3 -m venv v
-v/bin/pip -q install websockets==17.4 aiohttp==3.14.5 autobahn==26.10.2 eventlet==0.41.3
+v/bin/pip -q install --no-compile websockets==17.4 aiohttp==3.14.5 autobahn==26.10.2 eventlet==0.41.3
 npm init -y >/dev/null
 npm i --silent --no-audit --no-fund ws@8.23.0 engine.io@6.6.13 faye-websocket@0.11.4 permessage-deflate@0.1.7 >/dev/null
 
