@@ -7,3 +7,4 @@ mod handshake;
 mod messages;
 mod pem;
 mod pki;
+mod self_signed;

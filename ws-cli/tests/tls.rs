@@ -66,7 +66,8 @@ async fn the_certificate_is_looked_at_unless_one_insists() {
     let files = Files::new("example.com");
     let demo = files.serve().await;
     let output = run(&["connect", &url(&demo)], "Hello\n").await;
-    assert_eq!(stderr(&output), format!("Failed to connect to {}: the certificate's issuer is unknown.\n", url(&demo)));
+    let told = "the certificate's issuer is unknown; to trust it, give its certificate as a CA";
+    assert_eq!(stderr(&output), format!("Failed to connect to {}: {told}.\n", url(&demo)));
     assert_eq!(output.status.code(), Some(1));
 
     let output = run(&["connect", "--ca", &files.path("cert.pem"), &url(&demo)], "Hello\n").await;

@@ -75,7 +75,14 @@
 //! }
 //! ```
 //!
-//! And a client of it that trusts what is in a file, besides what the platform trusts:
+//! And a client of it that trusts what is in a file, besides what the platform trusts. For tests, `cert.pem` and `key.pem`
+//! are made by one command, and the client takes `cert.pem` as its CA:
+//!
+//! ```sh
+//! openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 365 \
+//!     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
+//! ```
+//!
 //!
 #![cfg_attr(feature = "tls", doc = "```no_run")]
 #![cfg_attr(not(feature = "tls"), doc = "```ignore")]

@@ -132,7 +132,17 @@ impl<R: Runtime> Client<R> {
     /// Trusts the certificates in this PEM, and what they have issued, besides the platform's: for servers whose
     /// certificates are not issued by a public authority. What is wrong with it is reported when connecting.
     ///
-    /// Without it the platform's certificates are trusted; where it has none, those of Mozilla's program, which this crate
+    /// A certificate that signed itself can be given as it is. One for tests is made by
+    ///
+    /// ```sh
+    /// openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 365 \
+    ///     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
+    /// ```
+    ///
+    /// A server that shows the very certificate given here is accepted, whoever issued it, if the certificate is for the
+    /// URL's host and valid now, and the server has its private key.
+    ///
+    /// Without this setting the platform's certificates are trusted; where it has none, those of Mozilla's program, which this crate
     /// brings. They are read once in the life of the process, at the first `wss://`.
     #[cfg(feature = "tls")]
     #[must_use]

@@ -6,6 +6,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::provider::{provider, provider_error};
+use super::verifier::Verifier;
 use super::{HTTP_1_1, PemInput, TlsConfigError, pem, roots};
 
 /// A client's TLS settings. What is wrong with them is told when they are used.
@@ -63,15 +64,23 @@ fn build(
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 ) -> Result<Arc<ClientConfig>, TlsConfigError> {
     let mut roots = roots::roots().clone();
-    for certificate in ca {
+    for certificate in &ca {
         roots
-            .add(certificate)
+            .add(certificate.clone())
             .map_err(|error| TlsConfigError::Certificate { input: PemInput::Ca, why: error.to_string() })?;
     }
-    let builder = ClientConfig::builder_with_provider(provider())
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(provider_error)?
-        .with_root_certificates(roots);
+        .map_err(provider_error)?;
+    let builder = match ca.is_empty() {
+        true => builder.with_root_certificates(roots),
+        false => {
+            let verifier = Verifier::new(roots, ca, provider)
+                .map_err(|error| TlsConfigError::Certificate { input: PemInput::Ca, why: error.to_string() })?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
+    };
     let mut config = match identity {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(pem::identity_error)?,
         None => builder.with_no_client_auth(),

@@ -9,7 +9,8 @@ use ws_proto::Escaped;
 use crate::run::BoxError;
 
 /// Why TLS failed: what the peer is or did. No byte of HTTP has been sent then.
-#[derive(Debug)]
+///
+/// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it.
 #[non_exhaustive]
 pub enum TlsError {
     /// The certificate is for other names.
@@ -31,6 +32,8 @@ pub enum TlsError {
     },
     /// The certificate was issued by nobody we trust; one that signed itself, for example.
     UnknownIssuer,
+    /// The certificate is that of an authority (`CA:TRUE`), as `openssl req -x509` makes it, and is not trusted itself.
+    Authority,
     /// The certificate was revoked.
     Revoked,
     /// Something else is wrong with the certificate.
@@ -51,7 +54,11 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NameMismatch { expected, presented } if presented.is_empty() => {
-                write!(f, "the certificate is for no name at all, not for {}", Escaped(expected))
+                write!(
+                    f,
+                    "the certificate is for no name at all (it has no subjectAltName), not for {}",
+                    Escaped(expected)
+                )
             }
             Self::NameMismatch { expected, presented } => {
                 write!(f, "the certificate is for {}, not for {}", Escaped(presented.join(", ")), Escaped(expected))
@@ -62,7 +69,12 @@ impl fmt::Display for TlsError {
                 write!(f, "the certificate is not valid before {}", Date(*time))
             }
             Self::NotYetValid { not_before: None } => f.write_str("the certificate is not valid yet"),
-            Self::UnknownIssuer => f.write_str("the certificate's issuer is unknown"),
+            Self::UnknownIssuer => {
+                f.write_str("the certificate's issuer is unknown; to trust it, give its certificate as a CA")
+            }
+            Self::Authority => f.write_str(
+                "the certificate is that of an authority (CA:TRUE) and is not trusted; to trust it, give it as a CA",
+            ),
             Self::Revoked => f.write_str("the certificate was revoked"),
             Self::Certificate(error) => write!(f, "the certificate is not acceptable: {}", Escaped(error)),
             Self::NoClientCertificate => f.write_str("the client has no certificate"),
@@ -71,6 +83,12 @@ impl fmt::Display for TlsError {
             Self::Unexpected => f.write_str("the peer speaks TLS, and this connection does not: is it wss:// there?"),
             Self::Other(error) => write!(f, "TLS failed: {}", Escaped(error)),
         }
+    }
+}
+
+impl fmt::Debug for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -18,6 +18,8 @@ mod provider;
 mod roots;
 #[cfg(feature = "tls")]
 mod server;
+#[cfg(feature = "tls")]
+mod verifier;
 
 use std::io;
 
