@@ -54,6 +54,9 @@ pub enum AcceptError {
     Eof,
     /// The server was shut down before the client asked for anything.
     Stopped,
+    /// The client's request was not complete when another client needed its place
+    /// ([`Server::max_handshakes`](crate::Server::max_handshakes)).
+    Displaced,
     /// TLS failed, or the client speaks it where we do not.
     Tls(TlsError),
     /// The transport failed.
@@ -68,6 +71,9 @@ impl fmt::Display for AcceptError {
             Self::Timeout => f.write_str("the opening handshake took too long"),
             Self::Eof => f.write_str("the client left before its request was complete"),
             Self::Stopped => f.write_str("the server was shut down"),
+            Self::Displaced => {
+                f.write_str("the client had not completed its request when another needed its place (max_handshakes)")
+            }
             Self::Tls(error) => error.fmt(f),
             Self::Io(error) => Escaped(error).fmt(f),
         }
@@ -190,7 +196,7 @@ async fn read_request<T: Transport, C: Timer>(
             None if exchange.received.is_empty() => return Err(AcceptError::Stopped),
             None => return Err(AcceptError::Rejected(Rejection::service_unavailable())),
             Some(Ok(0)) => return Err(AcceptError::Eof),
-            Some(Ok(_)) => {}
+            Some(Ok(_)) => guard.into_iter().for_each(HandshakeGuard::hear),
             Some(Err(interrupted)) => return Err(interrupted.into()),
         }
         if let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)? {

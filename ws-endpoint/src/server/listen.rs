@@ -4,16 +4,17 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::Settings;
 use super::accept::{AcceptError, accept};
+use super::admission::Admission;
 use super::bind::ServeError;
 use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
@@ -114,9 +115,8 @@ impl<R: Runtime> Listening<R> {
         let registry = &shared.registry;
         let _serving = registry.serving();
         let handler = Arc::new(handler);
-        let mut timer = R::timer();
+        let mut admission = Admission::new(&shared.settings, registry, R::timer());
         loop {
-            poll_fn(|cx| registry.poll(Awaited::Slot(shared.settings.max_handshakes), cx)).await;
             let accepted = poll_fn(|cx| match registry.poll(Awaited::Shutdown, cx) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => poll_accept::<R>(&listeners, &mut last, cx).map(Some),
@@ -124,20 +124,19 @@ impl<R: Runtime> Listening<R> {
             match accepted.await {
                 None => break,
                 Some(Ok((stream, addresses))) => {
+                    let Some(handshake) = admission.admit(&addresses).await else { continue };
                     let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
-                    // Counted from here on, not from when its task first runs.
-                    let handshake = registry.begin_handshake();
                     let opening = open::<R, H, F>(shared, handler, handshake, stream, addresses);
                     R::spawn(Connection::Opening { handshake: Box::pin(opening) });
                 }
                 Some(Err(error)) => {
                     warn!("accepting a connection failed: {error}");
-                    pause(&mut timer, ACCEPT_PAUSE).await;
+                    pause(admission.timer(), ACCEPT_PAUSE).await;
                 }
             }
         }
         drop(listeners);
-        drain(registry, &mut timer, shared.settings.drain_timeout).await;
+        drain(registry, admission.timer(), shared.settings.drain_timeout).await;
         Ok(())
     }
 }
@@ -201,7 +200,15 @@ where
 {
     let Serving { settings, registry } = &*shared;
     let mut caller = Caller::new(addresses);
-    let (socket, driver) = match accept_stream::<R>(settings, &handshake, stream, &mut caller).await {
+    let accepted = {
+        let mut accepting = pin!(accept_stream::<R>(settings, &handshake, stream, &mut caller));
+        poll_fn(|cx| match accepting.as_mut().poll(cx) {
+            Poll::Ready(accepted) => Poll::Ready(accepted),
+            Poll::Pending => handshake.poll_displaced(cx).map(|()| Err(AcceptError::Displaced)),
+        })
+        .await
+    };
+    let (socket, driver) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => {
             log_rejection(&error, &caller);
@@ -291,6 +298,8 @@ fn log_rejection(error: &AcceptError, caller: &Caller) {
             info!(peer, client, status = rejection.status().as_u16(), "connection rejected: {rejection}");
         }
         AcceptError::Answered(status) => info!(peer, client, status = status.as_u16(), "request answered"),
+        // Counted where it was decided.
+        AcceptError::Displaced => debug!(peer, client, "opening handshake failed: {error}"),
         error => info!(peer, client, "opening handshake failed: {error}"),
     }
 }

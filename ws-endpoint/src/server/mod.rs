@@ -1,6 +1,7 @@
 //! The server: what it accepts, and the connections it has.
 
 mod accept;
+mod admission;
 mod bind;
 mod listen;
 mod proxies;
@@ -68,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) hook: Option<Arc<RequestHook>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_handshakes: usize,
+    pub(crate) max_handshakes_per_ip: Option<usize>,
+    pub(crate) handshake_grace: Duration,
     pub(crate) max_connections: Option<usize>,
     pub(crate) drain_timeout: Duration,
     /// A setting that cannot be; reported when the server is to start.
@@ -91,6 +94,8 @@ impl<R: Runtime> Server<R> {
             hook: None,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1024,
+            max_handshakes_per_ip: Some(256),
+            handshake_grace: Duration::from_secs(1),
             max_connections: None,
             drain_timeout: Duration::from_secs(10),
             mistake: None,
@@ -255,10 +260,38 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// How many opening handshakes may be under way; further connections wait to be accepted. Default 1,024.
+    /// How many opening handshakes may be under way, that of TLS included. Default 1,024.
+    ///
+    /// With so many under way, a further connection waits until one ends, and the others wait behind it to be accepted. A
+    /// handshake that has waited for its client for longer than [`handshake_grace`](Self::handshake_grace) makes room for
+    /// it, without an answer: first those of clients that have said nothing, the oldest first; then those whose request is
+    /// not complete, or whose refusal has not been taken yet.
     #[must_use]
     pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.settings.max_handshakes = handshakes.max(1);
+        self
+    }
+
+    /// How long an opening handshake may wait for its client in any case, however many other clients want its place. Default
+    /// 1 s. With less, clients on slow networks are turned away when many connect at once.
+    #[must_use]
+    pub fn handshake_grace(mut self, grace: Duration) -> Self {
+        self.settings.handshake_grace = grace;
+        self
+    }
+
+    /// How many opening handshakes of one IP address may be under way, so that one client cannot take all places; of IPv6,
+    /// of one network of 64 bits. Default 256. `None` for no such limit.
+    ///
+    /// A further connection from there takes the place of the oldest of them that has waited for its client for longer than
+    /// [`handshake_grace`](Self::handshake_grace); if there is none, it is closed at once, without an answer.
+    ///
+    /// Addresses that stand for many clients are not limited: loopback addresses, where a proxy on the same machine connects
+    /// from, and [`trusted_proxies`](Self::trusted_proxies). Name your proxies there, or raise this limit, when more than
+    /// this many of their clients may be opening connections in the same moment.
+    #[must_use]
+    pub fn max_handshakes_per_ip(mut self, handshakes: impl Into<Option<usize>>) -> Self {
+        self.settings.max_handshakes_per_ip = handshakes.into().map(|handshakes| handshakes.max(1));
         self
     }
 

@@ -60,7 +60,7 @@ impl TrustedProxies {
         believed
     }
 
-    fn trusts(&self, address: Option<IpAddr>) -> bool {
+    pub(super) fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {
             Some(address) => self.networks.iter().any(|network| network.contains(&address)),
             None => self.unaddressed,

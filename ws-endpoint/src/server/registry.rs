@@ -1,10 +1,12 @@
 //! The connections a server has, and its end.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use ws_proto::{CloseCode, CloseFrame};
+use ws_proto::{CloseCode, CloseFrame, Timestamp};
 
 use crate::sender::Sender;
 use crate::shared::{set_waker, wake};
@@ -22,6 +24,10 @@ struct State {
     /// The opening handshakes under way.
     handshakes: BTreeMap<u64, Handshake>,
     next_handshake: u64,
+    /// How many of them count for each address.
+    sources: BTreeMap<IpAddr, usize>,
+    /// How many of them were told to make room.
+    displaced: usize,
     /// How many of them are to become connections.
     admitted: usize,
     shutting_down: bool,
@@ -29,12 +35,27 @@ struct State {
     server: Option<(Awaited, Waker)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Handshake {
+    /// When it began, by the server's own timer.
+    since: Timestamp,
+    /// The address that it counts for.
+    source: Option<IpAddr>,
+    /// Whether the client has said anything, apart from TLS.
+    heard: bool,
     /// Whether it is to become a connection.
     admitted: bool,
-    /// Who is to be told when the server shuts down.
+    /// Whether it was told to make room.
+    displaced: bool,
+    /// Its task, which is to be told when the server shuts down, and when it is to make room.
     waker: Option<Waker>,
+}
+
+impl Handshake {
+    /// Whether it can make room for another: it waits for its client.
+    fn waits(&self) -> bool {
+        !self.admitted && !self.displaced
+    }
 }
 
 /// What a server waits for. It is woken for nothing else.
@@ -42,6 +63,8 @@ struct Handshake {
 pub(crate) enum Awaited {
     /// Fewer handshakes under way than this, or its end.
     Slot(usize),
+    /// Fewer handshakes of this address under way than this, or its end.
+    SlotOf(IpAddr, usize),
     /// Its end.
     Shutdown,
     /// That nobody is connected or about to be.
@@ -52,9 +75,14 @@ impl State {
     fn has_come(&self, awaited: Awaited) -> bool {
         match awaited {
             Awaited::Slot(limit) => self.handshakes.len() < limit || self.shutting_down,
+            Awaited::SlotOf(source, limit) => self.handshakes_of(source) < limit || self.shutting_down,
             Awaited::Shutdown => self.shutting_down,
             Awaited::Idle => self.open.is_empty() && self.handshakes.is_empty(),
         }
+    }
+
+    fn handshakes_of(&self, source: IpAddr) -> usize {
+        self.sources.get(&source).copied().unwrap_or(0)
     }
 
     /// The server's waker, when what it waits for has come.
@@ -63,11 +91,33 @@ impl State {
         if self.has_come(*awaited) { self.server.take().map(|(_, waker)| waker) } else { None }
     }
 
-    /// The handshake is over, or a connection.
+    /// The handshake has ended, or has become a connection.
     fn end_handshake(&mut self, id: u64) {
-        if self.handshakes.remove(&id).is_some_and(|handshake| handshake.admitted) {
-            self.admitted -= 1;
+        let Some(handshake) = self.handshakes.remove(&id) else { return };
+        self.admitted -= usize::from(handshake.admitted);
+        self.displaced -= usize::from(handshake.displaced);
+        if let Some(source) = handshake.source
+            && let Some(count) = self.sources.get_mut(&source)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
+            }
         }
+    }
+
+    /// The handshakes that wait for their clients, the oldest first. None while one is still to make room.
+    fn waiting(&self) -> impl Iterator<Item = (u64, &Handshake)> {
+        let all = self.handshakes.iter().filter(|_| self.displaced == 0);
+        all.filter(|(_, handshake)| handshake.waits()).map(|(&id, handshake)| (id, handshake))
+    }
+
+    /// Tells a handshake to make room; its task is to be woken.
+    fn displace(&mut self, id: u64) -> Option<Waker> {
+        let handshake = self.handshakes.get_mut(&id)?;
+        handshake.displaced = true;
+        self.displaced += 1;
+        handshake.waker.take()
     }
 }
 
@@ -81,13 +131,55 @@ impl Registry {
         self.lock().open.len()
     }
 
-    /// Counts an opening handshake until the guard goes.
-    pub(crate) fn begin_handshake(self: &Arc<Self>) -> HandshakeGuard {
+    /// Counts an opening handshake, and for its address if it has one, until the guard goes.
+    pub(super) fn begin_handshake(self: &Arc<Self>, source: Option<IpAddr>, since: Timestamp) -> HandshakeGuard {
         let mut state = self.lock();
         state.next_handshake += 1;
         let id = state.next_handshake;
-        state.handshakes.insert(id, Handshake::default());
+        let handshake = Handshake { since, source, heard: false, admitted: false, displaced: false, waker: None };
+        state.handshakes.insert(id, handshake);
+        if let Some(source) = source {
+            *state.sources.entry(source).or_default() += 1;
+        }
         HandshakeGuard { registry: Arc::clone(self), id }
+    }
+
+    /// How many opening handshakes count for this address.
+    pub(super) fn handshakes_of(&self, source: IpAddr) -> usize {
+        self.lock().handshakes_of(source)
+    }
+
+    /// When the oldest handshake began of those that wait for their clients; none while one is still to make room.
+    pub(super) fn oldest_waiting(&self) -> Option<Timestamp> {
+        self.lock().waiting().next().map(|(_, handshake)| handshake.since)
+    }
+
+    /// Has a handshake make room that has waited for its client for so long: the oldest that has heard nothing, else the
+    /// oldest. Whether there is one.
+    pub(super) fn displace(&self, now: Timestamp, grace: Duration) -> bool {
+        let mut state = self.lock();
+        let due = || state.waiting().take_while(|(_, handshake)| handshake.since + grace <= now);
+        let silent = due().find(|(_, handshake)| !handshake.heard);
+        let Some(id) = silent.or_else(|| due().next()).map(|(id, _)| id) else { return false };
+        let waker = state.displace(id);
+        drop(state);
+        wake(waker);
+        true
+    }
+
+    /// Has the oldest handshake of this address that still waits for its client make room, if it has waited for so long;
+    /// whether there is one.
+    pub(super) fn displace_one_of(&self, source: IpAddr, now: Timestamp, grace: Duration) -> bool {
+        let mut state = self.lock();
+        let is_one = |handshake: &Handshake| handshake.source == Some(source) && handshake.waits();
+        let oldest = state.handshakes.iter().find(|(_, handshake)| is_one(handshake));
+        let Some(id) = oldest.filter(|(_, oldest)| oldest.since + grace <= now).map(|(&id, _)| id) else {
+            return false;
+        };
+        let waker = state.displace(id);
+        drop(state);
+        wake(waker);
+        true
     }
 
     /// Enters an open connection, whose handshake is over, until the guard goes. When the server is shutting down it is
@@ -177,8 +269,17 @@ pub(crate) struct HandshakeGuard {
 impl HandshakeGuard {
     /// Ready when the server is shutting down.
     pub(super) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |state, _| state.shutting_down)
+    }
+
+    /// Ready when this handshake is to make room for another.
+    pub(super) fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |_, handshake| handshake.displaced)
+    }
+
+    fn poll_until(&self, cx: &mut Context<'_>, has_come: impl FnOnce(&State, &Handshake) -> bool) -> Poll<()> {
         let mut state = self.registry.lock();
-        if state.shutting_down {
+        if state.handshakes.get(&self.id).is_some_and(|handshake| has_come(&state, handshake)) {
             return Poll::Ready(());
         }
         let replaced = state.handshakes.get_mut(&self.id).and_then(|handshake| set_waker(&mut handshake.waker, cx));
@@ -186,6 +287,13 @@ impl HandshakeGuard {
         drop(state);
         drop(replaced);
         Poll::Pending
+    }
+
+    /// The client has begun its request.
+    pub(super) fn hear(&self) {
+        if let Some(handshake) = self.registry.lock().handshakes.get_mut(&self.id) {
+            handshake.heard = true;
+        }
     }
 
     /// Whether the server has room for this one, which is kept for it then.

@@ -1,8 +1,11 @@
 //! A server that listens: what it accepts, what it refuses and how, and its end.
 
+mod crowding;
 mod limits;
 mod requests;
 mod shutdown;
+
+use std::net::IpAddr;
 
 use ws_endpoint::{HandlerResult, ServeError, ServerHandle, WebSocket};
 use ws_proto::Role;
@@ -44,7 +47,14 @@ impl Site {
 
     fn connect_over(&self, options: LinkOptions) -> Peer {
         let (ours, theirs) = link(options, &mut self.world.rng());
-        self.backlog.connect(ours);
+        self.backlog.connect(ours, None);
+        Peer::new(Role::Client, theirs)
+    }
+
+    /// A connection from that IP address that has not said anything.
+    fn connect_from(&self, ip: &str) -> Peer {
+        let (ours, theirs) = link(LinkOptions::default(), &mut self.world.rng());
+        self.backlog.connect(ours, Some((ip.parse::<IpAddr>().unwrap(), 50_000).into()));
         Peer::new(Role::Client, theirs)
     }
 

@@ -60,7 +60,7 @@ impl Runtime for Sim {
             return Poll::Pending;
         }
         queue.accepted += 1;
-        Poll::Ready(queue.waiting.remove(0).map(|end| (end, Addresses::default())))
+        Poll::Ready(queue.waiting.remove(0))
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Backlog {
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<io::Result<End>>,
+    waiting: Vec<io::Result<(End, Addresses)>>,
     acceptor: Option<Waker>,
     accepted: usize,
     closed: bool,
@@ -108,8 +108,8 @@ impl Backlog {
         self.queue.lock().unwrap()
     }
 
-    pub(crate) fn connect(&self, end: End) {
-        self.push(Ok(end));
+    pub(crate) fn connect(&self, end: End, peer: Option<SocketAddr>) {
+        self.push(Ok((end, Addresses { local: None, peer })));
     }
 
     /// Has one call of accept fail.
@@ -117,7 +117,7 @@ impl Backlog {
         self.push(Err(error.into()));
     }
 
-    fn push(&self, connection: io::Result<End>) {
+    fn push(&self, connection: io::Result<(End, Addresses)>) {
         let mut queue = self.lock();
         queue.waiting.push(connection);
         let acceptor = queue.acceptor.take();
