@@ -1,5 +1,7 @@
 //! What a connection and a server hold at most, and what a peer is told that asks for more.
 
+use std::time::Duration;
+
 use super::setup::*;
 
 fn small() -> Config {
@@ -143,7 +145,7 @@ fn a_server_that_takes_nobody() {
 
 #[test]
 fn further_handshakes_wait_for_those_under_way() {
-    let server = start(Server::new().max_handshakes(1), echo);
+    let server = start(Server::new().max_handshakes(1).handshake_grace(NEVER), echo);
     let mut slow = server.peer();
     slow.write("GET / HTTP/1.1\r\n");
     settle();
@@ -166,7 +168,8 @@ fn handshakes_that_come_together_wait_too() {
     let (mut slow, mut waiting) = (Peer::connect(address), Peer::connect(address));
     slow.write("GET / HTTP/1.1\r\n");
     waiting.write(request("/", &[]));
-    let listening = block_on(async { Server::new().max_handshakes(1).listen_on(listener) }).unwrap();
+    let listening =
+        block_on(async { Server::new().max_handshakes(1).handshake_grace(NEVER).listen_on(listener) }).unwrap();
     let handle = listening.handle();
     let serving = spawn(listening.serve(echo));
     assert!(waiting.hears_nothing(), "the second handshake was done beside the first");
@@ -175,4 +178,19 @@ fn handshakes_that_come_together_wait_too() {
     handle.shutdown();
     drop(waiting);
     block_on(serving).unwrap();
+}
+
+#[test]
+fn silent_clients_make_room_for_one_that_asks() {
+    let server = Server::new().max_handshakes(3).handshake_timeout(NEVER).handshake_grace(Duration::from_millis(10));
+    let server = start(server, echo);
+    let mut silent: Vec<_> = (0..10).map(|_| server.peer()).collect();
+    let mut honest = server.peer();
+    honest.write(request("/", &[]));
+    assert!(honest.head().starts_with("HTTP/1.1 101 "));
+    // Eight places were needed: the oldest went, without an answer.
+    silent[..8].iter_mut().for_each(|peer| assert_eq!(peer.rest(), b""));
+    assert!(silent[9].hears_nothing());
+    drop(honest);
+    server.stop();
 }

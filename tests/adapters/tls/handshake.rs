@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ProtocolVersion;
 use rustls::crypto::CryptoProvider;
@@ -114,7 +115,7 @@ fn a_tls_handshake_that_stalls_ends_with_the_opening_deadline() {
 #[test]
 fn a_tls_handshake_counts_as_an_opening_handshake() {
     let (server, authority) = secure_server();
-    let server = start(server.max_handshakes(1), echo);
+    let server = start(server.max_handshakes(1).handshake_grace(NEVER), echo);
     let stalling = server.peer();
     settle();
     let connecting = spawn(secure_client(&server, &authority).connect());
@@ -122,6 +123,17 @@ fn a_tls_handshake_counts_as_an_opening_handshake() {
     assert_eq!(server.handle.connections(), 0);
     drop(stalling);
     close(block_on(connecting).unwrap());
+    server.stop();
+}
+
+#[test]
+fn clients_that_do_not_speak_tls_make_room_for_one_that_does() {
+    let (server, authority) = secure_server();
+    let server = server.max_handshakes(3).handshake_timeout(NEVER).handshake_grace(Duration::from_millis(100));
+    let server = start(server, echo);
+    let mut silent: Vec<_> = (0..5).map(|_| server.peer()).collect();
+    close(block_on(secure_client(&server, &authority).connect()).unwrap());
+    silent[..3].iter_mut().for_each(|peer| assert_eq!(peer.rest(), b""));
     server.stop();
 }
 
