@@ -15,6 +15,9 @@ use super::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
 /// No literal, length or distance takes more bits than this, with all its extra bits.
 const LONGEST_SYMBOL: u32 = 48;
 
+/// No code length takes more bits than this, repetition included.
+const LONGEST_LENGTH: u32 = 14;
+
 /// No literal takes more bits than this.
 const LONGEST_LITERAL: u32 = 15;
 
@@ -188,7 +191,7 @@ impl Inflater {
                 self.codes.as_mut().ok_or(Corrupt)?.use_lengths(sizes)?;
                 self.state = State::Symbols { codes: Codes::Dynamic };
             }
-            State::Lengths { at, sizes } => return self.code_length(at, sizes, input),
+            State::Lengths { at, sizes } => return self.code_lengths(at, sizes, input),
             State::Symbols { codes } => return self.symbols(codes, input, out, end),
             State::Corrupt => return Err(Corrupt),
         }
@@ -221,33 +224,15 @@ impl Inflater {
         left == 0
     }
 
-    /// Reads one code length, or one repetition (RFC 1951 §3.2.7).
-    fn code_length(&mut self, at: usize, sizes: Sizes, input: &mut &[u8]) -> Result<bool, Corrupt> {
-        self.ahead.refill(input);
-        let DynamicCodes { lengths, distances, .. } = self.codes.as_deref_mut().ok_or(Corrupt)?;
-        let Some((symbol, used)) = distances.decode(self.ahead.bits, self.ahead.count)? else { return Ok(false) };
-        let (extra, least) = match symbol {
-            16 => (2, 3),
-            17 => (3, 3),
-            18 => (7, 11),
-            _ => (0, 1),
-        };
-        if used + extra > self.ahead.count {
-            return Ok(false);
-        }
-        let repeat = least + (self.ahead.bits >> used & ((1 << extra) - 1)) as usize;
-        let length = match symbol {
-            16 => at.checked_sub(1).map(|before| codes::at(lengths, before)).ok_or(Corrupt)?,
-            17 | 18 => 0,
-            length => length as u8,
-        };
-        self.ahead.skip(used + extra);
-        if at + repeat > sizes.literals + sizes.distances {
-            return Err(Corrupt);
-        }
-        lengths.get_mut(at..at + repeat).unwrap_or_default().fill(length);
-        self.state = State::Lengths { at: at + repeat, sizes };
-        Ok(true)
+    /// Reads the code lengths of a block; whether they are all there.
+    fn code_lengths(&mut self, mut at: usize, sizes: Sizes, input: &mut &[u8]) -> Result<bool, Corrupt> {
+        let codes = self.codes.as_deref_mut().ok_or(Corrupt)?;
+        // Apart from the rest, so that registers can hold them.
+        let (mut ahead, mut rest) = (self.ahead, *input);
+        let done = codes.read_lengths(&mut at, sizes.literals + sizes.distances, &mut ahead, &mut rest);
+        (self.ahead, *input) = (ahead, rest);
+        self.state = State::Lengths { at, sizes };
+        done
     }
 
     /// Literals and matches until the block ends. A symbol whose bits are not all there is left for the next time.
@@ -338,6 +323,49 @@ impl DynamicCodes {
         self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
         self.lengths = [0; 320];
         Ok(())
+    }
+
+    /// Reads lengths and repetitions of them (RFC 1951 §3.2.7) until there are `count`; whether there are. `at` is how
+    /// many there are already.
+    fn read_lengths(
+        &mut self,
+        at: &mut usize,
+        count: usize,
+        ahead: &mut Ahead,
+        input: &mut &[u8],
+    ) -> Result<bool, Corrupt> {
+        while *at < count {
+            if ahead.count < LONGEST_LENGTH {
+                ahead.refill(input);
+            }
+            let Some((symbol, used)) = self.distances.decode(ahead.bits, ahead.count)? else { return Ok(false) };
+            if symbol < 16 {
+                ahead.skip(used);
+                codes::put(&mut self.lengths, *at, symbol as u8);
+                *at += 1;
+                continue;
+            }
+            let (extra, least) = match symbol {
+                16 => (2, 3),
+                17 => (3, 3),
+                _ => (7, 11),
+            };
+            if used + extra > ahead.count {
+                return Ok(false);
+            }
+            let length = match symbol {
+                16 => at.checked_sub(1).map(|before| codes::at(&self.lengths, before)).ok_or(Corrupt)?,
+                _ => 0,
+            };
+            let end = *at + least + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
+            ahead.skip(used + extra);
+            if end > count {
+                return Err(Corrupt);
+            }
+            self.lengths.get_mut(*at..end).unwrap_or_default().fill(length);
+            *at = end;
+        }
+        Ok(true)
     }
 
     /// Makes the codes whose lengths have come.
