@@ -44,7 +44,7 @@ macro_rules! adapter {
         ) -> ::std::result::Result<(), $crate::ServeError>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
-            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static,
+            F: ::std::future::Future<Output: $crate::HandlerOutput> + Send + 'static,
         {
             Server::new().bind(address).await?.serve(handler).await
         }

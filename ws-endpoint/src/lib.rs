@@ -50,6 +50,7 @@
 //! | --- | --- |
 //! | `websocket`, `sender` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines |
+//! | `outcome` | what handlers return |
 //! | `run` | a handler beside its driver, in one task |
 //! | `spawned` | a driver in a task of its own, which handles can reach where tasks die with the process |
 //! | `shared`, `waiting`, `pings` | what handles and driver share, under one lock; who waits for what |
@@ -79,6 +80,7 @@ mod exchange;
 mod head;
 mod logging;
 mod outbound;
+mod outcome;
 mod pings;
 mod recycle;
 mod run;
@@ -115,7 +117,8 @@ pub use self::client::{
 };
 pub use self::driver::Driver;
 pub use self::error::{Closed, Error};
-pub use self::run::{BoxError, HandlerError, HandlerResult};
+pub use self::outcome::{AnyError, BoxError, HandlerOutput, HandlerResult, any_error};
+pub use self::run::HandlerError;
 pub use self::runtime::Runtime;
 pub use self::sender::Sender;
 pub use self::server::{AcceptError, ClientIp, Listening, ServeError, Server, ServerHandle};

@@ -21,7 +21,8 @@ use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 use super::secure::secure;
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::run::{HandlerError, HandlerResult};
+use crate::outcome::{HandlerOutput, HandlerResult};
+use crate::run::HandlerError;
 use crate::runtime::Runtime;
 use crate::shared::{Addresses, Caller};
 use crate::stream::Stream;
@@ -108,7 +109,7 @@ impl<R: Runtime> Listening<R> {
     pub async fn serve<H, F>(self, handler: H) -> Result<(), ServeError>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
-        F: Future<Output = HandlerResult> + Send + 'static,
+        F: Future<Output: HandlerOutput> + Send + 'static,
     {
         let Self { listeners, shared } = self;
         let mut last = 0;
@@ -196,7 +197,7 @@ async fn open<R, H, F>(
 where
     R: Runtime,
     H: Fn(WebSocket) -> F,
-    F: Future<Output = HandlerResult>,
+    F: Future<Output: HandlerOutput>,
 {
     let Serving { settings, registry } = &*shared;
     let mut caller = Caller::new(addresses);
@@ -273,13 +274,13 @@ pin_project! {
     }
 }
 
-impl<H: Fn(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handler<H, F> {
+impl<H: Fn(WebSocket) -> F, F: Future<Output: HandlerOutput>> Future for Handler<H, F> {
     type Output = HandlerResult;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
         loop {
             let running = match self.as_mut().project() {
-                HandlerProjection::Running { running } => return running.poll(cx),
+                HandlerProjection::Running { running } => return running.poll(cx).map(HandlerOutput::into_result),
                 HandlerProjection::Ready { handler, socket } => match socket.take() {
                     Some(socket) => handler(socket),
                     // It panicked when it was called.
