@@ -53,7 +53,7 @@ fn a_handler_that_fails_closes_with_1011() {
     assert!(matches!(&failed, Err(RunError::Handler(HandlerError::Failed(_)))));
     assert_eq!(failed.unwrap_err().to_string(), "no more");
     let panicked = block_on(Client::run(&url, |ws| async move {
-        ws.send("before").await?;
+        ws.send("before").await.unwrap();
         panic!("at once")
     }));
     assert!(matches!(panicked, Err(RunError::Handler(HandlerError::Panicked(said))) if said == "at once"));

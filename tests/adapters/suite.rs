@@ -10,6 +10,7 @@ mod faults;
 mod keepalive;
 mod limits;
 mod messages;
+mod newcomer;
 mod opening;
 mod pressure;
 mod proxies;

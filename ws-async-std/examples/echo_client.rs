@@ -5,13 +5,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use ws_async_std::{Client, CloseCode, Config, ConnectError};
+use ws_async_std::{Client, ConnectError};
 
 async fn greet(url: &str) -> Result<(), Box<dyn Error>> {
     // `ws_async_std::connect(url)` does it with the default settings.
-    let mut config = Config::default();
-    config.deadlines.ping_interval = Some(Duration::from_secs(5));
-    let client = Client::new(url).config(config).connect_timeout(Duration::from_secs(3));
+    let client = Client::new(url).ping_interval(Duration::from_secs(5)).connect_timeout(Duration::from_secs(3));
     let mut ws = match client.connect().await {
         Ok(ws) => ws,
         // The server may have said why: here are its status, its headers and the beginning of its page.
@@ -23,11 +21,13 @@ async fn greet(url: &str) -> Result<(), Box<dyn Error>> {
     };
 
     ws.send("Hello").await?;
-    println!("{:?}", ws.recv().await?);
+    if let Some(message) = ws.recv().await? {
+        println!("{message}");
+    }
     println!("there and back in {:?}", ws.ping().await?);
 
     // Waits for the server's answer. Dropping the handle closes too, with 1001 and without waiting.
-    println!("{}", ws.close(CloseCode::NORMAL, "that was all").await?);
+    println!("{}", ws.close(1000, "that was all").await?);
     Ok(())
 }
 

@@ -56,9 +56,11 @@
 //! | `shared`, `waiting`, `pings` | what handles and driver share, under one lock; who waits for what |
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
+//! | `settings` | limits and deadlines of servers' and clients' connections |
 //! | `transport`, `runtime` | what an adapter supplies |
 //! | [`tcp`] | what the system knows of a TCP socket |
 //! | `adapter` | the names that every adapter has: [`adapter!`] |
+//! | `json` | messages of JSON (feature `json`) |
 //! | `outbound` | what can be sent: a message, part of one, one encoded for many |
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
 //! | `compression` | what the two ends say of it in the opening handshake |
@@ -78,6 +80,8 @@ mod driver;
 mod error;
 mod exchange;
 mod head;
+#[cfg(feature = "json")]
+mod json;
 mod logging;
 mod outbound;
 mod outcome;
@@ -88,6 +92,7 @@ mod runtime;
 mod scratch;
 mod sender;
 mod server;
+mod settings;
 mod shared;
 mod spawned;
 mod stream;
@@ -117,6 +122,8 @@ pub use self::client::{
 };
 pub use self::driver::Driver;
 pub use self::error::{Closed, Error};
+#[cfg(feature = "json")]
+pub use self::json::JsonError;
 pub use self::outcome::{AnyError, BoxError, HandlerOutput, HandlerResult, any_error};
 pub use self::run::HandlerError;
 pub use self::runtime::Runtime;

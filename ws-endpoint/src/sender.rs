@@ -24,7 +24,8 @@ use crate::waiting::Guard;
 /// 1001 when the last of them is dropped; a server's is closed when its handler returns.
 ///
 /// Two are equal when they send to the same connection, so a `HashSet<Sender>` or a `HashMap<Sender, _>` holds each
-/// connection once. To send to many, clone a [`Message`] (clones share its payload) or encode it once as a [`Prepared`].
+/// connection once. (Clippy's `mutable_key_type` warns of that for no reason: only the connection's ID is compared and
+/// hashed, and it never changes. A map by [`id`](Self::id) does the same without the warning.) To send to many, clone a [`Message`] (clones share its payload) or encode it once as a [`Prepared`].
 ///
 /// Every method is cancel-safe: a future that is dropped has either done its work or nothing at all.
 #[doc(alias = "broadcast")]

@@ -144,7 +144,8 @@ impl WebSocket {
     ///         }
     ///         Ok(answers)
     ///     };
-    ///     let (sent, answers) = futures_util::join!(sending, receiving);
+    ///     // Or `tokio::join!`, or `futures::join!`.
+    ///     let (sent, answers) = futures_util::future::join(sending, receiving).await;
     ///     sent?;
     ///     answers
     /// }

@@ -5,17 +5,18 @@
 use std::error::Error;
 use std::time::Duration;
 
-use ws_tokio::{Client, CloseCode, Config, ConnectError, Message};
+use ws_tokio::{Client, ConnectError, Message};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8765".to_owned());
 
     // `ws_tokio::connect(&url)` does it with the default settings.
-    let mut config = Config::default();
-    config.limits.message = Some(64 << 10);
-    config.deadlines.ping_interval = Some(Duration::from_secs(5));
-    let client = Client::new(&url).header("X-Example", "echo").config(config).connect_timeout(Duration::from_secs(3));
+    let client = Client::new(url)
+        .header("X-Example", "echo")
+        .max_message(64 << 10)
+        .ping_interval(Duration::from_secs(5))
+        .connect_timeout(Duration::from_secs(3));
     let mut ws = match client.connect().await {
         Ok(ws) => ws,
         // The server may have said why: here are its status, its headers and the beginning of its page.
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("there and back in {:?}", ws.ping().await?);
 
     // Waits for the server's answer. Dropping the handle closes too, with 1001 and without waiting.
-    let outcome = ws.close(CloseCode::NORMAL, "that was all").await?;
+    let outcome = ws.close(1000, "that was all").await?;
     println!("{outcome}");
     Ok(())
 }

@@ -22,7 +22,6 @@ use ws_proto::handshake::client::{Builder, Handshake};
 use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::runtime::Runtime;
-use crate::server::whole_messages;
 use crate::shared::Addresses;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
@@ -113,11 +112,8 @@ impl<R: Runtime> Client<R> {
         self.request(|builder| builder.require_subprotocol(required))
     }
 
-    /// Limits and deadlines of the connection. Messages are always delivered whole.
-    #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = Arc::new(whole_messages(config));
-        self
+    pub(crate) fn config_mut(&mut self) -> &mut Arc<Config> {
+        &mut self.config
     }
 
     /// How messages are compressed, if the server does so too (permessage-deflate, RFC 7692); `None` to offer nothing. By

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{Client, ConnectError, connect};
 use crate::error::Error;
-use crate::run::{HandlerError, HandlerResult};
+use crate::outcome::HandlerOutput;
+use crate::run::HandlerError;
 use crate::runtime::Runtime;
 use crate::websocket::WebSocket;
 
@@ -47,7 +48,7 @@ impl<R: Runtime> Client<R> {
     pub async fn run<H, F>(client: impl Into<Self>, handler: H) -> Result<(), RunError>
     where
         H: FnOnce(WebSocket) -> F,
-        F: Future<Output = HandlerResult>,
+        F: Future<Output: HandlerOutput>,
     {
         let (socket, driver) = connect::open(client.into()).await.map_err(RunError::Connect)?;
         let shared = Arc::clone(driver.shared());

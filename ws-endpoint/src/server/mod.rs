@@ -20,11 +20,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
+use ws_proto::Config;
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::Deflate;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::{Origins, is_reserved};
-use ws_proto::{Config, Delivery};
 
 use crate::compression::Compression;
 use crate::driver::Driver;
@@ -103,11 +103,8 @@ impl<R: Runtime> Server<R> {
         Self { settings, runtime: PhantomData }
     }
 
-    /// Limits and deadlines of each connection. Messages are always delivered whole.
-    #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.settings.config = Arc::new(whole_messages(config));
-        self
+    pub(crate) fn config_mut(&mut self) -> &mut Arc<Config> {
+        &mut self.settings.config
     }
 
     /// How messages are compressed, for clients that offer it (permessage-deflate, RFC 7692); `None` for not at all. By
@@ -362,12 +359,6 @@ impl<R: Runtime> Server<R> {
         let deadline = timer.now() + self.settings.handshake_timeout;
         accept::accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await
     }
-}
-
-/// The handle delivers whole messages; pieces are for those who embed the core.
-pub(crate) fn whole_messages(mut config: Config) -> Config {
-    config.delivery = Delivery::Messages;
-    config
 }
 
 impl<R: Runtime> Default for Server<R> {

@@ -1,0 +1,209 @@
+//! What handlers return.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::super::setup::*;
+
+/// A visit to a server with this handler.
+fn visit<H, F, T>(handler: H, visit: impl FnOnce(WebSocket) -> T) -> T
+where
+    H: Fn(WebSocket) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerOutput> + Send + 'static,
+{
+    let listening = block_on(Server::new().bind("127.0.0.1:0")).unwrap();
+    let (url, handle) = (format!("ws://{}", listening.local_addr().unwrap()), listening.handle());
+    let server = spawn(listening.serve(handler));
+    let seen = visit(block_on(connect(url)).unwrap());
+    handle.shutdown();
+    block_on(server).unwrap();
+    seen
+}
+
+/// The code that a connection ends with when this handler returns; before that one message goes both ways, if the handler
+/// wants one.
+fn code<H, F>(handler: H) -> u16
+where
+    H: Fn(WebSocket) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerOutput> + Send + 'static,
+{
+    visit(handler, |mut ws| {
+        // The handler may have ended by now.
+        let _ = block_on(ws.send("Hello"));
+        let _ = block_on(ws.recv());
+        block_on(ws.closed()).code().into()
+    })
+}
+
+#[test]
+fn a_function_that_returns_nothing() {
+    async fn greet(mut ws: WebSocket) {
+        if let Ok(Some(message)) = ws.recv().await {
+            let _ = ws.send(message).await;
+        }
+    }
+    assert_eq!(code(greet), 1000);
+    assert_eq!(code(|ws| greet(ws)), 1000);
+    assert_eq!(code(|ws| async move { greet(ws).await }), 1000);
+}
+
+#[test]
+fn a_closure_that_returns_nothing() {
+    assert_eq!(code(|_| async {}), 1000);
+    let handler = |mut ws: WebSocket| async move {
+        while let Ok(Some(message)) = ws.recv().await {
+            if ws.send(message).await.is_err() {
+                return;
+            }
+            break;
+        }
+    };
+    assert_eq!(code(handler), 1000);
+}
+
+#[test]
+fn a_closure_that_ends_with_ok() {
+    let handler = |mut ws: WebSocket| async move {
+        if let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok(())
+    };
+    assert_eq!(code(handler), 1000);
+    // Written where it is used, so that all types are inferred.
+    assert_eq!(
+        code(|mut ws| async move {
+            let Some(message) = ws.recv().await? else { return Ok(()) };
+            ws.send(message).await?;
+            Ok(())
+        }),
+        1000
+    );
+    assert_eq!(code(|ws| async move { Ok(ws.send("Hello").await?) }), 1000);
+    assert_eq!(code(|_| async { Err("not today".into()) }), 1011);
+}
+
+#[test]
+fn a_closure_that_is_asynchronous() {
+    assert_eq!(code(async |ws: WebSocket| { ws.send("Hello").await.unwrap() }), 1000);
+    assert_eq!(
+        code(async |mut ws: WebSocket| {
+            while let Some(message) = ws.recv().await? {
+                ws.send(message).await?;
+                break;
+            }
+            Ok(())
+        }),
+        1000
+    );
+}
+
+#[test]
+fn a_function_with_the_library_s_result() {
+    async fn count(mut ws: WebSocket, total: Arc<Mutex<u64>>) -> HandlerResult {
+        ws.recv().await?;
+        let n = "1".parse::<u64>()?;
+        *total.lock().unwrap() += n;
+        ws.send("counted").await?;
+        Ok(())
+    }
+    let total = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&total);
+    assert_eq!(code(move |ws| count(ws, Arc::clone(&counted))), 1000);
+    assert_eq!(*total.lock().unwrap(), 1);
+}
+
+#[test]
+fn a_handler_that_never_returns() {
+    let handler = |ws: WebSocket| async move {
+        loop {
+            if ws.send("Hello").await.is_err() {
+                panic!("on purpose: nobody is there any more");
+            }
+            yield_now().await;
+        }
+    };
+    assert!(visit(handler, |ws| block_on(ws.close(1000, ""))).is_ok());
+    assert_eq!(code(|_| async { panic!("on purpose") }), 1011);
+    async fn ends(ws: WebSocket) -> HandlerResult {
+        loop {
+            ws.send("Hello").await?;
+            Err("enough")?;
+        }
+    }
+    assert_eq!(code(ends), 1011);
+}
+
+#[derive(Debug)]
+struct OurError;
+
+impl fmt::Display for OurError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("our own")
+    }
+}
+
+impl StdError for OurError {}
+
+#[test]
+fn functions_that_fail_with_other_errors() {
+    async fn its_own(mut ws: WebSocket) -> Result<(), Error> {
+        ws.recv().await?;
+        ws.send("Hello").await
+    }
+    async fn boxed(mut ws: WebSocket) -> Result<(), Box<dyn StdError>> {
+        ws.recv().await?;
+        Err("boxed".into())
+    }
+    async fn anyhow(mut ws: WebSocket) -> anyhow::Result<()> {
+        ws.recv().await?;
+        anyhow::bail!("anyhow")
+    }
+    async fn eyre(mut ws: WebSocket) -> eyre::Result<()> {
+        ws.recv().await?;
+        eyre::bail!("eyre")
+    }
+    async fn input(_: WebSocket) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    async fn text(mut ws: WebSocket) -> Result<(), String> {
+        ws.recv().await.map_err(|error| error.to_string())?;
+        Err("text".to_owned())
+    }
+    async fn never(_: WebSocket) -> Result<(), Infallible> {
+        Ok(())
+    }
+    async fn ours(_: WebSocket) -> Result<(), OurError> {
+        Err(OurError)
+    }
+    assert_eq!(code(|ws| any_error(its_own(ws))), 1000);
+    assert_eq!(code(|ws| any_error(boxed(ws))), 1011);
+    assert_eq!(code(|ws| any_error(anyhow(ws))), 1011);
+    assert_eq!(code(|ws| any_error(eyre(ws))), 1011);
+    assert_eq!(code(|ws| any_error(input(ws))), 1011);
+    assert_eq!(code(|ws| any_error(text(ws))), 1011);
+    assert_eq!(code(|ws| any_error(never(ws))), 1000);
+    assert_eq!(code(|ws| any_error(ours(ws))), 1011);
+    // Or by `?`, where the error can go to another thread.
+    assert_eq!(code(|ws| async { Ok(anyhow(ws).await?) }), 1011);
+    assert_eq!(code(|ws| async { Ok(eyre(ws).await?) }), 1011);
+    assert_eq!(code(|ws| async { Ok(text(ws).await?) }), 1011);
+}
+
+#[test]
+fn the_short_ways_take_the_same_handlers() {
+    async fn nothing(_: WebSocket) {}
+    // They run until they are dropped: here before they begin.
+    drop(serve("127.0.0.1:0", nothing));
+    drop(serve("127.0.0.1:0", |mut ws| async move {
+        while let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok(())
+    }));
+    drop(serve(("127.0.0.1", 0), |_| async {}));
+}

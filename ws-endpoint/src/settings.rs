@@ -1,0 +1,78 @@
+//! Settings that servers and clients have in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ws_proto::{Config, Delivery};
+
+use crate::client::Client;
+use crate::runtime::Runtime;
+use crate::server::Server;
+
+/// Adds the settings to a builder that lends its configuration by `config_mut`.
+macro_rules! connection_settings {
+    ($builder:ident) => {
+        impl<R: Runtime> $builder<R> {
+            /// Replaces all limits and deadlines of a connection. Messages are always delivered whole.
+            #[must_use]
+            pub fn config(mut self, config: Config) -> Self {
+                *self.config_mut() = Arc::new(whole_messages(config));
+                self
+            }
+
+            /// Changes limits and deadlines: `.configure(|config| config.limits.fragments = Some(100))`. Messages are
+            /// always delivered whole.
+            #[must_use]
+            #[doc(alias = "limits", alias = "deadlines")]
+            pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+                let config = Arc::make_mut(self.config_mut());
+                change(config);
+                config.delivery = Delivery::Messages;
+                self
+            }
+
+            /// The longest message, and frame, that is accepted, in bytes; `None` for no limit. Default 1 MiB. Longer ones
+            /// are answered with 1009 ([`Limits::message`](ws_proto::Limits::message)).
+            #[must_use]
+            #[doc(alias = "max_message_size", alias = "max_frame_size", alias = "max_size")]
+            pub fn max_message(self, bytes: impl Into<Option<usize>>) -> Self {
+                let bytes = bytes.into();
+                self.configure(|config| (config.limits.message, config.limits.frame) = (bytes, bytes))
+            }
+
+            /// How often a ping is sent, to find out whether the peer is there; `None` for no pings. Default 20 s
+            /// ([`Deadlines::ping_interval`](ws_proto::Deadlines::ping_interval)).
+            #[must_use]
+            #[doc(alias = "keepalive", alias = "heartbeat")]
+            pub fn ping_interval(self, interval: impl Into<Option<Duration>>) -> Self {
+                let interval = interval.into();
+                self.configure(|config| config.deadlines.ping_interval = interval)
+            }
+
+            /// How long the answer to such a ping may take; `None` to wait for ever. Default 20 s
+            /// ([`Deadlines::pong`](ws_proto::Deadlines::pong)).
+            #[must_use]
+            #[doc(alias = "ping_timeout")]
+            pub fn pong_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+                let timeout = timeout.into();
+                self.configure(|config| config.deadlines.pong = timeout)
+            }
+
+            /// How long closing may take, and the transport's end after it. Default 10 s
+            /// ([`Deadlines::close`](ws_proto::Deadlines::close)).
+            #[must_use]
+            pub fn close_timeout(self, timeout: Duration) -> Self {
+                self.configure(|config| config.deadlines.close = timeout)
+            }
+        }
+    };
+}
+
+connection_settings!(Server);
+connection_settings!(Client);
+
+/// The handle delivers whole messages; pieces are for those who embed the core.
+fn whole_messages(mut config: Config) -> Config {
+    config.delivery = Delivery::Messages;
+    config
+}
