@@ -241,7 +241,7 @@ fn a_clock_answers_pings_and_a_close_behind_a_hundred_unread_messages() {
         }
     }
     assert_eq!(frames, (0..5).map(|n| (0x8A, vec![n])).collect::<Vec<_>>());
-    assert_eq!(peer.rest(), [], "the connection ends, though the handler sleeps");
+    assert_eq!(peer.rest(), b"", "the connection ends, though the handler sleeps");
     drop(peer);
     server.stop();
 }
