@@ -6,7 +6,7 @@ use super::codes::{
     CODE_LENGTH_ORDER, DISTANCE_EXTRA, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, LENGTH_EXTRA, MAX_BITS, at,
     distance_symbol, packed_length, put,
 };
-use super::huffman::Codes;
+use super::huffman::{self, Codes};
 
 /// A stored block tells its length in 16 bits.
 const LONGEST_STORED: usize = 0xFFFF;
@@ -62,12 +62,12 @@ impl Block {
             return;
         }
         count(&mut self.literals, END_OF_BLOCK);
-        let literals = Codes::fitting(&self.literals, MAX_BITS);
-        let distances = Codes::fitting(&self.distances, MAX_BITS);
-        let header = Header::new(&literals.lengths, &distances.lengths);
+        // Lengths tell what it costs; codes are made only for what is written.
+        let literals = huffman::lengths(&self.literals, MAX_BITS);
+        let distances = huffman::lengths(&self.distances, MAX_BITS);
+        let header = Header::new(&literals, &distances);
         let extra = self.extra_bits();
-        let dynamic =
-            header.cost() + cost(&literals.lengths, &self.literals) + cost(&distances.lengths, &self.distances) + extra;
+        let dynamic = header.cost() + cost(&literals, &self.literals) + cost(&distances, &self.distances) + extra;
         let fixed = cost(&FIXED_LITERALS, &self.literals) + cost(&FIXED_DISTANCES, &self.distances) + extra;
         let stored = bytes.len().checked_sub(self.len).and_then(|start| bytes.get(start..));
 
@@ -76,11 +76,11 @@ impl Block {
             _ if dynamic < fixed => {
                 writer.put(0b100, 3);
                 header.write(writer);
-                self.write_symbols(&literals, &distances, writer);
+                self.write_symbols(&Codes::of(literals), &Codes::of(distances), writer);
             }
             _ => {
                 writer.put(0b010, 3);
-                self.write_symbols(&Codes::of(FIXED_LITERALS), &Codes::of(FIXED_DISTANCES), writer);
+                self.write_symbols(&huffman::FIXED_LITERALS, &huffman::FIXED_DISTANCES, writer);
             }
         }
         self.symbols.clear();
@@ -148,8 +148,9 @@ struct Header {
     /// Code length symbols, each with the value of its extra bits above the low 8.
     symbols: [u16; 316],
     len: usize,
-    codes: Codes<19>,
-    /// How many lengths of `codes` are told.
+    /// The lengths of that code.
+    lengths: [u8; 19],
+    /// How many of those are told.
     told: usize,
     frequencies: [u32; 19],
 }
@@ -163,7 +164,7 @@ impl Header {
             distances: distance_count,
             symbols: [0; 316],
             len: 0,
-            codes: Codes::of([0; 19]),
+            lengths: [0; 19],
             told: 0,
             frequencies: [0; 19],
         };
@@ -175,8 +176,8 @@ impl Header {
             }
             this.push_run(length, run);
         }
-        this.codes = Codes::fitting(&this.frequencies, 7);
-        let of = |&symbol: &u8| at(&this.codes.lengths, usize::from(symbol));
+        this.lengths = huffman::lengths(&this.frequencies, 7);
+        let of = |&symbol: &u8| at(&this.lengths, usize::from(symbol));
         this.told = CODE_LENGTH_ORDER.iter().rposition(|symbol| of(symbol) > 0).map_or(0, |i| i + 1).max(4);
         this
     }
@@ -208,7 +209,7 @@ impl Header {
     fn cost(&self) -> usize {
         let extra: usize =
             (0_u16..).zip(&self.frequencies).map(|(symbol, &n)| repeat_bits(symbol) as usize * n as usize).sum();
-        17 + 3 * self.told + cost(&self.codes.lengths, &self.frequencies) + extra
+        17 + 3 * self.told + cost(&self.lengths, &self.frequencies) + extra
     }
 
     fn write(&self, writer: &mut BitWriter<'_>) {
@@ -216,11 +217,12 @@ impl Header {
         writer.put((self.distances - 1) as u64, 5);
         writer.put((self.told - 4) as u64, 4);
         for &symbol in CODE_LENGTH_ORDER.iter().take(self.told) {
-            writer.put(u64::from(at(&self.codes.lengths, usize::from(symbol))), 3);
+            writer.put(u64::from(at(&self.lengths, usize::from(symbol))), 3);
         }
+        let codes = Codes::of(self.lengths);
         for &symbol in self.symbols.iter().take(self.len) {
             let (symbol, extra) = (symbol & 0xFF, symbol >> 8);
-            let (bits, n) = self.codes.get(symbol);
+            let (bits, n) = codes.get(symbol);
             writer.put(bits | u64::from(extra) << n, n + repeat_bits(symbol));
         }
     }

@@ -1,21 +1,19 @@
 //! Huffman codes for what is to be compressed (RFC 1951 §3.2.2).
 
-use super::codes::{MAX_BITS, at, put};
+use super::codes::{self, MAX_BITS, at, put};
+
+/// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled.
+pub(super) static FIXED_LITERALS: Codes<288> = fixed_literals();
+pub(super) static FIXED_DISTANCES: Codes<32> = fixed_distances();
 
 /// Codes by symbol, as they are written: the bits, the first one lowest, and how many.
 #[derive(Clone, Copy)]
 pub(super) struct Codes<const N: usize> {
-    pub(super) lengths: [u8; N],
+    lengths: [u8; N],
     bits: [u16; N],
 }
 
 impl<const N: usize> Codes<N> {
-    /// The shortest codes of at most `limit` bits for symbols that occur so often: less than 2^23 times, and a block has
-    /// not even 2^16 symbols.
-    pub(super) fn fitting(frequencies: &[u32; N], limit: usize) -> Self {
-        Self::of(lengths(frequencies, limit))
-    }
-
     /// The codes whose symbols have these lengths.
     pub(super) fn of(lengths: [u8; N]) -> Self {
         let mut next = [0_u16; MAX_BITS + 1];
@@ -48,8 +46,38 @@ impl<const N: usize> Codes<N> {
     }
 }
 
-/// The lengths of the codes.
-fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
+const fn fixed_literals() -> Codes<288> {
+    let mut bits = [0; 288];
+    let mut left: &mut [u16] = &mut bits;
+    let mut symbol = 0_u16;
+    while let Some((code, rest)) = left.split_first_mut() {
+        *code = match symbol {
+            0..144 => (48 + symbol).reverse_bits() >> 8,
+            144..256 => (400 - 144 + symbol).reverse_bits() >> 7,
+            256..280 => (symbol - 256).reverse_bits() >> 9,
+            _ => (symbol - (280 - 192)).reverse_bits() >> 8,
+        };
+        symbol += 1;
+        left = rest;
+    }
+    Codes { lengths: codes::FIXED_LITERALS, bits }
+}
+
+const fn fixed_distances() -> Codes<32> {
+    let mut bits = [0; 32];
+    let mut left: &mut [u16] = &mut bits;
+    let mut symbol = 0_u16;
+    while let Some((code, rest)) = left.split_first_mut() {
+        *code = symbol.reverse_bits() >> 11;
+        symbol += 1;
+        left = rest;
+    }
+    Codes { lengths: codes::FIXED_DISTANCES, bits }
+}
+
+/// The lengths of the shortest codes of at most `limit` bits for symbols that occur so often: less than 2^23 times, and a
+/// block has not even 2^16 symbols.
+pub(super) fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
     let mut lengths = [0; N];
     // The symbols there are, the rarest first, each with how often it occurs above.
     let mut used = [0_u32; N];
@@ -166,6 +194,14 @@ mod tests {
             assert_eq!(kraft(&lengths), 1 << 15, "{lengths:?}");
             assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
         }
+    }
+
+    #[test]
+    fn fixed_codes_are_those_of_their_lengths() {
+        let literals = Codes::of(codes::FIXED_LITERALS);
+        assert!((0..288).all(|symbol| FIXED_LITERALS.get(symbol) == literals.get(symbol)));
+        let distances = Codes::of(codes::FIXED_DISTANCES);
+        assert!((0..32).all(|symbol| FIXED_DISTANCES.get(symbol) == distances.get(symbol)));
     }
 
     #[test]
