@@ -194,6 +194,102 @@ async fn what_the_counter_does_not_understand_is_answered_with_an_error() {
 }
 
 #[tokio::test]
+async fn senseless_requests_are_counted_in_the_log_not_logged_one_by_one() {
+    let mut server = ws(&["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let first = in_time(lines.next_line()).await.unwrap().unwrap();
+    let url = first.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap();
+    let mut ws = in_time(ws_tokio::connect(format!("ws://{url}counter"))).await.unwrap();
+    let start = Instant::now();
+    for n in 0..1000 {
+        ws.send(format!("forged\n2026-11-30 WARN {n}")).await.unwrap();
+        while !text(&mut ws).await.starts_with(r#"{"type":"error""#) {}
+    }
+    let seconds = start.elapsed().as_secs() as usize;
+    in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    server.start_kill().unwrap();
+    let output = in_time(server.wait_with_output()).await.unwrap();
+    let warnings = stderr(&output).lines().filter(|line| line.contains("WARN")).count();
+    assert!((1..=seconds + 2).contains(&warnings), "{warnings} lines in {seconds} s:\n{}", stderr(&output));
+    assert!(stderr(&output).contains("count=1") && stderr(&output).contains("forged\\n2026"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn other_pages_do_not_get_in() {
+    for (options, extra) in
+        [(&[][..], None), (&["--allow-origin", "https://demo.example"], Some("https://demo.example"))]
+    {
+        let demo = Demo::start_with(options).await;
+        let own = format!("http://{}", demo.address);
+        let connect = async |path: &str, origin: &str, host: &str| {
+            let client = Client::new(demo.url(path)).origin(origin).header("Host", host);
+            in_time(client.connect()).await
+        };
+        let rebound = demo.address.replace("127.0.0.1", "evil.example");
+        for path in ["/chat", "/counter"] {
+            assert!(connect(path, &own, &demo.address).await.is_ok());
+            assert!(
+                connect(path, &own.replace("127.0.0.1", "192.0.2.1"), &demo.address.replace("127.0.0.1", "192.0.2.1"))
+                    .await
+                    .is_ok()
+            );
+            for (origin, host) in [
+                ("http://evil.example", &demo.address),
+                (&*format!("http://{rebound}"), &rebound),
+                ("null", &demo.address),
+            ] {
+                let error = connect(path, origin, host).await.unwrap_err();
+                let response = error.response().expect("an answer");
+                assert_eq!(response.status(), 403, "{origin}");
+                let told = std::str::from_utf8(response.body()).unwrap();
+                assert!(told.contains(&format!("--allow-origin {origin}")), "{told}");
+            }
+            let named = connect(path, "https://demo.example", "backend:8765").await;
+            assert_eq!(named.is_ok(), extra.is_some(), "{path}");
+        }
+        // Nobody shares anything there.
+        assert!(connect("/echo", "http://evil.example", &demo.address).await.is_ok());
+        assert!(connect("/time", "http://evil.example", &demo.address).await.is_ok());
+    }
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--allow-origin", "demo.example"], "").await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("expected an origin"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn a_broadcast_is_compressed_once_for_everyone() {
+    let demo = Demo::start().await;
+    let request = |path: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
+            demo.address
+        )
+    };
+    // What is compressed for a connection of its own looks back on the line before, and is much shorter.
+    let mut raw = TcpStream::connect(&demo.address).await.unwrap();
+    raw.write_all(request("/chat").as_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\n") {
+        received.push(in_time(raw.read_u8()).await.unwrap());
+    }
+    assert!(String::from_utf8_lossy(&received).contains("permessage-deflate"));
+    let line: String = (0_u64..100).map(|n| char::from(b'!' + (n * n * 7919 % 89) as u8)).collect();
+    let mut frame = vec![0x81, 0x80 | 100, 0, 0, 0, 0];
+    frame.extend(line.as_bytes());
+    let mut lengths = Vec::new();
+    for _ in 0..2 {
+        raw.write_all(&frame).await.unwrap();
+        let (first, length) = (in_time(raw.read_u8()).await.unwrap(), in_time(raw.read_u8()).await.unwrap());
+        assert_eq!(first, 0xC1, "compressed text");
+        in_time(raw.read_exact(&mut vec![0; length.into()])).await.unwrap();
+        lengths.push(length);
+    }
+    assert!(lengths[0] > 90 && lengths[1] > 90, "{lengths:?}");
+}
+
+#[tokio::test]
 async fn fifty_clients_pressing_at_once_lose_nothing() {
     const CLIENTS: usize = 50;
     const PRESSES: usize = 20;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ws_tokio::{CloseCode, Message, SendError, Sender, WebSocket};
+use ws_tokio::{CloseCode, Message, Prepared, SendError, Sender, WebSocket};
 
 /// The connections that get what is broadcast, by id.
 #[derive(Default)]
@@ -25,21 +25,24 @@ impl Audience {
 
     /// Queues a message for everyone, and waits for nobody: a member whose queue is full does not keep up, and
     /// is sent away, so that it costs the others neither time nor memory.
-    pub(super) fn broadcast(&mut self, message: &Message) {
-        self.members.retain(|_, member| deliver(member, message.clone()));
+    ///
+    /// It is encoded once, and compressed once.
+    pub(super) fn broadcast(&mut self, message: impl Into<Message>) {
+        let message = Prepared::new(message);
+        self.members.retain(|_, member| keeps_up(member, member.try_send_prepared(&message)));
     }
 
     /// Queues a message for one member, on the same terms.
     pub(super) fn send(&mut self, id: u64, message: Message) {
-        if self.members.get(&id).is_some_and(|member| !deliver(member, message)) {
+        if self.members.get(&id).is_some_and(|member| !keeps_up(member, member.try_send(message))) {
             self.members.remove(&id);
         }
     }
 }
 
-/// Whether the member is still one.
-fn deliver(member: &Sender, message: Message) -> bool {
-    let Err(error) = member.try_send(message) else {
+/// Whether the member still is one, after that attempt to send.
+fn keeps_up<M>(member: &Sender, sent: Result<(), SendError<M>>) -> bool {
+    let Err(error) = sent else {
         return true;
     };
     if matches!(error, SendError::Full(_)) {

@@ -27,7 +27,7 @@ impl Chat {
                 break;
             };
             // Stamped and queued under one lock: everyone reads the same lines in the same order.
-            self.audience(|audience| audience.broadcast(&line(&Zoned::now(), text)));
+            self.audience(|audience| audience.broadcast(line(&Zoned::now(), text)));
         }
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! `/counter`: a number everyone sees and everyone changes.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use serde_json::{Value, json};
-use ws_tokio::{HandlerResult, Message, WebSocket};
+use ws_tokio::{EscapedBytes, HandlerResult, Message, WebSocket};
 
 use super::audience::Audience;
+use super::seldom::Seldom;
 
-/// The part of a bad request that goes to the log.
+/// How many bytes of a bad request go to the log.
 const LOGGED: usize = 75;
 
 /// What a client may ask.
@@ -46,6 +48,8 @@ pub(super) struct Counter {
 struct State {
     value: i64,
     audience: Audience,
+    /// Requests that make no sense, of all clients.
+    senseless: Seldom,
 }
 
 impl Counter {
@@ -61,9 +65,15 @@ impl Counter {
             match parse(&message) {
                 Ok(action) => self.state(|state| state.act(action)),
                 Err(problem) => {
-                    let start: String = String::from_utf8_lossy(message.as_bytes()).chars().take(LOGGED).collect();
-                    tracing::warn!(client = ws.id(), message = ?start, problem, "a request makes no sense");
-                    self.state(|state| state.audience.send(ws.id(), Event::Error { message: &problem }.into()));
+                    let log = self.state(|state| {
+                        state.audience.send(ws.id(), Event::Error { message: &problem }.into());
+                        state.senseless.count(Instant::now())
+                    });
+                    if let Some(count) = log {
+                        let start = &message.as_bytes()[..message.len().min(LOGGED)];
+                        let latest = EscapedBytes(start);
+                        tracing::warn!(count, client = ws.id(), ?latest, problem, "requests that make no sense");
+                    }
                 }
             }
         }
@@ -102,12 +112,12 @@ impl State {
 
     fn act(&mut self, action: Action) {
         self.value = apply(self.value, action);
-        self.audience.broadcast(&Event::State { value: self.value }.into());
+        self.audience.broadcast(Event::State { value: self.value });
     }
 
     fn announce_users(&mut self) {
         let count = self.audience.len();
-        self.audience.broadcast(&Event::Users { count }.into());
+        self.audience.broadcast(Event::Users { count });
     }
 }
 

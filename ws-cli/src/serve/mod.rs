@@ -4,6 +4,8 @@ mod audience;
 mod chat;
 mod clock;
 mod counter;
+mod origins;
+mod seldom;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -21,6 +23,7 @@ use ws_tokio::{HandlerResult, ServeError, Server, WebSocket};
 
 use self::chat::Chat;
 use self::counter::Counter;
+use self::origins::Origin;
 use crate::files::IdentityFiles;
 use crate::output::fail;
 use crate::signals::Stop;
@@ -57,6 +60,10 @@ What there is:
   /counter  JSON: {\"action\":\"plus\"} and {\"action\":\"minus\"} change a counter everyone sees
   /time     the time as text, at random intervals of up to three seconds
 
+In a browser only the server's own page may use /chat and /counter, opened by IP address or as localhost: another
+site's page must not act for you, nor a name that somebody has made to lead here. --allow-origin lets other pages:
+one behind a proxy with a name of its own, or this one when it is opened by a name.
+
 Ctrl-C closes every connection with 1001 and ends the server; a second Ctrl-C does not wait.
 
 Exit status: 0 when stopped, 1 when it could not listen, 2 for bad usage.
@@ -64,6 +71,7 @@ Exit status: 0 when stopped, 1 when it could not listen, 2 for bad usage.
 Examples:
   ws serve --listen 0.0.0.0:8765    for every machine that can reach this one
   ws serve --listen 127.0.0.1:0     any free port; the URL printed tells which
+  ws serve --listen 0.0.0.0:8765 --allow-origin http://mybox.lan:8765    and by that name, too
   ws serve --trust-proxy 127.0.0.1  behind a reverse proxy on this machine
   ws serve --cert cert.pem --key key.pem    with TLS: https:// and wss://
   ws serve -v                       with every frame in the log
@@ -83,6 +91,10 @@ pub(crate) struct ServeArgs {
     /// Believe this proxy, an address or a network, when it says who its clients are; the log shows them
     #[arg(long, value_name = "NETWORK")]
     trust_proxy: Vec<String>,
+
+    /// Let pages from here use /chat and /counter, too: an origin such as https://example.com, or null; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<Origin>,
 
     /// Log at DEBUG, every frame included; otherwise at INFO
     #[arg(short, long)]
@@ -112,7 +124,9 @@ impl fmt::Display for Address {
 
 pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     logging::init(if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO });
-    let mut server = Server::new().on_request(answer).trusted_proxies(&args.trust_proxy);
+    let allowed = args.allow_origin;
+    let mut server =
+        Server::new().on_request(move |request| answer(request, &allowed)).trusted_proxies(&args.trust_proxy);
     if args.no_compression {
         server = server.compression(None);
     }
@@ -216,10 +230,14 @@ async fn echo(mut ws: WebSocket) -> HandlerResult {
     Ok(())
 }
 
-/// Answers what is not for a WebSocket endpoint.
-fn answer(request: &Request<()>) -> Option<Response<Bytes>> {
+/// Answers what is not for a WebSocket endpoint, and pages that may not use one.
+fn answer(request: &Request<()>, allowed: &[Origin]) -> Option<Response<Bytes>> {
     match request.uri().path() {
-        "/echo" | "/chat" | "/counter" | "/time" => None,
+        "/echo" | "/time" => None,
+        // What one does there everyone sees.
+        "/chat" | "/counter" => {
+            origins::refusal(request, allowed).map(|why| text(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", why))
+        }
         "/" if !request.headers().contains_key(UPGRADE) => {
             Some(text(StatusCode::OK, "text/html; charset=utf-8", PAGE.into()))
         }
