@@ -129,6 +129,9 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output: HandlerOutput>>(
 ) -> Poll<Result<(), HandlerError>> {
     // The task may have been woken for the handler's sake.
     let mut is_due = true;
+    if let Some(driver) = driver {
+        driver.begin_poll();
+    }
     for round in 1..=ROUNDS_PER_POLL {
         let progress = match driver {
             Some(driver) => {
@@ -154,6 +157,9 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output: HandlerOutput>>(
             Err(panic) => return Poll::Ready(Err(HandlerError::Panicked(panic_message(&*panic)))),
         }
         if progress == Progress::Made {
+            if driver.as_ref().is_some_and(Driver::is_spent) {
+                break;
+            }
             // The next round finds what the handler has left to do.
             continue;
         }

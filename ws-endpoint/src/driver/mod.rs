@@ -7,6 +7,8 @@ mod writing;
 use std::fmt;
 use std::future::Future;
 use std::io;
+#[cfg(feature = "deflate")]
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -23,6 +25,10 @@ use crate::transport::{Timer, Transport};
 
 /// How many reads one poll does before other tasks get their turn.
 const READS_PER_POLL: usize = 4;
+
+/// How much it inflates, as [`Connection::set_inflate_budget`] counts: about a millisecond's worth.
+#[cfg(feature = "deflate")]
+const INFLATED_PER_POLL: usize = 256 << 10;
 
 /// How long after a transport has failed there may still be something to read although a read says that there is not: a
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
@@ -50,6 +56,9 @@ pub struct Driver<T: Transport, C: Timer> {
     last_read: usize,
     /// The deadline that the timer is set to.
     armed: Option<(Timestamp, Waker)>,
+    /// Whether this poll has done its share of work, and whether the next step is the first of a poll.
+    is_spent: bool,
+    is_new_poll: bool,
     /// Whether there is nothing left to read.
     read_ended: bool,
     /// Whether the write side has been ended.
@@ -103,6 +112,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             unread: Unread::new(unread),
             last_read: 0,
             armed: None,
+            is_spent: false,
+            is_new_poll: true,
             read_ended: false,
             is_shut_down: false,
             needs_flush: false,
@@ -113,6 +124,16 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// A poll begins, with a share of work of its own.
+    pub(crate) fn begin_poll(&mut self) {
+        self.is_new_poll = true;
+    }
+
+    /// Whether this poll has done its share of work: other tasks are to get their turn.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     /// Whether the connection has ended and the transport can go.
@@ -144,13 +165,21 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
         // What is read next may answer a ping that has just left, and did not come in no time at all.
         let now = if pings { self.timer.now() } else { now };
+        #[cfg(feature = "deflate")]
+        if mem::take(&mut self.is_new_poll) {
+            state.connection.set_inflate_budget(Some(INFLATED_PER_POLL));
+        }
         let mut made = self.read(cx, &mut state, now);
+        #[cfg(feature = "deflate")]
+        {
+            self.is_spent = state.connection.is_inflate_budget_spent();
+        }
         let mut wanted = self.wanted(&mut state);
         if wanted == Wanted::HalfClose {
             self.shut_down(cx, &mut state, now);
         }
         let mut ended = self.broken.is_some() && self.give_up_when_broken(&mut state, now);
-        if !((made || ended) && another_follows) {
+        if !((made || ended) && another_follows && !self.is_spent) {
             ended |= self.check_deadlines(cx, &mut state, now);
         }
         made |= ended;
@@ -290,8 +319,10 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         let shared = Arc::clone(&driver.shared);
+        driver.begin_poll();
         for round in 1..=READS_PER_POLL {
             match driver.step(&shared, cx, None, round < READS_PER_POLL) {
+                Progress::Made if driver.is_spent => break,
                 Progress::Made => {}
                 Progress::Blocked => return Poll::Pending,
                 Progress::Done => return Poll::Ready(()),

@@ -1,9 +1,12 @@
 //! What two ends agree on (RFC 7692 §7.1), which messages are compressed then, and limits on what they inflate to.
 
+use std::future::Future;
 use std::iter;
 
+use futures_util::FutureExt as _;
 use ws_endpoint::{
-    Cause, CloseCode, Compress, ConnectError, Deflate, InvalidAnswer, Message, Prepared, Violation, WebSocket,
+    Cause, CloseCode, Compress, ConnectError, Deflate, HandlerResult, InvalidAnswer, Message, Prepared, Violation,
+    WebSocket,
 };
 use ws_proto::Role;
 use ws_proto::deflate::{Compressor, Inflater};
@@ -340,4 +343,52 @@ fn what_is_no_deflate_ends_the_connection_with_1007() {
     let frames = peer.frames();
     assert_eq!(frames.len(), 1);
     assert_eq!((frames[0].0, &frames[0].1[..2]), (CLOSE, &1007_u16.to_be_bytes()[..]));
+}
+
+/// The most that one poll may bring: its share of work, one step more, and the message that was under way before.
+const MOST_PER_POLL: usize = (256 + 44 + 64) << 10;
+
+#[test]
+fn a_poll_ends_when_much_has_been_inflated() {
+    const MESSAGES: usize = 200;
+    let message = vec![0; 64 << 10];
+    for (role, beside) in [Role::Server, Role::Client].into_iter().flat_map(|role| [(role, true), (role, false)]) {
+        let world = World::new(1);
+        let (mut socket, driver, peer) = match role {
+            Role::Server => {
+                let (socket, driver, peer, _) = accept(&world, Server::new().inbound_queue(1_000_000), Some(OFFER));
+                (socket, driver, peer)
+            }
+            Role::Client => {
+                let answer = Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+                let (opened, peer, _) = connect(&world, client().inbound_queue(1_000_000), answer);
+                let (socket, driver) = opened.unwrap();
+                (socket, driver, peer)
+            }
+        };
+        peer.to.push(&peer.frame(BINARY_DEFLATED, deflated(&message)).repeat(MESSAGES));
+        let received = Log::new();
+        let receive = |received: Log<usize>| async move {
+            while let Some(message) = socket.recv().await? {
+                received.push(message.len());
+            }
+            Ok(())
+        };
+        let (mut driving, mut receiving) = match beside {
+            true => (driver.run(receive(received.clone())).map(drop).boxed_local(), None),
+            false => (driver.boxed_local(), Some(receive(received.clone()).map(|_: HandlerResult| ()).boxed_local())),
+        };
+        let mut polls = 0;
+        let (mut all, mut most) = (0, 0);
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        while all < MESSAGES * message.len() {
+            assert!(driving.as_mut().poll(&mut cx).is_pending());
+            receiving.iter_mut().for_each(|receiving| assert!(receiving.as_mut().poll(&mut cx).is_pending()));
+            polls += 1;
+            let inflated = received.take().iter().sum::<usize>();
+            (all, most) = (all + inflated, most.max(inflated));
+            assert!(polls < 1000, "{role:?}, {beside}: it does not end");
+        }
+        assert!(most <= MOST_PER_POLL, "{role:?}, {beside}: {most} bytes in one poll");
+    }
 }

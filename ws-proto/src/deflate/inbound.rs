@@ -10,6 +10,12 @@ const STEP: usize = 8 << 10;
 /// What the inflater may add to that, so that the window never grows by itself.
 const OVERSHOOT: usize = 1536;
 
+/// What a compressed byte counts for, where a byte that it inflates to counts for one: that is how much longer it may take.
+const COMPRESSED_BYTE: usize = 8;
+
+/// What a message counts for besides, however short it is.
+const MESSAGE: usize = 1 << 10;
+
 /// Inflates messages. Between two of them it holds nothing but, with context takeover, the bytes that can be looked back
 /// on.
 #[derive(Debug)]
@@ -18,11 +24,25 @@ pub(crate) struct Inbound {
     inflater: Inflater,
     /// What can be looked back on, and behind it what was inflated last.
     window: Vec<u8>,
+    /// How much work may still be done before the caller looks at something else; `None` for any amount.
+    budget: Option<usize>,
 }
 
 impl Inbound {
     pub(crate) fn new(agreed: Agreed) -> Self {
-        Self { agreed, inflater: Inflater::new(agreed.receive_window_bits), window: Vec::new() }
+        Self { agreed, inflater: Inflater::new(agreed.receive_window_bits), window: Vec::new(), budget: None }
+    }
+
+    pub(crate) fn set_budget(&mut self, budget: Option<usize>) {
+        self.budget = budget;
+    }
+
+    pub(crate) fn is_budget_spent(&self) -> bool {
+        self.budget == Some(0)
+    }
+
+    fn spend(&mut self, work: usize) {
+        self.budget = self.budget.map(|budget| budget.saturating_sub(work));
     }
 
     /// Inflates from the front of `input`: what comes of it, some KiB at most. When it is not all there is, some of `input`
@@ -34,12 +54,15 @@ impl Inbound {
         // Text becomes three or four times as long as it was, and rarely longer.
         let room = input.len().saturating_mul(6).clamp(STEP / 8, STEP);
         let before = self.make_room(room + OVERSHOOT);
+        let compressed = input.len();
         self.inflater.inflate(input, &mut self.window, room)?;
+        self.spend((compressed - input.len()) * COMPRESSED_BYTE + self.window.len() - before);
         Ok(self.window.get(before..).unwrap_or_default())
     }
 
     /// Ends a message.
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
+        self.spend(MESSAGE);
         self.inflater.finish(&mut self.window)?;
         self.inflater = Inflater::new(self.agreed.receive_window_bits);
         if self.agreed.receive_context_takeover {

@@ -26,6 +26,10 @@ impl Receiver {
         };
         let is_whole = config.delivery == Delivery::Messages;
         loop {
+            if inbound.is_budget_spent() && frame.left > 0 && !input.is_empty() {
+                self.frame = Some(frame);
+                return Ok(Step::NeedInput);
+            }
             let n = input.len().min(COMPRESSED).min(usize::try_from(frame.left).unwrap_or(usize::MAX));
             let (piece, _) = input.split_at_mut_checked(n).unwrap_or_default();
             let key = frame.key;

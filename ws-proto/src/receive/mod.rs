@@ -138,6 +138,18 @@ impl Receiver {
         self.inbound = inbound;
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_inflate_budget(&mut self, budget: Option<usize>) {
+        if let Some(inbound) = &mut self.inbound {
+            inbound.set_budget(budget);
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn is_inflate_budget_spent(&self) -> bool {
+        self.inbound.as_ref().is_some_and(|inbound| inbound.is_budget_spent())
+    }
+
     pub(crate) fn set_buffers(&mut self, buffers: Option<Buffers>) {
         self.buffers = buffers;
     }

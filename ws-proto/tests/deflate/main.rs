@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod budget;
 mod codec;
 mod ends;
 mod examples;
