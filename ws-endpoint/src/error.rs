@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ws_proto::{CloseCode, CloseError, Escaped, Outcome, SendError};
 
 /// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Closed {
     /// Which connection.
     pub(crate) id: u64,
@@ -37,6 +37,13 @@ impl fmt::Display for Closed {
     }
 }
 
+impl fmt::Debug for Closed {
+    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl StdError for Closed {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.io.as_deref().map(|error| error as _)
@@ -44,7 +51,7 @@ impl StdError for Closed {
 }
 
 /// Why an operation on a connection failed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// The connection has ended.
@@ -85,6 +92,13 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.closed().map(|closed| closed as _)
@@ -120,5 +134,23 @@ mod tests {
         assert!(closed.to_string().ends_with(r" (a\nb\x1b[2J)"), "{closed}");
         let error = Error::Closed(Box::new(closed));
         assert!(!error.to_string().contains(char::is_control) && !format!("{error:?}").contains(char::is_control));
+    }
+
+    #[test]
+    fn what_main_prints_is_a_sentence() {
+        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
+        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        assert_eq!(format!("{closed:?}"), closed.to_string());
+        for error in [
+            Error::Closed(Box::new(closed)),
+            Error::Closing,
+            Error::Full,
+            Error::Skipped,
+            Error::Unfinished,
+            Error::CloseCode(CloseCode::from(1005)),
+        ] {
+            let boxed: Box<dyn StdError> = error.clone().into();
+            assert_eq!(format!("{boxed:?}"), error.to_string());
+        }
     }
 }

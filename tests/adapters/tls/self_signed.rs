@@ -83,13 +83,13 @@ fn its_name_and_its_time_count() {
         assert_eq!(error.to_string(), "the certificate is for localhost, not for 127.0.0.1");
         for is_ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa] {
             let expired = self_signed(|params| {
-                params.is_ca = is_ca.clone();
+                params.is_ca = is_ca;
                 params.not_after = date_time_ymd(2001, 2, 3);
             });
             let error = refused(&expired, versions, "localhost", Some(&expired.certificate));
             assert!(matches!(error, TlsError::Expired { .. }), "{error}");
             let early = self_signed(|params| {
-                params.is_ca = is_ca.clone();
+                params.is_ca = is_ca;
                 params.not_before = date_time_ymd(4000, 2, 3);
             });
             let error = refused(&early, versions, "localhost", Some(&early.certificate));

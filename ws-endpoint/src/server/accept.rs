@@ -41,7 +41,6 @@ pub(super) const FINISH_BYTES: usize = 1 << 20;
 const HEADS_SIZE: usize = 1000;
 
 /// Why a connection did not open.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
     /// The request was refused, and the client told so.
@@ -77,6 +76,13 @@ impl fmt::Display for AcceptError {
             Self::Tls(error) => error.fmt(f),
             Self::Io(error) => Escaped(error).fmt(f),
         }
+    }
+}
+
+impl fmt::Debug for AcceptError {
+    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

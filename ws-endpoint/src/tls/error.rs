@@ -116,7 +116,7 @@ impl fmt::Display for Date {
 }
 
 /// What is wrong with certificates or a key that we were given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// The PEM is damaged.
@@ -182,6 +182,13 @@ impl fmt::Display for TlsConfigError {
             Self::KeyMismatch => f.write_str("the private key does not belong to the certificate"),
             Self::Provider(why) => write!(f, "the crypto provider cannot be used: {why}"),
         }
+    }
+}
+
+impl fmt::Debug for TlsConfigError {
+    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
