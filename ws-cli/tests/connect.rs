@@ -233,6 +233,12 @@ async fn what_the_server_said_when_it_refused_is_shown_on_demand() {
     assert!(stderr(&output).contains("404") && stderr(&output).contains("/counter"), "{}", stderr(&output));
 }
 
+/// What `-v` tells, but for the server's answer.
+fn without_head(told: &str) -> String {
+    let is_head = |line: &&str| line.starts_with("The server answered ") || line.starts_with("  ");
+    told.split_inclusive('\n').filter(|line| !is_head(line)).collect()
+}
+
 #[tokio::test]
 async fn headers_origin_and_subprotocol_are_sent() {
     let url = serve_with(Server::new().subprotocols(["second"]), |ws| async move {
@@ -250,7 +256,7 @@ async fn headers_origin_and_subprotocol_are_sent() {
     ];
     let output = run(&arguments.concat(), "").await;
     assert_eq!(
-        stdout(&output),
+        without_head(stdout(&output)),
         format!(
             "Connected to {url}.\nSubprotocol: second.\n\
              Extensions: permessage-deflate; client_max_window_bits=12.\n\
@@ -276,7 +282,7 @@ async fn either_end_can_do_without_compression() {
             "Connected to {url}.\nSubprotocol: none.\nExtensions: {extensions}.\n< {line}\n\
              Connection closed: 1000 (OK).\n"
         );
-        assert_eq!(stdout(&output), expected, "{serve:?} {connect:?}");
+        assert_eq!(without_head(stdout(&output)), expected, "{serve:?} {connect:?}");
         assert_eq!(output.status.code(), Some(0));
     }
 }

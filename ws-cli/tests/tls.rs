@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, KeyPair, generate_simple_self_signed};
 use support::{Demo, run, stderr, stdout};
 
 /// A directory of a test's own, with a certificate that signed itself, and its key.
@@ -61,13 +61,31 @@ async fn a_server_with_a_certificate_is_reached_by_who_trusts_it() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// What `openssl req -x509` makes is an authority's certificate (`CA:TRUE`).
+#[tokio::test]
+async fn a_certificate_of_openssls_is_taken_as_ca() {
+    let files = Files::new("127.0.0.1");
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let cert = files.write("cert.pem", &params.self_signed(&key).unwrap().pem());
+    files.write("key.pem", &key.serialize_pem());
+    let demo = files.serve().await;
+    let output = run(&["connect", "--ca", &cert, &url(&demo)], "Hello\n").await;
+    assert_eq!(stderr(&output), "");
+    assert!(stdout(&output).contains("< Hello\n"), "{}", stdout(&output));
+    let output = run(&["connect", &url(&demo)], "Hello\n").await;
+    assert!(stderr(&output).contains("(CA:TRUE)") && stderr(&output).contains("--ca FILE"), "{}", stderr(&output));
+}
+
 #[tokio::test]
 async fn the_certificate_is_looked_at_unless_one_insists() {
     let files = Files::new("example.com");
     let demo = files.serve().await;
     let output = run(&["connect", &url(&demo)], "Hello\n").await;
     let told = "the certificate's issuer is unknown; to trust it, give its certificate as a CA";
-    assert_eq!(stderr(&output), format!("Failed to connect to {}: {told}.\n", url(&demo)));
+    let hint = "--ca FILE trusts a certificate; --insecure trusts whoever answers.";
+    assert_eq!(stderr(&output), format!("Failed to connect to {}: {told}.\n{hint}\n", url(&demo)));
     assert_eq!(output.status.code(), Some(1));
 
     let output = run(&["connect", "--ca", &files.path("cert.pem"), &url(&demo)], "Hello\n").await;

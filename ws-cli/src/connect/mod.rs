@@ -2,8 +2,10 @@
 
 mod editor;
 mod format;
+mod hints;
 mod history;
 mod insecure;
+mod pings;
 mod piped;
 mod screen;
 mod terminal;
@@ -17,8 +19,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use http::Response;
+use http::header::{SEC_WEBSOCKET_EXTENSIONS, USER_AGENT};
 use tracing_subscriber::filter::LevelFilter;
-use ws_tokio::{Cause, Client, CloseCode, Config, ConnectError, Escaped, Outcome, WebSocket};
+use ws_tokio::{
+    Cause, Client, CloseCode, Config, ConnectError, Escaped, EscapedBytes, Outcome, WebSocket, without_password,
+};
+
+use self::hints::Traffic;
+use self::pings::Pings;
 
 use crate::files::{self, IdentityFiles};
 use crate::output::{fail, warn};
@@ -67,7 +76,8 @@ pub(crate) struct ConnectArgs {
     #[arg(value_name = "URL")]
     url: String,
 
-    /// A header to send with the request; may be repeated
+    /// A header to send with the request, in place of one of that name that is sent by default or that the URL implies;
+    /// may be repeated. `User-Agent:` sends none
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<Header>,
 
@@ -98,9 +108,15 @@ pub(crate) struct ConnectArgs {
     #[arg(long)]
     no_compression: bool,
 
-    /// Show the subprotocol and the extensions agreed on, and what a refusing server said
+    /// Show the server's answer, what was agreed on, pings and pongs, and what a refusing server said
     #[arg(short, long)]
     verbose: bool,
+}
+
+impl ConnectArgs {
+    fn has_origin(&self) -> bool {
+        self.origin.is_some() || self.headers.iter().any(|header| header.name.eq_ignore_ascii_case("origin"))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +157,7 @@ impl FromStr for Wait {
 /// How a session ended.
 enum Ending {
     /// The connection is closed.
-    Closed { outcome: Outcome, input: Result<(), BadInput> },
+    Closed { outcome: Outcome, input: Result<(), BadInput>, hint: Option<&'static str> },
     /// The user would not wait for the closing handshake.
     Interrupted,
 }
@@ -170,7 +186,14 @@ impl fmt::Display for BadInput {
 
 pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
     // Nothing but what happens on the connection, unless RUST_LOG asks for more.
-    logging::init(LevelFilter::OFF);
+    let pings = if args.verbose {
+        let (layer, pings) = Pings::watch();
+        logging::init_with(LevelFilter::OFF, Some(layer));
+        pings
+    } else {
+        logging::init(LevelFilter::OFF);
+        Pings::unwatched()
+    };
     let client = match client(&args) {
         Ok(client) => client,
         Err(why) => return fail(format_args!("{why}")),
@@ -180,11 +203,11 @@ pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
         Err(error) => return refused(&args, &error),
     };
     let ended = match Stop::listen() {
-        Ok(stop) => converse(&args, ws, &stop).await,
+        Ok(stop) => converse(&args, ws, &stop, pings).await,
         Err(error) => Err(error),
     };
     match ended {
-        Ok(Ending::Closed { outcome, input }) => ExitCode::from(report(&outcome, &input)),
+        Ok(Ending::Closed { outcome, input, hint }) => ExitCode::from(report(&outcome, &input, hint)),
         Ok(Ending::Interrupted) => std::process::exit(exit::INTERRUPTED),
         Err(error) => fail(format_args!("{error}.")),
     }
@@ -197,7 +220,11 @@ fn client(args: &ConnectArgs) -> Result<Client, String> {
     config.limits.frame = Some(MAX_MESSAGE);
     let mut client = Client::new(&args.url).config(config);
     for Header { name, value } in &args.headers {
-        client = client.header(name, value);
+        // As curl has it.
+        client = match value.is_empty() && name.eq_ignore_ascii_case("user-agent") {
+            true => client.remove_header(USER_AGENT),
+            false => client.header(name, value),
+        };
     }
     if let Some(origin) = &args.origin {
         client = client.origin(origin);
@@ -227,8 +254,13 @@ fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
     if let ConnectError::TlsConfig(error) = error {
         return fail(format_args!("{}", args.identity.explain(args.ca.as_deref(), error)));
     }
-    let code = fail(format_args!("Failed to connect to {}: {}.", args.url, Escaped(error)));
-    if let Some(response) = error.response().filter(|response| args.verbose && !response.body().is_empty()) {
+    let code = fail(format_args!("Failed to connect to {}: {}.", shown(&args.url), Escaped(error)));
+    if let Some(hint) = hints::for_failure(error, args.has_origin(), host(&args.url)) {
+        warn(format_args!("{hint}"));
+    }
+    let Some(response) = error.response().filter(|_| args.verbose) else { return code };
+    warn(format_args!("{}", head(response).trim_end()));
+    if !response.body().is_empty() {
         warn(format_args!("The server said:"));
         for line in String::from_utf8_lossy(response.body()).lines() {
             warn(format_args!("  {}", Escaped(line)));
@@ -237,16 +269,38 @@ fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
     code
 }
 
-async fn converse(args: &ConnectArgs, ws: WebSocket, stop: &Stop) -> io::Result<Ending> {
-    let mut greeting = format!("Connected to {}.\n", args.url);
+/// The URL as it may be printed: without a password, and with nothing a terminal would obey.
+fn shown(url: &str) -> String {
+    Escaped(without_password(url)).to_string()
+}
+
+/// The host and the port of a URL that could be used.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+/// A response's status and headers, for `-v`.
+fn head<B>(response: &Response<B>) -> String {
+    let mut lines = format!("The server answered HTTP {}:\n", response.status());
+    for (name, value) in response.headers() {
+        lines.push_str(&format!("  {name}: {}\n", EscapedBytes(value.as_bytes())));
+    }
+    lines
+}
+
+async fn converse(args: &ConnectArgs, ws: WebSocket, stop: &Stop, pings: Pings) -> io::Result<Ending> {
+    let mut greeting = format!("Connected to {}.\n", shown(&args.url));
     if args.verbose {
+        greeting.push_str(&head(ws.response()));
         greeting.push_str(&negotiated(&ws));
     }
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         io::stdout().write_all(greeting.as_bytes())?;
-        terminal::run(ws, stop).await
+        terminal::run(ws, stop, pings).await
     } else {
-        piped::run(ws, stop, args.wait, greeting).await
+        piped::run(ws, stop, pings, args.wait, greeting).await
     }
 }
 
@@ -272,8 +326,17 @@ async fn outcome(ws: &WebSocket) -> Outcome {
     }
 }
 
+/// The end of a session whose connection has ended.
+async fn ending(ws: &WebSocket, input: Result<(), BadInput>, traffic: &Traffic) -> Ending {
+    let outcome = outcome(ws).await;
+    let extensions = ws.response().headers().get_all(SEC_WEBSOCKET_EXTENSIONS);
+    let compressed = extensions.iter().any(|value| value.as_bytes().starts_with(b"permessage-deflate"));
+    let hint = hints::for_loss(&outcome, compressed, traffic);
+    Ending::Closed { outcome, input, hint }
+}
+
 /// Says how the connection ended, and turns it into the exit code.
-fn report(outcome: &Outcome, input: &Result<(), BadInput>) -> u8 {
+fn report(outcome: &Outcome, input: &Result<(), BadInput>, hint: Option<&str>) -> u8 {
     // Whoever stopped reading our output does not want to know.
     let _ = writeln!(io::stdout(), "{}", format::closed(outcome.code(), outcome.reason()));
     let was_let_go = outcome.cause == Cause::Unanswered;
@@ -281,6 +344,9 @@ fn report(outcome: &Outcome, input: &Result<(), BadInput>) -> u8 {
         warn(format_args!("The server ended the connection after our Close, without one of its own."));
     } else if !outcome.is_clean() {
         warn(format_args!("That was not a clean end: {}.", outcome));
+    }
+    if let Some(hint) = hint {
+        warn(format_args!("{hint}"));
     }
     match input {
         Err(BadInput::Unreadable(_) | BadInput::NotUtf8 { .. }) => exit::FAILED,

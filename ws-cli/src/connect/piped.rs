@@ -1,14 +1,17 @@
 //! The session of a script: every line of the input sent, every event a line of the output.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Stdin, Stdout};
 use tokio::time::Instant;
-use ws_tokio::{CloseCode, Message, Sender, WebSocket};
+use ws_tokio::{CloseCode, Sender, WebSocket};
 
-use super::{BadInput, Ending, Wait, format, outcome};
+use super::hints::Traffic;
+use super::pings::Pings;
+use super::{BadInput, Ending, Wait, ending, format};
 use crate::output::warn;
 use crate::signals::Stop;
 
@@ -28,9 +31,16 @@ const OUTPUT_BUFFER: usize = 64 << 10;
 ///
 /// A Close sent right behind the last line would cost replies: a server answers it as soon as it sees it, and
 /// may not send what it is still working on. So the end of the input is not yet the end of the connection.
-pub(super) async fn run(mut ws: WebSocket, stop: &Stop, wait: Option<Wait>, greeting: String) -> io::Result<Ending> {
+pub(super) async fn run(
+    mut ws: WebSocket,
+    stop: &Stop,
+    mut pings: Pings,
+    wait: Option<Wait>,
+    greeting: String,
+) -> io::Result<Ending> {
+    let traffic = Arc::new(Traffic::default());
     let mut output = Output::new(greeting);
-    let mut input = tokio::spawn(send_lines(ws.sender(), BufReader::new(tokio::io::stdin())));
+    let mut input = tokio::spawn(send_lines(ws.sender(), BufReader::new(tokio::io::stdin()), Arc::clone(&traffic)));
     let mut sent: Option<Sent> = None;
     let mut received = 0;
     let mut quiet_since = Instant::now();
@@ -43,6 +53,9 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop, wait: Option<Wait>, gree
         };
         let leave = tokio::select! {
             mut message = ws.recv() => loop {
+                while let Some(ping) = pings.take() {
+                    output.line(&ping);
+                }
                 let Ok(Some(arrived)) = message else {
                     // Normal or not, the outcome tells more.
                     let sent = match sent {
@@ -50,9 +63,10 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop, wait: Option<Wait>, gree
                         None => input.await.unwrap_or_default(),
                     };
                     output.finish().await?;
-                    return Ok(Ending::Closed { outcome: outcome(&ws).await, input: sent.result });
+                    return Ok(ending(&ws, sent.result, &traffic).await);
                 };
-                output.message(&arrived);
+                traffic.received();
+                output.line(&format::message(&arrived));
                 received += 1;
                 quiet_since = Instant::now();
                 if output.is_full() {
@@ -66,6 +80,10 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop, wait: Option<Wait>, gree
             ended = &mut input, if sent.is_none() => {
                 sent = Some(ended.unwrap_or_default());
                 quiet_since = Instant::now();
+                false
+            }
+            ping = pings.next() => {
+                output.line(&ping);
                 false
             }
             () = until(deadline) => true,
@@ -120,7 +138,7 @@ impl Sent {
 }
 
 /// Sends every line of the input as it is, without its line end. Ends when the connection does.
-async fn send_lines(sender: Sender, mut input: BufReader<Stdin>) -> Sent {
+async fn send_lines(sender: Sender, mut input: BufReader<Stdin>, traffic: Arc<Traffic>) -> Sent {
     let mut sent = Sent::default();
     let mut line = Vec::new();
     loop {
@@ -148,6 +166,7 @@ async fn send_lines(sender: Sender, mut input: BufReader<Stdin>) -> Sent {
             let was_waiting = was_there || has_backlog(&mut input).await;
             return if was_waiting { sent.failed(BadInput::Unsent) } else { sent };
         }
+        traffic.sent();
         sent.lines += 1;
     }
 }
@@ -186,9 +205,9 @@ impl Output {
         Self { stdout: tokio::io::stdout(), pending: greeting, error: None }
     }
 
-    fn message(&mut self, message: &Message) {
+    fn line(&mut self, line: &str) {
         if self.error.is_none() {
-            self.pending.push_str(&format::message(message));
+            self.pending.push_str(line);
             self.pending.push('\n');
         }
     }

@@ -1,6 +1,7 @@
 //! The interactive session: a prompt at the bottom, messages above it, the typing kept.
 
 use std::io;
+use std::sync::Arc;
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -8,18 +9,21 @@ use tokio::sync::mpsc;
 use ws_tokio::{CloseCode, Sender, WebSocket};
 
 use super::editor::{Editor, Effect};
+use super::hints::Traffic;
+use super::pings::Pings;
 use super::screen::Screen;
-use super::{Ending, format, outcome};
+use super::{Ending, ending, format};
 use crate::signals::Stop;
 
 /// How many messages are shown before keys are looked at again, when more arrive than a person can read.
 const BURST: usize = 256;
 
 /// Runs until the connection is closed by either side.
-pub(super) async fn run(mut ws: WebSocket, stop: &Stop) -> io::Result<Ending> {
+pub(super) async fn run(mut ws: WebSocket, stop: &Stop, mut pings: Pings) -> io::Result<Ending> {
+    let traffic = Arc::new(Traffic::default());
     // Sending may have to wait for the server to read; the prompt never does. A person fills this queue.
     let (queue, lines) = mpsc::unbounded_channel();
-    tokio::spawn(send_lines(ws.sender(), lines));
+    tokio::spawn(send_lines(ws.sender(), lines, Arc::clone(&traffic)));
     // Letting go of the queue is how to leave: what is in it is sent, then the connection is closed.
     let mut queue = Some(queue);
     let mut keyboard = Some(EventStream::new());
@@ -30,11 +34,15 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop) -> io::Result<Ending> {
         screen.flush()?;
         tokio::select! {
             mut message = ws.recv() => for shown in 1.. {
+                while let Some(ping) = pings.take() {
+                    screen.message(&ping);
+                }
                 let Ok(Some(arrived)) = message else {
                     // Normal or not, the outcome tells more.
                     drop(screen);
-                    return Ok(Ending::Closed { outcome: outcome(&ws).await, input: Ok(()) });
+                    return Ok(ending(&ws, Ok(()), &traffic).await);
                 };
+                traffic.received();
                 screen.message(&format::message(&arrived));
                 match ws.recv().now_or_never() {
                     Some(next) if shown < BURST => message = next,
@@ -57,6 +65,7 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop) -> io::Result<Ending> {
                 (Some(_), None) => continue,
                 (None, _) => (keyboard, queue) = (None, None),
             },
+            ping = pings.next() => screen.message(&ping),
             () = stop.requested() => queue = None,
         }
         match queue {
@@ -92,11 +101,12 @@ fn is_ctrl_c(event: &Event) -> bool {
 }
 
 /// Sends every line, then closes the connection.
-async fn send_lines(sender: Sender, mut lines: mpsc::UnboundedReceiver<String>) {
+async fn send_lines(sender: Sender, mut lines: mpsc::UnboundedReceiver<String>, traffic: Arc<Traffic>) {
     while let Some(line) = lines.recv().await {
         if sender.send(line).await.is_err() {
             return;
         }
+        traffic.sent();
     }
     // The outcome is the session's to tell.
     let _ = sender.close(CloseCode::NORMAL, "").await;

@@ -1,0 +1,54 @@
+//! What to try next, when a connection did not open or did not last.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
+use ws_tokio::{Cause, ConnectError, Outcome, TlsError};
+
+/// What has been said on a connection, as far as a hint needs it.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    sent: AtomicBool,
+    answered: AtomicBool,
+}
+
+impl Traffic {
+    pub(super) fn sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn received(&self) {
+        if self.sent.load(Ordering::Relaxed) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a message was sent, and none has come since.
+    fn is_unanswered(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) && !self.answered.load(Ordering::Relaxed)
+    }
+}
+
+/// What may help where no connection opened.
+pub(super) fn for_failure(error: &ConnectError, has_origin: bool, host: &str) -> Option<String> {
+    let is_forbidden = error.response().is_some_and(|response| response.status() == StatusCode::FORBIDDEN);
+    match error {
+        ConnectError::Tls(TlsError::UnknownIssuer | TlsError::Authority) => {
+            Some("--ca FILE trusts a certificate; --insecure trusts whoever answers.".to_owned())
+        }
+        ConnectError::Eof | ConnectError::Rejected(_)
+            if !has_origin && (is_forbidden || error.response().is_none()) =>
+        {
+            Some(format!("Some servers answer only to a page of their own: --origin http://{host} sends an Origin."))
+        }
+        _ => None,
+    }
+}
+
+/// What may help where a connection was lost.
+pub(super) fn for_loss(outcome: &Outcome, compressed: bool, traffic: &Traffic) -> Option<&'static str> {
+    let without_a_close = outcome.received.is_none() && outcome.cause != Cause::Unanswered;
+    (without_a_close && compressed && traffic.is_unanswered()).then_some(
+        "The server has left at our first message, which may have been compressed: --no-compression does without.",
+    )
+}

@@ -1,0 +1,96 @@
+//! Pings and pongs, shown with `-v`. The library answers them by itself, and tells of them only in its log.
+
+use std::fmt::{self, Write as _};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+/// The lines that tell of pings and pongs, as they come and go; none unless somebody watches.
+pub(crate) struct Pings(Option<UnboundedReceiver<String>>);
+
+impl Pings {
+    pub(super) fn unwatched() -> Self {
+        Self(None)
+    }
+
+    /// What watches for them, a part of the log, and where they come out.
+    pub(super) fn watch<S>() -> (impl Layer<S> + Send + Sync, Self)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let (to, from) = unbounded_channel();
+        let of_the_library =
+            filter_fn(|metadata| metadata.target().starts_with("ws_") && *metadata.level() <= Level::DEBUG);
+        let layer = Watch { to }.with_filter(of_the_library.with_max_level_hint(LevelFilter::DEBUG));
+        (layer, Self(Some(from)))
+    }
+
+    /// The next line; never, if nobody watches.
+    pub(super) async fn next(&mut self) -> String {
+        if let Some(from) = &mut self.0
+            && let Some(line) = from.recv().await
+        {
+            return line;
+        }
+        std::future::pending().await
+    }
+
+    /// The next line that is there already: what came before a message is shown before it.
+    pub(super) fn take(&mut self) -> Option<String> {
+        self.0.as_mut()?.try_recv().ok()
+    }
+}
+
+struct Watch {
+    to: UnboundedSender<String>,
+}
+
+impl<S: Subscriber> Layer<S> for Watch {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        if let Some(line) = shown(&message.0) {
+            // Once the session has ended there is nobody to tell.
+            let _ = self.to.send(line);
+        }
+    }
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            // Writing to a String cannot fail.
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+/// `< ping [4 bytes]` as a line that no text message looks like: `< (ping) [4 bytes]`.
+fn shown(message: &str) -> Option<String> {
+    let (direction, rest) = message.split_once(' ')?;
+    let (frame, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let frame = frame.to_ascii_lowercase();
+    let is_one = matches!(direction, "<" | ">") && matches!(&*frame, "ping" | "pong");
+    is_one.then(|| format!("{direction} ({frame}) {rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pings_and_pongs_are_shown_and_nothing_else() {
+        assert_eq!(shown("< ping [4 bytes], answered").as_deref(), Some("< (ping) [4 bytes], answered"));
+        assert_eq!(shown("> PONG 'a' [1 bytes]").as_deref(), Some("> (pong) 'a' [1 bytes]"));
+        for other in ["", "<", "< text 'ping' [4 bytes]", "ping", "- ping"] {
+            assert_eq!(shown(other), None);
+        }
+    }
+}
