@@ -64,6 +64,7 @@
 //! | `outbound` | what can be sent: a message, part of one, one encoded for many |
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
 //! | `compression` | what the two ends say of it in the opening handshake |
+//! | `inbound` | how much may wait to be received |
 //! | `head` | the opening handshake, kept as bytes |
 //! | `scratch` | memory of each worker thread: what it reads into, and writes from |
 //! | `burst` | the memory of short messages, shared by those that come together |
@@ -80,6 +81,7 @@ mod driver;
 mod error;
 mod exchange;
 mod head;
+mod inbound;
 #[cfg(feature = "json")]
 mod json;
 mod logging;

@@ -14,6 +14,7 @@ use ws_proto::{Cause, CloseCode, CloseFrame, Connection, Event, Message, Outcome
 
 use crate::error::{Closed, Error};
 use crate::head::Heads;
+use crate::inbound::InboundLimits;
 use crate::logging::{log_received, log_sent};
 use crate::outbound::Outbound;
 use crate::pings::Pings;
@@ -100,10 +101,16 @@ pub(crate) struct State {
     pub(crate) caller: Caller,
     /// Messages that nobody has asked for yet.
     pub(crate) inbound: VecDeque<Message>,
-    /// How many messages the handle has taken that the application has not asked for yet, as far as it has told.
+    /// How many bytes they have.
+    pub(crate) inbound_bytes: usize,
+    /// How many messages the handle has taken that the application has not asked for yet, as far as it has told; and how
+    /// many bytes those have.
     pub(crate) taken: u32,
+    pub(crate) taken_bytes: usize,
+    /// Whether the transport takes nothing at the moment.
+    pub(crate) is_write_blocked: bool,
     /// How many there may be in both; then reading stops.
-    pub(crate) inbound_limit: usize,
+    pub(crate) inbound_limits: InboundLimits,
     /// Whether a message was thrown away because the application waited for nothing but the end. Then none follows it.
     pub(crate) has_gap: bool,
     /// Whether the transport takes nothing more.
@@ -147,7 +154,7 @@ impl Shared {
     /// `path` is for the log: where a client connects to is known where it does, what it asked for is news to the server.
     pub(crate) fn new(
         mut connection: Connection,
-        inbound_limit: usize,
+        inbound_limits: InboundLimits,
         opening: Opening,
         path: Option<&str>,
         caller: Caller,
@@ -170,8 +177,11 @@ impl Shared {
                 connection,
                 caller,
                 inbound: VecDeque::new(),
+                inbound_bytes: 0,
                 taken: 0,
-                inbound_limit: inbound_limit.max(1),
+                taken_bytes: 0,
+                is_write_blocked: false,
+                inbound_limits,
                 has_gap: false,
                 is_broken: false,
                 closed: None,
@@ -357,7 +367,7 @@ impl State {
     ///
     /// Who takes none lets all come: what finds no room is thrown away.
     pub(crate) fn is_inbound_full(&self) -> bool {
-        self.unreceived() >= self.inbound_limit && !self.is_receiving_over()
+        self.has_no_room() && !self.is_receiving_over()
     }
 
     /// Whether the application takes no message: it waits for nothing but the end, or has let go of the handle.
@@ -365,20 +375,17 @@ impl State {
         self.await_end > 0 || self.receiver_dropped
     }
 
-    /// How many messages the application has waiting.
-    fn unreceived(&self) -> usize {
-        self.inbound.len() + self.taken as usize
-    }
-
-    /// The handle has `taken` messages left; the driver's waker, when it must be told that there is room again.
-    pub(crate) fn leave_to_handle(&mut self, taken: usize) -> Option<Waker> {
+    /// The handle has `taken` messages left, of so many bytes; the driver's waker, when it must be told that there is room
+    /// again.
+    pub(crate) fn leave_to_handle(&mut self, taken: usize, bytes: usize) -> Option<Waker> {
         self.taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        self.taken_bytes = bytes;
         if self.may_resume() { self.driver_waker() } else { None }
     }
 
     /// Whether reading has stopped and enough messages have been taken for it to go on.
     pub(crate) fn may_resume(&self) -> bool {
-        self.paused && (self.unreceived() <= self.inbound_limit / 2 || self.is_receiving_over())
+        self.paused && (self.has_room_again() || self.is_receiving_over())
     }
 
     /// Whether the application has answered all that it will: it waits for more, or wants no more.
@@ -455,13 +462,14 @@ impl State {
             self.discard_unwanted(1);
             return;
         }
-        if self.has_gap || self.unreceived() >= self.inbound_limit {
+        if self.has_gap || self.has_no_room() {
             self.has_gap = true;
             return;
         }
         if self.inbound.len() == self.inbound.capacity() {
             self.grow_inbound();
         }
+        self.inbound_bytes += message.len();
         self.inbound.push_back(message);
     }
 
@@ -469,7 +477,7 @@ impl State {
     #[inline(never)]
     fn grow_inbound(&mut self) {
         let len = self.inbound.len();
-        let larger = self.inbound_limit.clamp(len + 1, len + len.max(BURST));
+        let larger = self.inbound_limits.messages().clamp(len + 1, len + len.max(BURST));
         self.inbound.reserve_exact(larger - len);
     }
 

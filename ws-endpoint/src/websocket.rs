@@ -46,8 +46,7 @@ pub struct WebSocket {
 
 impl WebSocket {
     pub(crate) fn new(sender: Sender) -> Self {
-        let tell_at = sender.shared.lock().inbound_limit / 2;
-        Self { sender, taken: VecDeque::new(), tell_at, sink: Waiting::default(), stream_ended: false }
+        Self { sender, taken: VecDeque::new(), tell_at: 0, sink: Waiting::default(), stream_ended: false }
     }
 
     /// The next message; `None` when the connection has ended as it should: the peer's Close frame came, and neither it
@@ -84,7 +83,9 @@ impl WebSocket {
         if let Some(message) = state.inbound.pop_front() {
             mem::swap(&mut self.taken, &mut state.inbound);
             state.is_receiving = false;
-            let driver = state.leave_to_handle(self.taken.len());
+            let bytes = mem::take(&mut state.inbound_bytes) - message.len();
+            self.tell_at = state.inbound_limits.resume_at(self.taken.iter().rev(), bytes);
+            let driver = state.leave_to_handle(self.taken.len(), bytes);
             drop(state);
             wake(driver);
             return Poll::Ready(Ok(Some(message)));
@@ -103,7 +104,7 @@ impl WebSocket {
         }
         let replaced = set_waker(&mut state.receiver, cx);
         state.is_receiving = true;
-        let mut driver = state.leave_to_handle(0);
+        let mut driver = state.leave_to_handle(0, 0);
         if state.connection.is_ending() {
             // A Close that was put off until everything before it is dealt with waits no longer.
             driver = driver.or_else(|| state.driver_waker());
@@ -117,7 +118,8 @@ impl WebSocket {
     /// Says how many messages are left here.
     #[cold]
     fn tell_driver(&self) {
-        let driver = self.sender.shared.lock().leave_to_handle(self.taken.len());
+        let bytes = self.taken.iter().map(Message::len).sum();
+        let driver = self.sender.shared.lock().leave_to_handle(self.taken.len(), bytes);
         wake(driver);
     }
 
@@ -365,7 +367,7 @@ impl Drop for WebSocket {
     fn drop(&mut self) {
         let mut state = self.sender.shared.lock();
         state.receiver_dropped = true;
-        state.taken = 0;
+        (state.taken, state.taken_bytes, state.inbound_bytes) = (0, 0, 0);
         self.sink.leave(&mut state);
         let unread = (mem::take(&mut state.inbound), state.receiver.take());
         state.discard_unwanted(unread.0.len() + self.taken.len());

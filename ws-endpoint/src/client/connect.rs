@@ -22,6 +22,7 @@ use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
+use crate::inbound::InboundLimits;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
 use crate::shared::{self, Addresses, Caller, Shared};
@@ -101,7 +102,7 @@ struct Opening<C> {
     handshake: Handshake,
     compression: Compression,
     config: Arc<Config>,
-    inbound: usize,
+    inbound: InboundLimits,
     addresses: Addresses,
     deadline: Deadline<C>,
 }

@@ -21,6 +21,7 @@ use ws_proto::handshake::client::{Builder, Handshake};
 
 use crate::compression::Compression;
 use crate::driver::Driver;
+use crate::inbound::InboundLimits;
 use crate::runtime::Runtime;
 use crate::shared::Addresses;
 #[cfg(feature = "tls")]
@@ -39,7 +40,7 @@ pub struct Client<R> {
     /// Where to, and the request; a URL that cannot be used is reported when connecting.
     request: Result<(Target, Builder), UrlError>,
     config: Arc<Config>,
-    inbound: usize,
+    inbound: InboundLimits,
     compression: Compression,
     #[cfg(feature = "tls")]
     tls: ClientTls,
@@ -64,7 +65,7 @@ impl<R: Runtime> Client<R> {
         Self {
             request,
             config: Arc::default(),
-            inbound: 16,
+            inbound: InboundLimits::default(),
             compression: Compression::client(),
             #[cfg(feature = "tls")]
             tls: ClientTls::default(),
@@ -166,10 +167,21 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// How many messages may wait to be received before reading stops. Default 16.
+    /// How many messages may wait to be received before reading stops. Default 16; at least one may. See
+    /// [`inbound_bytes`](Self::inbound_bytes), too.
     #[must_use]
     pub fn inbound_queue(mut self, messages: usize) -> Self {
-        self.inbound = messages;
+        self.inbound.set_messages(messages);
+        self
+    }
+
+    /// How many bytes the messages that wait to be received may have before reading stops. Default 4 MiB, and one message
+    /// may always wait, whatever its size. While our own writing is blocked only
+    /// [`inbound_queue`](Self::inbound_queue) counts: two peers that both send before they receive, up to that many
+    /// messages, do not wait for each other.
+    #[must_use]
+    pub fn inbound_bytes(mut self, bytes: usize) -> Self {
+        self.inbound.set_bytes(bytes);
         self
     }
 

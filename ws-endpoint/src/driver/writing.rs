@@ -26,10 +26,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
         loop {
             let is_blocked = self.pass_on(cx, state)?;
+            state.is_write_blocked = is_blocked;
             if !self.needs_flush {
                 break;
             }
-            let Poll::Ready(flushed) = self.transport.poll_flush(cx) else { break };
+            let Poll::Ready(flushed) = self.transport.poll_flush(cx) else {
+                state.is_write_blocked = true;
+                break;
+            };
             flushed?;
             self.needs_flush = false;
             if !is_blocked {

@@ -28,6 +28,7 @@ use ws_proto::handshake::server::{Origins, is_reserved};
 
 use crate::compression::Compression;
 use crate::driver::Driver;
+use crate::inbound::InboundLimits;
 use crate::runtime::Runtime;
 use crate::shared::{Addresses, Caller};
 #[cfg(feature = "tls")]
@@ -57,7 +58,7 @@ type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
-    pub(crate) inbound: usize,
+    pub(crate) inbound: InboundLimits,
     pub(crate) head: HeadLimits,
     pub(crate) origins: Option<Origins>,
     pub(crate) subprotocols: Vec<String>,
@@ -82,7 +83,7 @@ impl<R: Runtime> Server<R> {
     pub fn new() -> Self {
         let settings = Settings {
             config: Arc::default(),
-            inbound: 16,
+            inbound: InboundLimits::default(),
             head: HeadLimits::default(),
             origins: None,
             subprotocols: Vec::new(),
@@ -144,7 +145,17 @@ impl<R: Runtime> Server<R> {
     /// How many messages may wait to be received before reading stops. Default 16.
     #[must_use]
     pub fn inbound_queue(mut self, messages: usize) -> Self {
-        self.settings.inbound = messages;
+        self.settings.inbound.set_messages(messages);
+        self
+    }
+
+    /// How many bytes the messages of one connection that wait to be received may have before reading stops. Default 4 MiB,
+    /// and one message may always wait, whatever its size. While our own writing is blocked only
+    /// [`inbound_queue`](Self::inbound_queue) counts: two peers that both send before they receive, up to that many
+    /// messages, do not wait for each other.
+    #[must_use]
+    pub fn inbound_bytes(mut self, bytes: usize) -> Self {
+        self.settings.inbound.set_bytes(bytes);
         self
     }
 

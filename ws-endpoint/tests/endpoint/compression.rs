@@ -1,6 +1,5 @@
 //! What two ends agree on (RFC 7692 §7.1), which messages are compressed then, and limits on what they inflate to.
 
-use std::future::Future;
 use std::iter;
 
 use futures_util::FutureExt as _;
