@@ -22,3 +22,4 @@ mod shutdown;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod unheard;

@@ -70,6 +70,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether an error, or its cause, is [`Closing`](Self::Closing).
+    pub(crate) fn is_closing(error: &(dyn StdError + 'static)) -> bool {
+        error.is::<Ending>() || matches!(error.downcast_ref(), Some(Self::Closing))
+    }
+
     /// The end of the connection, when that is what it was.
     pub fn closed(&self) -> Option<&Closed> {
         match self {
@@ -101,9 +106,25 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.closed().map(|closed| closed as _)
+        match self {
+            Self::Closed(closed) => Some(&**closed),
+            Self::Closing => Some(&Ending),
+            _ => None,
+        }
     }
 }
+
+/// The cause of [`Error::Closing`]: by it that is known again in whatever an application has wrapped it in.
+#[derive(Debug)]
+struct Ending;
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing is sent after a Close frame (RFC 6455 §5.5.1)")
+    }
+}
+
+impl StdError for Ending {}
 
 impl From<CloseError> for Error {
     fn from(CloseError(code): CloseError) -> Self {

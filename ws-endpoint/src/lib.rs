@@ -71,6 +71,7 @@
 //! | `recycle` | the memory of long messages, used again |
 //! | `stream` | TCP, or TLS on it |
 //! | `unwanted` | messages to an application that receives none |
+//! | `tap` | frames in the log |
 //! | `sync` | where locks come from |
 
 mod adapter;
@@ -99,6 +100,7 @@ mod shared;
 mod spawned;
 mod stream;
 mod sync;
+mod tap;
 pub mod tcp;
 mod tls;
 mod transport;

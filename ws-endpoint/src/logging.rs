@@ -1,23 +1,91 @@
-//! How frames look in the log.
+//! What the log says, and how: one target for all of it, the causes of an error, heads, messages. Frames are in `tap`.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::io::{self, Write as _};
 
-use tracing::debug;
-use ws_proto::Message;
+use tracing::subscriber::NoSubscriber;
+use tracing::{debug, dispatcher};
+use ws_proto::{EscapedBytes, Message};
+
+/// The target of every event, whichever crate it comes from and whichever the adapter.
+pub(crate) const TARGET: &str = "ws_tokio";
 
 /// The most characters of a payload in a log line.
-const SHOWN: usize = 75;
+pub(crate) const SHOWN: usize = 75;
+
+/// Headers whose values nobody else should read.
+const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+
+/// Prints a line that must not go unheard to standard error, when nobody has set up `tracing`.
+pub(crate) fn unless_heard(line: fmt::Arguments<'_>) {
+    if dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
+        // Where there is no standard error, there is nobody to tell.
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+}
+
+/// An error and its causes, in one line: `reading the users: no such file: users.txt`. A cause is left out where the error
+/// has said the same already.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        for cause in causes(self.0).skip(1) {
+            let cause = cause.to_string();
+            if !said.contains(&cause) {
+                write!(f, ": {cause}")?;
+                said = cause;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error, what caused it, and so on.
+pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        error.source()
+    })
+}
+
+/// Logs the head of a request or a response: a line each, without what would let others in.
+#[inline]
+pub(crate) fn log_head(direction: &str, bytes: &[u8]) {
+    if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+        log_lines(direction, bytes);
+    }
+}
+
+#[cold]
+fn log_lines(direction: &str, bytes: &[u8]) {
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            return;
+        }
+        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(0);
+        let (name, _) = line.split_at(colon);
+        match SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes())) {
+            true => debug!(target: TARGET, "{direction} {}: …", EscapedBytes(name)),
+            false => debug!(target: TARGET, "{direction} {}", EscapedBytes(line)),
+        }
+    }
+}
 
 /// Logs a message that has come in.
 #[inline]
 pub(crate) fn log_received(id: u64, message: &Message) {
-    debug!(id, "< {}", Elided(message));
+    debug!(target: TARGET, id, "< {}", Elided(message));
 }
 
 /// Logs a message that is to go out.
 #[inline]
 pub(crate) fn log_sent(id: u64, message: &Message) {
-    debug!(id, "> {}", Elided(message));
+    debug!(target: TARGET, id, "> {}", Elided(message));
 }
 
 /// A message in one short line: `text 'hello' [5 bytes]`, `binary 00ff [2 bytes]`.

@@ -9,13 +9,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Waker};
 
 use tracing::field::{DisplayValue, display};
-use tracing::{debug, info};
+use tracing::info;
 use ws_proto::{Cause, CloseCode, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
 
 use crate::error::{Closed, Error};
 use crate::head::Heads;
 use crate::inbound::InboundLimits;
-use crate::logging::{log_received, log_sent};
+use crate::logging::{TARGET, log_received, log_sent};
 use crate::outbound::Outbound;
 use crate::pings::Pings;
 use crate::recycle;
@@ -166,7 +166,7 @@ impl Shared {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let (peer, client) = (caller.peer(), caller.client());
-        info!(id, peer, client, path, subprotocol = opening.subprotocol.as_deref(), "connection open");
+        info!(target: TARGET, id, peer, client, path, subprotocol = opening.subprotocol.as_deref(), "connection open");
         let info = Info { id, opening };
         Arc::new(Self {
             info,
@@ -441,9 +441,7 @@ impl State {
     pub(crate) fn on_event(&mut self, event: Event<'_>, id: u64, now: Timestamp) {
         match event {
             Event::Message(message) => self.on_message(recycle::into_message(message), id),
-            Event::Ping(payload) => debug!(id, "< ping [{} bytes], answered", payload.len()),
             Event::Pong(pong) => {
-                debug!(id, "< pong [{} bytes]", pong.payload.len());
                 if let Some((answered, _)) = pong.answers {
                     self.news |= self.pings.on_pong(answered, now);
                 }
@@ -496,14 +494,9 @@ impl State {
     }
 
     fn on_closed(&mut self, outcome: Outcome, io: Option<Arc<io::Error>>, id: u64) {
-        for (direction, frame) in [("<", &outcome.received), (">", &outcome.sent)] {
-            if let Some(frame) = frame {
-                debug!(id, "{direction} close {frame}");
-            }
-        }
         let closed = Box::new(Closed { id, outcome, io });
         let (peer, client) = (self.caller.peer(), self.caller.client());
-        info!(id, peer, client, "connection closed: {closed}");
+        info!(target: TARGET, id, peer, client, "connection closed: {closed}");
         self.closed = Some(closed);
         self.news = true;
     }

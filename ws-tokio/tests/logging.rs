@@ -7,17 +7,18 @@ use std::fmt::{Debug, Write as _};
 use std::sync::Once;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use common::*;
 #[cfg(feature = "tls")]
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 use ws_tokio::http::{Response, StatusCode};
-use ws_tokio::{Client, CloseCode, Escaped, Message, Server};
+use ws_tokio::{Client, CloseCode, Escaped, Message, Server, WebSocket, any_error};
 
 thread_local! {
     /// What this test traced: with a runtime of one thread, all its tasks run where the test does.
@@ -37,12 +38,14 @@ struct Traced {
 struct Capture;
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+    fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
         let mut line = Line::default();
         event.record(&mut line);
         let spans = context.event_scope(event).into_iter().flatten().map(|span| span.name()).collect();
         let traced = Traced { level: *event.metadata().level(), line: line.message + &line.fields, spans };
-        if event.metadata().target().starts_with("ws_") || event.metadata().target().starts_with("logging") {
+        let target = event.metadata().target();
+        assert!(!target.starts_with("ws_") || target == "ws_tokio", "every event has the same target, not {target}");
+        if target == "ws_tokio" || target.starts_with("logging") {
             TRACED.with_borrow_mut(|all| all.push(traced));
         }
     }
@@ -320,8 +323,6 @@ async fn messages_are_traced_at_debug_and_elided() {
         let binary = line(Level::DEBUG, &format!("{direction} binary ab"));
         assert!(binary.contains("…") && binary.contains("[1000 bytes]") && binary.len() < 120, "{binary}");
     }
-    line(Level::DEBUG, "< ping");
-    line(Level::DEBUG, "< pong");
     in_time(async { tokio::join!(client.close(4000, "why"), server.closed()) }).await.0.unwrap();
     assert!(traced(Level::DEBUG).iter().all(|line| line.len() < 300), "{:#?}", traced(Level::DEBUG));
     assert_eq!(traced(Level::DEBUG).iter().filter(|line| line.contains("4000 (private use) why")).count(), 2);
@@ -351,6 +352,166 @@ async fn a_handler_that_has_never_received_is_named_once_when_reading_stops() {
     wait_for(Level::WARN, "should call WebSocket::send_only").await;
     let warned = line(Level::WARN, "16 messages wait, and the application has never received one");
     assert!(warned.ends_with(&format!("id={}", sockets[1].1)), "{warned}");
+}
+
+/// A frame as a client sends it, with a masking key of zeros.
+fn masked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    let payload = payload.as_ref();
+    let mut bytes = vec![first];
+    match u8::try_from(payload.len()) {
+        Ok(len @ 0..126) => bytes.push(0x80 | len),
+        _ => {
+            bytes.push(0x80 | 126);
+            bytes.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
+        }
+    }
+    [&bytes, &[0; 4][..], payload].concat()
+}
+
+#[tokio::test]
+async fn every_frame_is_traced_at_debug() {
+    capture();
+    let (server, mut raw) = piped_server(Server::new()).await;
+    raw.write([&masked(0x89, "are you there?")[..], &masked(0x01, "Hel")].concat()).await;
+    raw.write(&masked(0x80, "lo\n")[..3]).await;
+    raw.write(&masked(0x80, "lo\n")[3..]).await;
+    raw.write(masked(0x82, vec![0xAB; 1000])).await;
+    raw.write(masked(0x88, b"\x0F\xA0why")).await;
+    server.send("é".repeat(100)).await.unwrap();
+    in_time(server.closed()).await;
+    let frames: Vec<_> = traced(Level::DEBUG).into_iter().filter(|line| line.contains(" frame ")).collect();
+    let id = server.id();
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for expected in [
+        format!("< frame PING FIN {} [14 bytes] id={id}", hex("are you there?")),
+        format!("> frame PONG FIN {} [14 bytes] id={id}", hex("are you there?")),
+        format!("< frame TEXT 'Hel' [3 bytes] id={id}"),
+        format!("< frame CONTINUATION FIN 'lo\\n' [3 bytes] id={id}"),
+        format!("< frame BINARY FIN {}… [1000 bytes] id={id}", "ab".repeat(37)),
+        format!("> frame TEXT FIN '{}…' [200 bytes] id={id}", "é".repeat(75)),
+        format!("< frame CLOSE FIN 4000 (private use) why [5 bytes] id={id}"),
+        format!("> frame CLOSE FIN 4000 (private use) [2 bytes] id={id}"),
+    ] {
+        assert_eq!(frames.iter().filter(|frame| **frame == expected).count(), 1, "{expected:?} among {frames:#?}");
+    }
+    assert_eq!(frames.len(), 8);
+}
+
+#[tokio::test]
+async fn frames_are_traced_as_they_travel_compressed_or_against_the_rules() {
+    capture();
+    let (server, client) = piped(Server::new(), Client::new("ws://test/")).await;
+    client.send("text, ".repeat(100)).await.unwrap();
+    client.close(1000, "").await.unwrap();
+    drop(server);
+    let compressed = line(Level::DEBUG, "< frame TEXT");
+    assert_eq!(cfg!(feature = "deflate"), compressed.starts_with("< frame TEXT FIN RSV1 "), "{compressed}");
+    line(Level::DEBUG, "> frame TEXT");
+    let (server, mut raw) = piped_server(Server::new()).await;
+    raw.write(b"\x83\x80\0\0\0\0").await;
+    in_time(server.closed()).await;
+    line(Level::DEBUG, "< frame 83 is none: reserved opcode");
+    line(Level::DEBUG, "> frame CLOSE FIN 1002 (protocol error)");
+}
+
+#[tokio::test]
+async fn heads_are_traced_at_debug_without_what_lets_others_in() {
+    capture();
+    let server = start(Server::new().header("Set-Cookie", "session=our-secret"), echo).await;
+    let url = server.url("/room?n=1").replace("ws://", "ws://user:url-secret@");
+    let client = Client::new(url).header("Cookie", "session=their-secret").header("X-Example", "shown");
+    let ws = in_time(client.connect()).await.unwrap();
+    ws.close(1000, "").await.unwrap();
+    server.stop().await;
+    for direction in ["<", ">"] {
+        line(Level::DEBUG, &format!("{direction} GET /room?n=1 HTTP/1.1"));
+        line(Level::DEBUG, &format!("{direction} X-Example: shown"));
+        line(Level::DEBUG, &format!("{direction} HTTP/1.1 101"));
+    }
+    let lines = traced(Level::DEBUG);
+    let hidden = |name: &str| lines.iter().filter(|line| line.to_lowercase().contains(&format!(" {name}: …"))).count();
+    assert_eq!((hidden("authorization"), hidden("cookie"), hidden("set-cookie")), (2, 2, 2), "{lines:#?}");
+    assert!(!lines.concat().contains("secret"), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn clients_that_say_nothing_are_traced_at_debug() {
+    capture();
+    let server = start(Server::new(), echo).await;
+    // By an end, and by a reset, as health checks do.
+    drop(server.raw().await);
+    until(|| traced(Level::DEBUG).iter().any(|line| line.starts_with("the client connected and left"))).await;
+    let raw = server.raw().await;
+    raw.stream.set_zero_linger().unwrap();
+    drop(raw);
+    until(|| traced(Level::DEBUG).iter().filter(|line| line.starts_with("the client connected and")).count() == 2)
+        .await;
+    server.stop().await;
+    assert_eq!(traced(Level::INFO), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_end_that_a_handler_has_wrapped_is_no_failure() {
+    capture();
+    async fn wrapped(mut ws: WebSocket) -> anyhow::Result<()> {
+        match ws.request().uri().path() {
+            "/bare" => while ws.recv().await?.is_some() {},
+            "/context" => while ws.recv().await.context("receiving").context("serving")?.is_some() {},
+            "/io" => while ws.recv().await.map_err(std::io::Error::other)?.is_some() {},
+            "/sends" => loop {
+                ws.send("until this fails").await?;
+                tokio::task::yield_now().await;
+            },
+            _ => anyhow::bail!("its own failure"),
+        }
+        Ok(())
+    }
+    for any in [false, true] {
+        let server = start(Server::new(), move |ws| async move {
+            match any {
+                true => any_error(wrapped(ws)).await,
+                false => Ok(wrapped(ws).await?),
+            }
+        })
+        .await;
+        for path in ["/bare", "/context", "/io", "/sends"] {
+            let raw = {
+                let mut raw = server.raw().await;
+                raw.upgrade(path).await;
+                raw
+            };
+            raw.stream.set_zero_linger().unwrap();
+            drop(raw);
+        }
+        until(|| server.handle.connections() == 0).await;
+        server.stop().await;
+    }
+    assert_eq!(traced(Level::ERROR), [""; 0]);
+}
+
+#[tokio::test]
+async fn failures_are_traced_with_their_causes() {
+    capture();
+    for any in [false, true] {
+        let server = start(Server::new(), move |_| async move {
+            let missing = std::io::Error::other("no such file: users.txt");
+            let error = anyhow::Error::new(missing).context("reading the users").context("greeting");
+            match any {
+                true => any_error(async { Err(error) }).await,
+                false => Err(error.into()),
+            }
+        })
+        .await;
+        let mut ws = server.connect().await;
+        assert_eq!(ending(&mut ws).await.0, 1011);
+        server.stop().await;
+    }
+    let errors = traced(Level::ERROR);
+    assert_eq!(errors.len(), 2);
+    for error in errors {
+        let expected = "connection handler failed: greeting: reading the users: no such file: users.txt id=";
+        assert!(error.starts_with(expected), "{error}");
+    }
 }
 
 #[tokio::test]

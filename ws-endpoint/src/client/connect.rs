@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::Response;
 #[cfg(feature = "tls")]
 use rustls::pki_types::ServerName;
-use tracing::debug;
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{Error as HandshakeError, Handshake};
 use ws_proto::{Config, Connection};
@@ -23,6 +22,7 @@ use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
 use crate::inbound::InboundLimits;
+use crate::logging::log_head;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
 use crate::shared::{self, Addresses, Caller, Shared};
@@ -116,8 +116,9 @@ impl<C: Timer> Opening<C> {
             Interrupted::Timeout => TimedOut::new(Stage::Handshake, timeout, peer(addresses)).into(),
             Interrupted::Io(error) => failure(error),
         };
-        debug!(target = %handshake.request().uri(), "> request");
-        if let Err(interrupted) = exchange.write(&handshake.request_bytes()).await {
+        let request = handshake.request_bytes();
+        log_head(">", &request);
+        if let Err(interrupted) = exchange.write(&request).await {
             return Err(refusal(&mut exchange).await.unwrap_or_else(|| failed(interrupted)));
         }
         let established = loop {
@@ -130,8 +131,12 @@ impl<C: Timer> Opening<C> {
             }
             match handshake.receive(&exchange.received) {
                 Ok(None) => {}
-                Ok(Some(established)) => break established,
+                Ok(Some(established)) => {
+                    log_head("<", &exchange.received);
+                    break established;
+                }
                 Err(HandshakeError::Rejected { response, consumed }) => {
+                    log_head("<", &exchange.received);
                     exchange.received.drain(..consumed);
                     return Err(ConnectError::Rejected(Box::new(read_body(exchange, *response).await)));
                 }

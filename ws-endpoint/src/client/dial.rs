@@ -12,6 +12,7 @@ use ws_proto::Timestamp;
 
 use super::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
 use super::url::Host;
+use crate::logging::TARGET;
 use crate::runtime::Runtime;
 use crate::shared::Addresses;
 use crate::transport::Timer;
@@ -55,7 +56,7 @@ pub(super) async fn dial<R: Runtime>(
         Some(Err(error)) => return Err(ConnectError::Resolve { host: host.to_string(), error }),
         None => return Err(TimedOut::new(Stage::Resolving, deadline.timeout, host.to_string()).into()),
     };
-    debug!(host = %host, ?addresses, "dialling");
+    debug!(target: TARGET, host = %host, ?addresses, "dialling");
     let mut race = Race { untried: addresses.into_iter(), running: Vec::new(), failed: Vec::new(), next_at: None };
     let won = poll_fn(|cx| race.poll::<R>(cx, deadline)).await;
     let attempts = match won {
@@ -176,7 +177,7 @@ impl<A: Iterator<Item = SocketAddr>, S> Race<A, S> {
                     false
                 }
                 Poll::Ready(Err(error)) => {
-                    debug!(%address, "connecting failed: {error}");
+                    debug!(target: TARGET, %address, "connecting failed: {error}");
                     self.failed.push(Attempt { address: *address, error });
                     self.next_at = None;
                     false

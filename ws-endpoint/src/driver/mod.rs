@@ -21,6 +21,7 @@ use crate::recycle::{self, Keeper};
 use crate::scratch;
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::sync::MutexGuard;
+use crate::tap::Tap;
 use crate::transport::{Timer, Transport};
 
 /// How many reads one poll does before other tasks get their turn.
@@ -67,6 +68,8 @@ pub struct Driver<T: Transport, C: Timer> {
     needs_flush: bool,
     /// How the transport failed. What had come before can still be taken.
     broken: Option<Box<Broken>>,
+    /// Where frames are logged.
+    tap: Option<Box<Tap>>,
     /// While it lives, the memory of long messages is kept to be used again.
     _keeper: Keeper,
 }
@@ -105,6 +108,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// `unread` is what was read behind the opening handshake; its buffer goes, unless there is something in it.
     pub(crate) fn new(transport: T, timer: C, shared: Arc<Shared>, unread: Vec<u8>) -> Self {
         scratch::prepare();
+        let mut tap = Tap::new(shared.info.id);
+        if let Some(tap) = &mut tap {
+            tap.received(&unread);
+        }
         Self {
             transport,
             timer,
@@ -118,6 +125,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             is_shut_down: false,
             needs_flush: false,
             broken: None,
+            tap,
             _keeper: Keeper::new(),
         }
     }

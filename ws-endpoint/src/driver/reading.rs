@@ -9,6 +9,7 @@ use ws_proto::{Event, Timestamp};
 
 use super::{Driver, MOST_READ};
 use crate::burst::Burst;
+use crate::logging::TARGET;
 use crate::scratch::{with_message_buffer, with_read_buffer};
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
@@ -101,6 +102,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
         if let Some(buffer) = state.connection.payload_buffer() {
             let n = ready!(self.transport.poll_read(cx, buffer))?;
+            if let Some(tap) = &mut self.tap {
+                tap.received(buffer.get(..n).unwrap_or_default());
+            }
             if let Some(event) = state.connection.payload_received(n, now) {
                 state.on_event(event, self.shared.info.id, now);
                 if state.is_inbound_full() {
@@ -114,6 +118,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             return with_message_buffer(size, |buffer| {
                 let n = ready!(self.transport.poll_read(cx, buffer))?;
                 self.last_read = n;
+                if let Some(tap) = &mut self.tap {
+                    tap.received(buffer.get(..n).unwrap_or_default());
+                }
                 if n < size / MOST_CLEARED {
                     self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
                     return Poll::Ready(Ok(n));
@@ -129,6 +136,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         with_read_buffer(|buffer| {
             let n = ready!(self.transport.poll_read(cx, buffer))?;
             self.last_read = n;
+            if let Some(tap) = &mut self.tap {
+                tap.received(buffer.get(..n).unwrap_or_default());
+            }
             self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
             Poll::Ready(Ok(n))
         })
@@ -175,7 +185,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         state.connection.set_paused(true, now);
         if !mem::replace(&mut state.has_received, true) {
             let (id, messages) = (self.shared.info.id, state.inbound.len());
-            warn!(
+            warn!(target: TARGET,
                 id,
                 "{messages} messages wait, and the application has never received one: reading stops, so that pings are not \
                  answered and a Close is not seen; if it only sends, it should call WebSocket::send_only"

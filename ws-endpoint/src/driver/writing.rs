@@ -67,6 +67,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             match written {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(n)) => {
+                    if let Some(tap) = &mut self.tap {
+                        tap.written(outgoing, n);
+                    }
                     outgoing.advance(n);
                     self.needs_flush = true;
                     state.news = true;

@@ -27,6 +27,7 @@ use crate::compression::Agreement;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
+use crate::logging::{TARGET, log_head, unless_heard};
 use crate::sender::Sender;
 use crate::shared::{Caller, Opening, Shared};
 use crate::tls::{self, TlsError};
@@ -51,6 +52,8 @@ pub enum AcceptError {
     Timeout,
     /// The client left before its request was complete.
     Eof,
+    /// The client connected and left without a byte, as the health checks of load balancers do.
+    Silent,
     /// The server was shut down before the client asked for anything.
     Stopped,
     /// The client's request was not complete when another client needed its place
@@ -69,6 +72,7 @@ impl fmt::Display for AcceptError {
             Self::Answered(status) => write!(f, "answered with HTTP {status}"),
             Self::Timeout => f.write_str("the opening handshake took too long"),
             Self::Eof => f.write_str("the client left before its request was complete"),
+            Self::Silent => f.write_str("the client connected and left without a byte"),
             Self::Stopped => f.write_str("the server was shut down"),
             Self::Displaced => {
                 f.write_str("the client had not completed its request when another needed its place (max_handshakes)")
@@ -158,6 +162,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     // Requests and responses are large: none is kept while something is waited for.
     let decision = match read_request(settings, guard, &mut exchange).await {
         Ok((request, head)) => {
+            log_head("<", &head);
             let is_head = request.method() == Method::HEAD;
             identify(caller, settings, request.headers());
             decide(settings, guard, request, head, caller).map_err(|refusal| refusal.encode(is_head))
@@ -174,6 +179,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         }
         Err(error) => return Err(error),
     };
+    log_head(">", decision.as_ref().map_or_else(|(bytes, _)| &**bytes, |grant| grant.opening.heads.response_bytes()));
     match &decision {
         Ok(grant) => exchange.write(grant.opening.heads.response_bytes()).await?,
         Err((bytes, _)) => answer(&mut exchange, bytes).await,
@@ -201,6 +207,7 @@ async fn read_request<T: Transport, C: Timer>(
             // Who has asked for nothing gets no answer.
             None if exchange.received.is_empty() => return Err(AcceptError::Stopped),
             None => return Err(AcceptError::Rejected(Rejection::service_unavailable())),
+            Some(Ok(0) | Err(Interrupted::Io(_))) if exchange.received.is_empty() => return Err(AcceptError::Silent),
             Some(Ok(0)) => return Err(AcceptError::Eof),
             Some(Ok(_)) => guard.into_iter().for_each(HandshakeGuard::hear),
             Some(Err(interrupted)) => return Err(interrupted.into()),
@@ -239,7 +246,8 @@ fn decide(
                 return Err(Refusal::new(response, error));
             }
             Err(_) => {
-                error!(path = request.uri().path(), "the request hook panicked");
+                error!(target: TARGET, path = request.uri().path(), "the request hook panicked");
+                unless_heard(format_args!("the request hook panicked"));
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 return Err(Rejection::new(status, "The server failed to look at the request.").into());
             }
@@ -256,7 +264,8 @@ fn decide(
     let (extension, agreement) = settings.compression.accept(upgrade.extensions());
     let accepted = upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone());
     let Accepted { request, mut response, .. } = accepted.map_err(|mistake| {
-        error!("{mistake}");
+        error!(target: TARGET, "{mistake}");
+        unless_heard(format_args!("a request was refused by mistake: {mistake}"));
         Rejection::from(mistake)
     })?;
     set_date(&mut response);

@@ -11,6 +11,7 @@ use ws_proto::Timestamp;
 
 use super::Settings;
 use super::registry::{Awaited, HandshakeGuard, Registry};
+use crate::logging::TARGET;
 use crate::shared::Addresses;
 use crate::transport::Timer;
 
@@ -55,7 +56,7 @@ impl<'a, C: Timer> Admission<'a, C> {
             && !self.has_room_for(source).await
         {
             self.crowding.refused += 1;
-            debug!(peer = addresses.peer.map(tracing::field::display), "too many opening handshakes of one address");
+            debug!(target: TARGET, peer = addresses.peer.map(tracing::field::display), "too many opening handshakes of one address");
             self.report();
             return None;
         }
@@ -121,7 +122,7 @@ impl<'a, C: Timer> Admission<'a, C> {
         if *displaced + *refused == 0 || reported.is_some_and(|reported| now < reported + SECOND) {
             return;
         }
-        warn!(
+        warn!(target: TARGET,
             displaced,
             refused,
             "opening handshakes gave way to others: too many under way (max_handshakes, max_handshakes_per_ip)"

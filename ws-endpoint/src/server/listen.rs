@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tracing::{Instrument, debug, error, info, info_span, warn};
+use ws_proto::Escaped;
 
 use super::Settings;
 use super::accept::{AcceptError, accept};
@@ -20,7 +21,8 @@ use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::driver::Driver;
-use crate::error::Error;
+use crate::error::{Closed, Error};
+use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::outcome::{HandlerOutput, HandlerResult};
 use crate::run::HandlerError;
 use crate::runtime::Runtime;
@@ -131,7 +133,7 @@ impl<R: Runtime> Listening<R> {
                     R::spawn(Connection::Opening { handshake: Box::pin(opening) });
                 }
                 Some(Err(error)) => {
-                    warn!("accepting a connection failed: {error}");
+                    warn!(target: TARGET, "accepting a connection failed: {error}");
                     pause(admission.timer(), ACCEPT_PAUSE).await;
                 }
             }
@@ -218,7 +220,7 @@ where
     };
     let guard = registry.enter(socket.sender(), handshake);
     let (id, peer, client) = (socket.id(), caller.peer(), caller.client());
-    let span = info_span!("websocket", id, peer, client);
+    let span = info_span!(target: TARGET, "websocket", id, peer, client);
     let handler = Handler::Ready { handler, socket: Some(socket) };
     Some(Opened { running: driver.run(handler.instrument(span)), guard })
 }
@@ -259,7 +261,11 @@ impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
         match ready!(this.running.poll(cx)) {
             Ok(()) => {}
             Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
-            Err(error) => error!(id, "connection handler failed: {error}"),
+            Err(error) => {
+                let why = Escaped(Chain(&error));
+                error!(target: TARGET, id, "connection handler failed: {why}");
+                unless_heard(format_args!("connection {id}: the handler failed: {why}"));
+            }
         }
         Poll::Ready(())
     }
@@ -296,22 +302,25 @@ fn log_rejection(error: &AcceptError, caller: &Caller) {
     let (peer, client) = (caller.peer(), caller.client());
     match error {
         AcceptError::Rejected(rejection) => {
-            info!(peer, client, status = rejection.status().as_u16(), "connection rejected: {rejection}");
+            info!(target: TARGET, peer, client, status = rejection.status().as_u16(), "connection rejected: {rejection}");
         }
-        AcceptError::Answered(status) => info!(peer, client, status = status.as_u16(), "request answered"),
+        AcceptError::Answered(status) => {
+            info!(target: TARGET, peer, client, status = status.as_u16(), "request answered")
+        }
         // Counted where it was decided.
-        AcceptError::Displaced => debug!(peer, client, "opening handshake failed: {error}"),
-        error => info!(peer, client, "opening handshake failed: {error}"),
+        AcceptError::Silent => debug!(target: TARGET, peer, client, "{error}"),
+        AcceptError::Displaced => debug!(target: TARGET, peer, client, "opening handshake failed: {error}"),
+        error => info!(target: TARGET, peer, client, "opening handshake failed: {error}"),
     }
 }
 
-/// A handler that passes on how its own connection ended has not failed.
+/// A handler that passes on how its own connection ended has not failed, whatever it has wrapped that in: its cause is
+/// looked for, and the cause of that.
 fn is_end_of(id: u64, error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    match error.downcast_ref::<Error>() {
-        Some(Error::Closed(closed)) => closed.id == id,
-        Some(Error::Closing) => true,
-        _ => false,
-    }
+    causes(error).any(|cause| {
+        let closed = cause.downcast_ref::<Closed>().or_else(|| cause.downcast_ref::<Error>()?.closed());
+        closed.is_some_and(|closed| closed.id == id) || Error::is_closing(cause)
+    })
 }
 
 /// Waits for the end of all connections, for so long; then drops them.
@@ -320,7 +329,7 @@ async fn drain(registry: &Registry, timer: &mut impl Timer, timeout: Duration) {
         return;
     }
     let left = registry.open_connections();
-    warn!("{left} connections were still open when the drain deadline passed; dropping them");
+    warn!(target: TARGET, "{left} connections were still open when the drain deadline passed; dropping them");
     registry.abort();
     // Their tasks only have to notice.
     is_idle_within(registry, timer, ABORT_TIME).await;
