@@ -22,6 +22,8 @@ const MESSAGE: usize = 1 << 10;
 pub(crate) struct Inbound {
     agreed: Agreed,
     inflater: Inflater,
+    /// Whether there is anything to [`finish`](Self::finish).
+    has_begun: bool,
     /// What can be looked back on, and behind it what was inflated last.
     window: Vec<u8>,
     /// How much work may still be done before the caller looks at something else; `None` for any amount.
@@ -30,7 +32,8 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     pub(crate) fn new(agreed: Agreed) -> Self {
-        Self { agreed, inflater: Inflater::new(agreed.receive_window_bits), window: Vec::new(), budget: None }
+        let inflater = Inflater::new(agreed.receive_window_bits);
+        Self { agreed, inflater, has_begun: false, window: Vec::new(), budget: None }
     }
 
     pub(crate) fn set_budget(&mut self, budget: Option<usize>) {
@@ -51,6 +54,7 @@ impl Inbound {
         if input.is_empty() {
             return Ok(&[]);
         }
+        self.has_begun = true;
         // Text becomes three or four times as long as it was, and rarely longer.
         let room = input.len().saturating_mul(6).clamp(STEP / 8, STEP);
         let before = self.make_room(room + OVERSHOOT);
@@ -63,6 +67,9 @@ impl Inbound {
     /// Ends a message.
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
         self.spend(MESSAGE);
+        if !core::mem::take(&mut self.has_begun) {
+            return Ok(());
+        }
         self.inflater.finish(&mut self.window)?;
         self.inflater = Inflater::new(self.agreed.receive_window_bits);
         if self.agreed.receive_context_takeover {
