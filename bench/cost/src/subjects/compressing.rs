@@ -1,0 +1,36 @@
+//! What an echo compresses, each message on its own: the peer chooses it.
+
+use std::hint::black_box;
+
+use flate2::{Compress, Compression, FlushCompress};
+use ws_proto::deflate::Compressor;
+
+use super::Job;
+
+/// A server's defaults.
+const WINDOW: u8 = 12;
+const LEVEL: u8 = 4;
+const MEM_LEVEL: u8 = 5;
+
+pub(super) fn ours(input: &[u8]) -> Job {
+    let input = input.to_vec();
+    Box::new(move || {
+        let input = black_box(&input[..]);
+        let mut out = Vec::with_capacity(input.len() / 2 + 64);
+        Compressor::for_one(input.len(), WINDOW, LEVEL, MEM_LEVEL).compress(input, &mut out);
+        black_box(out);
+    })
+}
+
+/// With the level, the window and the memory that zlib has when nobody says otherwise; it is set up once.
+pub(super) fn zlib(input: &[u8]) -> Job {
+    let input = input.to_vec();
+    let mut compressor = Compress::new(Compression::default(), false);
+    let mut out = Vec::with_capacity(2 * input.len() + 1024);
+    Box::new(move || {
+        out.clear();
+        compressor.reset();
+        let _ = compressor.compress_vec(black_box(&input), &mut out, FlushCompress::Sync);
+        black_box(&out);
+    })
+}
