@@ -49,7 +49,14 @@ fn the_host_of_a_target_in_absolute_form_counts() {
     rejected(BAD_REQUEST, &absolute(&request(&["Host"], "")[9..]));
     rejected(BAD_REQUEST, &absolute(&request(&[], "Host: example.com\r\n")[9..]));
     rejected(BAD_REQUEST, &absolute(&request(&["Host"], "Host: a b\r\n")[9..]));
-    for target in ["http://user@example.com/", "http://example.com:port/", "http://:80/", "http://a:99999/"] {
+    for target in [
+        "http://user@example.com/",
+        "http://example.com:port/",
+        "http://:80/",
+        "http://a:99999/",
+        "4ttp://a/",
+        "+x://a/",
+    ] {
         rejected(BAD_REQUEST, &[b"GET ", target.as_bytes(), &request(&[], "")[9..]].concat());
     }
 }

@@ -41,7 +41,9 @@ impl StartLine for RequestLine {
         let uri = Uri::try_from(target).map_err(|_| HeadError::StartLine)?;
         // `Uri` would silently drop a fragment, and takes an authority alone, which is for CONNECT only.
         let authority_form = uri.scheme().is_none() && uri.authority().is_some();
-        if target.contains(&b'#') || (authority_form && method != Method::CONNECT) {
+        // A scheme begins with a letter (RFC 3986 §3.1).
+        let has_wrong_scheme = uri.scheme().is_some() && !target.first().is_some_and(u8::is_ascii_alphabetic);
+        if target.contains(&b'#') || has_wrong_scheme || (authority_form && method != Method::CONNECT) {
             return Err(HeadError::StartLine);
         }
         Ok(Self { method, target: uri, version })
