@@ -146,7 +146,7 @@ mod handshake {
             (HeadError::LineFolding, "header line that begins with white space"),
             (HeadError::HeaderLine, "header line without a colon"),
             (HeadError::StartLine, "malformed start line"),
-            (HeadError::Version, "unsupported HTTP version"),
+            (HeadError::Version, "HTTP version other than 1.1"),
             (HeadError::ProxyProtocol { version: 2 }, "header of the PROXY protocol, version 2"),
             (HeadError::TooLarge { limit: 5 }, "head over the limit of 5 bytes"),
             (HeadError::TooManyHeaders { limit: 6 }, "more headers than the limit of 6"),

@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::fields::{host_and_port, single};
 use super::rejection::Rejection;
+use crate::escaped::EscapedBytes;
 
 /// The origins a server accepts connections from (RFC 6455 §10.2, RFC 6454).
 ///
@@ -60,10 +61,12 @@ impl Origins {
                 "The request has no Origin header. This server only accepts connections from known web pages.",
             )),
             Some(origin) if self.allows(origin) => Ok(()),
-            Some(_) => Err(Rejection::new(
-                StatusCode::FORBIDDEN,
-                "The Origin of this request is not one that this server accepts connections from.",
-            )),
+            Some(origin) => {
+                let origin = EscapedBytes(origin.as_bytes());
+                let message =
+                    format!("Pages from the Origin {origin:?} are not on this server's list, so they may not connect.");
+                Err(Rejection::new(StatusCode::FORBIDDEN, message))
+            }
         }
     }
 
@@ -135,6 +138,14 @@ mod tests {
             assert_eq!(check(&origins, &[origin]), Some(403), "{origin:?}");
         }
         assert_eq!(check(&origins, &[b"https://example.com", b"https://example.com"]), Some(400));
+    }
+
+    #[test]
+    fn the_refusal_names_the_origin() {
+        let origins = Origins::new(["https://example.com"]).unwrap();
+        let headers = [(ORIGIN, HeaderValue::from_bytes("https://evil.example\t\u{202e}".as_bytes()).unwrap())];
+        let refused = origins.check(&headers.into_iter().collect()).unwrap_err();
+        assert!(refused.message().contains(r#""https://evil.example\t\u{202e}""#), "{refused}");
     }
 
     #[test]

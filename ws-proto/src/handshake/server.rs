@@ -115,8 +115,12 @@ fn check_host(head: &Head<RequestLine>) -> Result<(), Rejection> {
     match host.map(|host| host_and_port(host.as_bytes())) {
         None if head.start.version == Version::HTTP_10 => {}
         None => return Err(bad_request("The request has no Host header.")),
-        Some(None) => return Err(bad_request("The Host header is not a host with an optional port.")),
         Some(Some(_)) => {}
+        Some(None) => {
+            let host = EscapedBytes(host.map(HeaderValue::as_bytes).unwrap_or_default());
+            let message = format!("The Host header {host:?} is not a host with an optional port.");
+            return Err(Rejection::new(StatusCode::BAD_REQUEST, message));
+        }
     }
     let target = &head.start.target;
     match target.scheme().and(target.authority()).map(|authority| host_and_port(authority.as_str().as_bytes())) {
@@ -324,7 +328,8 @@ fn check_upgrade(headers: &HeaderMap) -> Result<(), Rejection> {
     }
     let message = if headers.contains_key(SEC_WEBSOCKET_KEY) {
         "The request lacks \"Upgrade: websocket\" or \"Connection: Upgrade\". \
-         If there is a proxy before this server, it must pass them on."
+         A proxy before this server must pass them on: nginx does with \"proxy_set_header Upgrade $http_upgrade;\" and \
+         \"proxy_set_header Connection upgrade;\", Apache httpd with \"upgrade=websocket\" in ProxyPass."
     } else {
         "This is a WebSocket endpoint. Open it with a WebSocket client, not as a page."
     };

@@ -94,7 +94,7 @@ impl fmt::Display for HeadError {
             Self::HeaderLine => f.write_str("header line without a colon"),
             Self::StartLine => f.write_str("malformed start line"),
             Self::ProxyProtocol { version } => write!(f, "header of the PROXY protocol, version {version}"),
-            Self::Version => f.write_str("unsupported HTTP version"),
+            Self::Version => f.write_str("HTTP version other than 1.1"),
             Self::TooLarge { limit } => write!(f, "head over the limit of {limit} bytes"),
             Self::TooManyHeaders { limit } => write!(f, "more headers than the limit of {limit}"),
             Self::TargetTooLong { limit } => write!(f, "request target over the limit of {limit} bytes"),
