@@ -31,6 +31,26 @@ fn everyone_is_told_and_the_server_returns() {
 }
 
 #[test]
+fn a_future_tells_the_server_to_end() {
+    let (stop, stopped) = gate();
+    let listening = block_on(Server::new().bind("127.0.0.1:0")).unwrap();
+    let url = format!("ws://{}", listening.local_addr().unwrap());
+    let server = spawn(listening.serve_until(echo, stopped));
+    let mut peers: Vec<_> = (0..3).map(|_| block_on(connect(&url)).unwrap()).collect();
+    for peer in &mut peers {
+        send(peer, "Hello");
+        assert_eq!(recv(peer), "Hello");
+    }
+    stop.send(()).unwrap();
+    for peer in &mut peers {
+        assert_eq!(ending(peer), gone());
+    }
+    block_on(server).unwrap();
+    // The short way; here the future is ready before anyone comes.
+    block_on(serve_until("127.0.0.1:0", |_| async {}, async { "any output" })).unwrap();
+}
+
+#[test]
 fn nobody_is_connected() {
     start(Server::new().drain_timeout(NEVER), echo).stop();
 }

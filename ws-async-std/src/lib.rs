@@ -85,6 +85,6 @@ pub use ws_endpoint::*;
 
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]
-pub use self::on_async_std::{AsyncStd, AsyncStdTasks, Client, Listening, Server, accept, connect, serve};
+pub use self::on_async_std::{AsyncStd, AsyncStdTasks, Client, Listening, Server, accept, connect, serve, serve_until};
 pub use self::reactor::{Executor, Reactor};
 pub use self::time::AsyncTimer;

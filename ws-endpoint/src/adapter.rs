@@ -33,7 +33,7 @@ macro_rules! adapter {
         }
 
         /// Listens on `address` and runs `handler` for each connection, with the default settings and until the future
-        /// is dropped. See [`Server`] for other settings and for a shutdown.
+        /// is dropped. See [`serve_until`] for a shutdown and [`Server`] for other settings.
         ///
         /// # Errors
         ///
@@ -47,6 +47,24 @@ macro_rules! adapter {
             F: ::std::future::Future<Output: $crate::HandlerOutput> + Send + 'static,
         {
             Server::new().bind(address).await?.serve(handler).await
+        }
+
+        /// [`serve`] until `shutdown` is ready, whatever its output: then nobody new comes in, everyone is told with 1001,
+        /// and handlers may finish what they do ([`Listening::serve_until`]).
+        ///
+        /// # Errors
+        ///
+        /// As [`serve`].
+        pub async fn serve_until<H, F>(
+            address: impl ::std::net::ToSocketAddrs,
+            handler: H,
+            shutdown: impl ::std::future::Future,
+        ) -> ::std::result::Result<(), $crate::ServeError>
+        where
+            H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
+            F: ::std::future::Future<Output: $crate::HandlerOutput> + Send + 'static,
+        {
+            Server::new().bind(address).await?.serve_until(handler, shutdown).await
         }
 
         /// Does a server's opening handshake on any stream, with the default settings, and moves the connection's bytes

@@ -150,13 +150,12 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
         Err(error) => return fail(format_args!("Cannot listen for signals: {error}.")),
     };
     let server = listening.handle();
-    tokio::spawn(async move {
+    let stopped = async move {
         stop.requested().await;
         tracing::info!(connections = server.connections(), "stopping");
-        server.shutdown();
-    });
+    };
     let demo = Arc::new(Demo::default());
-    match listening.serve(move |ws| Arc::clone(&demo).handle(ws)).await {
+    match listening.serve_until(move |ws| Arc::clone(&demo).handle(ws), stopped).await {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => fail(format_args!("The server failed: {error}.")),
     }

@@ -98,7 +98,39 @@ impl<R: Runtime> Listening<R> {
         ServerHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`].
+    /// [`serve`](Self::serve) until `shutdown` is ready, whatever its output; then as [`ServerHandle::shutdown`] does:
+    /// everyone is told with 1001, and the future is ready when the last handler has returned, or after
+    /// [`Server::drain_timeout`](super::Server::drain_timeout). On tokio, for one:
+    /// `serve_until(handler, tokio::signal::ctrl_c())`.
+    ///
+    /// When the future is dropped, nothing more is accepted, and open connections go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    #[doc(alias = "serve_with_shutdown", alias = "with_graceful_shutdown", alias = "ctrl_c")]
+    pub async fn serve_until<H, F>(self, handler: H, shutdown: impl Future) -> Result<(), ServeError>
+    where
+        H: Fn(WebSocket) -> F + Send + Sync + 'static,
+        F: Future<Output: HandlerOutput> + Send + 'static,
+    {
+        let handle = self.handle();
+        let mut serving = pin!(self.serve(handler));
+        let mut shutdown = pin!(Some(shutdown));
+        poll_fn(|cx| {
+            if let Some(waiting) = shutdown.as_mut().as_pin_mut()
+                && waiting.poll(cx).is_ready()
+            {
+                shutdown.set(None);
+                handle.shutdown();
+            }
+            serving.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`]. See
+    /// [`HandlerOutput`] for what it may return.
     ///
     /// A handler that returns `Ok` closes its connection with 1000, one that fails or panics with 1011; failures are
     /// logged. Errors of a single connection, or of accepting one, do not end the server.
