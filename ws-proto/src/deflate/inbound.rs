@@ -49,10 +49,10 @@ impl Inbound {
     }
 
     /// Inflates from the front of `input`: what comes of it, some KiB at most. When it is not all there is, some of `input`
-    /// is left.
-    pub(crate) fn inflate(&mut self, input: &mut &[u8]) -> Result<&[u8], Corrupt> {
+    /// is left. And whether nothing more comes of it if the message ends there.
+    pub(crate) fn inflate(&mut self, input: &mut &[u8]) -> Result<(&[u8], bool), Corrupt> {
         if input.is_empty() {
-            return Ok(&[]);
+            return Ok((&[], self.inflater.ends_plainly()));
         }
         self.has_begun = true;
         // Text becomes three or four times as long as it was, and rarely longer.
@@ -61,16 +61,23 @@ impl Inbound {
         let compressed = input.len();
         self.inflater.inflate(input, &mut self.window, room)?;
         self.spend((compressed - input.len()) * COMPRESSED_BYTE + self.window.len() - before);
+        Ok((self.window.get(before..).unwrap_or_default(), self.inflater.ends_plainly()))
+    }
+
+    /// What comes of the bytes that the sender of a message left out at its end: next to always nothing, for they are an
+    /// empty block's (RFC 7692 §7.2.2).
+    pub(crate) fn tail(&mut self) -> Result<&[u8], Corrupt> {
+        let before = self.window.len();
+        self.inflater.finish(&mut self.window)?;
         Ok(self.window.get(before..).unwrap_or_default())
     }
 
-    /// Ends a message.
-    pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
+    /// Ends a message whose [`tail`](Self::tail) has been seen.
+    pub(crate) fn finish(&mut self) {
         self.spend(MESSAGE);
         if !core::mem::take(&mut self.has_begun) {
-            return Ok(());
+            return;
         }
-        self.inflater.finish(&mut self.window)?;
         self.inflater = Inflater::new(self.agreed.receive_window_bits);
         if self.agreed.receive_context_takeover {
             self.make_room(0);
@@ -78,7 +85,6 @@ impl Inbound {
         } else {
             self.window = Vec::new();
         }
-        Ok(())
     }
 
     fn size(&self) -> usize {

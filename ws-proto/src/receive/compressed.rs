@@ -37,7 +37,7 @@ impl Receiver {
                 mask::apply(piece, key);
             }
             let mut rest = &*piece;
-            let inflated = inbound.inflate(&mut rest)?;
+            let (inflated, is_all) = inbound.inflate(&mut rest)?;
             let taken = n - rest.len();
             let (_, rest) = piece.split_at_mut_checked(taken).unwrap_or_default();
             frame.key = key.map(|mut key| {
@@ -55,14 +55,19 @@ impl Receiver {
 
             if is_whole {
                 let mut message = None;
-                if last {
+                if last && is_all {
                     message = assembly.inflated_at_once(inflated)?;
                 }
                 if message.is_none() {
                     assembly.push_inflated(inflated, &config.limits, self.buffers)?;
                 }
                 if last {
-                    inbound.finish()?;
+                    let tail = inbound.tail()?;
+                    if !is_all {
+                        assembly.count_inflated(tail.len(), &config.limits)?;
+                        assembly.push_inflated(tail, &config.limits, self.buffers)?;
+                    }
+                    inbound.finish();
                     self.progress.messages += 1;
                     let assembled = self.assembly.take().map(|assembly| assembly.finish()).transpose()?;
                     return Ok(message
@@ -70,11 +75,17 @@ impl Receiver {
                         .map_or(Step::FrameDone, |message| Step::Item(Item::Message(message))));
                 }
             } else {
-                assembly.check(inflated, last)?;
+                assembly.check(inflated, last && is_all)?;
                 let is_chunk = last || !inflated.is_empty();
-                let payload = if is_chunk { inflated.to_vec() } else { Vec::new() };
+                let mut payload = if is_chunk { inflated.to_vec() } else { Vec::new() };
                 if last {
-                    inbound.finish()?;
+                    let tail = inbound.tail()?;
+                    if !is_all {
+                        assembly.count_inflated(tail.len(), &config.limits)?;
+                        assembly.check(tail, true)?;
+                        payload.extend_from_slice(tail);
+                    }
+                    inbound.finish();
                 }
                 if is_chunk {
                     self.frame = (!done).then_some(frame);

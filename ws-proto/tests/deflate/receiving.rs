@@ -152,6 +152,27 @@ fn limits_hold_exactly() {
     }
 }
 
+/// RFC 7692 §7.2.2: what is left out at the end is put there, whatever it means then.
+#[test]
+fn d4_what_comes_of_the_bytes_that_were_left_out_is_delivered() {
+    let data = &[0x00, 0x06, 0x00, 0xF9, 0xFF, b'a', b'b'][..];
+    let (inflated, _) = other_inflated(&mut zlib_rs::Inflate::new(false, 15), data, 100).unwrap();
+    assert_eq!(inflated, b"ab\x00\x00\xFF\xFF");
+    let frames = [(BINARY | RSV1, data), (BINARY_BEGINS | RSV1, data), (LAST, b"")];
+    for agreed in [WIDE, ALONE] {
+        delivered(agreed, &frames, &[binary(&inflated), binary(&inflated)]);
+    }
+    refused(WIDE, &[(TEXT | RSV1, data)], 1007, Violation::InvalidUtf8);
+    for role in ROLES {
+        for delivery in DELIVERIES {
+            let most = config(|config| (config.limits.message, config.delivery) = (Some(5), delivery));
+            let mut end = End::compressing(role, &most, WIDE);
+            end.read_frame(BINARY | RSV1, data);
+            end.assert_violated(1009, Violation::MessageTooBig { limit: 5 });
+        }
+    }
+}
+
 #[test]
 fn d4_blocks_of_every_kind_are_delivered() {
     let mut random = Random(4);

@@ -134,6 +134,11 @@ impl Inflater {
         if self.is_between_blocks() { Ok(()) } else { Err(Corrupt) }
     }
 
+    /// Whether nothing is inflated any more when the message ends here, as all messages do that somebody made to be read.
+    pub(crate) fn ends_plainly(&self) -> bool {
+        self.is_between_blocks() || (self.state == State::StoredSize && self.ahead.count == 0)
+    }
+
     fn is_between_blocks(&self) -> bool {
         self.state == State::Header && self.ahead.count == 0
     }
