@@ -44,7 +44,9 @@ pub struct Limits {
     /// Default 16.
     pub pending_pongs: usize,
     /// How much input is read and thrown away after an error Close, so that the Close reaches the peer before the
-    /// connection is reset. Default 1 MiB.
+    /// connection is reset. [`Deadlines::discard`] is what ends that; this bounds what can come until then over a very fast
+    /// link. Proxies lose the Close when a connection is reset while a client still sends, so keep it far above what an
+    /// honest peer sends in that time. Nothing of it is held. Default 1 GiB: 4 Gbit/s for 2 s.
     pub discard: usize,
     /// How much of a message must arrive within [`Deadlines::message_progress`] if the message is not complete by
     /// then. Default 16 KiB.
@@ -60,7 +62,7 @@ impl Default for Limits {
             high_water: 64 << 10,
             hard_cap: (1 << 20) + (64 << 10),
             pending_pongs: 16,
-            discard: 1 << 20,
+            discard: 1 << 30,
             progress: 16 << 10,
         }
     }

@@ -7,10 +7,15 @@ use common::*;
 use ws_proto::Transport::{HalfClose, Open};
 use ws_proto::{Buf, Cause, Config, Role, Violation};
 
+/// A bound that a test can reach.
 const DISCARD: usize = 1 << 20;
 
+fn bounded() -> Config {
+    config(|config| config.limits.discard = DISCARD)
+}
+
 fn stuck(role: Role) -> End {
-    let mut end = End::new(role, &Config::default());
+    let mut end = End::new(role, &bounded());
     end.writable = false;
     end
 }
@@ -164,10 +169,10 @@ fn an_error_close_is_written_even_when_the_peer_has_said_all() {
 }
 
 #[test]
-fn after_a_fault_up_to_one_mib_is_discarded() {
+fn after_a_fault_input_is_discarded_up_to_a_bound() {
     for role in ROLES {
         for size in [1000, 65_536, DISCARD] {
-            let mut end = End::new(role, &Config::default());
+            let mut end = End::new(role, &bounded());
             peer_breaks_the_protocol(&mut end);
             let mut left = DISCARD;
             while left > 0 {
@@ -180,6 +185,21 @@ fn after_a_fault_up_to_one_mib_is_discarded() {
             end.assert_over();
             assert_eq!(end.seen.len(), 1);
         }
+    }
+}
+
+#[test]
+fn by_default_time_alone_ends_the_discarding() {
+    // Far more than an honest peer sends until it has read our Close.
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        peer_breaks_the_protocol(&mut end);
+        for _ in 0..100 {
+            end.read(vec![0xFF; 1 << 20]);
+            assert_eq!(end.transport(), HalfClose);
+        }
+        end.wait_until(at(2));
+        end.assert_over();
     }
 }
 

@@ -91,7 +91,8 @@ FAULTS = [
     (frame(TEXT, b"\xff"), 1007),
 ]
 
-# How much of what follows an error the server reads and throws away before it closes the connection for good.
+# How much of what follows an error a peer sends here. The server reads on for a while, and throws it away, before it closes
+# the connection for good.
 DISCARD = MIB
 
 

@@ -10,6 +10,7 @@ import time
 from harness.install import INTEROP, certutil, chromium
 from harness.nginx import Nginx
 from harness.processes import PROCESSES, output_of, signal_group
+from harness.tunnels import Tunnels
 
 # No check client takes longer; each of its checks has 30 s.
 CLIENT_DEADLINE = 300
@@ -49,6 +50,19 @@ class Bench:
         more = {"direct": listeners["main"], "nginx": nginx.process.pid}
         problem = self.run_client([*client, *settings(nginx.urls | more)], title)
         nginx.stop()
+        PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def tunnelled(self, title, client, server, expected):
+        """Runs the checks of what proxies could cut off that only pass bytes on."""
+        self.report.begin(title, expected)
+        serving, listeners = self.serve(title, server)
+        if serving is None:
+            return
+        direct = listeners["limited"]
+        tunnels = Tunnels(self.home, self.certificates, direct)
+        problem = self.run_client([*client, *settings(tunnels.urls | {"direct": direct})], title)
+        tunnels.stop()
         PROCESSES.stop(serving)
         self.report.end(problem)
 

@@ -11,7 +11,7 @@ import sys
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "control"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "tunnels", "control"}
 NEED_NODE = {"node", "chromium", "nginx", "control"}
 NEED_BROWSER = {"chromium", "nginx"}
 
@@ -35,6 +35,8 @@ def require_tools(groups):
         wanted.append("libnss3-tools")
     if "nginx" in groups and nginx() is None:
         wanted.append("nginx")
+    if "tunnels" in groups:
+        wanted += [name for name in ("stunnel4", "privoxy") if tool(name) is None]
     if wanted:
         apt_install(wanted)
         if "python3-venv" in wanted and not has_venv():
@@ -61,8 +63,12 @@ def certutil():
 
 
 def nginx():
+    return tool("nginx")
+
+
+def tool(name):
     # Where users other than root do not look.
-    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
 def apt_install(packages):
