@@ -79,9 +79,14 @@ pub struct Deadlines {
     /// while the peer still takes what was written before it, as far as the transport can tell
     /// ([`Connection::set_in_flight`](crate::Connection::set_in_flight)). Default 20 s; `None` to wait for ever.
     pub pong: Option<Duration>,
-    /// The closing handshake and the transport's end must be over in this time; then the connection is aborted.
-    /// Default 10 s.
+    /// The closing handshake and the transport's end must be over in this time; then the connection is aborted. It counts
+    /// from when our Close frame and all before it have been written and, as far as the transport knows, the peer has taken
+    /// them; while it takes them, [`write_stall`](Self::write_stall) and [`close_total`](Self::close_total) hold. Default
+    /// 10 s.
     pub close: Duration,
+    /// The same, from when our Close frame is queued, however slowly the peer takes what was sent before it. Default 5
+    /// minutes.
+    pub close_total: Duration,
     /// How long a client waits for the answer to its Close frame before it ends the write side of the transport: some
     /// servers answer, or let go, only then. What is left of [`close`](Self::close) it goes on waiting. Default 2 s.
     ///
@@ -107,6 +112,7 @@ impl Default for Deadlines {
             ping_interval: Some(Duration::from_secs(20)),
             pong: Some(Duration::from_secs(20)),
             close: Duration::from_secs(10),
+            close_total: Duration::from_secs(300),
             half_close: Duration::from_secs(2),
             answer: Duration::from_secs(1),
             message_progress: Some(Duration::from_secs(60)),

@@ -28,7 +28,9 @@ async def refused(size, url, proxy):
         try:
             await ws.send(bytes(size))
             raise AssertionError(f"got {await ws.recv()!r}")
-        except ConnectionClosed:
+        except (ConnectionClosed, AttributeError):
+            # An AttributeError is what asyncio makes of a write to a transport that has just lost its connection.
+            await ws.wait_closed()
             return ws.close_code
 
 

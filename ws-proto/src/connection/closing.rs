@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use crate::close::{Cause, CloseCode, CloseFrame, Outcome, Received};
 use crate::config::Role;
 use crate::connection::Connection;
+use crate::connection::in_flight::ASK_EVERY;
 use crate::error::Violation;
 use crate::event::Event;
 use crate::state::{State, Step};
@@ -98,10 +99,10 @@ impl Connection {
 
     /// Queues our Close, unless it was sent before, and gives the rest of the connection a deadline.
     pub(super) fn send_close(&mut self, frame: CloseFrame, now: Timestamp) {
-        let close = self.timers.get(Timer::Close).unwrap_or(now + self.config.deadlines.close);
+        let close_by = *self.close_by.get_or_insert(now + self.config.deadlines.close_total);
         let stall = self.timers.get(Timer::WriteStall);
         self.timers.clear();
-        self.timers.set(Timer::Close, Some(close));
+        self.timers.set(Timer::Close, Some(close_by));
         self.timers.set(Timer::WriteStall, stall);
         if self.sent.is_none() {
             self.sender.close(&frame);
@@ -121,20 +122,33 @@ impl Connection {
         }))
     }
 
-    /// All is written: from here on it is only about the peer's answer, and about letting it read what we said.
-    pub(super) fn close_is_taken(&mut self, now: Timestamp) {
+    /// Sets the deadlines that follow once all is written: from here on it is only about the peer's answer, and about
+    /// letting it read what we said. They count from when it last took something.
+    pub(super) fn await_farewell(&mut self, now: Timestamp) {
+        let (taking, is_untaken) = (self.taking(), self.taken() < self.sender.outgoing().queued());
+        let fails_now = self.state == State::Failing && !self.discarding;
+        let mut since = self.close_since.unwrap_or(now);
+        // What was on its way when it was asked for last may have been taken right after that.
+        if fails_now || is_untaken || (taking != self.close_mark && !self.is_untaken) {
+            since = now;
+        }
+        (self.close_since, self.close_mark, self.is_untaken) = (Some(since), taking, is_untaken);
+        self.discarding |= fails_now;
+
         let deadlines = &self.config.deadlines;
-        if !self.is_taken {
-            self.is_taken = true;
-            if self.state == State::CloseSent && self.role == Role::Client {
-                self.timers.set(Timer::HalfClose, Some(now + deadlines.half_close));
-            }
+        if self.state == State::CloseSent && self.role == Role::Client && !self.is_late {
+            self.timers.set(Timer::HalfClose, Some(since + deadlines.half_close));
         }
-        if self.state == State::Failing && !self.discarding {
-            self.discarding = true;
-            let close = self.timers.get(Timer::Close).unwrap_or(now);
-            self.timers.set(Timer::Close, Some(close.min(now + deadlines.discard)));
-        }
+        let wait = if self.discarding { deadlines.discard.min(deadlines.close) } else { deadlines.close };
+        let over = self.close_by.map_or(since + wait, |by| by.min(since + wait));
+        // Where it is known what the peer takes, it is looked at again meanwhile.
+        let look = self.looks_at().map_or(over, |look| if look > now { look } else { now + ASK_EVERY });
+        self.timers.set(Timer::Close, Some(over.min(look)));
+    }
+
+    /// Whether our Close is written, and the peer's system has not taken all that was.
+    pub(super) fn awaits_taking(&self) -> bool {
+        self.state.is_closing() && self.sender.is_idle() && self.taken() < self.sender.outgoing().queued()
     }
 
     /// Whether all is written and nothing may follow.

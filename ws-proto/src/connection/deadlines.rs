@@ -25,7 +25,7 @@ impl Connection {
         let taking = self.taking();
         let stall = deadlines.write_stall.map(|stall| now + stall);
         let full = self.timers.get(Timer::WriteStall);
-        if self.sender.is_idle() {
+        if self.sender.is_idle() && !self.awaits_taking() {
             self.timers.set(Timer::WriteStall, None);
         } else if full.is_none() || taking != self.taking_mark {
             if full.is_some() && full < stall && self.sender.waiting() > PING_SIZE {
@@ -47,7 +47,7 @@ impl Connection {
             self.await_life(progress.messages, now);
         }
         if self.state.is_closing() && self.sender.is_idle() {
-            self.close_is_taken(now);
+            self.await_farewell(now);
         }
         self.timers.next()
     }

@@ -8,23 +8,37 @@ use crate::in_flight::{InFlight, Taken};
 use crate::time::Timestamp;
 use crate::timer::Timer;
 
-/// While the transport takes no more, it is asked this often at the most: asking costs a system call.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// While the transport takes no more, and once our Close is written, it is asked this often at the most: asking costs a system call.
+pub(super) const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// The deadlines that run from what the peer has taken.
 const FROM_TAKEN: [Timer; 4] = [Timer::PingAgain, Timer::Pong, Timer::WriteStall, Timer::Close];
 
 impl Connection {
     /// Whether the connection would act on what the transport knows, by [`set_in_flight`](Self::set_in_flight): when a
-    /// deadline that runs from what the peer has taken is due, and now and then while the transport takes no more. Ask before
+    /// deadline that runs from what the peer has taken is due, and now and then while the transport takes no more or our Close
+    /// frame is written. Ask before
     /// [`poll_timeout`](Self::poll_timeout) and [`handle_timeout`](Self::handle_timeout). For a transport that does not know,
     /// it can be ignored.
     #[inline]
     pub fn wants_in_flight(&self, now: Timestamp) -> bool {
         let is_due = |timer| self.timers.get(timer).is_some_and(|deadline| deadline <= now);
         FROM_TAKEN.into_iter().any(is_due)
-            || (self.timers.get(Timer::WriteStall).is_some()
-                && self.taken.as_ref().is_none_or(|taken| taken.told_at() + ASK_EVERY <= now))
+            || (self.timers.get(Timer::WriteStall).is_some() && self.looks_at().is_none_or(|look| look <= now))
+            || self.awaits_farewell(now)
+    }
+
+    /// When the transport is asked again that has told something.
+    pub(super) fn looks_at(&self) -> Option<Timestamp> {
+        self.taken.as_ref().map(|taken| taken.told_at() + ASK_EVERY)
+    }
+
+    /// Whether our Close is written, and the deadlines behind it depend on what the peer has taken.
+    fn awaits_farewell(&self, now: Timestamp) -> bool {
+        let is_first = self.close_since.is_none();
+        self.state.is_closing()
+            && self.sender.is_idle()
+            && (is_first || self.looks_at().is_some_and(|look| look <= now))
     }
 
     /// Tells what of all that was written is still on its way to the peer. Without it, what was written counts as taken.

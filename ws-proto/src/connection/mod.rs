@@ -74,8 +74,14 @@ pub struct Connection {
     answer: Option<Box<CloseFrame>>,
     /// Whether the transport's read side has ended.
     eof: bool,
-    /// Whether our Close has been written.
-    is_taken: bool,
+    /// When the connection is aborted whatever the peer does, once our Close is queued.
+    close_by: Option<Timestamp>,
+    /// Once our Close is written: when the peer was last known to take something of what was sent.
+    close_since: Option<Timestamp>,
+    /// How far the peer had come then.
+    close_mark: u64,
+    /// Whether something of it was still on its way then.
+    is_untaken: bool,
     /// Whether the peer has had its time to answer our Close while our write side was open.
     is_late: bool,
     /// Whether our error Close has been written, and input is read only to be thrown away.
@@ -136,7 +142,10 @@ impl Connection {
             putting_off: false,
             answer: None,
             eof: false,
-            is_taken: false,
+            close_by: None,
+            close_since: None,
+            close_mark: 0,
+            is_untaken: false,
             is_late: false,
             discarding: false,
             discarded: 0,

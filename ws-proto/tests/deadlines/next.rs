@@ -84,6 +84,7 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(deadlines.ping_interval, Some(secs(20)));
     assert_eq!(deadlines.pong, Some(secs(20)));
     assert_eq!(deadlines.close, secs(10));
+    assert_eq!(deadlines.close_total, secs(300));
     assert_eq!(deadlines.half_close, secs(2));
     assert_eq!(deadlines.message_progress, Some(secs(60)));
     assert_eq!(deadlines.write_stall, Some(secs(30)));

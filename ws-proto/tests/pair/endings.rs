@@ -118,14 +118,21 @@ fn a_peer_that_vanishes_with_an_end_of_the_transport_means_1006() {
 }
 
 #[test]
-fn a_close_behind_more_than_the_link_carries_in_10_seconds_is_given_up() {
-    let config = Config::default();
-    let mut pair = Pair::with(&config, &config, secs(0), 1000, 100);
-    pair.ends[CLIENT].connection.send_binary(&[0; 100_000]).unwrap();
-    pair.ends[CLIENT].close(1000, "");
-    pair.run(secs(60));
-    assert_eq!(pair.ends[CLIENT].outcome().map(|outcome| &outcome.cause), Some(&Cause::CloseTimeout));
-    assert_eq!(pair.ends[SERVER].outcome().map(|outcome| &outcome.cause), Some(&Cause::Eof));
-    assert_eq!(pair.gone[CLIENT], Some(at(10)));
-    pair.assert_over();
+fn a_close_behind_much_on_a_slow_link_arrives_within_the_total() {
+    for total in [300, 60] {
+        let config = config(|config| config.deadlines.close_total = secs(total));
+        let mut pair = Pair::with(&config, &config, secs(0), 1000, 100);
+        pair.ends[CLIENT].connection.send_binary(&[0; 100_000]).unwrap();
+        pair.ends[CLIENT].close(1000, "");
+        pair.run(secs(200));
+        let causes = [SERVER, CLIENT].map(|i| pair.ends[i].outcome().unwrap().cause.clone());
+        match total {
+            300 => assert_eq!(causes, [Cause::Peer, Cause::Local]),
+            _ => {
+                assert_eq!(causes, [Cause::Eof, Cause::CloseTimeout]);
+                assert_eq!(pair.gone[CLIENT], Some(at(60)));
+            }
+        }
+        pair.assert_over();
+    }
 }

@@ -53,7 +53,7 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug)]
 pub(crate) struct Times {
     pub(crate) optional: [Option<Duration>; 4],
-    pub(crate) others: [Duration; 3],
+    pub(crate) others: [Duration; 5],
 }
 
 pub(crate) fn any_times() -> impl Strategy<Value = Times> {
@@ -64,7 +64,7 @@ pub(crate) fn any_times() -> impl Strategy<Value = Times> {
         ]
     };
     let optional = || proptest::option::weighted(0.9, time());
-    ([optional(), optional(), optional(), optional()], [time(), time(), time()])
+    ([optional(), optional(), optional(), optional()], [time(), time(), time(), time(), time()])
         .prop_map(|(optional, others)| Times { optional, others })
 }
 
@@ -72,7 +72,8 @@ impl Times {
     pub(crate) fn set(&self, config: &mut Config) {
         let deadlines = &mut config.deadlines;
         [deadlines.ping_interval, deadlines.pong, deadlines.message_progress, deadlines.write_stall] = self.optional;
-        [deadlines.close, deadlines.answer, deadlines.discard] = self.others;
+        [deadlines.close, deadlines.answer, deadlines.discard, deadlines.half_close, deadlines.close_total] =
+            self.others;
     }
 }
 
