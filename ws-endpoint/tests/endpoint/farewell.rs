@@ -156,6 +156,54 @@ fn tls_that_is_cut_before_we_have_closed_is_a_failure_still() {
     }
 }
 
+// ---- a slow peer ----
+
+#[test]
+fn what_was_sent_before_a_close_arrives_at_a_peer_that_reads_slowly() {
+    for setup in setups() {
+        let world = World::new(1);
+        // 100 kB a second for 3 MiB: three times what the closing handshake may take.
+        let mut running = setup.link(|link| link.capacity = 10_000).start(&world, |socket| async move {
+            for n in 1..=3 {
+                socket.send(vec![n; 1 << 20]).await?;
+            }
+            Ok(())
+        });
+        let mut frames = Vec::new();
+        for _ in 0..320 {
+            world.advance(millis(100));
+            frames.extend(running.peer.frames().into_iter().filter(|frame| frame.0 != PING));
+        }
+        let code = if setup.beside { 1000 } else { 1001 };
+        let sent: Vec<_> = (1..=3).map(|n| Frame(BINARY, vec![n; 1 << 20])).chain([close(code, "")]).collect();
+        assert!(frames == sent, "{setup:?}: {frames:?}");
+        running.peer.send_close(code, "");
+        running.peer.to.end();
+        world.run();
+        assert!(running.driver.is_finished());
+    }
+}
+
+#[test]
+fn a_peer_that_takes_what_was_sent_too_slowly_is_given_up_at_the_total() {
+    for setup in setups() {
+        let world = World::new(1);
+        let setup = setup.config(|config| config.deadlines.close_total = secs(60)).link(|link| link.capacity = 1000);
+        let running = setup.start(&world, |socket| async move {
+            socket.send(vec![0; 1 << 20]).await?;
+            Ok(())
+        });
+        for second in 0..60 {
+            assert!(!running.driver.is_finished(), "{setup:?}, after {second} s");
+            running.peer.from.take();
+            world.advance(secs(1));
+        }
+        world.run();
+        assert!(running.driver.is_finished(), "{setup:?}");
+        assert!(running.peer.from.is_writer_gone());
+    }
+}
+
 // ---- Close frames against the rules ----
 
 #[test]

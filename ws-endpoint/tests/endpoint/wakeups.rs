@@ -121,6 +121,7 @@ fn a_half_closed_connection_is_not_polled_until_its_deadline() {
         for ending in ["we close", "peer closes", "violation", "peer ends while we owe it a lot"] {
             let world = World::new(1);
             let setup = setup.config(|config| config.deadlines.close = secs(3000));
+            let setup = setup.config(|config| config.deadlines.close_total = secs(3000));
             let setup = setup.config(|config| config.deadlines.discard = secs(3000));
             let running = setup.timeless().start(&world, |mut socket| async move {
                 while let Ok(Some(message)) = socket.recv().await {
