@@ -109,7 +109,9 @@ fn a_tls_handshake_that_stalls_ends_with_the_opening_deadline() {
         Peer::new(stream).until_let_go();
     });
     let client = Client::new(format!("wss://127.0.0.1:{port}/")).connect_timeout(SOON);
-    assert!(matches!(block_on(client.connect()), Err(ConnectError::Timeout(_))));
+    let error = block_on(client.connect()).unwrap_err();
+    assert!(matches!(&error, ConnectError::Timeout(timed_out) if timed_out.stage() == Stage::Tls), "{error}");
+    assert_eq!(error.to_string(), format!("timed out after {SOON:?} in the TLS handshake with 127.0.0.1:{port}"));
 }
 
 #[test]

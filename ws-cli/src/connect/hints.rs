@@ -1,5 +1,6 @@
 //! What to try next, when a connection did not open or did not last.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
@@ -31,18 +32,17 @@ impl Traffic {
 
 /// What may help where no connection opened.
 pub(super) fn for_failure(error: &ConnectError, has_origin: bool, host: &str) -> Option<String> {
-    let is_forbidden = error.response().is_some_and(|response| response.status() == StatusCode::FORBIDDEN);
-    match error {
+    let refuses = match error {
         ConnectError::Tls(TlsError::UnknownIssuer | TlsError::Authority) => {
-            Some("--ca FILE trusts a certificate; --insecure trusts whoever answers.".to_owned())
+            return Some("--ca FILE trusts a certificate; --insecure trusts whoever answers.".to_owned());
         }
-        ConnectError::Eof | ConnectError::Rejected(_)
-            if !has_origin && (is_forbidden || error.response().is_none()) =>
-        {
-            Some(format!("Some servers answer only to a page of their own: --origin http://{host} sends an Origin."))
-        }
-        _ => None,
-    }
+        ConnectError::Eof => true,
+        ConnectError::Io(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        ConnectError::Rejected(response) => response.status() == StatusCode::FORBIDDEN,
+        _ => false,
+    };
+    (refuses && !has_origin)
+        .then(|| format!("Some servers answer only to a page of their own: --origin http://{host} sends an Origin."))
 }
 
 /// What may help where a connection was lost.

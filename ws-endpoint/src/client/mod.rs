@@ -49,7 +49,11 @@ pub struct Client<R> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// A client for a `ws://` or `wss://` URL. A user name and password in it are sent as Basic credentials.
+    /// A client for a `ws://` or `wss://` URL. A user name and password in it are sent as Basic credentials; the
+    /// password is never shown or logged.
+    ///
+    /// `http://` and `https://` stand for `ws://` and `wss://`, as in browsers. An IPv6 address may have a zone, the network
+    /// interface to reach it by: `ws://[fe80::1%25eth0]/`.
     ///
     /// Anything that is a string will do: a `&str`, a `String`, a [`Url`](https://docs.rs/url).
     pub fn new(url: impl AsRef<str>) -> Self {
@@ -193,6 +197,10 @@ impl<R: Runtime> Client<R> {
     }
 
     /// Connects, and moves the connection's bytes in a task of its own.
+    ///
+    /// Where the host has several addresses they are tried one after the other, IPv6 and IPv4 in turn: the next one 250 ms
+    /// after the one before, or as soon as that has failed. The first to answer is kept (RFC 8305). One deadline,
+    /// [`connect_timeout`](Self::connect_timeout), holds for all of it.
     ///
     /// Dropping the future gives up.
     ///
