@@ -63,8 +63,9 @@ impl Origins {
             Some(origin) if self.allows(origin) => Ok(()),
             Some(origin) => {
                 let origin = EscapedBytes(origin.as_bytes());
-                let message =
-                    format!("Pages from the Origin {origin:?} are not on this server's list, so they may not connect.");
+                let message = format!(
+                    "The Origin of this request, {origin:?}, is not one that this server accepts connections from."
+                );
                 Err(Rejection::new(StatusCode::FORBIDDEN, message))
             }
         }
