@@ -78,12 +78,36 @@ fn what_has_not_connected_runs_no_handler() {
 }
 
 #[test]
-fn a_server_that_never_answers_the_close_is_told_of() {
+fn a_server_that_is_gone_before_the_end_is_told_of_although_the_handler_is_content() {
     let server = Script::new(|mut peer| {
         peer.accept(b"");
-        peer.close_frame()
     });
-    let ended = block_on(Client::run(server.url(), |_ws| async { Ok(()) }));
+    let ended = block_on(Client::run(server.url(), |mut ws| async move {
+        assert!(ws.recv().await.is_err());
+        Ok(())
+    }));
     assert!(matches!(ended, Err(RunError::Closed(_))), "{ended:?}");
-    assert_eq!(server.done(), (1000, String::new()));
+    server.done();
+}
+
+#[test]
+fn a_handler_may_return_nothing() {
+    let (handler, told) = telling();
+    let server = start(Server::new(), handler);
+    block_on(Client::run(server.url("/"), |ws| async move { ws.send("all").await.unwrap() })).unwrap();
+    let (messages, end) = hear(&told);
+    end.unwrap();
+    assert_eq!(messages, [Message::from("all")]);
+    server.stop();
+}
+
+#[test]
+fn a_server_that_lets_go_after_our_close_has_all() {
+    let server = Script::new(|mut peer| {
+        peer.accept(b"");
+        let message = peer.frame().1;
+        (message, peer.close_frame())
+    });
+    block_on(Client::run(server.url(), |ws| async move { Ok(ws.send("all").await?) })).unwrap();
+    assert_eq!(server.done(), (b"all".to_vec(), (1000, String::new())));
 }

@@ -16,8 +16,8 @@ impl<R: Runtime> Client<R> {
     /// Connects to a URL, or as a client says that has other settings, runs `handler` with the connection, and closes it:
     /// with 1000 after `Ok`, with 1011 after an error or a panic.
     ///
-    /// `Ok` means that all messages were written, and that the server answered the Close frame: nothing is left behind
-    /// when the program ends after this. Driver and handler run in the caller's task, so that a message costs no trip
+    /// `Ok` means that all messages were written, and that the server answered the Close frame or let go after it: nothing is
+    /// left behind when the program ends after this. Driver and handler run in the caller's task, so that a message costs no trip
     /// through the scheduler.
     ///
     /// ```
@@ -44,7 +44,7 @@ impl<R: Runtime> Client<R> {
     /// # Errors
     ///
     /// When connecting fails, as [`connect`](Self::connect); when the handler fails or panics; when the connection has
-    /// not ended by both Close frames, or before all was written.
+    /// not ended as [`WebSocket::close`] wants it to, or before all was written.
     pub async fn run<H, F>(client: impl Into<Self>, handler: H) -> Result<(), RunError>
     where
         H: FnOnce(WebSocket) -> F,
@@ -91,7 +91,7 @@ pub enum RunError {
     Connect(ConnectError),
     /// The handler failed or panicked. The connection was closed with 1011.
     Handler(HandlerError),
-    /// The handler was done, but the connection ended before all was written, or without the server's Close frame.
+    /// The handler was done, but the connection ended before all was written, or before the Close frame.
     Closed(Error),
 }
 
