@@ -97,6 +97,11 @@
 //! the crate `ws-endpoint`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
 //! [`TokioIo`] makes a transport of any stream that tokio can read and write.
 
+/// The programs in the repository's README compile.
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 mod io;
 mod listener;
 mod time;

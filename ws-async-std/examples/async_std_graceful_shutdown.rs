@@ -1,5 +1,5 @@
 //! A line on the terminal ends the server: nobody new comes in, everyone is told with 1001, handlers may finish what they
-//! do. `cargo run -p ws-async-std --example graceful_shutdown`, then press Enter.
+//! do. `cargo run -p ws-async-std --example async_std_graceful_shutdown`, then press Enter.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! WebSockets over anything `futures-io` can read and write: here over sockets of smol's, with smol's executor and without
-//! async-std. `cargo run -p ws-async-std --no-default-features --example any_stream`
+//! async-std. `cargo run -p ws-async-std --no-default-features --example smol_any_stream`
 
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};

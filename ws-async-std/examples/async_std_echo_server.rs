@@ -1,7 +1,7 @@
 //! Sends back what it gets.
 //!
-//! Run it with `cargo run -p ws-async-std --example echo_server`, then the client beside it:
-//! `cargo run -p ws-async-std --example echo_client`.
+//! Run it with `cargo run -p ws-async-std --example async_std_echo_server`, then the client beside it:
+//! `cargo run -p ws-async-std --example async_std_echo_client`.
 
 fn main() -> Result<(), ws_async_std::ServeError> {
     println!("Listening at ws://127.0.0.1:8765; Ctrl-C stops it.");

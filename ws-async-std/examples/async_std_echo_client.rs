@@ -1,6 +1,6 @@
 //! Says something to the echo server, measures the way there and back, and leaves.
 //!
-//! `cargo run -p ws-async-std --example echo_client [URL]`; the URL is `ws://127.0.0.1:8765` unless given.
+//! `cargo run -p ws-async-std --example async_std_echo_client [URL]`; the URL is `ws://127.0.0.1:8765` unless given.
 
 use std::error::Error;
 use std::time::Duration;
