@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-use ws_endpoint::{InFlight, Transport, tcp};
+use ws_endpoint::tcp::TcpSocket;
+use ws_endpoint::{InFlight, Transport};
 
 /// A stream that `futures-io` can read and write, as a [`Transport`]: one of smol's, of async-std's, a TLS stream over
 /// one of them, a pipe.
@@ -55,35 +56,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for AsyncIo<S> {
     }
 
     fn in_flight(&self) -> Option<InFlight> {
-        in_flight(&self.stream)
+        socket(&self.stream)?.in_flight()
+    }
+
+    fn set_notsent_lowat(&self, bytes: u32) {
+        if let Some(socket) = socket(&self.stream) {
+            // This fails only on a connection that is gone already, which the first read will tell.
+            let _ = socket.set_notsent_lowat(bytes);
+        }
     }
 }
 
-/// What the system knows of the TCP socket under a stream, where the stream is a socket or TLS on one.
-fn in_flight(stream: &dyn Any) -> Option<InFlight> {
+/// The TCP socket under a stream, where there is one and the stream is smol's, async-std's or TLS on smol's.
+fn socket(stream: &dyn Any) -> Option<TcpSocket<'_>> {
     #[cfg(feature = "tls")]
     {
         use async_net::TcpStream;
         use futures_rustls::{TlsStream, client, server};
 
         if let Some(stream) = stream.downcast_ref::<server::TlsStream<TcpStream>>() {
-            return in_flight(stream.get_ref().0);
+            return Some(TcpSocket::of(stream.get_ref().0));
         }
         if let Some(stream) = stream.downcast_ref::<client::TlsStream<TcpStream>>() {
-            return in_flight(stream.get_ref().0);
+            return Some(TcpSocket::of(stream.get_ref().0));
         }
         if let Some(stream) = stream.downcast_ref::<TlsStream<TcpStream>>() {
-            return in_flight(stream.get_ref().0);
+            return Some(TcpSocket::of(stream.get_ref().0));
         }
     }
     #[cfg(feature = "async-std")]
     if let Some(stream) = stream.downcast_ref::<async_std::net::TcpStream>() {
-        return tcp::in_flight(stream);
+        return Some(TcpSocket::of(stream));
     }
     if let Some(stream) = stream.downcast_ref::<Async<TcpStream>>() {
-        return tcp::in_flight(stream);
+        return Some(TcpSocket::of(stream));
     }
-    tcp::in_flight(stream.downcast_ref::<async_net::TcpStream>()?)
+    stream.downcast_ref::<async_net::TcpStream>().map(TcpSocket::of)
 }
 
 /// Ends the write side of the sockets whose `poll_close` only flushes: those of async-io itself, and async-std's, which

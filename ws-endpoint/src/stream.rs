@@ -59,4 +59,12 @@ impl<S: Transport> Transport for Stream<S> {
             Self::Tls(stream) => stream.in_flight(),
         }
     }
+
+    fn set_notsent_lowat(&self, bytes: u32) {
+        match self {
+            Self::Plain(stream) => stream.set_notsent_lowat(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.set_notsent_lowat(bytes),
+        }
+    }
 }

@@ -1,26 +1,58 @@
 //! What the system knows of a TCP socket, for adapters.
 
+use std::io;
+
 use socket2::SockRef;
 use ws_proto::InFlight;
 
-/// How much of what was written to this TCP socket the peer has not taken, for
-/// [`Transport::in_flight`](crate::Transport::in_flight): on Linux 5.4 and later with the peer's receive window, on Apple's
-/// systems without it; elsewhere, and for other sockets, `None`. It costs one system call.
-pub fn in_flight<'s, S>(socket: &'s S) -> Option<InFlight>
-where
-    SockRef<'s>: From<&'s S>,
-{
-    system::in_flight(&SockRef::from(socket))
+/// Whether the connections that a listening socket accepts have its [`TcpSocket::set_notsent_lowat`].
+pub(crate) const IS_INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// How many unsent bytes a connection's socket keeps, unless a server or client is told otherwise. The rest waits in the
+/// connection, where its deadlines see it move, and where a Close or a ping does not wait behind it.
+pub(crate) const NOTSENT_LOWAT: u32 = 64 << 10;
+
+/// A TCP socket of a runtime's, as the system sees it.
+#[derive(Debug)]
+pub struct TcpSocket<'s>(SockRef<'s>);
+
+impl<'s> TcpSocket<'s> {
+    /// The socket under a stream of std's, or of a runtime's.
+    pub fn of<S>(stream: &'s S) -> Self
+    where
+        SockRef<'s>: From<&'s S>,
+    {
+        Self(SockRef::from(stream))
+    }
+
+    /// How much of what was written the peer has not taken, for [`Transport::in_flight`](crate::Transport::in_flight): on
+    /// Linux 5.4 and later with the peer's receive window, on Apple's systems without it; elsewhere, and for other sockets,
+    /// `None`. It costs one system call.
+    pub fn in_flight(&self) -> Option<InFlight> {
+        system::in_flight(&self.0)
+    }
+
+    /// Has the system take no more when it holds so many bytes that it has not sent (`TCP_NOTSENT_LOWAT`), for
+    /// [`Transport::set_notsent_lowat`](crate::Transport::set_notsent_lowat). Does nothing where the system has no such
+    /// option; that is, on others than Linux, Android and Apple's.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is none of TCP's.
+    pub fn set_notsent_lowat(&self, bytes: u32) -> io::Result<()> {
+        system::set_notsent_lowat(&self.0, bytes)
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod system {
+    use std::io;
     use std::sync::OnceLock;
 
     use nix::libc;
-    use nix::sys::socket::getsockopt;
+    use nix::sys::socket::{getsockopt, setsockopt};
     use nix::sys::utsname::uname;
-    use nix::{getsockopt_impl, sockopt_impl};
+    use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
     use socket2::Socket;
     use ws_proto::InFlight;
 
@@ -32,6 +64,19 @@ mod system {
         libc::TCP_INFO,
         Info
     );
+
+    sockopt_impl!(
+        /// How many unsent bytes the system holds before it takes no more.
+        NotsentLowat,
+        SetOnly,
+        libc::IPPROTO_TCP,
+        libc::TCP_NOTSENT_LOWAT,
+        u32
+    );
+
+    pub(super) fn set_notsent_lowat(socket: &Socket, bytes: u32) -> io::Result<()> {
+        Ok(setsockopt(socket, NotsentLowat, &bytes)?)
+    }
 
     /// The beginning of Linux's `struct tcp_info`.
     #[derive(Clone, Copy, Debug)]
@@ -76,10 +121,19 @@ mod system {
     }
 
     #[cfg(test)]
-    mod tests {
+    pub(super) mod tests {
         use std::mem::{offset_of, size_of};
 
         use super::*;
+
+        sockopt_impl!(
+            /// To see what was set.
+            NotsentLowat,
+            GetOnly,
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            u32
+        );
 
         #[test]
         #[cfg(target_env = "gnu")]
@@ -107,9 +161,11 @@ mod system {
 
 #[cfg(target_vendor = "apple")]
 mod system {
+    use std::io;
+
     use nix::libc;
-    use nix::sys::socket::getsockopt;
-    use nix::{getsockopt_impl, sockopt_impl};
+    use nix::sys::socket::{getsockopt, setsockopt};
+    use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
     use socket2::Socket;
     use ws_proto::InFlight;
 
@@ -122,6 +178,19 @@ mod system {
         libc::c_int
     );
 
+    sockopt_impl!(
+        /// How many unsent bytes the system holds before it takes no more: `TCP_NOTSENT_LOWAT`.
+        NotsentLowat,
+        SetOnly,
+        libc::IPPROTO_TCP,
+        0x201,
+        u32
+    );
+
+    pub(super) fn set_notsent_lowat(socket: &Socket, bytes: u32) -> io::Result<()> {
+        Ok(setsockopt(socket, NotsentLowat, &bytes)?)
+    }
+
     pub(super) fn in_flight(socket: &Socket) -> Option<InFlight> {
         let unacknowledged = u64::try_from(getsockopt(socket, UnacknowledgedBytes).ok()?).ok()?;
         Some(InFlight { unacknowledged, window_edge: None })
@@ -130,11 +199,17 @@ mod system {
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 mod system {
+    use std::io;
+
     use socket2::Socket;
     use ws_proto::InFlight;
 
     pub(super) fn in_flight(_socket: &Socket) -> Option<InFlight> {
         None
+    }
+
+    pub(super) fn set_notsent_lowat(_socket: &Socket, _bytes: u32) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -150,7 +225,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
-        assert_eq!(in_flight(&stream).unwrap().unacknowledged, 0);
+        let in_flight = |stream| TcpSocket::of(stream).in_flight().unwrap();
+        assert_eq!(in_flight(&stream).unacknowledged, 0);
 
         stream.set_nonblocking(true).unwrap();
         let mut written = 0;
@@ -161,13 +237,13 @@ mod tests {
                 Err(error) => panic!("{error}"),
             }
         }
-        let full = in_flight(&stream).unwrap();
+        let full = in_flight(&stream);
         assert!(full.unacknowledged > 0 && full.unacknowledged <= written, "{full:?} of {written}");
 
         let mut buffer = vec![0; written as usize];
         peer.read_exact(&mut buffer).unwrap();
         let until_now = |before: u64| loop {
-            let now = in_flight(&stream).unwrap();
+            let now = in_flight(&stream);
             if now.unacknowledged <= before {
                 break now;
             }
@@ -175,5 +251,16 @@ mod tests {
         };
         let read = until_now(0);
         assert!(read.window_edge > full.window_edge, "{read:?} after {full:?}");
+    }
+
+    #[test]
+    fn unsent_bytes_are_bounded_from_the_listener_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        TcpSocket::of(&listener).set_notsent_lowat(10_000).unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let lowat = |socket: &TcpStream| nix::sys::socket::getsockopt(socket, system::tests::NotsentLowat).unwrap();
+        assert_eq!(lowat(&stream), 10_000);
+        assert_eq!(IS_INHERITED, lowat(&stream) == 10_000);
     }
 }

@@ -36,6 +36,12 @@ pub trait Transport {
     fn in_flight(&self) -> Option<InFlight> {
         None
     }
+
+    /// Takes no more once about so many bytes have not been sent, where that can be set: see
+    /// [`Server::notsent_lowat`](crate::Server::notsent_lowat). Does nothing, unless a transport says otherwise.
+    fn set_notsent_lowat(&self, bytes: u32) {
+        let _ = bytes;
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -61,6 +67,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn in_flight(&self) -> Option<InFlight> {
         (**self).in_flight()
+    }
+
+    fn set_notsent_lowat(&self, bytes: u32) {
+        (**self).set_notsent_lowat(bytes);
     }
 }
 

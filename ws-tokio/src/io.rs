@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use ws_endpoint::{InFlight, Transport, tcp};
+use ws_endpoint::tcp::TcpSocket;
+use ws_endpoint::{InFlight, Transport};
 
 /// A stream that tokio can read and write, as a [`Transport`].
 #[derive(Debug)]
@@ -49,7 +50,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for TokioIo<S> {
     }
 
     fn in_flight(&self) -> Option<InFlight> {
-        tcp::in_flight(socket(&self.stream)?)
+        TcpSocket::of(socket(&self.stream)?).in_flight()
+    }
+
+    fn set_notsent_lowat(&self, bytes: u32) {
+        if let Some(socket) = socket(&self.stream) {
+            // This fails only on a connection that is gone already, which the first read will tell.
+            let _ = TcpSocket::of(socket).set_notsent_lowat(bytes);
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn open<R: Runtime>(
 ) -> Result<(WebSocket, Driver<Stream<R::Stream>, R::Timer>), ConnectError> {
     #[cfg(feature = "tls")]
     let tls = client.tls;
-    let Client { request, config, inbound, compression, connect_timeout, .. } = client;
+    let Client { request, config, inbound, notsent_lowat, compression, connect_timeout, .. } = client;
     let (target, builder) = request.map_err(ConnectError::Url)?;
     #[cfg(not(feature = "tls"))]
     if target.secure {
@@ -59,6 +59,9 @@ pub(super) async fn open<R: Runtime>(
     let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
     let mut deadline = Deadline::new(R::timer(), connect_timeout);
     let (stream, addresses) = dial::<R>(&target.host, target.port, &mut deadline).await?;
+    if let Some(bytes) = notsent_lowat {
+        stream.set_notsent_lowat(bytes);
+    }
     let opening = |deadline| Opening { handshake, compression, config, inbound, addresses, deadline };
     #[cfg(feature = "tls")]
     if let Some((name, tls)) = secured {

@@ -24,6 +24,7 @@ use crate::driver::Driver;
 use crate::inbound::InboundLimits;
 use crate::runtime::Runtime;
 use crate::shared::Addresses;
+use crate::tcp::NOTSENT_LOWAT;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
 use crate::transport::Transport;
@@ -41,6 +42,7 @@ pub struct Client<R> {
     request: Result<(Target, Builder), UrlError>,
     config: Arc<Config>,
     inbound: InboundLimits,
+    notsent_lowat: Option<u32>,
     compression: Compression,
     #[cfg(feature = "tls")]
     tls: ClientTls,
@@ -70,6 +72,7 @@ impl<R: Runtime> Client<R> {
             request,
             config: Arc::default(),
             inbound: InboundLimits::default(),
+            notsent_lowat: Some(NOTSENT_LOWAT),
             compression: Compression::client(),
             #[cfg(feature = "tls")]
             tls: ClientTls::default(),
@@ -186,6 +189,16 @@ impl<R: Runtime> Client<R> {
     #[must_use]
     pub fn inbound_bytes(mut self, bytes: usize) -> Self {
         self.inbound.set_bytes(bytes);
+        self
+    }
+
+    /// How many bytes that have not been sent yet the system takes before it takes no more (`TCP_NOTSENT_LOWAT`, on Linux and
+    /// Apple's systems). With little in the system's hands a ping and a Close do not wait behind megabytes, and deadlines run
+    /// from what the peer takes. Default 64 KiB; `None` leaves it to the system, whose send buffer grows to some MiB.
+    /// Transports given to [`handshake`](Self::handshake) are left as they are.
+    #[must_use]
+    pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
+        self.notsent_lowat = bytes;
         self
     }
 

@@ -60,6 +60,8 @@ pub struct Driver<T: Transport, C: Timer> {
     /// Whether this poll has done its share of work, and whether the next step is the first of a poll.
     is_spent: bool,
     is_new_poll: bool,
+    /// When a deadline that ends the connection was noticed late.
+    overdue_since: Option<Timestamp>,
     /// Whether there is nothing left to read.
     read_ended: bool,
     /// Whether the write side has been ended.
@@ -83,6 +85,9 @@ struct Broken {
     /// How much has been read from it nevertheless.
     read: usize,
 }
+
+/// How long a deadline that was noticed late is put off: time for a full turn of any runtime's reactor.
+const TURN: Duration = Duration::from_millis(10);
 
 /// What came of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +126,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             armed: None,
             is_spent: false,
             is_new_poll: true,
+            overdue_since: None,
             read_ended: false,
             is_shut_down: false,
             needs_flush: false,
@@ -278,6 +284,24 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
+    /// Whether a deadline that ends the connection waits for one more look at the transport.
+    ///
+    /// A process that was stopped finds the deadline passed before it finds what has come meanwhile: a runtime looks at its
+    /// timers without having asked the system about its sockets. A timer that is set now goes off after it has.
+    fn looks_once_more(&mut self, cx: &mut Context<'_>, state: &State, now: Timestamp) -> bool {
+        if !state.connection.is_overdue(now) {
+            self.overdue_since = None;
+            return false;
+        }
+        let until = *self.overdue_since.get_or_insert(now) + TURN;
+        if until <= now || self.timer.poll_at(cx, until).is_ready() {
+            self.overdue_since = None;
+            return false;
+        }
+        self.armed = Some((until, cx.waker().clone()));
+        true
+    }
+
     /// Acts on deadlines that have passed and sets the timer to the next; whether one had.
     ///
     /// The timer is left alone while it is set to an earlier time: it fires for nothing then, once, and messages that
@@ -296,6 +320,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             let next = state.connection.poll_timeout(now).into_iter().chain(broken_until).min();
             let Some(deadline) = next else { return acted };
             if deadline <= now {
+                if self.looks_once_more(cx, state, now) {
+                    return acted;
+                }
                 if let Some(event) = state.connection.handle_timeout(now) {
                     state.on_event(event, self.shared.info.id, now);
                 }
@@ -304,6 +331,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 acted = true;
                 continue;
             }
+            self.overdue_since = None;
             let set = matches!(&self.armed, Some((armed, waker))
                 if now < *armed && *armed <= deadline && waker.will_wake(cx.waker()));
             if set {

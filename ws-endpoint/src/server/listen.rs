@@ -28,7 +28,8 @@ use crate::run::HandlerError;
 use crate::runtime::Runtime;
 use crate::shared::{Addresses, Caller};
 use crate::stream::Stream;
-use crate::transport::Timer;
+use crate::tcp;
+use crate::transport::{Timer, Transport};
 use crate::websocket::WebSocket;
 
 /// How long accepting rests after an error such as too many open files.
@@ -160,6 +161,11 @@ impl<R: Runtime> Listening<R> {
                 None => break,
                 Some(Ok((stream, addresses))) => {
                     let Some(handshake) = admission.admit(&addresses).await else { continue };
+                    if let Some(bytes) = shared.settings.notsent_lowat
+                        && !tcp::IS_INHERITED
+                    {
+                        stream.set_notsent_lowat(bytes);
+                    }
                     let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
                     let opening = open::<R, H, F>(shared, handler, handshake, stream, addresses);
                     R::spawn(Connection::Opening { handshake: Box::pin(opening) });

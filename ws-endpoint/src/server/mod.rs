@@ -31,6 +31,7 @@ use crate::driver::Driver;
 use crate::inbound::InboundLimits;
 use crate::runtime::Runtime;
 use crate::shared::{Addresses, Caller};
+use crate::tcp::{self, TcpSocket};
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfigError};
 use crate::transport::{Timer, Transport};
@@ -59,6 +60,7 @@ type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
+    pub(crate) notsent_lowat: Option<u32>,
     pub(crate) head: HeadLimits,
     pub(crate) origins: Option<Origins>,
     pub(crate) subprotocols: Vec<String>,
@@ -84,6 +86,7 @@ impl<R: Runtime> Server<R> {
         let settings = Settings {
             config: Arc::default(),
             inbound: InboundLimits::default(),
+            notsent_lowat: Some(tcp::NOTSENT_LOWAT),
             head: HeadLimits::default(),
             origins: None,
             subprotocols: Vec::new(),
@@ -274,6 +277,16 @@ impl<R: Runtime> Server<R> {
     /// handshake that has waited for its client for longer than [`handshake_grace`](Self::handshake_grace) makes room for
     /// it, without an answer: first those of clients that have said nothing, the oldest first; then those whose request is
     /// not complete, or whose refusal has not been taken yet.
+    /// How many bytes that have not been sent yet the system takes of each connection before it takes no more
+    /// (`TCP_NOTSENT_LOWAT`, on Linux and Apple's systems). With little in the system's hands a ping and a Close do not wait
+    /// behind megabytes, and deadlines run from what the peer takes. Default 64 KiB; `None` leaves it to the system, whose
+    /// send buffer grows to some MiB. Transports given to [`accept`](Self::accept) are left as they are.
+    #[must_use]
+    pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
+        self.settings.notsent_lowat = bytes;
+        self
+    }
+    /// How many opening handshakes may be under way; further connections wait to be accepted. Default 1,024.
     #[must_use]
     pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.settings.max_handshakes = handshakes.max(1);
@@ -346,6 +359,11 @@ impl<R: Runtime> Server<R> {
         }
         let listen = |listener: TcpListener| {
             listener.set_nonblocking(true)?;
+            if let Some(bytes) = self.settings.notsent_lowat
+                && tcp::IS_INHERITED
+            {
+                TcpSocket::of(&listener).set_notsent_lowat(bytes)?;
+            }
             R::listen(listener)
         };
         let listeners: io::Result<Vec<_>> = listeners.into_iter().map(listen).collect();

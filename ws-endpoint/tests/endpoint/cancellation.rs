@@ -156,6 +156,7 @@ fn two_that_chat(seed: u64, buffered: bool) {
         chunk: [30, 1000, usize::MAX][rng.below(3)],
         hiccups: rng.one_in(2),
         buffered,
+        window: None,
         resets: true,
     };
     let inbound = 1 + rng.below(20);

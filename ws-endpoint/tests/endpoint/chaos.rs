@@ -119,6 +119,7 @@ fn whatever_happens_ends_and_in_order() {
                 chunk: [100, usize::MAX][rng.below(2)],
                 hiccups: rng.one_in(2),
                 buffered: rng.one_in(3),
+                window: None,
                 resets: false,
             },
             ..Setup::new(role)

@@ -20,6 +20,8 @@ mod pressure;
 mod proxies;
 mod resets;
 mod sim;
+mod slow;
+mod stopped;
 mod unwanted;
 mod waiting;
 mod wakeups;

@@ -10,6 +10,9 @@ use crate::state::State;
 use crate::time::Timestamp;
 use crate::timer::Timer;
 
+/// The deadlines that are the peer's to keep.
+const VERDICTS: [Timer; 5] = [Timer::Pong, Timer::MessageProgress, Timer::WriteStall, Timer::HalfClose, Timer::Close];
+
 /// How long a ping of ours is, with a client's mask.
 const PING_SIZE: usize = 2 + 4 + 8;
 
@@ -87,6 +90,14 @@ impl Connection {
             }
         }
         self.paused = paused;
+    }
+
+    /// Whether a deadline that ends the connection has passed before `now`, and was noticed too late to be sure of it: the
+    /// process was stopped, or the machine asleep. What the peer did in time may lie in the system's hands then. Look once
+    /// more for what can be read and written, as long as it takes for the system to be asked, before
+    /// [`handle_timeout`](Self::handle_timeout).
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        VERDICTS.into_iter().any(|timer| self.timers.get(timer).is_some_and(|deadline| deadline < now))
     }
 
     /// Acts on the deadlines that have passed: sends a keepalive ping, or ends the connection.

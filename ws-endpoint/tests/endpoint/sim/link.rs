@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IoSlice, Read};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use ws_endpoint::Transport;
+use ws_endpoint::{InFlight, Transport};
 
 use super::rng::Rng;
 use super::world::add_witness;
@@ -22,13 +22,16 @@ pub(crate) struct LinkOptions {
     pub(crate) hiccups: bool,
     /// Whether what is written stays in the transport until it is flushed.
     pub(crate) buffered: bool,
+    /// How many bytes of those that a direction holds its reader's system has taken at the most: the receive window. With
+    /// `None` the transport knows nothing of what is in flight.
+    pub(crate) window: Option<usize>,
     /// Whether letting go of an end with input unread resets the other, as TCP does.
     pub(crate) resets: bool,
 }
 
 impl Default for LinkOptions {
     fn default() -> Self {
-        Self { capacity: 1 << 20, chunk: usize::MAX, hiccups: false, buffered: false, resets: false }
+        Self { capacity: 1 << 20, chunk: usize::MAX, hiccups: false, buffered: false, window: None, resets: false }
     }
 }
 
@@ -78,6 +81,8 @@ struct WireState {
     shutdown_stalls: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// How many bytes have been read.
+    taken: u64,
     /// How often it was read and written, successfully or not.
     reads: u64,
     writes: u64,
@@ -129,7 +134,16 @@ impl Wire {
 
     /// Takes all bytes out.
     pub(crate) fn take(&self) -> Vec<u8> {
-        self.change(|state| std::mem::take(&mut state.bytes).into())
+        self.take_up_to(usize::MAX)
+    }
+
+    /// Takes so many bytes out, or all.
+    pub(crate) fn take_up_to(&self, n: usize) -> Vec<u8> {
+        self.change(|state| {
+            let n = n.min(state.bytes.len());
+            state.taken += n as u64;
+            state.bytes.drain(..n).collect()
+        })
     }
 
     /// Ends it: the reader reads the end of the stream.
@@ -263,6 +277,7 @@ impl Transport for End {
         }
         if !state.bytes.is_empty() {
             let n = state.bytes.read(&mut buffer[..n])?;
+            state.taken += n as u64;
             let writer = state.writer.take();
             drop(state);
             writer.into_iter().for_each(Waker::wake);
@@ -362,6 +377,15 @@ impl Transport for End {
             state.ended = true;
         });
         Poll::Ready(Ok(()))
+    }
+
+    fn in_flight(&self) -> Option<InFlight> {
+        let window = self.options.window?;
+        let state = self.outgoing.lock();
+        Some(InFlight {
+            unacknowledged: state.bytes.len().saturating_sub(window) as u64,
+            window_edge: Some(state.taken + window as u64),
+        })
     }
 }
 

@@ -101,7 +101,12 @@ impl Peer {
 
     /// The frames that have come in full.
     pub(crate) fn frames(&mut self) -> Vec<Frame> {
-        self.received.extend(self.from.take());
+        self.frames_of(usize::MAX)
+    }
+
+    /// Reads so many bytes; the frames that are complete with them.
+    pub(crate) fn frames_of(&mut self, bytes: usize) -> Vec<Frame> {
+        self.received.extend(self.from.take_up_to(bytes));
         let mut frames = Vec::new();
         while let Some((header, size)) = codec::decode(&self.received).expect("valid frames") {
             let end = size + header.len as usize;

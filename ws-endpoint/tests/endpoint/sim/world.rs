@@ -142,6 +142,13 @@ impl World {
         self.clock.lock().now = end;
     }
 
+    /// The process is stopped for so long: time passes, and only then what was due is noticed.
+    pub(crate) fn stop_for(&self, time: Duration) {
+        self.run();
+        self.clock.lock().now += time;
+        self.advance(Duration::ZERO);
+    }
+
     /// Runs until `task` is finished, letting time pass when nothing else is left to do.
     #[track_caller]
     pub(crate) fn finish<T>(&self, task: &Task<T>) -> T {
