@@ -23,9 +23,9 @@ fn a_ping_is_answered_with_its_payload() {
 fn a_ping_tells_the_round_trip_time() {
     let (server, client) = both_ends(Server::new(), Client::new("ws://test/"));
     assert_eq!((server.latency(), client.latency()), (None, None));
-    let took = block_on(client.ping()).unwrap();
+    let took = block_on(client.ping()).unwrap().time;
     assert_eq!(client.latency(), Some(took));
-    let took = block_on(server.ping()).unwrap();
+    let took = block_on(server.ping()).unwrap().time;
     assert_eq!(server.latency(), Some(took));
 }
 

@@ -24,7 +24,7 @@ async fn greet(url: &str) -> Result<(), Box<dyn Error>> {
     if let Some(message) = ws.recv().await? {
         println!("{message}");
     }
-    println!("there and back in {:?}", ws.ping().await?);
+    println!("there and back in {:?}", ws.ping().await?.time);
 
     // Waits for the server's answer. Dropping the handle closes too, with 1001 and without waiting.
     println!("{}", ws.close(1000, "that was all").await?);

@@ -6,6 +6,17 @@ use ws_proto::{Connection, PingId, Timestamp};
 
 use crate::waiting::new_key;
 
+/// A ping and the pong that answered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoundTrip {
+    /// How long it took.
+    pub time: Duration,
+    /// Whether the pong carried another payload than the ping, an empty one for instance. Some peers answer so, against
+    /// RFC 6455 §5.5.3; then it is not certain that the pong belongs to this ping.
+    pub payload_differed: bool,
+}
+
 /// Each under a key, so that who gives up is forgotten. Takes no memory while there are none.
 #[derive(Debug, Default)]
 pub(crate) struct Pings {
@@ -23,7 +34,7 @@ struct Wait {
 enum State {
     Requested,
     Sent { id: PingId, at: Timestamp },
-    Answered(Duration),
+    Answered(RoundTrip),
 }
 
 impl Pings {
@@ -41,8 +52,8 @@ impl Pings {
         self.waits.take_if(|waits| waits.is_empty());
     }
 
-    /// The round-trip time of a ping that has been answered.
-    pub(crate) fn answer(&self, key: u64) -> Option<Duration> {
+    /// The round trip of a ping that has been answered.
+    pub(crate) fn answer(&self, key: u64) -> Option<RoundTrip> {
         self.iter().find(|wait| wait.key == key).and_then(|wait| match wait.ping {
             State::Answered(took) => Some(took),
             _ => None,
@@ -67,13 +78,13 @@ impl Pings {
     }
 
     /// A pong answers its ping and all before it, whoever sent them; whether somebody waited for one of those.
-    pub(crate) fn on_pong(&mut self, answered: PingId, now: Timestamp) -> bool {
+    pub(crate) fn on_pong(&mut self, answered: PingId, payload_differed: bool, now: Timestamp) -> bool {
         let mut found = false;
         for wait in self.waits.iter_mut().flat_map(|waits| waits.iter_mut()) {
             if let State::Sent { id, at } = wait.ping
                 && id <= answered
             {
-                wait.ping = State::Answered(now - at);
+                wait.ping = State::Answered(RoundTrip { time: now - at, payload_differed });
                 found = true;
             }
         }

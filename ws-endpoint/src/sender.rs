@@ -15,6 +15,7 @@ use crate::error::Error;
 #[cfg(feature = "deflate")]
 use crate::outbound::Chosen;
 use crate::outbound::{Fragment, Outbound};
+use crate::pings::RoundTrip;
 use crate::shared::{Shared, State, wake};
 use crate::waiting::Guard;
 
@@ -142,7 +143,8 @@ impl Sender {
         })
     }
 
-    /// Sends a ping and waits for its pong; the round-trip time. The pong comes behind the messages the peer sent before
+    /// Sends a ping and waits for its pong; how long that took. A pong with another payload, which some peers send, answers
+    /// the oldest ping, and the result says so ([`RoundTrip::payload_differed`]). The pong comes behind the messages the peer sent before
     /// it: while the inbound queue is full and nobody receives, it is not read.
     ///
     /// Cancel-safe: when the future is dropped, the pong is awaited no longer.
@@ -150,7 +152,7 @@ impl Sender {
     /// # Errors
     ///
     /// When the connection closes before.
-    pub fn ping(&self) -> impl Future<Output = Result<Duration, Error>> + Send + '_ {
+    pub fn ping(&self) -> impl Future<Output = Result<RoundTrip, Error>> + Send + '_ {
         let mut ping = None;
         let mut waiting = Guard::new(&self.shared);
         poll_fn(move |cx| {

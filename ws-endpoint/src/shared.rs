@@ -443,7 +443,8 @@ impl State {
             Event::Message(message) => self.on_message(recycle::into_message(message), id),
             Event::Pong(pong) => {
                 if let Some((answered, _)) = pong.answers {
-                    self.news |= self.pings.on_pong(answered, now);
+                    let payload_differed = *pong.payload != answered.payload();
+                    self.news |= self.pings.on_pong(answered, payload_differed, now);
                 }
             }
             Event::Closed(outcome) => self.on_closed(outcome, None, id),

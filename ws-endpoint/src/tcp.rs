@@ -225,7 +225,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
-        let in_flight = |stream| TcpSocket::of(stream).in_flight().unwrap();
+        let in_flight = |stream: &TcpStream| TcpSocket::of(stream).in_flight().unwrap();
         assert_eq!(in_flight(&stream).unacknowledged, 0);
 
         stream.set_nonblocking(true).unwrap();

@@ -17,6 +17,7 @@ use ws_proto::deflate::Compress;
 use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
 
 use crate::error::Error;
+use crate::pings::RoundTrip;
 use crate::sender::Sender;
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::waiting::Waiting;
@@ -212,12 +213,12 @@ impl WebSocket {
         self.sender.flush()
     }
 
-    /// Sends a ping and waits for its pong; the round-trip time. See [`Sender::ping`].
+    /// Sends a ping and waits for its pong; how long that took. See [`Sender::ping`].
     ///
     /// # Errors
     ///
     /// As [`Sender::ping`].
-    pub fn ping(&self) -> impl Future<Output = Result<Duration, Error>> + Send + '_ {
+    pub fn ping(&self) -> impl Future<Output = Result<RoundTrip, Error>> + Send + '_ {
         self.sender.ping()
     }
 

@@ -47,7 +47,10 @@ pub struct Chunk<'i> {
 pub struct Pong<'i> {
     /// What it carries, at most 125 bytes.
     pub payload: Cow<'i, [u8]>,
-    /// Which of our pings it answers, and how long that took; `None` for one that nobody asked for. It also answers
-    /// every ping sent before that one.
+    /// Which of our pings it answers, and how long that took; `None` when no ping is unanswered. It also answers every ping
+    /// sent before that one.
+    ///
+    /// A pong whose payload is that of no ping of ours, an empty one for instance, answers the oldest: some peers send
+    /// such pongs. [`PingId::payload`] tells whether it is the right one.
     pub answers: Option<(PingId, Duration)>,
 }

@@ -37,8 +37,8 @@ struct Ping {
 }
 
 impl PingId {
-    /// A ping's payload is its number: no two of a connection are alike.
-    pub(crate) fn payload(self) -> [u8; 8] {
+    /// The ping's payload, which its pong should carry: no two of a connection are alike.
+    pub fn payload(self) -> [u8; 8] {
         self.0.to_be_bytes()
     }
 }
@@ -58,16 +58,30 @@ impl Keepalive {
         self.in_flight.push_back(Ping { id, at, end, keepalive, awaited: keepalive });
     }
 
-    /// A pong has come: the ping it answers, and how long that took. Pings before it count as answered too.
-    pub(crate) fn pong(&mut self, payload: &[u8], now: Timestamp) -> Option<(PingId, Duration)> {
-        let index = self.in_flight.iter().position(|ping| ping.id.payload() == *payload)?;
+    /// A pong has come, after `written` bytes were: the ping it answers, and how long that took. Pings before it count as
+    /// answered too. One with another payload than any ping of ours answers the oldest, but tells no round-trip time.
+    pub(crate) fn pong(&mut self, payload: &[u8], written: u64, now: Timestamp) -> Option<(PingId, Duration)> {
+        let exact = self.in_flight.iter().position(|ping| ping.id.payload() == *payload);
+        let index = match exact {
+            Some(index) => index,
+            // A late one says nothing of those that came after.
+            None if self.was_sent(payload) => return None,
+            None => self.in_flight.front().filter(|ping| ping.end <= written).map(|_| 0)?,
+        };
         let ping = self.in_flight.drain(..=index).next_back()?;
         if self.in_flight.is_empty() {
             self.in_flight = VecDeque::new();
         }
         let took = now - ping.at;
-        self.latency = Some(took);
+        if exact.is_some() {
+            self.latency = Some(took);
+        }
         Some((ping.id, took))
+    }
+
+    /// Whether a ping with this payload was ever sent.
+    fn was_sent(&self, payload: &[u8]) -> bool {
+        payload.try_into().is_ok_and(|number| (1..=self.next_id).contains(&u64::from_be_bytes(number)))
     }
 
     /// The last round-trip time.
@@ -125,11 +139,27 @@ mod tests {
         });
         assert!(!keepalive.is_waiting_for_peer(9));
         assert!(keepalive.is_waiting_for_peer(10));
-        assert_eq!(keepalive.pong(b"unsolicited", at(5)), None);
-        assert_eq!(keepalive.pong(&ids[1].payload(), at(9)), Some((ids[1], Duration::from_millis(7))));
+        assert_eq!(keepalive.pong(b"unsolicited", 9, at(5)), None, "none has been written");
+        assert_eq!(keepalive.pong(&ids[1].payload(), 30, at(9)), Some((ids[1], Duration::from_millis(7))));
         assert!(!keepalive.is_waiting());
-        assert_eq!(keepalive.pong(&ids[0].payload(), at(9)), None, "answered by the one after it");
-        assert_eq!(keepalive.pong(&ids[2].payload(), at(9)), Some((ids[2], Duration::from_millis(6))));
+        assert_eq!(keepalive.pong(&ids[0].payload(), 29, at(9)), None, "answered by the one after it");
+        assert_eq!(keepalive.pong(&ids[2].payload(), 30, at(9)), Some((ids[2], Duration::from_millis(6))));
+        assert_eq!(keepalive.pong(&ids[2].payload(), 30, at(9)), None, "no ping is left");
         assert_eq!(keepalive.latency(), Some(Duration::from_millis(6)));
+    }
+
+    #[test]
+    fn a_pong_with_another_payload_answers_the_oldest_ping_and_tells_no_latency() {
+        let at = |ms| Timestamp::new(Duration::from_millis(ms));
+        let mut keepalive = Keepalive::default();
+        let ids = [1, 2].map(|n| {
+            let id = keepalive.next_id();
+            keepalive.sent(id, at(n), n * 10, true);
+            id
+        });
+        assert_eq!(keepalive.pong(b"", 20, at(5)), Some((ids[0], Duration::from_millis(4))));
+        assert_eq!(keepalive.pong(b"another", 19, at(6)), None, "the second has not been written");
+        assert_eq!(keepalive.pong(b"another", 20, at(6)), Some((ids[1], Duration::from_millis(4))));
+        assert_eq!(keepalive.latency(), None);
     }
 }

@@ -265,6 +265,37 @@ fn a_pong_answers_its_ping_and_tells_how_long_that_took() {
 }
 
 #[test]
+fn a_pong_with_another_payload_answers_the_oldest_ping() {
+    for role in ROLES {
+        for other in [&b""[..], b"else", &[0; 8], &[0, 0, 0, 0, 0, 0, 0, 9], &[7; 125]] {
+            let mut end = End::new(role, &Config::default());
+            end.read_frame(PONG, other);
+            let ids = [1, 2].map(|second| {
+                end.wait_until(at(second));
+                let id = end.connection.ping(end.now).unwrap();
+                end.settle();
+                id
+            });
+            end.wait_until(at(5));
+            for byte in to(role, PONG, other).iter().chain(&to(role, PONG, other)) {
+                end.read([*byte]);
+            }
+            assert_eq!(
+                end.seen,
+                [
+                    Seen::Pong(other.into(), None),
+                    Seen::Pong(other.into(), Some((ids[0], secs(4)))),
+                    Seen::Pong(other.into(), Some((ids[1], secs(3)))),
+                ]
+            );
+            assert_ne!(ids[0].payload(), ids[1].payload());
+            assert_eq!(end.payloads(PING), ids.map(|id| id.payload().to_vec()));
+            assert_eq!(end.connection.latency(), None);
+        }
+    }
+}
+
+#[test]
 fn pings_after_our_close_are_not_answered() {
     for role in ROLES {
         let mut end = End::new(role, &Config::default());

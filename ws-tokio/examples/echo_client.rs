@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             None => break,
         }
     }
-    println!("there and back in {:?}", ws.ping().await?);
+    println!("there and back in {:?}", ws.ping().await?.time);
 
     // Waits for the server's answer. Dropping the handle closes too, with 1001 and without waiting.
     let outcome = ws.close(1000, "that was all").await?;

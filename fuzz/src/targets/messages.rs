@@ -271,7 +271,7 @@ impl Run {
         let mut written = self.end.frames.iter().filter(|sent| sent.frame.opcode == 9 && sent.end <= self.end.written);
         let Some(payload) = written.next_back().map(|sent| sent.frame.payload.clone()) else { return };
         let answered = self.end.seen.iter().rev().find_map(|seen| match seen {
-            Seen::Pong(payload, Some(_)) => Some(payload.clone()),
+            Seen::Pong(_, Some((id, _))) => Some(id.payload().to_vec()),
             _ => None,
         });
         let events = self.end.seen.len();

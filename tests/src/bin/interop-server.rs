@@ -174,7 +174,7 @@ async fn handle(desk: Arc<Desk>, mut ws: WebSocket) -> HandlerResult {
         "/ping" => {
             let mut microseconds = Vec::new();
             for _ in 0..3 {
-                microseconds.push(ws.ping().await?.as_micros() as u64);
+                microseconds.push(ws.ping().await?.time.as_micros() as u64);
             }
             ws.send(json!({ "microseconds": microseconds }).to_string()).await?;
         }

@@ -113,13 +113,38 @@ fn a_ping_tells_the_round_trip_time() {
         world.advance(millis(250));
         let [Frame(PING, payload)] = &peer.frames()[..] else { panic!("one ping") };
         assert!(!ping.is_finished());
-        peer.send(PONG, "unsolicited");
-        world.run();
-        assert!(!ping.is_finished());
         peer.send(PONG, payload);
         world.run();
-        assert_eq!(ping.take().unwrap().unwrap(), millis(250));
+        let pong = ping.take().unwrap().unwrap();
+        assert_eq!((pong.time, pong.payload_differed), (millis(250), false));
         assert_eq!(socket.latency(), Some(millis(250)));
+    }
+}
+
+#[test]
+fn a_pong_with_another_payload_answers_the_oldest_ping_and_the_result_says_so() {
+    for setup in setups() {
+        for payload in ["", "another"] {
+            let world = World::new(1);
+            let (socket, driver, peer) = setup.open(&world);
+            world.spawn("driver", driver);
+            peer.send(PONG, payload);
+            world.run();
+            let pings = [1, 2].map(|_| {
+                let sender = socket.sender();
+                let ping = world.spawn("ping", async move { sender.ping().await });
+                world.advance(millis(100));
+                ping
+            });
+            for (ping, time) in pings.iter().zip([200, 100]) {
+                assert!(!ping.is_finished());
+                peer.send(PONG, payload);
+                world.run();
+                let pong = ping.take().unwrap().unwrap();
+                assert_eq!((pong.time, pong.payload_differed), (millis(time), true), "{setup:?}");
+            }
+            assert_eq!(socket.latency(), None, "nobody knows which ping it was");
+        }
     }
 }
 
@@ -131,11 +156,11 @@ fn a_pong_answers_the_pings_before_it_too() {
         let told = log.clone();
         let mut running = setup.start(&world, |socket| async move {
             let first = async {
-                told.push((1, socket.ping().await.unwrap()));
+                told.push((1, socket.ping().await.unwrap().time));
             };
             let second = async {
                 sleep(millis(100)).await;
-                told.push((2, socket.ping().await.unwrap()));
+                told.push((2, socket.ping().await.unwrap().time));
             };
             future::join(first, second).await;
             Ok(())
@@ -158,7 +183,7 @@ fn a_pong_to_an_abandoned_ping_answers_those_before_it() {
         let told = log.clone();
         let mut running = setup.start(&world, |socket| async move {
             let patient = async {
-                told.push(socket.ping().await.unwrap());
+                told.push(socket.ping().await.unwrap().time);
             };
             let hasty = async {
                 sleep(millis(100)).await;
@@ -183,7 +208,7 @@ fn a_pong_to_a_keepalive_ping_answers_those_before_it() {
         let told = log.clone();
         let mut running = setup.start(&world, |socket| async move {
             sleep(secs(19)).await;
-            told.push(socket.ping().await.unwrap());
+            told.push(socket.ping().await.unwrap().time);
             Ok(())
         });
         world.advance(secs(20) + millis(1));

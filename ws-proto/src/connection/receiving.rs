@@ -45,7 +45,7 @@ impl Connection {
                 Some(Event::Ping(payload))
             }
             Ok(Some(Item::Pong(payload))) => {
-                let answers = self.keepalive.pong(&payload, now);
+                let answers = self.keepalive.pong(&payload, self.sender.outgoing().written(), now);
                 Some(Event::Pong(Pong { payload, answers }))
             }
             Ok(Some(Item::Close(received))) => {

@@ -185,8 +185,8 @@ fn futures_of_the_handler_with_wakers_of_their_own_are_woken() {
                 Ok(())
             });
             let pinger = Box::pin(async {
-                while let Ok(time) = sender.ping().await {
-                    sleep(secs(5) - time).await;
+                while let Ok(pong) = sender.ping().await {
+                    sleep(secs(5) - pong.time).await;
                 }
                 Ok(())
             });
