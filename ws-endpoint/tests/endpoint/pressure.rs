@@ -12,20 +12,6 @@ use crate::sim::*;
 
 const MIB: usize = 1 << 20;
 
-/// Starts both drivers, each in one of the two ways.
-fn start_both<F>(
-    world: &World,
-    config: &Config,
-    options: LinkOptions,
-    beside: [bool; 2],
-    app: impl Fn(WebSocket, Role) -> F,
-) -> [Task<()>; 2]
-where
-    F: Future<Output = ()> + 'static,
-{
-    run_both(world, open_pair(world, config, options), beside, app)
-}
-
 /// Runs both drivers, each in one of the two ways.
 fn run_both<F>(world: &World, pair: Pair, beside: [bool; 2], app: impl Fn(WebSocket, Role) -> F) -> [Task<()>; 2]
 where
