@@ -165,9 +165,20 @@ fn clients_that_do_not_ask_properly_are_told_apart() {
     let (error, _) = accepting(&world, |peer| peer.to.push(b"GET /chat HT"));
     assert!(matches!(error, AcceptError::Timeout));
     let (error, mut peer) = accepting(&world, Peer::leave);
-    assert!(matches!(error, AcceptError::Eof));
+    assert!(matches!(error, AcceptError::Silent));
     assert_eq!(peer.head(), "");
     let (error, _) = accepting(&world, |peer| peer.reset());
+    assert!(matches!(error, AcceptError::Silent));
+    let (error, mut peer) = accepting(&world, |peer| {
+        peer.to.push(b"GET /chat HT");
+        peer.leave();
+    });
+    assert!(matches!(error, AcceptError::Eof));
+    assert_eq!(peer.head(), "");
+    let (error, _) = accepting(&world, |peer| {
+        peer.to.push(b"GET /chat HT");
+        peer.reset();
+    });
     assert!(matches!(error, AcceptError::Io(error) if error.kind() == ErrorKind::ConnectionReset));
 }
 
