@@ -125,7 +125,7 @@ impl Connection {
     /// Sets the deadlines that follow once all is written: from here on it is only about the peer's answer, and about
     /// letting it read what we said. They count from when it last took something.
     pub(super) fn await_farewell(&mut self, now: Timestamp) {
-        let (taking, is_untaken) = (self.taking(), self.taken() < self.sender.outgoing().queued());
+        let (taking, is_untaken) = (self.taking(), self.awaits_taking());
         let fails_now = self.state == State::Failing && !self.discarding;
         let mut since = self.close_since.unwrap_or(now);
         // What was on its way when it was asked for last may have been taken right after that.
@@ -146,9 +146,13 @@ impl Connection {
         self.timers.set(Timer::Close, Some(over.min(look)));
     }
 
-    /// Whether our Close is written, and the peer's system has not taken all that was.
+    /// Whether our Close is written, and the peer's system has not taken all that was. One that is given up for its silence
+    /// is not waited for.
     pub(super) fn awaits_taking(&self) -> bool {
-        self.state.is_closing() && self.sender.is_idle() && self.taken() < self.sender.outgoing().queued()
+        self.state.is_closing()
+            && self.sender.is_idle()
+            && self.taken() < self.sender.outgoing().queued()
+            && self.cause != Some(Cause::KeepaliveTimeout)
     }
 
     /// Whether all is written and nothing may follow.

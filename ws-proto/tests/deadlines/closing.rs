@@ -188,6 +188,21 @@ fn a_peer_that_takes_nothing_of_what_the_system_has_is_dropped_by_the_write_stal
 }
 
 #[test]
+fn a_peer_that_was_given_up_for_its_silence_is_not_waited_for() {
+    for role in ROLES {
+        let mut end = sent(role, 60_000);
+        // Nothing of what is written is acknowledged, pings included.
+        pass(&mut end, 39, u64::MAX, 100);
+        assert_eq!(end.outcome(), None);
+        pass(&mut end, 41, u64::MAX, 100);
+        assert_eq!(end.cause(), Some(&Cause::KeepaliveTimeout));
+        assert_ne!(end.transport(), Transport::Close);
+        pass(&mut end, 42, u64::MAX, 100);
+        end.assert_over();
+    }
+}
+
+#[test]
 fn a_peer_that_takes_it_too_slowly_is_given_up_at_the_total() {
     for role in ROLES {
         let mut end = sent(role, 60_000);
