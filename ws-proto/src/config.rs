@@ -72,7 +72,13 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadlines {
-    /// A ping is sent this often. Default 20 s; `None` for no pings.
+    /// A ping is sent this often. Default 20 s; `None` for no pings, for peers that cannot stand them: the inspector of
+    /// Node.js takes one for a bad frame, aria2 answers with an error message, InspIRCd drops who pings more often than each
+    /// 10 s.
+    ///
+    /// Between the fragments of a message of ours a ping waits for the last, as long as something is queued within each
+    /// interval: Tornado, wsproto (and with it uvicorn and hypercorn) and mitmproxy lose or alter a compressed message that a
+    /// ping interrupts, RabbitMQ, ejabberd, pywebsocket3 and SWI-Prolog fail.
     pub ping_interval: Option<Duration>,
     /// Something must come in within this time after a keepalive ping: a pong, or any other byte; else the connection is
     /// closed with 1011. Half-way, a second ping is sent. The time begins when the transport has taken the ping, and anew

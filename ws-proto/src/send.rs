@@ -172,6 +172,11 @@ impl Sender {
         Ok((opcode, fragment))
     }
 
+    /// Whether a message of ours has begun in fragments and its last has not been queued.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
     /// Queues a ping and returns where it ends; `None` at the cap.
     pub(crate) fn ping(&mut self, payload: &[u8], limits: &Limits) -> Option<u64> {
         if !self.has_room(payload.len(), limits) {

@@ -426,3 +426,43 @@ fn pings_that_nobody_can_answer_any_more_are_forgotten() {
         assert!(format!("{:?}", end.connection).contains("in_flight: []"), "{:?}", end.connection);
     }
 }
+
+#[test]
+fn a_ping_waits_for_the_last_fragment_as_long_as_fragments_flow() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        for second in 15..=70 {
+            end.wait_until(at(second));
+            end.connection.send_fragment("on and ".into(), false).unwrap();
+            end.settle();
+        }
+        assert_eq!(end.payloads(PING).len(), 0);
+        end.wait_until(at(71));
+        end.connection.send_fragment("off".into(), true).unwrap();
+        end.settle();
+        end.wake();
+        let opcodes: Vec<u8> = end.frames().iter().rev().take(2).map(|frame| frame.first).collect();
+        assert_eq!(opcodes, [PING, 0x80], "right behind the last fragment");
+        end.answer_ping();
+        end.wait_until(just_before(91));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.wait_until(at(91));
+        assert_eq!(end.payloads(PING).len(), 2, "and on from there");
+    }
+}
+
+#[test]
+fn a_ping_does_not_wait_for_a_message_that_stands_still() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        end.wait_until(at(15));
+        end.connection.send_fragment("never ended".into(), false).unwrap();
+        end.settle();
+        end.wait_until(just_before(40));
+        assert_eq!(end.payloads(PING).len(), 0);
+        end.wait_until(at(40));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.wait_until(at(60));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}

@@ -25,6 +25,10 @@ impl Connection {
         }
         let deadlines = &self.config.deadlines;
 
+        if self.ping_waits && !self.sender.is_unfinished() && self.state == State::Open {
+            self.ping_waits = false;
+            self.timers.set(Timer::Ping, Some(now));
+        }
         let taking = self.taking();
         let stall = deadlines.write_stall.map(|stall| now + stall);
         let full = self.timers.get(Timer::WriteStall);
@@ -132,10 +136,19 @@ impl Connection {
             // Nobody listens for a pong, but a ping that cannot be written tells too.
             _ => !self.keepalive.is_queued(self.sender.outgoing().written()),
         };
-        if self.state == State::Open && is_free {
+        if self.state == State::Open && is_free && !self.waits_for_fragments() {
             self.queue_ping(now, true);
         }
         None
+    }
+
+    /// Whether a ping waits for the last fragment of a message of ours: some peers lose what a ping interrupts. It does as
+    /// long as something was queued within each interval.
+    fn waits_for_fragments(&mut self) -> bool {
+        let queued = self.sender.outgoing().queued();
+        self.ping_waits = self.sender.is_unfinished() && self.fragments_mark != queued;
+        self.fragments_mark = queued;
+        self.ping_waits
     }
 
     pub(super) fn queue_ping(&mut self, now: Timestamp, keepalive: bool) -> Option<PingId> {
@@ -148,7 +161,7 @@ impl Connection {
     /// One ping is unanswered for half its time. Another is of use only to a peer that has taken it.
     fn another_ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         let is_taken = self.keepalive.first_end().is_some_and(|end| end <= self.taken());
-        if self.state == State::Open && is_taken && !self.paused {
+        if self.state == State::Open && is_taken && !self.paused && !self.sender.is_unfinished() {
             self.queue_ping(now, true);
         }
         None

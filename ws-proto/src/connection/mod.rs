@@ -54,6 +54,10 @@ pub struct Connection {
     heard: bool,
     /// and how many messages had come in then.
     heard_mark: u64,
+    /// Whether a keepalive ping waits for the end of a message of ours,
+    ping_waits: bool,
+    /// and how much had been queued when it began to.
+    fragments_mark: u64,
     /// When the peer was last seen to take what it has to take before it can answer a ping.
     moved_at: Timestamp,
     /// Whether the caller has stopped reading for a while.
@@ -131,6 +135,8 @@ impl Connection {
             timers,
             heard: false,
             heard_mark: 0,
+            ping_waits: false,
+            fragments_mark: 0,
             moved_at: now,
             paused: false,
             progress_mark: Progress::default(),
