@@ -31,9 +31,9 @@ impl WebSocket {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use ws_endpoint::{Error, WebSocket};
+    /// # use ws_endpoint::{HandlerResult, WebSocket};
     /// # async fn sleep(_: Duration) {}
-    /// async fn clock(ws: WebSocket) -> Result<(), Error> {
+    /// async fn clock(ws: WebSocket) -> HandlerResult {
     ///     let ws = ws.send_only();
     ///     loop {
     ///         ws.send("tick").await?; // fails when the peer has closed the connection
