@@ -73,7 +73,7 @@ pub(crate) fn gate() -> (oneshot::Sender<()>, Shared<oneshot::Receiver<()>>) {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle,
-    task: BoxFuture<'static, Result<(), ServeError>>,
+    task: BoxFuture<'static, std::io::Result<()>>,
 }
 
 impl Running {

@@ -17,7 +17,7 @@ async fn count(mut ws: WebSocket) -> HandlerResult {
     Ok(())
 }
 
-fn main() -> Result<(), ws_async_std::ServeError> {
+fn main() -> std::io::Result<()> {
     task::block_on(async {
         let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind("127.0.0.1:8765").await?;
         println!("Listening at ws://{}; Enter stops it.", listening.local_addr()?);

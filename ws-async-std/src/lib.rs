@@ -10,7 +10,7 @@
 //!
 #![cfg_attr(feature = "async-std", doc = "```no_run")]
 #![cfg_attr(not(feature = "async-std"), doc = "```ignore")]
-//! fn main() -> Result<(), ws_async_std::ServeError> {
+//! fn main() -> std::io::Result<()> {
 //!     async_std::task::block_on(ws_async_std::serve("127.0.0.1:8765", |mut ws| async move {
 //!         while let Some(message) = ws.recv().await? {
 //!             ws.send(message).await?;

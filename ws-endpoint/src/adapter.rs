@@ -37,11 +37,11 @@ macro_rules! adapter {
         ///
         /// # Errors
         ///
-        /// When the address cannot be bound.
+        /// When the address cannot be bound; the error says which one. It carries a [`ServeError`] ([`std::io::Error::get_ref`]).
         pub async fn serve<H, F>(
             address: impl ::std::net::ToSocketAddrs,
             handler: H,
-        ) -> ::std::result::Result<(), $crate::ServeError>
+        ) -> ::std::io::Result<()>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
             F: ::std::future::Future<Output: $crate::HandlerOutput> + Send + 'static,
@@ -59,7 +59,7 @@ macro_rules! adapter {
             address: impl ::std::net::ToSocketAddrs,
             handler: H,
             shutdown: impl ::std::future::Future,
-        ) -> ::std::result::Result<(), $crate::ServeError>
+        ) -> ::std::io::Result<()>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
             F: ::std::future::Future<Output: $crate::HandlerOutput> + Send + 'static,

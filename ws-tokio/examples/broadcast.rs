@@ -50,7 +50,7 @@ async fn chat(room: Room, mut ws: WebSocket) -> HandlerResult {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), ws_tokio::ServeError> {
+async fn main() -> std::io::Result<()> {
     println!("Chat at ws://127.0.0.1:8765");
     let room = Room::default();
     ws_tokio::serve("127.0.0.1:8765", move |ws| chat(room.clone(), ws)).await

@@ -4,7 +4,7 @@
 //! `cargo run -p ws-tokio --example echo_client`.
 
 #[tokio::main]
-async fn main() -> Result<(), ws_tokio::ServeError> {
+async fn main() -> std::io::Result<()> {
     println!("Listening at ws://127.0.0.1:8765; Ctrl-C stops it.");
     ws_tokio::serve("127.0.0.1:8765", |mut ws| async move {
         // `None` is an end as it should be; any other end is an error, and `?` hands it on. The server logs errors

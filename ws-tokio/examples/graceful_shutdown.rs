@@ -17,7 +17,7 @@ async fn count(mut ws: WebSocket) -> HandlerResult {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), ws_tokio::ServeError> {
+async fn main() -> std::io::Result<()> {
     let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind("127.0.0.1:8765").await?;
     println!("Listening at ws://{}; Ctrl-C stops it.", listening.local_addr()?);
 

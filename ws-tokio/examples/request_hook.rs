@@ -27,7 +27,7 @@ fn route(request: &Request<()>) -> Option<Response<Bytes>> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), ws_tokio::ServeError> {
+async fn main() -> std::io::Result<()> {
     let server = Server::new()
         .on_request(route)
         // Pages of other sites may not connect with what their visitors' browsers hold.

@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! #[tokio::main]
-//! async fn main() -> Result<(), ws_tokio::ServeError> {
+//! async fn main() -> std::io::Result<()> {
 //!     ws_tokio::serve("127.0.0.1:8765", |mut ws| async move {
 //!         while let Some(message) = ws.recv().await? {
 //!             ws.send(message).await?;
@@ -38,7 +38,7 @@
 //! use ws_tokio::{Compress, Deflate, Server};
 //!
 //! # #[tokio::main]
-//! # async fn main() -> Result<(), ws_tokio::ServeError> {
+//! # async fn main() -> std::io::Result<()> {
 //! let mut deflate = Deflate::server();
 //! deflate.send_context_takeover = false;
 //! deflate.receive_context_takeover = false;

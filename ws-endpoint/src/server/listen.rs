@@ -16,7 +16,6 @@ use ws_proto::Escaped;
 use super::Settings;
 use super::accept::{AcceptError, accept};
 use super::admission::Admission;
-use super::bind::ServeError;
 use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
@@ -110,7 +109,7 @@ impl<R: Runtime> Listening<R> {
     ///
     /// As [`serve`](Self::serve).
     #[doc(alias = "serve_with_shutdown", alias = "with_graceful_shutdown", alias = "ctrl_c")]
-    pub async fn serve_until<H, F>(self, handler: H, shutdown: impl Future) -> Result<(), ServeError>
+    pub async fn serve_until<H, F>(self, handler: H, shutdown: impl Future) -> io::Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: HandlerOutput> + Send + 'static,
@@ -141,7 +140,7 @@ impl<R: Runtime> Listening<R> {
     /// # Errors
     ///
     /// None today; I/O errors that end a server would be here.
-    pub async fn serve<H, F>(self, handler: H) -> Result<(), ServeError>
+    pub async fn serve<H, F>(self, handler: H) -> io::Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
         F: Future<Output: HandlerOutput> + Send + 'static,

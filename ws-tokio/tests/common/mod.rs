@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Du
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, yield_now};
 use ws_proto::handshake::{encode, server::RequestReader, server::Upgrade};
-use ws_tokio::{Addresses, Client, HandlerResult, ServeError, Server, ServerHandle, TokioIo, WebSocket};
+use ws_tokio::{Addresses, Client, HandlerResult, Server, ServerHandle, TokioIo, WebSocket};
 
 pub(crate) const KIB: usize = 1 << 10;
 pub(crate) const MIB: usize = 1 << 20;
@@ -39,7 +39,7 @@ pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle,
-    pub(crate) task: JoinHandle<Result<(), ServeError>>,
+    pub(crate) task: JoinHandle<std::io::Result<()>>,
 }
 
 impl Running {

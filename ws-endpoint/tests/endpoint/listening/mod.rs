@@ -7,7 +7,7 @@ mod shutdown;
 
 use std::net::IpAddr;
 
-use ws_endpoint::{HandlerResult, ServeError, ServerHandle, WebSocket};
+use ws_endpoint::{HandlerResult, ServerHandle, WebSocket};
 use ws_proto::Role;
 
 use crate::sim::*;
@@ -16,7 +16,7 @@ use crate::sim::*;
 struct Site {
     world: World,
     handle: ServerHandle,
-    serving: Task<Result<(), ServeError>>,
+    serving: Task<std::io::Result<()>>,
     backlog: Backlog,
 }
 
