@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use core::net::Ipv6Addr;
 
 use http::header::{
     AUTHORIZATION, AsHeaderName, CONNECTION, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderName, HeaderValue,
@@ -101,6 +102,15 @@ pub(super) fn host_and_port(text: &[u8]) -> Option<Authority> {
         None => port.is_empty(),
     };
     (port_is_valid && !host.is_empty()).then_some(authority)
+}
+
+/// Whether a text that is no host is an IPv6 address, with or without a port, that lacks its brackets (RFC 3986 §3.2.2).
+/// Some clients send such a Host.
+pub(super) fn is_ipv6_without_brackets(text: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(text) else { return false };
+    let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    let with_port = |(address, port): (&str, &str)| is_address(address) && port.parse::<u16>().is_ok();
+    is_address(text) || text.rsplit_once(':').is_some_and(with_port)
 }
 
 #[cfg(test)]

@@ -37,7 +37,10 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::extensions::{self, Extension};
-use super::fields::{Duplicate, RESERVED, elements, first_duplicate, has_token, host_and_port, is_token, single};
+use super::fields::{
+    Duplicate, RESERVED, elements, first_duplicate, has_token, host_and_port, is_ipv6_without_brackets, is_token,
+    single,
+};
 use super::head::{Head, HeadError, HeadLimits, HeadReader, RequestLine};
 use super::key;
 use crate::escaped::EscapedBytes;
@@ -117,8 +120,11 @@ fn check_host(head: &Head<RequestLine>) -> Result<(), Rejection> {
         None => return Err(bad_request("The request has no Host header.")),
         Some(Some(_)) => {}
         Some(None) => {
-            let host = EscapedBytes(host.map(HeaderValue::as_bytes).unwrap_or_default());
-            let message = format!("The Host header {host:?} is not a host with an optional port.");
+            let host = host.map(HeaderValue::as_bytes).unwrap_or_default();
+            let mut message = format!("The Host header {:?} is not a host with an optional port.", EscapedBytes(host));
+            if is_ipv6_without_brackets(host) {
+                message.push_str(" IPv6 addresses in Host need brackets, as in [::1]:80.");
+            }
             return Err(Rejection::new(StatusCode::BAD_REQUEST, message));
         }
     }

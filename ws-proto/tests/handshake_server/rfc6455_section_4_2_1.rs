@@ -71,6 +71,24 @@ fn h3_host() {
     }
 }
 
+/// autobahn, trio-websocket, lomond, ws4py, simple-websocket and two clients on npm leave the brackets out.
+#[test]
+fn a_host_without_the_brackets_of_ipv6_is_told_so() {
+    let refused = |host: &str| rejected(BAD_REQUEST, &request(&["Host"], &format!("Host: {host}\r\n")));
+    assert!(refused("::1:8765").ends_with(
+        "\r\n\r\nThe Host header \"::1:8765\" is not a host with an optional port. \
+         IPv6 addresses in Host need brackets, as in [::1]:80.\n"
+    ));
+    for host in
+        ["::1", "::1:65535", "2001:db8::2:80", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6:443", "::ffff:1.2.3.4"]
+    {
+        assert!(refused(host).contains("need brackets"), "{host}");
+    }
+    for host in ["a:b", "a:1:2", "127.0.0.1:1:2", "[::1", "[::1]x", "::1:65536", "::1:", ":80", ""] {
+        assert!(!refused(host).contains("brackets"), "{host}");
+    }
+}
+
 #[test]
 fn h4_upgrade_and_connection() {
     let page = b"GET / HTTP/1.1\r\nHost: server.example.com\r\nAccept: text/html\r\n\r\n";
