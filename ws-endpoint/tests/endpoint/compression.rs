@@ -112,7 +112,19 @@ fn a_server_answers_what_it_was_set_to() {
         (Some(server), Some(OFFER), Some(both)),
         (Some(server), Some("permessage-deflate"), Some("permessage-deflate; client_no_context_takeover")),
         (Some(server), Some("permessage-deflate; unknown, permessage-deflate; client_max_window_bits"), Some(both)),
+        (Some(server), Some("permessage-deflate; x, permessage-deflate; client_max_window_bits"), Some(both)),
         (Some(server), Some("permessage-deflate; unknown"), None),
+        // On two lines (RFC 6455 §9.1).
+        (
+            Some(server),
+            Some("x-other\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"),
+            Some(both),
+        ),
+        (
+            Some(server),
+            Some("permessage-deflate; x\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"),
+            Some(both),
+        ),
         (Some(server), Some("x-other"), None),
         (Some(server), None, None),
         (None, Some(OFFER), None),

@@ -21,7 +21,7 @@ fn f15_an_empty_close_is_answered_with_an_empty_close_and_means_1005() {
 
 #[test]
 fn f20_whatever_follows_a_close_is_discarded() {
-    let follow: [fn(Role) -> Vec<u8>; 8] = [
+    let follow: [fn(Role) -> Vec<u8>; 9] = [
         |role| to(role, TEXT, "late"),
         |role| to(role, PING, "late"),
         |role| to(role, CLOSE, close_body(1002, "a second one")),
@@ -30,6 +30,8 @@ fn f20_whatever_follows_a_close_is_discarded() {
         |role| header_to(role, BINARY, (1 << 63) - 1),
         |role| to(role, TEXT, b"\xFF"),
         |_| vec![0xFF; 5000],
+        // Paho's DISCONNECT, without a frame.
+        |_| vec![0xE0, 0],
     ];
     for follow in follow {
         each_role(

@@ -25,6 +25,27 @@ fn our_close_is_sent_and_the_answer_ends_it() {
     }
 }
 
+/// Eclipse Paho C answers each Close with 1001, and sends an MQTT packet without a frame behind it.
+#[test]
+fn bytes_behind_the_answer_to_our_close_do_not_make_the_end_unclean() {
+    for role in ROLES {
+        for in_one_read in [true, false] {
+            let mut end = End::new(role, &Config::default());
+            end.close(1000, "bye");
+            let answer = to(role, CLOSE, close_body(1001, ""));
+            if in_one_read {
+                end.read([&answer[..], b"\xE0\0"].concat());
+            } else {
+                end.read(answer);
+                end.read(b"\xE0\0");
+            }
+            assert_eq!(end.seen, [outcome(Some((1000, "bye")), Some((1001, "")), Cause::Local)]);
+            assert_eq!(end.written, from(role, CLOSE, close_body(1000, "bye")), "one Close, no more");
+            assert!(end.outcome().unwrap().is_clean());
+        }
+    }
+}
+
 #[test]
 fn messages_still_come_in_after_our_close_until_the_peers() {
     for role in ROLES {
