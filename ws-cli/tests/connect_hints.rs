@@ -146,6 +146,23 @@ async fn a_server_that_leaves_before_it_answers_may_want_an_origin() {
     }
 }
 
+#[tokio::test]
+async fn a_server_that_answers_400_may_not_stand_an_offer_to_compress() {
+    let hint = "--no-compression offers nothing";
+    let bad = answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+    let url = format!("ws://{bad}/");
+    let output = run(&["connect", &url], "").await;
+    assert!(stderr(&output).contains("400 Bad Request") && stderr(&output).contains(hint), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1));
+    let output = run(&["connect", "--no-compression", &url], "").await;
+    assert!(stderr(&output).contains("400 Bad Request"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("--no-compression"), "{}", stderr(&output));
+    for other in ["HTTP/1.1 404 Not Found\r\n\r\n", "HTTP/1.1 503 Service Unavailable\r\n\r\n"] {
+        let output = run(&["connect", &format!("ws://{}/", answering(other).await)], "").await;
+        assert!(!stderr(&output).contains("--no-compression"), "{}", stderr(&output));
+    }
+}
+
 /// The echo of the demo behind a relay that cuts both connections after so many of the client's messages.
 async fn cut_after(messages: usize) -> String {
     let demo = Demo::start().await;

@@ -30,18 +30,33 @@ impl Traffic {
     }
 }
 
+/// What the request held, as far as a hint needs it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// An `Origin` header.
+    pub(super) origin: bool,
+    /// An offer of permessage-deflate.
+    pub(super) compression: bool,
+}
+
 /// What may help where no connection opened.
-pub(super) fn for_failure(error: &ConnectError, has_origin: bool, host: &str) -> Option<String> {
+pub(super) fn for_failure(error: &ConnectError, asked: Asked, host: &str) -> Option<String> {
     let refuses = match error {
         ConnectError::Tls(TlsError::UnknownIssuer | TlsError::Authority) => {
             return Some("--ca FILE trusts a certificate; --insecure trusts whoever answers.".to_owned());
+        }
+        // As ws (npm) and autobahn have it, where RFC 7692 §7 has a server decline the offer.
+        ConnectError::Rejected(response) if response.status() == StatusCode::BAD_REQUEST && asked.compression => {
+            return Some(
+                "Some servers answer 400 to an offer to compress messages: --no-compression offers nothing.".to_owned(),
+            );
         }
         ConnectError::Eof => true,
         ConnectError::Io(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
         ConnectError::Rejected(response) => response.status() == StatusCode::FORBIDDEN,
         _ => false,
     };
-    (refuses && !has_origin)
+    (refuses && !asked.origin)
         .then(|| format!("Some servers answer only to a page of their own: --origin http://{host} sends an Origin."))
 }
 

@@ -26,7 +26,7 @@ use ws_tokio::{
     Cause, Client, CloseCode, Config, ConnectError, Escaped, EscapedBytes, Outcome, WebSocket, without_password,
 };
 
-use self::hints::Traffic;
+use self::hints::{Asked, Traffic};
 use self::pings::Pings;
 
 use crate::files::{self, IdentityFiles};
@@ -114,8 +114,9 @@ pub(crate) struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    fn has_origin(&self) -> bool {
-        self.origin.is_some() || self.headers.iter().any(|header| header.name.eq_ignore_ascii_case("origin"))
+    fn asked(&self) -> Asked {
+        let in_headers = || self.headers.iter().any(|header| header.name.eq_ignore_ascii_case("origin"));
+        Asked { origin: self.origin.is_some() || in_headers(), compression: !self.no_compression }
     }
 }
 
@@ -255,7 +256,7 @@ fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
         return fail(format_args!("{}", args.identity.explain(args.ca.as_deref(), error)));
     }
     let code = fail(format_args!("Failed to connect to {}: {}.", shown(&args.url), Escaped(error)));
-    if let Some(hint) = hints::for_failure(error, args.has_origin(), host(&args.url)) {
+    if let Some(hint) = hints::for_failure(error, args.asked(), host(&args.url)) {
         warn(format_args!("{hint}"));
     }
     let Some(response) = error.response().filter(|_| args.verbose) else { return code };
