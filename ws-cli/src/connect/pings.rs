@@ -72,13 +72,13 @@ impl Visit for Message {
     }
 }
 
-/// `< ping [4 bytes]` as a line that no text message looks like: `< (ping) [4 bytes]`.
+/// `< frame PING FIN 00ff [2 bytes]` as a line that no text message looks like: `< (ping) 00ff [2 bytes]`.
 fn shown(message: &str) -> Option<String> {
-    let (direction, rest) = message.split_once(' ')?;
-    let (frame, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    let frame = frame.to_ascii_lowercase();
-    let is_one = matches!(direction, "<" | ">") && matches!(&*frame, "ping" | "pong");
-    is_one.then(|| format!("{direction} ({frame}) {rest}"))
+    let (direction, frame) = message.split_once(" frame ")?;
+    let (opcode, rest) = frame.split_once(' ')?;
+    let opcode = opcode.to_ascii_lowercase();
+    let is_one = matches!(direction, "<" | ">") && matches!(&*opcode, "ping" | "pong");
+    is_one.then(|| format!("{direction} ({opcode}) {}", rest.strip_prefix("FIN ").unwrap_or(rest)))
 }
 
 #[cfg(test)]
@@ -87,9 +87,15 @@ mod tests {
 
     #[test]
     fn pings_and_pongs_are_shown_and_nothing_else() {
-        assert_eq!(shown("< ping [4 bytes], answered").as_deref(), Some("< (ping) [4 bytes], answered"));
-        assert_eq!(shown("> PONG 'a' [1 bytes]").as_deref(), Some("> (pong) 'a' [1 bytes]"));
-        for other in ["", "<", "< text 'ping' [4 bytes]", "ping", "- ping"] {
+        assert_eq!(shown("< frame PING FIN [0 bytes]").as_deref(), Some("< (ping) [0 bytes]"));
+        assert_eq!(shown("> frame PONG FIN 00ff [2 bytes]").as_deref(), Some("> (pong) 00ff [2 bytes]"));
+        for other in [
+            "",
+            "<",
+            "< text 'frame PING FIN ' [15 bytes]",
+            "< frame TEXT FIN ' frame PING FIN ' [16 bytes]",
+            "- frame PING FIN [0 bytes]",
+        ] {
             assert_eq!(shown(other), None);
         }
     }
