@@ -7,6 +7,36 @@ pub mod autobahn;
 mod tests {
     use std::path::Path;
 
+    /// Each setting that the document on particular peers names is there.
+    #[test]
+    fn the_settings_for_particular_peers_exist() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let read = |path: &str| std::fs::read_to_string(repository.join(path)).unwrap();
+        let of = |kind: &str| match kind {
+            "Server" => read("ws-endpoint/src/server/mod.rs") + &read("ws-endpoint/src/settings.rs"),
+            "Client" => read("ws-endpoint/src/client/mod.rs") + &read("ws-endpoint/src/settings.rs"),
+            "ConnectError" => read("ws-endpoint/src/client/error.rs"),
+            "RoundTrip" => read("ws-endpoint/src/pings.rs"),
+            "Deflate" => read("ws-proto/src/deflate/mod.rs"),
+            "Deadlines" => read("ws-proto/src/config.rs"),
+            "Outcome" | "Cause" => read("ws-proto/src/close.rs"),
+            other => panic!("{other}: say where it is"),
+        };
+        let document = read("docs/peers.md");
+        let quoted = document.split('`').skip(1).step_by(2);
+        let names: Vec<_> = quoted.filter_map(|code| code.split('(').next()?.split_once("::")).collect();
+        assert!(names.len() > 30, "{names:?}");
+        for (kind, name) in names {
+            let source = of(kind);
+            let items = match name.starts_with(char::is_uppercase) {
+                true => [format!("\n    {name}"), format!("pub const {name}: ")],
+                false => [format!("fn {name}("), format!("pub {name}: ")],
+            };
+            let is_there = items.iter().any(|item| source.contains(item));
+            assert!(is_there, "{kind}::{name}");
+        }
+    }
+
     /// The lines of nginx's configuration that the documentation shows are those that `tests/interop/run` runs with.
     #[test]
     fn the_documented_configuration_of_nginx_is_the_tested_one() {

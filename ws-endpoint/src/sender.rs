@@ -168,7 +168,8 @@ impl Sender {
     /// `close(1000, "")` and `close(CloseCode::NORMAL, "")` do the same. What was sent before is written first, then our
     /// Close frame, then the peer's is awaited, [`Deadlines::close`](ws_proto::Deadlines::close) at the longest. The driver
     /// sees to the end of the transport then; who wants to wait for that as well calls [`closed`](Self::closed). A reason
-    /// over 123 bytes is cut at a character boundary. [`CloseCode::NO_STATUS`] sends a Close without a body.
+    /// over 123 bytes is cut at a character boundary. [`CloseCode::NO_STATUS`] sends a Close without a body. Some clients
+    /// reconnect after 1000: see [`CloseCode`].
     ///
     /// Some peers let go of the connection instead of answering: that is no error, but the outcome is not clean, its cause
     /// [`Cause::Unanswered`](ws_proto::Cause::Unanswered), and nobody knows whether they have read all that was sent. A

@@ -41,7 +41,7 @@ macro_rules! connection_settings {
             }
 
             /// How often a ping is sent, to find out whether the peer is there; `None` for no pings. Default 20 s
-            /// ([`Deadlines::ping_interval`](ws_proto::Deadlines::ping_interval)).
+            /// ([`Deadlines::ping_interval`](ws_proto::Deadlines::ping_interval), which names peers that cannot stand pings).
             #[must_use]
             #[doc(alias = "keepalive", alias = "heartbeat")]
             pub fn ping_interval(self, interval: impl Into<Option<Duration>>) -> Self {

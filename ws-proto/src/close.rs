@@ -20,6 +20,10 @@ use crate::escaped::Escaped;
 /// 1002. uWebSockets 20 answers 1012 and 3000 without a code. No client refused 3000 or 4999. So where such peers
 /// may connect, close with [`GOING_AWAY`](Self::GOING_AWAY), [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) or a code of your
 /// own from 4000 on.
+///
+/// A code does not tell every client whether to come back. Those of graphql-ws, Phoenix, SignalR and Centrifuge reconnect
+/// after 1000; [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) is fatal to graphql-ws. `docs/peers.md` in the repository has
+/// the versions, and what ends their subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 

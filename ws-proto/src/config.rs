@@ -74,7 +74,7 @@ impl Default for Limits {
 pub struct Deadlines {
     /// A ping is sent this often. Default 20 s; `None` for no pings, for peers that cannot stand them: the inspector of
     /// Node.js takes one for a bad frame, aria2 answers with an error message, InspIRCd drops who pings more often than each
-    /// 10 s.
+    /// 10 s, Tsung and x11vnc send no pong. `docs/peers.md` in the repository has the versions.
     ///
     /// Between the fragments of a message of ours a ping waits for the last, as long as something is queued within each
     /// interval: Tornado, wsproto (and with it uvicorn and hypercorn) and mitmproxy lose or alter a compressed message that a

@@ -51,6 +51,9 @@ pub enum ConnectError {
     NotHttp(Bytes),
     /// The server answered something other than 101: it refuses, redirects, or is no WebSocket server. With what came of
     /// the body within half a second, at most 64 KiB.
+    ///
+    /// Redirects are not followed; `Location` says where to. Which form of it other clients follow is in `docs/peers.md` in
+    /// the repository.
     Rejected(Box<Response<Bytes>>),
     /// The server's answer is not a valid opening handshake (RFC 6455 §4.1).
     Handshake(HandshakeError),

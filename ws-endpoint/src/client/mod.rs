@@ -126,6 +126,10 @@ impl<R: Runtime> Client<R> {
 
     /// How messages are compressed, if the server does so too (permessage-deflate, RFC 7692); `None` to offer nothing. By
     /// default as [`Deflate::client`] says.
+    ///
+    /// Some servers answer 400 to an offer they do not know, where RFC 7692 §7 has them decline it: npm's ws 8.23.0,
+    /// engine.io 6.6.13 and autobahn 26.10.2 to an unknown parameter, which a proxy may have added. Nothing is tried again by
+    /// itself; connect with `None` after such an answer.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn compression(mut self, deflate: Option<Deflate>) -> Self {

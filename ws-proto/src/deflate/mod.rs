@@ -79,6 +79,9 @@ pub struct Deflate {
     pub send_context_takeover: bool,
     /// The same for the peer's messages. A server allows it only where the client's window fits
     /// [`receive_window_bits`](Self::receive_window_bits).
+    ///
+    /// Tornado 6.6.1, which Jupyter and Bokeh use, does not understand `false`. A server that asks for it closes the
+    /// connection with 1007 at such a client's second compressed message; a client that asks for it cannot connect.
     pub receive_context_takeover: bool,
     /// From 1, fast, to 9, small.
     pub level: u8,
