@@ -132,9 +132,9 @@ impl Connection {
 
     /// How many bytes to read at once for the next message to be there as a whole, if it is binary and as long as the last
     /// that had more than 125 bytes: to give it to [`receive_whole`](Self::receive_whole). One byte more than that takes, so
-    /// that a read that is not filled has left nothing behind; from 16 KiB to 256 KiB and 15 bytes. With `None` read as it
-    /// suits the caller: always between the beginning of a message and its end, and while there are no buffers
-    /// ([`set_buffers`](Self::set_buffers)).
+    /// that a read that is not filled has left nothing behind; from 16 KiB to 256 KiB and 15 bytes, without the part of its
+    /// header that has come. With `None` read as it suits the caller: always between the beginning of a message and its end,
+    /// and while there are no buffers ([`set_buffers`](Self::set_buffers)).
     #[inline]
     pub fn whole_message_size(&self) -> Option<usize> {
         if self.state.receives() { self.receiver.whole_size() } else { None }
