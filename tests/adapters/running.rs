@@ -91,10 +91,10 @@ fn a_server_that_is_gone_before_the_end_is_told_of_although_the_handler_is_conte
 }
 
 #[test]
-fn a_handler_may_return_nothing() {
-    let (handler, told) = telling();
-    let server = start(Server::new(), handler);
-    block_on(Client::run(server.url("/"), |ws| async move { ws.send("all").await.unwrap() })).unwrap();
+fn a_handler_returns_nothing() {
+    let (tell, told) = telling();
+    let server = start(Server::new(), tell);
+    block_on(Client::run(server.url("/"), handler(|ws| async move { ws.send("all").await.unwrap() }))).unwrap();
     let (messages, end) = hear(&told);
     end.unwrap();
     assert_eq!(messages, [Message::from("all")]);

@@ -47,7 +47,7 @@ fn a_future_tells_the_server_to_end() {
     }
     block_on(server).unwrap();
     // The short way; here the future is ready before anyone comes.
-    block_on(serve_until("127.0.0.1:0", |_| async {}, async { "any output" })).unwrap();
+    block_on(serve_until("127.0.0.1:0", handler(|_| async {}), async { "any output" })).unwrap();
 }
 
 #[test]

@@ -35,6 +35,10 @@ macro_rules! adapter {
         /// Listens on `address` and runs `handler` for each connection, with the default settings and until the future
         /// is dropped. See [`serve_until`] for a shutdown and [`Server`] for other settings.
         ///
+        /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped:
+        /// `serve(address, handler(greet))` with an `async fn greet(ws: WebSocket)`, or
+        /// `serve(address, handler(|ws| async move { … }))`. See [`handler`](crate::handler()).
+        ///
         /// # Errors
         ///
         /// When the address cannot be bound; the error says which one. It carries a [`ServeError`] ([`std::io::Error::get_ref`]).
@@ -44,7 +48,7 @@ macro_rules! adapter {
         ) -> ::std::io::Result<()>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
-            F: ::std::future::Future<Output: $crate::HandlerOutput> + Send + 'static,
+            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static,
         {
             Server::new().bind(address).await?.serve(handler).await
         }
@@ -62,7 +66,7 @@ macro_rules! adapter {
         ) -> ::std::io::Result<()>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
-            F: ::std::future::Future<Output: $crate::HandlerOutput> + Send + 'static,
+            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static,
         {
             Server::new().bind(address).await?.serve_until(handler, shutdown).await
         }

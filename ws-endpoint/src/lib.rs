@@ -128,7 +128,7 @@ pub use self::driver::Driver;
 pub use self::error::{Closed, Error};
 #[cfg(feature = "json")]
 pub use self::json::JsonError;
-pub use self::outcome::{AnyError, BoxError, HandlerOutput, HandlerResult, any_error};
+pub use self::outcome::{BoxError, Handled, HandlerOutput, HandlerResult, handler};
 pub use self::pings::RoundTrip;
 pub use self::run::HandlerError;
 pub use self::runtime::Runtime;

@@ -3,40 +3,112 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use crate::error::{Closed, Error};
+use crate::websocket::WebSocket;
 
 /// Any error a handler ends with.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// What a handler returns that uses `?`: `Ok` closes the connection with 1000, an error with 1011.
+/// What a handler returns: `Ok` closes the connection with 1000, an error with 1011.
 ///
-/// `?` turns every common error into a [`BoxError`]: those of this crate, of `std::io`, strings, `anyhow`'s, `eyre`'s.
+/// `?` turns every common error into a [`BoxError`]: those of this crate, of `std::io`, strings, `anyhow`'s, `eyre`'s. In a
+/// closure all types are inferred, of handlers that end with `Ok(())` and of those that loop until sending fails:
+///
+/// ```
+/// # use std::time::Duration;
+/// # use ws_endpoint::{Listening, Runtime, ServeError};
+/// # async fn sleep(_: Duration) {}
+/// # async fn clock<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+/// listening
+///     .serve(|ws| async move {
+///         let ws = ws.send_only();
+///         loop {
+///             ws.send("tick").await?;
+///             sleep(Duration::from_secs(1)).await;
+///         }
+///     })
+///     .await
+/// # }
+/// ```
+///
+/// The compiler says that it *expected `Result<(), Box<dyn Error + Send + Sync>>`, found `()`*, or another `Result`, when a
+/// handler returns nothing or an error of another type. Such a handler is wrapped in [`handler`]:
+///
+/// ```
+/// # use ws_endpoint::{Listening, Runtime, ServeError};
+/// use ws_endpoint::{WebSocket, handler};
+///
+/// async fn greet(ws: WebSocket) {
+///     let _ = ws.send("Hello").await;
+/// }
+///
+/// # async fn serve<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+/// listening.serve(handler(greet)).await
+/// # }
+/// ```
 pub type HandlerResult = Result<(), BoxError>;
 
-/// What a handler may return: nothing, or a [`HandlerResult`].
+/// Makes a handler of one that returns nothing, or fails with an error of its own.
 ///
-/// | the handler | returns |
+/// | the handler returns | the connection is closed with |
 /// | --- | --- |
-/// | <code>async fn handle(ws: WebSocket) { … }</code> | nothing: the connection is closed with 1000 |
-/// | <code>async fn handle(ws: WebSocket) -> HandlerResult { …?; Ok(()) }</code> | 1000, or 1011 after an error |
-/// | <code>\|ws\| async move { …?; Ok(()) }</code> | the same; the type is inferred |
-/// | <code>async fn handle(ws: WebSocket) -> Result<(), E></code> | wrapped: <code>\|ws\| any_error(handle(ws))</code>, see [`any_error`] |
+/// | nothing | 1000 |
+/// | `Result<(), E>`, where `E` is `ws`'s own error, `io::Error`, `String`, `&str`, `Box<dyn Error>`, `anyhow`'s, `eyre`'s or any other that is [`Into<BoxError>`](BoxError) | 1000 after `Ok`, 1011 after an error |
 ///
-/// There is one implementation for `Result`, and that is on purpose: Rust infers the type of `Ok(())` in a closure only
-/// from a single candidate. An endless loop with `?` in a closure shows no `Ok` to infer from: make it an `async fn` with
-/// [`HandlerResult`], or leave the loop when sending fails.
+/// A handler that returns a [`HandlerResult`] needs no wrapping. Neither does a closure that uses `?` and ends with
+/// `Ok(())`, or never ends: its type is inferred where it is not wrapped.
+///
+/// ```
+/// use ws_endpoint::{Error, WebSocket, handler};
+///
+/// async fn echo(mut ws: WebSocket) -> Result<(), Error> {
+///     while let Some(message) = ws.recv().await? {
+///         ws.send(message).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # use ws_endpoint::{Client, Listening, RunError, Runtime, ServeError};
+/// # async fn serve<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+/// // Or ws_tokio::serve("127.0.0.1:8765", handler(echo)).
+/// listening.serve(handler(echo)).await
+/// # }
+/// #
+/// # async fn run<R: Runtime>() -> Result<(), RunError> {
+/// Client::<R>::run("ws://127.0.0.1:8765", handler(|ws| async move {
+///     let _ = ws.send("Hello").await;
+/// }))
+/// .await
+/// # }
+/// ```
+///
+/// The closure is one that can be called again: what it moves into its future it clones first, also for
+/// [`Client::run`](crate::Client::run).
+///
+/// The log shows the error and its causes, as it does of other handlers'.
+pub fn handler<H, F, K>(handler: H) -> impl Fn(WebSocket) -> Handled<F, K>
+where
+    H: Fn(WebSocket) -> F,
+    F: Future<Output: HandlerOutput<K>>,
+{
+    move |socket| Handled { handler: handler(socket), kind: PhantomData }
+}
+
+/// What a handler may return that is wrapped in [`handler`]: nothing, or a `Result<(), E>`.
+///
+/// The kind is for the compiler, which finds it.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "returns `{Self}`",
-    note = "return `()`, or `HandlerResult`: into its error `?` turns any other",
-    note = "a function that returns another error is wrapped: `|ws| any_error(function(ws))`"
+    note = "return `()`, or `Result<(), E>` with any error that `?` turns into `Box<dyn Error + Send + Sync>`"
 )]
-pub trait HandlerOutput {
+pub trait HandlerOutput<K> {
     /// As a result.
     ///
     /// # Errors
@@ -45,20 +117,37 @@ pub trait HandlerOutput {
     fn into_result(self) -> HandlerResult;
 }
 
-impl HandlerOutput for () {
+/// The kind of what can be sent to other threads.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Sendable {}
+
+/// The kind of `Box<dyn Error>`. It cannot be sent, nor be told apart, by its type, from an error that one day is
+/// `Into<BoxError>`: so there are kinds.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Local {}
+
+impl HandlerOutput<Sendable> for () {
     fn into_result(self) -> HandlerResult {
         Ok(())
     }
 }
 
-impl HandlerOutput for HandlerResult {
+impl<E: Into<BoxError>> HandlerOutput<Sendable> for Result<(), E> {
     fn into_result(self) -> HandlerResult {
-        self
+        self.map_err(Into::into)
+    }
+}
+
+impl HandlerOutput<Local> for Result<(), Box<dyn StdError>> {
+    fn into_result(self) -> HandlerResult {
+        self.map_err(|error| told(&*error))
     }
 }
 
 /// A handler that never returns, as one that loops for ever.
-impl HandlerOutput for Never {
+impl HandlerOutput<Sendable> for Never {
     fn into_result(self) -> HandlerResult {
         self
     }
@@ -76,53 +165,22 @@ impl<T> Returning for fn() -> T {
     type Output = T;
 }
 
-/// Runs a handler that fails with an error of any type: `ws`'s own, `io::Error`, `String`, `Box<dyn Error>`, `anyhow`'s,
-/// `eyre`'s.
-///
-/// ```
-/// use ws_endpoint::{Error, WebSocket, any_error};
-///
-/// async fn echo(mut ws: WebSocket) -> Result<(), Error> {
-///     while let Some(message) = ws.recv().await? {
-///         ws.send(message).await?;
-///     }
-///     Ok(())
-/// }
-///
-/// // ws_tokio::serve("127.0.0.1:8765", handler).await
-/// let handler = |ws| any_error(echo(ws));
-/// # fn accepts<F: Future<Output: ws_endpoint::HandlerOutput>>(_: impl Fn(WebSocket) -> F) {}
-/// # accepts(handler);
-/// ```
-///
-/// The log shows the error and its causes, as it does of other handlers'.
-pub fn any_error<F, E>(handler: F) -> AnyError<F>
-where
-    F: Future<Output = Result<(), E>>,
-    E: Into<Box<dyn StdError>>,
-{
-    AnyError { handler }
-}
-
 pin_project! {
-    /// [`any_error`]'s future.
+    /// What a wrapped [`handler`] does.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited"]
-    pub struct AnyError<F> {
+    pub struct Handled<F, K> {
         #[pin]
         handler: F,
+        kind: PhantomData<fn() -> K>,
     }
 }
 
-impl<F, E> Future for AnyError<F>
-where
-    F: Future<Output = Result<(), E>>,
-    E: Into<Box<dyn StdError>>,
-{
+impl<F: Future<Output: HandlerOutput<K>>, K> Future for Handled<F, K> {
     type Output = HandlerResult;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
-        self.project().handler.poll(cx).map_err(|error| told(&*error.into()))
+        self.project().handler.poll(cx).map(HandlerOutput::into_result)
     }
 }
 

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use ws_proto::{CloseCode, CloseFrame, Escaped};
 
 use crate::driver::{Beside, Driver, Progress};
-use crate::outcome::{BoxError, HandlerOutput};
+use crate::outcome::{BoxError, HandlerResult};
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 
@@ -66,7 +66,7 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
     /// How the handler failed, if it did.
     pub fn run<F>(self, handler: F) -> impl Future<Output = Result<(), HandlerError>>
     where
-        F: Future<Output: HandlerOutput>,
+        F: Future<Output = HandlerResult>,
     {
         Run { shared: Arc::clone(self.shared()), driver: Some(self), handler: Some(handler), result: None }
     }
@@ -87,7 +87,7 @@ impl<T, C, F> Future for Run<T, C, F>
 where
     T: Transport + Unpin,
     C: Timer + Unpin,
-    F: Future<Output: HandlerOutput>,
+    F: Future<Output = HandlerResult>,
 {
     type Output = Result<(), HandlerError>;
 
@@ -121,7 +121,7 @@ where
 
 /// Moves bytes and polls the handler in turns, until neither can go on. The driver goes, and the transport with it,
 /// as soon as the connection has ended, even if the handler has not.
-fn poll_beside<T: Transport, C: Timer, F: Future<Output: HandlerOutput>>(
+fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
     shared: &Shared,
     driver: &mut Option<Driver<T, C>>,
     mut handler: Pin<&mut F>,
@@ -152,7 +152,7 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output: HandlerOutput>>(
             return Poll::Ready(Err(HandlerError::Aborted));
         }
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
-            Ok(Poll::Ready(result)) => return Poll::Ready(result.into_result().map_err(HandlerError::Failed)),
+            Ok(Poll::Ready(result)) => return Poll::Ready(result.map_err(HandlerError::Failed)),
             Ok(Poll::Pending) => {}
             Err(panic) => return Poll::Ready(Err(HandlerError::Panicked(panic_message(&*panic)))),
         }

@@ -18,7 +18,7 @@ use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 use ws_tokio::http::{Response, StatusCode};
-use ws_tokio::{Client, CloseCode, Escaped, Message, Server, WebSocket, any_error};
+use ws_tokio::{Client, CloseCode, Escaped, Message, Server, WebSocket, handler};
 
 thread_local! {
     /// What this test traced: with a runtime of one thread, all its tasks run where the test does.
@@ -466,11 +466,15 @@ async fn an_end_that_a_handler_has_wrapped_is_no_failure() {
         }
         Ok(())
     }
-    for any in [false, true] {
+    async fn boxed(ws: WebSocket) -> Result<(), Box<dyn std::error::Error>> {
+        Ok(wrapped(ws).await?)
+    }
+    for way in 0..3 {
         let server = start(Server::new(), move |ws| async move {
-            match any {
-                true => any_error(wrapped(ws)).await,
-                false => Ok(wrapped(ws).await?),
+            match way {
+                0 => Ok(wrapped(ws).await?),
+                1 => handler(wrapped)(ws).await,
+                _ => handler(boxed)(ws).await,
             }
         })
         .await;
@@ -492,13 +496,19 @@ async fn an_end_that_a_handler_has_wrapped_is_no_failure() {
 #[tokio::test]
 async fn failures_are_traced_with_their_causes() {
     capture();
-    for any in [false, true] {
-        let server = start(Server::new(), move |_| async move {
-            let missing = std::io::Error::other("no such file: users.txt");
-            let error = anyhow::Error::new(missing).context("reading the users").context("greeting");
-            match any {
-                true => any_error(async { Err(error) }).await,
-                false => Err(error.into()),
+    async fn fails(_: WebSocket) -> anyhow::Result<()> {
+        let missing = std::io::Error::other("no such file: users.txt");
+        Err(anyhow::Error::new(missing).context("reading the users").context("greeting"))
+    }
+    async fn boxed(ws: WebSocket) -> Result<(), Box<dyn std::error::Error>> {
+        Ok(fails(ws).await?)
+    }
+    for way in 0..3 {
+        let server = start(Server::new(), move |ws| async move {
+            match way {
+                0 => Ok(fails(ws).await?),
+                1 => handler(fails)(ws).await,
+                _ => handler(boxed)(ws).await,
             }
         })
         .await;
@@ -507,7 +517,7 @@ async fn failures_are_traced_with_their_causes() {
         server.stop().await;
     }
     let errors = traced(Level::ERROR);
-    assert_eq!(errors.len(), 2);
+    assert_eq!(errors.len(), 3);
     for error in errors {
         let expected = "connection handler failed: greeting: reading the users: no such file: users.txt id=";
         assert!(error.starts_with(expected), "{error}");

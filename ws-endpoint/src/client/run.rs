@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Client, ConnectError, connect};
 use crate::error::Error;
-use crate::outcome::HandlerOutput;
+use crate::outcome::HandlerResult;
 use crate::run::HandlerError;
 use crate::runtime::Runtime;
 use crate::websocket::WebSocket;
@@ -38,6 +38,9 @@ impl<R: Runtime> Client<R> {
     /// }
     /// ```
     ///
+    /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped: see
+    /// [`handler`](crate::handler()).
+    ///
     /// Dropping the future drops the handler. What was sent by then, and a Close with 1001 behind it, is written as far as
     /// the socket takes them at once.
     ///
@@ -48,7 +51,7 @@ impl<R: Runtime> Client<R> {
     pub async fn run<H, F>(client: impl Into<Self>, handler: H) -> Result<(), RunError>
     where
         H: FnOnce(WebSocket) -> F,
-        F: Future<Output: HandlerOutput>,
+        F: Future<Output = HandlerResult>,
     {
         let (socket, driver) = connect::open(client.into()).await.map_err(RunError::Connect)?;
         let shared = Arc::clone(driver.shared());

@@ -22,7 +22,7 @@ use super::secure::secure;
 use crate::driver::Driver;
 use crate::error::{Closed, Error};
 use crate::logging::{Chain, TARGET, causes, unless_heard};
-use crate::outcome::{HandlerOutput, HandlerResult};
+use crate::outcome::HandlerResult;
 use crate::run::HandlerError;
 use crate::runtime::Runtime;
 use crate::shared::{Addresses, Caller};
@@ -112,7 +112,7 @@ impl<R: Runtime> Listening<R> {
     pub async fn serve_until<H, F>(self, handler: H, shutdown: impl Future) -> io::Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
-        F: Future<Output: HandlerOutput> + Send + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static,
     {
         let handle = self.handle();
         let mut serving = pin!(self.serve(handler));
@@ -129,11 +129,25 @@ impl<R: Runtime> Listening<R> {
         .await
     }
 
-    /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`]. See
-    /// [`HandlerOutput`] for what it may return.
+    /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`].
     ///
     /// A handler that returns `Ok` closes its connection with 1000, one that fails or panics with 1011; failures are
     /// logged. Errors of a single connection, or of accepting one, do not end the server.
+    ///
+    /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped in
+    /// [`handler`](crate::handler()):
+    ///
+    /// ```
+    /// use ws_endpoint::{Listening, Runtime, ServeError, handler};
+    ///
+    /// async fn greet<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+    ///     listening
+    ///         .serve(handler(|ws| async move {
+    ///             let _ = ws.send("Hello").await;
+    ///         }))
+    ///         .await
+    /// }
+    /// ```
     ///
     /// When the future is dropped, nothing more is accepted, and open connections go on.
     ///
@@ -143,7 +157,7 @@ impl<R: Runtime> Listening<R> {
     pub async fn serve<H, F>(self, handler: H) -> io::Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
-        F: Future<Output: HandlerOutput> + Send + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static,
     {
         let Self { listeners, shared } = self;
         let mut last = 0;
@@ -236,7 +250,7 @@ async fn open<R, H, F>(
 where
     R: Runtime,
     H: Fn(WebSocket) -> F,
-    F: Future<Output: HandlerOutput>,
+    F: Future<Output = HandlerResult>,
 {
     let Serving { settings, registry } = &*shared;
     let mut caller = Caller::new(addresses);
@@ -317,13 +331,13 @@ pin_project! {
     }
 }
 
-impl<H: Fn(WebSocket) -> F, F: Future<Output: HandlerOutput>> Future for Handler<H, F> {
+impl<H: Fn(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handler<H, F> {
     type Output = HandlerResult;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
         loop {
             let running = match self.as_mut().project() {
-                HandlerProjection::Running { running } => return running.poll(cx).map(HandlerOutput::into_result),
+                HandlerProjection::Running { running } => return running.poll(cx),
                 HandlerProjection::Ready { handler, socket } => match socket.take() {
                     Some(socket) => handler(socket),
                     // It panicked when it was called.
