@@ -48,7 +48,7 @@ macro_rules! adapter {
         ) -> ::std::io::Result<()>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
-            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static,
+            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static, // wrap others: handler(…)
         {
             Server::new().bind(address).await?.serve(handler).await
         }
@@ -66,7 +66,7 @@ macro_rules! adapter {
         ) -> ::std::io::Result<()>
         where
             H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
-            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static,
+            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static, // wrap others: handler(…)
         {
             Server::new().bind(address).await?.serve_until(handler, shutdown).await
         }

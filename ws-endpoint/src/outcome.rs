@@ -1,4 +1,7 @@
 //! What handlers return.
+//!
+//! Whatever takes a handler wants a [`HandlerResult`], and nothing more general: a closure's type is inferred only from a
+//! single candidate, and one that loops until `?` fails shows nothing else to infer it from. [`handler`] takes the others.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -51,7 +51,7 @@ impl<R: Runtime> Client<R> {
     pub async fn run<H, F>(client: impl Into<Self>, handler: H) -> Result<(), RunError>
     where
         H: FnOnce(WebSocket) -> F,
-        F: Future<Output = HandlerResult>,
+        F: Future<Output = HandlerResult>, // wrap others: handler(…)
     {
         let (socket, driver) = connect::open(client.into()).await.map_err(RunError::Connect)?;
         let shared = Arc::clone(driver.shared());

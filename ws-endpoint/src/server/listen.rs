@@ -112,7 +112,7 @@ impl<R: Runtime> Listening<R> {
     pub async fn serve_until<H, F>(self, handler: H, shutdown: impl Future) -> io::Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
-        F: Future<Output = HandlerResult> + Send + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static, // wrap others: handler(…)
     {
         let handle = self.handle();
         let mut serving = pin!(self.serve(handler));
@@ -157,7 +157,7 @@ impl<R: Runtime> Listening<R> {
     pub async fn serve<H, F>(self, handler: H) -> io::Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
-        F: Future<Output = HandlerResult> + Send + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static, // wrap others: handler(…)
     {
         let Self { listeners, shared } = self;
         let mut last = 0;
