@@ -98,7 +98,7 @@ pub type HandlerResult = Result<(), BoxError>;
 pub fn handler<H, F, K>(handler: H) -> impl Fn(WebSocket) -> Handled<F, K>
 where
     H: Fn(WebSocket) -> F,
-    F: Future<Output: HandlerOutput<K>>,
+    F: Future<Output: HandlerOutput<K>>, // a closure that uses `?` needs no handler(…)
 {
     move |socket| Handled { handler: handler(socket), kind: PhantomData }
 }
