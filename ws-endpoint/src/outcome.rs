@@ -25,9 +25,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use ws_endpoint::{Listening, Runtime, ServeError};
+/// # use ws_endpoint::{Listening, Runtime};
 /// # async fn sleep(_: Duration) {}
-/// # async fn clock<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+/// # async fn clock<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
 /// listening
 ///     .serve(|ws| async move {
 ///         let ws = ws.send_only();
@@ -44,14 +44,14 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// handler returns nothing or an error of another type. Such a handler is wrapped in [`handler`]:
 ///
 /// ```
-/// # use ws_endpoint::{Listening, Runtime, ServeError};
+/// # use ws_endpoint::{Listening, Runtime};
 /// use ws_endpoint::{WebSocket, handler};
 ///
 /// async fn greet(ws: WebSocket) {
 ///     let _ = ws.send("Hello").await;
 /// }
 ///
-/// # async fn serve<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+/// # async fn serve<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
 /// listening.serve(handler(greet)).await
 /// # }
 /// ```
@@ -77,8 +77,8 @@ pub type HandlerResult = Result<(), BoxError>;
 ///     Ok(())
 /// }
 ///
-/// # use ws_endpoint::{Client, Listening, RunError, Runtime, ServeError};
-/// # async fn serve<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+/// # use ws_endpoint::{Client, Listening, RunError, Runtime};
+/// # async fn serve<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
 /// // Or ws_tokio::serve("127.0.0.1:8765", handler(echo)).
 /// listening.serve(handler(echo)).await
 /// # }

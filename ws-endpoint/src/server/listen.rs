@@ -138,9 +138,9 @@ impl<R: Runtime> Listening<R> {
     /// [`handler`](crate::handler()):
     ///
     /// ```
-    /// use ws_endpoint::{Listening, Runtime, ServeError, handler};
+    /// use ws_endpoint::{Listening, Runtime, handler};
     ///
-    /// async fn greet<R: Runtime>(listening: Listening<R>) -> Result<(), ServeError> {
+    /// async fn greet<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
     ///     listening
     ///         .serve(handler(|ws| async move {
     ///             let _ = ws.send("Hello").await;
