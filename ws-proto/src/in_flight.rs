@@ -11,9 +11,9 @@ pub struct InFlight {
     /// How many bytes were written and have not been acknowledged by the peer's system: unsent ones, and those sent and
     /// not acknowledged. What is added below the connection, by TLS for one, may be counted.
     pub unacknowledged: u64,
-    /// Up to which byte the peer's receive window lets us send, counted from anywhere: it moves on while the peer's
+    /// The peer's receive window: how many bytes more than those acknowledged it lets us send. It opens while the peer's
     /// application reads, also when all has been acknowledged. `None` where the transport does not know it.
-    pub window_edge: Option<u64>,
+    pub window: Option<u64>,
 }
 
 /// What was told last. On the heap, and only once something has been told.
@@ -21,7 +21,7 @@ pub struct InFlight {
 pub(crate) struct Taken {
     /// How much of all that was ever queued the peer has taken.
     position: u64,
-    window_edge: u64,
+    window: u64,
     /// How often there was progress.
     progress: u64,
     told_at: Timestamp,
@@ -31,29 +31,29 @@ impl Taken {
     /// The first that is told is no progress: there is nothing to compare it with.
     pub(crate) fn new(in_flight: InFlight, written: u64, now: Timestamp) -> Self {
         let position = written.saturating_sub(in_flight.unacknowledged);
-        Self { position, window_edge: in_flight.window_edge.unwrap_or(0), progress: 0, told_at: now }
+        Self { position, window: in_flight.window.unwrap_or(0), progress: 0, told_at: now }
     }
 
-    /// What is told again, after `written` bytes were.
-    pub(crate) fn update(&mut self, in_flight: InFlight, written: u64, now: Timestamp) {
+    /// What is told again, after `written` bytes were; `ping` is where the ping ends that is unanswered. Whether the peer's
+    /// application shows in it.
+    ///
+    /// What the peer's system takes behind a ping, while there is room for more, is no sign of the application.
+    pub(crate) fn update(&mut self, in_flight: InFlight, written: u64, ping: Option<u64>, now: Timestamp) -> bool {
         self.told_at = now;
         let position = written.saturating_sub(in_flight.unacknowledged);
-        let window_edge = in_flight.window_edge.unwrap_or(0);
-        if position > self.position || window_edge > self.window_edge {
-            self.position = self.position.max(position);
-            self.window_edge = self.window_edge.max(window_edge);
-            self.progress += 1;
-        }
+        let window = in_flight.window.unwrap_or(0);
+        let (took, opened) = (position > self.position, window > self.window);
+        let before_ping = ping.is_some_and(|end| self.position < end);
+        let makes_room = in_flight.window.is_some() && in_flight.unacknowledged > window;
+        self.progress += u64::from(took || opened);
+        self.position = self.position.max(position);
+        self.window = window;
+        opened || (took && (before_ping || makes_room))
     }
 
     /// How much of all that was ever queued the peer has taken.
     pub(crate) fn position(&self) -> u64 {
         self.position
-    }
-
-    /// Up to where the peer has let us send.
-    pub(crate) fn window_edge(&self) -> u64 {
-        self.window_edge
     }
 
     /// Changes whenever the peer took something, or opened its receive window.
@@ -75,16 +75,22 @@ mod tests {
     #[test]
     fn progress_is_what_was_taken_or_offered_and_never_goes_back() {
         let at = |secs| Timestamp::new(Duration::from_secs(secs));
-        let told = |unacknowledged, window_edge| InFlight { unacknowledged, window_edge };
-        let mut taken = Taken::new(told(70, Some(500)), 100, at(1));
+        let told = |unacknowledged, window| InFlight { unacknowledged, window };
+        let mut taken = Taken::new(told(70, Some(50)), 100, at(1));
         assert_eq!((taken.position(), taken.progress(), taken.told_at()), (30, 0, at(1)));
-        taken.update(told(70, Some(500)), 100, at(2));
+        assert!(!taken.update(told(70, Some(50)), 100, Some(90), at(2)));
         assert_eq!((taken.position(), taken.progress(), taken.told_at()), (30, 0, at(2)));
-        taken.update(told(100, Some(500)), 150, at(3));
-        assert_eq!((taken.position(), taken.progress()), (50, 1), "20 bytes were acknowledged");
-        taken.update(told(100, Some(501)), 150, at(4));
+        assert!(taken.update(told(100, Some(50)), 150, Some(90), at(3)));
+        assert_eq!((taken.position(), taken.progress()), (50, 1), "20 bytes were acknowledged, on the way to the ping");
+        assert!(taken.update(told(100, Some(51)), 150, None, at(4)));
         assert_eq!((taken.position(), taken.progress()), (50, 2), "the window opened");
-        taken.update(told(1000, None), 150, at(5));
-        assert_eq!((taken.position(), taken.progress()), (50, 2), "what is added below may be counted");
+        assert!(
+            taken.update(told(90, Some(51)), 150, Some(40), at(5)),
+            "behind the ping, but more than the window waits"
+        );
+        assert!(!taken.update(told(20, Some(51)), 150, Some(40), at(6)), "behind the ping, with room for more");
+        assert_eq!((taken.position(), taken.progress()), (130, 4));
+        assert!(!taken.update(told(1000, None), 150, None, at(7)));
+        assert_eq!((taken.position(), taken.progress()), (130, 4), "what is added below may be counted");
     }
 }

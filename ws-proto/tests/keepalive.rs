@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use ws_proto::{Buf, Cause, Config, Delivery, SendError};
+use ws_proto::{Buf, Cause, Config, Delivery, InFlight, SendError};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -464,5 +464,34 @@ fn a_ping_does_not_wait_for_a_message_that_stands_still() {
         assert_eq!(end.payloads(PING).len(), 1);
         end.wait_until(at(60));
         end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn a_peer_whose_system_takes_everything_is_dead_if_it_says_nothing() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        for second in 1..40 {
+            end.wait_until(at(second));
+            end.connection.send("tick".into()).unwrap();
+            end.settle();
+            // All is acknowledged, and the window stays what it is.
+            end.connection.set_in_flight(InFlight { unacknowledged: 0, window: Some(65_536) }, end.now);
+            end.assert_open();
+        }
+        end.wait_until(at(40));
+        end.assert_failed(1011, Cause::KeepaliveTimeout);
+    }
+}
+
+#[test]
+fn a_window_that_opens_is_life() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        for second in 1..500 {
+            end.wait_until(at(second));
+            end.connection.set_in_flight(InFlight { unacknowledged: 0, window: Some(1000 * second) }, end.now);
+            end.assert_open();
+        }
     }
 }

@@ -48,12 +48,7 @@ impl Connection {
             self.taken = Some(Box::new(Taken::new(in_flight, written, now)));
             return;
         };
-        let (before, edge) = (taken.position(), taken.window_edge());
-        taken.update(in_flight, written, now);
-        // What the peer's system takes behind a ping is no sign of its application, unless that makes room for more.
-        let moved_towards_ping =
-            taken.position() > before && self.keepalive.first_end().is_some_and(|end| before < end);
-        if moved_towards_ping || taken.window_edge() > edge {
+        if taken.update(in_flight, written, self.keepalive.first_end(), now) {
             self.moved_at = now;
         }
     }

@@ -109,28 +109,28 @@ fn sent(role: Role, len: usize) -> End {
     let mut end = End::new(role, &Config::default());
     end.connection.send_binary(&vec![7; len]).unwrap();
     end.settle();
-    let in_flight = InFlight { unacknowledged: len as u64, window_edge: Some(100) };
+    let in_flight = InFlight { unacknowledged: len as u64, window: Some(100) };
     end.connection.set_in_flight(in_flight, end.now);
     end
 }
 
-/// What a transport tells: all that was written but so many bytes has been acknowledged, and how far the peer lets us go.
-fn tell(end: &mut End, unacknowledged: u64, window_edge: u64) {
+/// What a transport tells: all that was written but so many bytes has been acknowledged, and how much more the peer takes.
+fn tell(end: &mut End, unacknowledged: u64, window: u64) {
     if end.connection.wants_in_flight(end.now) {
-        let in_flight = InFlight { unacknowledged, window_edge: Some(window_edge) };
+        let in_flight = InFlight { unacknowledged, window: Some(window) };
         end.connection.set_in_flight(in_flight, end.now);
     }
 }
 
 /// Time passes, and what the transport tells stays the same.
-fn pass(end: &mut End, until: u64, unacknowledged: u64, window_edge: u64) {
-    tell(end, unacknowledged, window_edge);
+fn pass(end: &mut End, until: u64, unacknowledged: u64, window: u64) {
+    tell(end, unacknowledged, window);
     while let Some(deadline) = end.deadline().filter(|&deadline| deadline <= at(until)) {
         assert!(deadline > end.now);
         end.now = deadline;
-        tell(end, unacknowledged, window_edge);
+        tell(end, unacknowledged, window);
         end.wake();
-        tell(end, unacknowledged, window_edge);
+        tell(end, unacknowledged, window);
     }
     end.now = at(until);
 }

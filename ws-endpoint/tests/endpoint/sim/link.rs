@@ -81,8 +81,6 @@ struct WireState {
     shutdown_stalls: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// How many bytes have been read.
-    taken: u64,
     /// How often it was read and written, successfully or not.
     reads: u64,
     writes: u64,
@@ -141,7 +139,6 @@ impl Wire {
     pub(crate) fn take_up_to(&self, n: usize) -> Vec<u8> {
         self.change(|state| {
             let n = n.min(state.bytes.len());
-            state.taken += n as u64;
             state.bytes.drain(..n).collect()
         })
     }
@@ -277,7 +274,6 @@ impl Transport for End {
         }
         if !state.bytes.is_empty() {
             let n = state.bytes.read(&mut buffer[..n])?;
-            state.taken += n as u64;
             let writer = state.writer.take();
             drop(state);
             writer.into_iter().for_each(Waker::wake);
@@ -384,7 +380,7 @@ impl Transport for End {
         let state = self.outgoing.lock();
         Some(InFlight {
             unacknowledged: state.bytes.len().saturating_sub(window) as u64,
-            window_edge: Some(state.taken + window as u64),
+            window: Some(window.saturating_sub(state.bytes.len()) as u64),
         })
     }
 }
