@@ -88,9 +88,9 @@ async def silent(server):
     expect(stats.ended("keepalive ping timeout") == CROWD, f"endings: {stats.endings}")
     for peer in crowd:
         frames, ended = peer.drain()
-        # A ping of 8 bytes, then the Close.
-        found = frames[0] & 0x0F, frames[10] & 0x0F, int.from_bytes(frames[12:14])
-        expect(found == (PING, CLOSE, 1011) and ended, f"a silent peer got {frames}")
+        # Two pings of 8 bytes, the second half-way to the deadline, then the Close.
+        found = frames[0] & 0x0F, frames[10] & 0x0F, frames[20] & 0x0F, int.from_bytes(frames[22:24])
+        expect(found == (PING, PING, CLOSE, 1011) and ended, f"a silent peer got {frames}")
     return f"{each}; opened in {opened:.1f} s, all dropped after {dropped:.1f} s"
 
 
