@@ -5,7 +5,7 @@ mod support;
 
 use std::process::Stdio;
 
-use support::{Demo, in_time, run, stderr, stdout, ws};
+use support::{Demo, in_time, read_head, run, stderr, stdout, ws};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use ws_tokio::Server;
@@ -22,14 +22,6 @@ async fn answering(answer: &'static str) -> String {
         }
     });
     address
-}
-
-async fn read_head(stream: &mut TcpStream) -> Vec<u8> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    head
 }
 
 /// A server that says in a message which values these headers have.

@@ -5,7 +5,7 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use ws_tokio::{Message, WebSocket};
 
@@ -86,6 +86,15 @@ pub(crate) async fn text(ws: &mut WebSocket) -> String {
         Ok(Some(Message::Text(text))) => text.to_string(),
         other => panic!("expected text, not {other:?}"),
     }
+}
+
+/// The head of a request or a response, and not a byte more.
+pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    head
 }
 
 #[cfg(unix)]
