@@ -83,6 +83,7 @@ mod error;
 mod exchange;
 mod head;
 mod inbound;
+mod info;
 #[cfg(feature = "json")]
 mod json;
 mod logging;
@@ -126,6 +127,7 @@ pub use self::client::{
 };
 pub use self::driver::Driver;
 pub use self::error::{Closed, Error};
+pub use self::info::Addresses;
 #[cfg(feature = "json")]
 pub use self::json::JsonError;
 pub use self::outcome::{BoxError, Handled, HandlerOutput, HandlerResult, handler};
@@ -134,7 +136,6 @@ pub use self::run::HandlerError;
 pub use self::runtime::Runtime;
 pub use self::sender::Sender;
 pub use self::server::{AcceptError, ClientIp, Listening, ServeError, Server, ServerHandle};
-pub use self::shared::Addresses;
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Timer, Transport};
 pub use self::unwanted::Unwanted;

@@ -3,18 +3,16 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Waker};
 
-use tracing::field::{DisplayValue, display};
 use tracing::info;
 use ws_proto::{Cause, CloseCode, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
 
 use crate::error::{Closed, Error};
-use crate::head::Heads;
 use crate::inbound::InboundLimits;
+use crate::info::{Caller, Info, Opening};
 use crate::logging::{TARGET, log_received, log_sent};
 use crate::outbound::Outbound;
 use crate::pings::Pings;
@@ -39,60 +37,6 @@ pub(crate) struct Shared {
     /// The driver, where handles write what is queued when they are dropped.
     spawned: OnceLock<Weak<dyn Spawned>>,
     state: Mutex<State>,
-}
-
-/// What does not change while a connection is open.
-#[derive(Debug)]
-pub(crate) struct Info {
-    pub(crate) id: u64,
-    pub(crate) opening: Opening,
-}
-
-/// What was said in the opening handshake.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    pub(crate) heads: Heads,
-    /// What both sides agreed on.
-    pub(crate) subprotocol: Option<Box<str>>,
-}
-
-/// The two ends of a transport, where it has addresses.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Addresses {
-    /// Our end.
-    pub local: Option<SocketAddr>,
-    /// The peer's end.
-    pub peer: Option<SocketAddr>,
-}
-
-/// Who is at the other end.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    pub(crate) addresses: Addresses,
-    /// For whom a trusted proxy, the peer, has made the connection. Boxed: it is rare.
-    pub(crate) forwarded_for: Option<Box<IpAddr>>,
-}
-
-impl Caller {
-    pub(crate) fn new(addresses: Addresses) -> Self {
-        Self { addresses, forwarded_for: None }
-    }
-
-    /// The client's address, at a server.
-    pub(crate) fn client_ip(&self) -> Option<IpAddr> {
-        let peer = || Some(self.addresses.peer?.ip().to_canonical());
-        self.forwarded_for.as_deref().copied().or_else(peer)
-    }
-
-    /// For the log.
-    pub(crate) fn peer(&self) -> Option<DisplayValue<SocketAddr>> {
-        self.addresses.peer.map(display)
-    }
-
-    /// For the log, where it is another than the peer.
-    pub(crate) fn client(&self) -> Option<DisplayValue<IpAddr>> {
-        self.forwarded_for.as_deref().copied().map(display)
-    }
 }
 
 #[derive(Debug)]

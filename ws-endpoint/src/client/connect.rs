@@ -22,10 +22,11 @@ use crate::driver::Driver;
 use crate::exchange::{Exchange, Interrupted};
 use crate::head::Heads;
 use crate::inbound::InboundLimits;
+use crate::info::{self, Addresses, Caller};
 use crate::logging::log_head;
 use crate::runtime::Runtime;
 use crate::sender::Sender;
-use crate::shared::{self, Addresses, Caller, Shared};
+use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::tls::{self, TlsError};
 use crate::transport::{Timer, Transport};
@@ -155,7 +156,7 @@ impl<C: Timer> Opening<C> {
         received.drain(..established.consumed);
         let mut connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
         agreement.apply(&mut connection);
-        let opening = shared::Opening {
+        let opening = info::Opening {
             heads: Heads::parsed(handshake.into_request(), established.response),
             subprotocol: established.subprotocol.map(Into::into),
         };

@@ -12,9 +12,9 @@ use ws_proto::Timestamp;
 
 use super::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
 use super::url::Host;
+use crate::info::Addresses;
 use crate::logging::TARGET;
 use crate::runtime::Runtime;
-use crate::shared::Addresses;
 use crate::transport::Timer;
 
 /// How long after one attempt the next begins, unless that one fails before (RFC 8305 §5).

@@ -22,8 +22,8 @@ use ws_proto::handshake::client::{Builder, Handshake};
 use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::inbound::InboundLimits;
+use crate::info::Addresses;
 use crate::runtime::Runtime;
-use crate::shared::Addresses;
 use crate::tcp::NOTSENT_LOWAT;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;

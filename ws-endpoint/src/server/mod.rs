@@ -29,8 +29,8 @@ use ws_proto::handshake::server::{Origins, is_reserved};
 use crate::compression::Compression;
 use crate::driver::Driver;
 use crate::inbound::InboundLimits;
+use crate::info::{Addresses, Caller};
 use crate::runtime::Runtime;
-use crate::shared::{Addresses, Caller};
 use crate::tcp::{self, TcpSocket};
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfigError};
