@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Until an offer can be accepted, every one is declined, however wrong its parameters.
+/// A server that was not told of any extension declines every offer, however wrong its parameters. `deflate/negotiation.rs`
+/// holds what one that compresses answers.
 #[test]
 fn h13_h14_permessage_deflate_is_declined() {
     for params in [
