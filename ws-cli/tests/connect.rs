@@ -6,10 +6,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use support::{Demo, in_time, read_head, run, stderr, stdout, ws};
+use support::{Demo, bare, in_time, run, stderr, stdout, ws};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use ws_tokio::{Addresses, CloseCode, HandlerResult, Message, Server, TokioIo, WebSocket};
+use ws_tokio::{CloseCode, HandlerResult, Message, Server, WebSocket};
 
 /// A server in this process that runs `handler` for every connection; its URL.
 async fn serve<F, H>(handler: H) -> String
@@ -150,22 +150,6 @@ async fn a_connection_that_is_cut_is_no_clean_end() {
     assert_eq!(stdout(&output), expected);
     assert!(stderr(&output).starts_with("That was not a clean end: "), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(3));
-}
-
-/// A server that does the opening handshake, and then what `script` does with the bare socket. Nothing else is sent.
-async fn bare<F: Future<Output = ()> + Send>(script: impl FnOnce(TcpStream) -> F + Send + 'static) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        let mut socket = listener.accept().await.unwrap().0;
-        // The library answers in memory: the Close frame that its driver writes in the end goes nowhere.
-        let (mut client, server) = tokio::io::duplex(4096);
-        client.write_all(&read_head(&mut socket).await).await.unwrap();
-        let _accepted = Server::new().accept(TokioIo::new(server), Addresses::default()).await.unwrap();
-        socket.write_all(&read_head(&mut client).await).await.unwrap();
-        script(socket).await;
-    });
-    url
 }
 
 #[tokio::test]

@@ -104,6 +104,11 @@ pub(crate) struct ConnectArgs {
     #[arg(long, conflicts_with = "ca")]
     insecure: bool,
 
+    /// How often to ping the server, or `off` for a server that cannot stand pings. A server that then says nothing for
+    /// 20 seconds is given up
+    #[arg(long, value_name = "SECONDS|off", default_value = "20")]
+    ping_interval: PingInterval,
+
     /// Do not offer to compress messages (permessage-deflate)
     #[arg(long)]
     no_compression: bool,
@@ -150,9 +155,31 @@ impl FromStr for Wait {
             return Ok(Self::Forever);
         }
         let seconds = argument.parse().map_err(|_| "expected a number of seconds, or `forever`")?;
-        let wait = Duration::try_from_secs_f64(seconds).map_err(|_| "expected a sensible number of seconds")?;
-        Ok(Self::Quiet(wait))
+        Ok(Self::Quiet(duration(seconds)?))
     }
+}
+
+/// How often the server is pinged, if it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PingInterval(Option<Duration>);
+
+impl FromStr for PingInterval {
+    type Err = &'static str;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        if argument == "off" {
+            return Ok(Self(None));
+        }
+        let seconds = argument.parse().map_err(|_| "expected a number of seconds, or `off`")?;
+        match duration(seconds)? {
+            Duration::ZERO => Err("expected more than 0 seconds, or `off`"),
+            interval => Ok(Self(Some(interval))),
+        }
+    }
+}
+
+fn duration(seconds: f64) -> Result<Duration, &'static str> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a sensible number of seconds")
 }
 
 /// How a session ended.
@@ -214,12 +241,17 @@ pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
     }
 }
 
-/// What the arguments ask for; else what is wrong with a file, in a sentence.
-fn client(args: &ConnectArgs) -> Result<Client, String> {
+fn config(args: &ConnectArgs) -> Config {
     let mut config = Config::default();
     config.limits.message = Some(MAX_MESSAGE);
     config.limits.frame = Some(MAX_MESSAGE);
-    let mut client = Client::new(&args.url).config(config);
+    config.deadlines.ping_interval = args.ping_interval.0;
+    config
+}
+
+/// What the arguments ask for; else what is wrong with a file, in a sentence.
+fn client(args: &ConnectArgs) -> Result<Client, String> {
+    let mut client = Client::new(&args.url).config(config(args));
     for Header { name, value } in &args.headers {
         // As curl has it.
         client = match value.is_empty() && name.eq_ignore_ascii_case("user-agent") {
@@ -366,6 +398,26 @@ mod tests {
         assert_eq!(header("A: b:c "), Ok(("A".into(), "b:c".into())));
         assert_eq!(header("A:"), Ok(("A".into(), String::new())));
         assert!(header("no colon").is_err());
+    }
+
+    #[test]
+    fn ping_intervals() {
+        #[derive(clap::Parser)]
+        struct Program {
+            #[command(flatten)]
+            args: ConnectArgs,
+        }
+        let interval = |arguments: &[&str]| {
+            let arguments = [&["ws", "ws://a/"], arguments].concat();
+            <Program as clap::Parser>::try_parse_from(arguments)
+                .map(|program| config(&program.args).deadlines.ping_interval)
+        };
+        assert_eq!(interval(&[]).unwrap(), Some(Duration::from_secs(20)));
+        assert_eq!(interval(&["--ping-interval", "0.05"]).unwrap(), Some(Duration::from_millis(50)));
+        assert_eq!(interval(&["--ping-interval", "off"]).unwrap(), None);
+        for bad in ["", "0", "no", "-1", "inf", "nan", "1e99"] {
+            assert!(interval(&[&format!("--ping-interval={bad}")]).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
-use ws_tokio::{Message, WebSocket};
+use ws_tokio::{Addresses, Message, Server, TokioIo, WebSocket};
 
 /// What nothing in a test takes; a hang fails instead of hanging.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -95,6 +96,24 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> 
         head.push(stream.read_u8().await.unwrap());
     }
     head
+}
+
+/// A server that does the opening handshake, and then what `script` does with the bare socket. Nothing else is sent.
+pub(crate) async fn bare<F: Future<Output = ()> + Send>(
+    script: impl FnOnce(TcpStream) -> F + Send + 'static,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut socket = listener.accept().await.unwrap().0;
+        // The library answers in memory: the Close frame that its driver writes in the end goes nowhere.
+        let (mut client, server) = tokio::io::duplex(4096);
+        client.write_all(&read_head(&mut socket).await).await.unwrap();
+        let _accepted = Server::new().accept(TokioIo::new(server), Addresses::default()).await.unwrap();
+        socket.write_all(&read_head(&mut client).await).await.unwrap();
+        script(socket).await;
+    });
+    url
 }
 
 #[cfg(unix)]
