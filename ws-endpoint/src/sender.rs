@@ -147,6 +147,11 @@ impl Sender {
     /// the oldest ping, and the result says so ([`RoundTrip::payload_differed`]). The pong comes behind the messages the peer sent before
     /// it: while the inbound queue is full and nobody receives, it is not read.
     ///
+    /// Between the fragments of a message ([`send_fragment`](Self::send_fragment)) the ping waits for the last one, for peers
+    /// that break otherwise; [`Config::ping_between_fragments`](ws_proto::Config::ping_between_fragments) names them and lets
+    /// it go at once. Where no fragment follows within the ping interval, or 20 s if that is longer, or a second without
+    /// keepalive pings, it goes out inside the message. The time counts from when it goes out.
+    ///
     /// Cancel-safe: when the future is dropped, the pong is awaited no longer.
     ///
     /// # Errors

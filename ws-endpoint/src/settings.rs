@@ -49,6 +49,13 @@ macro_rules! connection_settings {
                 self.configure(|config| config.deadlines.ping_interval = interval)
             }
 
+            /// Whether pings go out between the fragments of a message of ours. Default `false`: they wait for the last, for
+            /// peers that break at such a ping ([`Config::ping_between_fragments`] names them).
+            #[must_use]
+            pub fn ping_between_fragments(self, allowed: bool) -> Self {
+                self.configure(|config| config.ping_between_fragments = allowed)
+            }
+
             /// How long the answer to such a ping may take; `None` to wait for ever. Default 20 s
             /// ([`Deadlines::pong`](ws_proto::Deadlines::pong)).
             #[must_use]

@@ -21,6 +21,14 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// Whole messages, or pieces as they come.
     pub delivery: Delivery,
+    /// Whether pings go out between the fragments of a message of ours, as RFC 6455 §5.4 allows. Default `false`: keepalive
+    /// pings and those of [`Connection::ping`](crate::Connection::ping) wait for the last fragment, as long as fragments
+    /// are queued.
+    ///
+    /// Some peers break at such a ping. Tornado, wsproto (and with it uvicorn and hypercorn) and mitmproxy lose or alter a
+    /// compressed message, RabbitMQ cuts the connection; ejabberd, pywebsocket3, SWI-Prolog and Eclipse Paho C fail whatever
+    /// the message is.
+    pub ping_between_fragments: bool,
 }
 
 /// How much a connection accepts and holds, in bytes unless said otherwise.
@@ -76,9 +84,8 @@ pub struct Deadlines {
     /// Node.js takes one for a bad frame, aria2 answers with an error message, InspIRCd drops who pings more often than each
     /// 10 s, Tsung and x11vnc send no pong. `docs/peers.md` in the repository has the versions.
     ///
-    /// Between the fragments of a message of ours a ping waits for the last, as long as something is queued within each
-    /// interval: Tornado, wsproto (and with it uvicorn and hypercorn) and mitmproxy lose or alter a compressed message that a
-    /// ping interrupts, RabbitMQ, ejabberd, pywebsocket3 and SWI-Prolog fail.
+    /// Between the fragments of a message of ours a ping waits for the last, as long as a fragment is queued within each
+    /// interval, unless [`Config::ping_between_fragments`] is set.
     pub ping_interval: Option<Duration>,
     /// Something must come in within this time after a keepalive ping: a pong, or any other byte; else the connection is
     /// closed with 1011. Half-way, a second ping is sent. The time begins when the transport has taken the ping, and anew

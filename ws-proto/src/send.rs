@@ -25,6 +25,8 @@ pub(crate) struct Sender {
     outgoing: Outgoing,
     /// The kind of the fragmented message that is being sent.
     unfinished: Option<MessageKind>,
+    /// How many fragments have been queued, of all messages.
+    fragments: u64,
     /// Only while there are any.
     pongs: Option<Box<Pongs>>,
     /// What compresses messages, when the peer understands that.
@@ -46,6 +48,7 @@ impl Sender {
             keys,
             outgoing: Outgoing::default(),
             unfinished: None,
+            fragments: 0,
             pongs: None,
             #[cfg(feature = "deflate")]
             outbound: None,
@@ -169,12 +172,18 @@ impl Sender {
         }
         self.queue_pongs(limits);
         self.unfinished = (!last).then_some(kind);
+        self.fragments += 1;
         Ok((opcode, fragment))
     }
 
     /// Whether a message of ours has begun in fragments and its last has not been queued.
     pub(crate) fn is_unfinished(&self) -> bool {
         self.unfinished.is_some()
+    }
+
+    /// How many fragments have been queued, of all messages.
+    pub(crate) fn fragments(&self) -> u64 {
+        self.fragments
     }
 
     /// Queues a ping and returns where it ends; `None` at the cap.

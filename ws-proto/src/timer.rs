@@ -9,6 +9,8 @@ pub(crate) enum Timer {
     Ping,
     /// Send another, because the last is unanswered.
     PingAgain,
+    /// An unfinished message of ours has stood still so long that a ping of the application's need not wait for its end.
+    Standstill,
     /// The pong to a keepalive ping must have come.
     Pong,
     /// A message that has begun must have moved on.
@@ -24,9 +26,10 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Ping,
         Self::PingAgain,
+        Self::Standstill,
         Self::Pong,
         Self::MessageProgress,
         Self::WriteStall,

@@ -221,6 +221,58 @@ fn a_pong_to_a_keepalive_ping_answers_those_before_it() {
 }
 
 #[test]
+fn a_ping_waits_for_the_last_fragment_and_its_time_counts_from_there() {
+    for setup in setups() {
+        let world = World::new(1);
+        let log = Log::new();
+        let told = log.clone();
+        let mut running = setup.start(&world, |socket| async move {
+            socket.send_fragment("on and ", false).await?;
+            let ping = async {
+                told.push(socket.ping().await.unwrap().time);
+            };
+            let last = async {
+                sleep(millis(500)).await;
+                socket.send_fragment("off", true).await.unwrap();
+            };
+            future::join(ping, last).await;
+            Ok(())
+        });
+        world.advance(millis(499));
+        assert_eq!(running.peer.frames().len(), 1, "{setup:?}: the first fragment");
+        world.advance(millis(101));
+        let frames = running.peer.frames();
+        let [Frame(0x80, _), Frame(PING, payload)] = &frames[..] else { panic!("{setup:?}: {frames:?}") };
+        running.peer.send(PONG, payload);
+        world.run();
+        assert_eq!(log.take(), [millis(100)], "{setup:?}");
+    }
+}
+
+#[test]
+fn a_ping_goes_out_inside_a_message_that_stands_still() {
+    for setup in setups() {
+        let world = World::new(1);
+        let setup = setup.config(|config| config.deadlines.ping_interval = None);
+        let log = Log::new();
+        let told = log.clone();
+        let mut running = setup.start(&world, |socket| async move {
+            socket.send_fragment("never ended", false).await?;
+            told.push(socket.ping().await.unwrap().time);
+            Ok(())
+        });
+        world.advance(millis(999));
+        assert_eq!(running.peer.frames().len(), 1, "{setup:?}: the fragment");
+        world.advance(millis(101));
+        let frames = running.peer.frames();
+        let [Frame(PING, payload)] = &frames[..] else { panic!("{setup:?}: {frames:?}") };
+        running.peer.send(PONG, payload);
+        world.run();
+        assert_eq!(log.take(), [millis(100)], "{setup:?}");
+    }
+}
+
+#[test]
 fn a_ping_waits_for_room_and_goes_out_as_soon_as_there_is_some() {
     for setup in setups() {
         let world = World::new(1);

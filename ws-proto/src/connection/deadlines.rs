@@ -13,6 +13,12 @@ use crate::timer::Timer;
 /// The deadlines that are the peer's to keep.
 const VERDICTS: [Timer; 5] = [Timer::Pong, Timer::MessageProgress, Timer::WriteStall, Timer::HalfClose, Timer::Close];
 
+/// How long a ping of the application's waits for an unfinished message that stands still: where no keepalive pings are sent,
+const STANDSTILL_WITHOUT_PINGS: Duration = Duration::from_secs(1);
+
+/// and however seldom they are.
+const MOST_STANDSTILL: Duration = Duration::from_secs(20);
+
 /// How long a ping of ours is, with a client's mask.
 const PING_SIZE: usize = 2 + 4 + 8;
 
@@ -25,7 +31,7 @@ impl Connection {
         }
         let deadlines = &self.config.deadlines;
 
-        if self.ping_waits && !self.sender.is_unfinished() && self.state == State::Open {
+        if self.ping_waits && !self.must_not_interrupt() && self.state == State::Open {
             self.ping_waits = false;
             self.timers.set(Timer::Ping, Some(now));
         }
@@ -111,6 +117,8 @@ impl Connection {
         while let Some(timer) = self.timers.take_due(now) {
             let event = match timer {
                 Timer::Ping => self.ping_is_due(now),
+                // The next ping of the application's goes out.
+                Timer::Standstill => None,
                 Timer::PingAgain => self.another_ping_is_due(now),
                 Timer::Pong => self.pong_is_due(now),
                 Timer::MessageProgress => self.progress_is_due(now),
@@ -143,12 +151,35 @@ impl Connection {
     }
 
     /// Whether a ping waits for the last fragment of a message of ours: some peers lose what a ping interrupts. It does as
-    /// long as something was queued within each interval.
+    /// long as a fragment was queued within each interval.
     fn waits_for_fragments(&mut self) -> bool {
-        let queued = self.sender.outgoing().queued();
-        self.ping_waits = self.sender.is_unfinished() && self.fragments_mark != queued;
-        self.fragments_mark = queued;
+        let fragments = self.sender.fragments();
+        self.ping_waits = self.must_not_interrupt() && self.fragments_mark != fragments;
+        self.fragments_mark = fragments;
         self.ping_waits
+    }
+
+    /// Whether a ping of the application's must wait for more fragments, or for the message to have stood still long enough.
+    /// It has when the deadline that was set at the last fragment has passed.
+    pub(super) fn is_held_by_fragments(&mut self, now: Timestamp) -> bool {
+        if !self.must_not_interrupt() {
+            self.timers.set(Timer::Standstill, None);
+            return false;
+        }
+        let fragments = self.sender.fragments();
+        if self.standstill_mark == fragments {
+            return self.timers.get(Timer::Standstill).is_some_and(|deadline| deadline > now);
+        }
+        self.standstill_mark = fragments;
+        let interval = self.config.deadlines.ping_interval;
+        let standstill = interval.map_or(STANDSTILL_WITHOUT_PINGS, |interval| interval.min(MOST_STANDSTILL));
+        self.timers.set(Timer::Standstill, Some(later(now, standstill)));
+        true
+    }
+
+    /// Whether a ping would interrupt a message of ours, and may not.
+    fn must_not_interrupt(&self) -> bool {
+        self.sender.is_unfinished() && !self.config.ping_between_fragments
     }
 
     pub(super) fn queue_ping(&mut self, now: Timestamp, keepalive: bool) -> Option<PingId> {
@@ -161,7 +192,7 @@ impl Connection {
     /// One ping is unanswered for half its time. Another is of use only to a peer that has taken it.
     fn another_ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         let is_taken = self.keepalive.first_end().is_some_and(|end| end <= self.taken());
-        if self.state == State::Open && is_taken && !self.paused && !self.sender.is_unfinished() {
+        if self.state == State::Open && is_taken && !self.paused && !self.must_not_interrupt() {
             self.queue_ping(now, true);
         }
         None

@@ -56,8 +56,10 @@ pub struct Connection {
     heard_mark: u64,
     /// Whether a keepalive ping waits for the end of a message of ours,
     ping_waits: bool,
-    /// and how much had been queued when it began to.
+    /// and how many fragments had been queued when it began to.
     fragments_mark: u64,
+    /// How many had been queued when a ping of the application's last had to wait.
+    standstill_mark: u64,
     /// When the peer was last seen to take what it has to take before it can answer a ping.
     moved_at: Timestamp,
     /// Whether the caller has stopped reading for a while.
@@ -137,6 +139,7 @@ impl Connection {
             heard_mark: 0,
             ping_waits: false,
             fragments_mark: 0,
+            standstill_mark: 0,
             moved_at: now,
             paused: false,
             progress_mark: Progress::default(),
@@ -326,12 +329,20 @@ impl Connection {
 
     /// Queues a ping. The [`Event::Pong`] that answers it carries the id and the round-trip time.
     ///
+    /// Between the fragments of a message it is refused as long as fragments are queued, because some peers break at it
+    /// ([`Config::ping_between_fragments`] names them, and switches this off). Try again after the last fragment or after
+    /// [`handle_timeout`](Self::handle_timeout): a message that has stood still for
+    /// [`Deadlines::ping_interval`](crate::Deadlines::ping_interval), but at most 20 s, or for a second where no pings are
+    /// sent, holds it back no longer.
+    ///
     /// # Errors
     ///
-    /// When the connection is closing, the queue is at its cap, or 1,024 pings are unanswered.
+    /// When the connection is closing, the queue is at its cap, or 1,024 pings are unanswered;
+    /// [`SendError::Unfinished`] between fragments.
     pub fn ping(&mut self, now: Timestamp) -> Result<PingId, SendError<()>> {
         match self.state.sends() {
             true if self.keepalive.is_full() => Err(SendError::Full(())),
+            true if self.is_held_by_fragments(now) => Err(SendError::Unfinished(())),
             true => self.queue_ping(now, false).ok_or(SendError::Full(())),
             false => Err(SendError::Closed(())),
         }

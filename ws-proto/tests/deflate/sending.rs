@@ -30,7 +30,11 @@ fn all_that_is_sent_is_understood() {
         for takeover in [false, true] {
             for bits in 8..=15 {
                 let agreed = Agreed { send_window_bits: bits, send_context_takeover: takeover, mem_level: 5, ..WIDE };
-                let mut end = End::compressing(role, &config(|config| config.limits.hard_cap = usize::MAX), agreed);
+                let config = config(|config| {
+                    config.limits.hard_cap = usize::MAX;
+                    config.ping_between_fragments = true;
+                });
+                let mut end = End::compressing(role, &config, agreed);
                 let mut expected = vec![];
                 for payload in samples() {
                     end.connection.send(Message::from(payload.clone())).unwrap();

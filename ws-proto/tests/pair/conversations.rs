@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ws_proto::{CloseCode, Config, Delivery, Message};
+use ws_proto::{CloseCode, Delivery, Message};
 
 use crate::common::*;
 use crate::link::*;
@@ -62,6 +62,7 @@ fn whatever_is_said_before_a_close_arrives_in_order_and_both_ends_agree() {
             config(|config| {
                 config.delivery = random.pick(&[Delivery::Messages, Delivery::Chunks]);
                 config.deadlines.message_progress = None; // these talkers pause between fragments
+                config.ping_between_fragments = true;
             })
         });
         let latency = Duration::from_millis(random.pick(&[0, 1, 30, 400]));
@@ -97,7 +98,7 @@ fn whatever_is_said_before_a_close_arrives_in_order_and_both_ends_agree() {
 fn a_link_cut_at_any_moment_leaves_a_beginning_of_what_was_said() {
     for seed in 1..=60 {
         let mut random = Random(seed);
-        let config = Config::default();
+        let config = config(|config| config.ping_between_fragments = true);
         let mut pair = Pair::with(&config, &config, Duration::from_millis(10), 100_000, random.pick(&[7, 100, 1500]));
         let mut said = [Said::default(), Said::default()];
         for i in [SERVER, CLIENT] {

@@ -97,7 +97,7 @@ fn fragments_are_a_first_frame_continuations_and_a_last() {
 #[test]
 fn between_fragments_control_frames_may_go_and_nothing_else() {
     for role in ROLES {
-        let mut end = End::new(role, &Config::default());
+        let mut end = End::new(role, &config(|config| config.ping_between_fragments = true));
         end.connection.send_fragment("one ".into(), false).unwrap();
         end.settle();
 
