@@ -95,6 +95,7 @@ impl Connection {
         }
         self.sender.release();
         self.timers.clear();
+        self.is_writing = false;
     }
 
     /// Queues our Close, unless it was sent before, and gives the rest of the connection a deadline.

@@ -38,10 +38,12 @@ impl Connection {
         let taking = self.taking();
         let stall = deadlines.write_stall.map(|stall| now + stall);
         let full = self.timers.get(Timer::WriteStall);
-        if self.sender.is_idle() && !self.awaits_taking() {
+        let was_writing = self.is_writing;
+        self.is_writing = !self.sender.is_idle() || self.awaits_taking();
+        if !self.is_writing {
             self.timers.set(Timer::WriteStall, None);
-        } else if full.is_none() || taking != self.taking_mark {
-            if full.is_some() && full < stall && self.sender.waiting() > PING_SIZE {
+        } else if !was_writing || taking != self.taking_mark {
+            if was_writing && (stall.is_none() || full < stall) && self.sender.waiting() > PING_SIZE {
                 // It was full before, took some, and not all: behind it the peer did. Part of a ping alone shows nothing.
                 self.moved_at = now;
             }

@@ -24,7 +24,7 @@ impl Connection {
     pub fn wants_in_flight(&self, now: Timestamp) -> bool {
         let is_due = |timer| self.timers.get(timer).is_some_and(|deadline| deadline <= now);
         FROM_TAKEN.into_iter().any(is_due)
-            || (self.timers.get(Timer::WriteStall).is_some() && self.looks_at().is_none_or(|look| look <= now))
+            || (self.is_writing && self.looks_at().is_none_or(|look| look <= now))
             || self.awaits_farewell(now)
     }
 

@@ -62,6 +62,8 @@ pub struct Connection {
     standstill_mark: u64,
     /// When the peer was last seen to take what it has to take before it can answer a ping.
     moved_at: Timestamp,
+    /// Whether something waited to be written, or to be taken behind our Close, when the deadlines were set last.
+    is_writing: bool,
     /// Whether the caller has stopped reading for a while.
     paused: bool,
     /// How far receiving had come when the message-progress deadline was set.
@@ -141,6 +143,7 @@ impl Connection {
             fragments_mark: 0,
             standstill_mark: 0,
             moved_at: now,
+            is_writing: false,
             paused: false,
             progress_mark: Progress::default(),
             taking_mark: 0,
