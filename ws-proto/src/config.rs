@@ -59,6 +59,10 @@ pub struct Limits {
     /// How much of a message must arrive within [`Deadlines::message_progress`] if the message is not complete by
     /// then. Default 16 KiB.
     pub progress: usize,
+    /// The slowest reading, in bytes a second, for which a peer is still taken to be alive: [`Deadlines::pong`] grows by the
+    /// time in which a peer that reads so slowly comes to the ping. Default 16 KiB; 0 counts as 1, `usize::MAX` keeps the
+    /// deadline as it is.
+    pub slowest_reading: usize,
 }
 
 impl Default for Limits {
@@ -72,6 +76,7 @@ impl Default for Limits {
             pending_pongs: 16,
             discard: 1 << 30,
             progress: 16 << 10,
+            slowest_reading: 16 << 10,
         }
     }
 }
@@ -91,6 +96,12 @@ pub struct Deadlines {
     /// closed with 1011. Half-way, a second ping is sent. The time begins when the transport has taken the ping, and anew
     /// while the peer still takes what was written before it, as far as the transport can tell
     /// ([`Connection::set_in_flight`](crate::Connection::set_in_flight)). Default 20 s; `None` to wait for ever.
+    ///
+    /// A peer's system may take all of that at once, into its receive buffer, and then nothing shows that its application
+    /// reads. So where nothing is known to be on its way before the ping, the time grows once by that of reading it: a second
+    /// for each [`Limits::slowest_reading`] bytes between the last ping that was answered and this one, 6 MiB at the
+    /// most, for long the default maximum of Linux's receive buffers (`tcp_rmem`). With the defaults that is up to 384 s, and
+    /// nothing for less than 16 KiB.
     pub pong: Option<Duration>,
     /// The closing handshake and the transport's end must be over in this time; then the connection is aborted. It counts
     /// from when our Close frame and all before it have been written and, as far as the transport knows, the peer has taken

@@ -20,6 +20,8 @@ pub struct PingId(u64);
 pub(crate) struct Keepalive {
     next_id: u64,
     in_flight: VecDeque<Ping>,
+    /// Where the last ping ends that was answered: the peer has read up to there.
+    read: u64,
     latency: Option<Duration>,
 }
 
@@ -72,6 +74,7 @@ impl Keepalive {
         if self.in_flight.is_empty() {
             self.in_flight = VecDeque::new();
         }
+        self.read = ping.end;
         let took = now - ping.at;
         if exact.is_some() {
             self.latency = Some(took);
@@ -107,6 +110,11 @@ impl Keepalive {
     /// Where the first keepalive ping ends after which a sign of life is awaited.
     pub(crate) fn first_end(&self) -> Option<u64> {
         self.in_flight.iter().find(|ping| ping.awaited).map(|ping| ping.end)
+    }
+
+    /// How much the peer may have to read yet, up to the end of that ping.
+    pub(crate) fn unread(&self) -> u64 {
+        self.first_end().map_or(0, |end| end.saturating_sub(self.read))
     }
 
     /// Whether a keepalive ping is still on its way out.

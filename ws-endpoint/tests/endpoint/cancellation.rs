@@ -157,6 +157,7 @@ fn two_that_chat(seed: u64, buffered: bool) {
         hiccups: rng.one_in(2),
         buffered,
         window: None,
+        steady_window: false,
         resets: true,
     };
     let inbound = 1 + rng.below(20);

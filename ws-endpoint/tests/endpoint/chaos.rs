@@ -120,6 +120,7 @@ fn whatever_happens_ends_and_in_order() {
                 hiccups: rng.one_in(2),
                 buffered: rng.one_in(3),
                 window: None,
+                steady_window: false,
                 resets: false,
             },
             ..Setup::new(role)

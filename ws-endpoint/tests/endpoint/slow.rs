@@ -8,22 +8,29 @@ const KB: usize = 1000;
 const MB: usize = 1000 * KB;
 
 /// How a peer reads: bytes a second, what the sender's system holds of what the peer's has not taken, and what the peer's
-/// system holds of what it has not read, where the transport knows of that.
+/// system holds of what it has not read, where the transport knows of that; and whether the window it tells stays the same.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     rate: usize,
     unsent: usize,
     window: Option<usize>,
+    steady: bool,
+}
+
+impl Reading {
+    fn link(self) -> impl FnOnce(&mut LinkOptions) {
+        move |link| {
+            link.capacity = self.unsent + self.window.unwrap_or(0);
+            (link.window, link.steady_window) = (self.window, self.steady);
+        }
+    }
 }
 
 /// Sends `messages` messages of `size` bytes to a peer that reads steadily and answers a ping as soon as it has read it.
 #[track_caller]
 fn all_arrive(setup: &Setup, messages: usize, size: usize, reading: Reading) {
     let world = World::new(1);
-    let setup = setup.link(|link| {
-        link.capacity = reading.unsent + reading.window.unwrap_or(0);
-        link.window = reading.window;
-    });
+    let setup = setup.link(reading.link());
     let mut running = setup.start(&world, move |mut socket| async move {
         for _ in 0..messages {
             socket.send(vec![7; size]).await?;
@@ -71,7 +78,7 @@ const READINGS: [(usize, Option<usize>); 5] = [
 ];
 
 fn readings(rate: usize) -> impl Iterator<Item = Reading> {
-    READINGS.into_iter().map(move |(unsent, window)| Reading { rate, unsent, window })
+    READINGS.into_iter().map(move |(unsent, window)| Reading { rate, unsent, window, steady: false })
 }
 
 #[test]
@@ -82,6 +89,24 @@ fn one_long_message_arrives_however_slowly_it_is_read() {
             for reading in readings(50 * KB).chain(readings(20 * KB)) {
                 all_arrive(&setup, 1, 3 * MB, reading);
             }
+        }
+    }
+}
+
+/// Peers whose system takes everything at once, where nothing shows what their application reads.
+fn swallowing(rate: usize) -> [Reading; 2] {
+    let window = Some(LEFT_TO_THE_SYSTEM);
+    [
+        Reading { rate, unsent: UNSENT, window, steady: true },
+        Reading { rate, unsent: LEFT_TO_THE_SYSTEM, window: None, steady: false },
+    ]
+}
+
+#[test]
+fn what_fits_into_the_peers_receive_buffer_arrives_however_slowly_it_is_read() {
+    for setup in setups() {
+        for reading in swallowing(50 * KB).into_iter().chain(swallowing(20 * KB)) {
+            all_arrive(&setup, 1, 3 * MB, reading);
         }
     }
 }
@@ -102,13 +127,10 @@ fn sixty_four_megabytes_arrive() {
     }
 }
 
-/// When a connection ends, in seconds, on which as much is sent as fits, to a peer that reads nothing.
+/// When a connection ends, in seconds, on which that much is sent to a peer that reads nothing.
 fn ends_after(setup: &Setup, size: usize, reading: Reading) -> (u64, Cause) {
     let world = World::new(1);
-    let setup = setup.link(|link| {
-        link.capacity = reading.unsent + reading.window.unwrap_or(0);
-        link.window = reading.window;
-    });
+    let setup = setup.link(reading.link());
     let log = Log::new();
     let told = log.clone();
     let _running = setup.start(&world, move |mut socket| async move {
@@ -134,12 +156,28 @@ fn a_peer_that_takes_nothing_is_dropped() {
             let holds = reading.unsent + reading.window.unwrap_or(0);
             // What does not fit waits in the connection: the ping behind it is never written.
             assert_eq!(ends_after(&setup, holds + MB, reading), (30, Cause::WriteStall), "{setup:?}, {reading:?}");
-            // What does is on its way for ever, and the ping with it.
+            // What does is on its way for ever, and the ping with it. Where it is not known that it is, it may be read: 3 s.
+            let reads = if reading.window.is_none() { 3 } else { 0 };
             assert_eq!(
                 ends_after(&setup, holds - 100, reading),
-                (40, Cause::KeepaliveTimeout),
+                (40 + reads, Cause::KeepaliveTimeout),
                 "{setup:?}, {reading:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn a_peer_whose_system_takes_everything_is_dropped_once_it_could_have_read_that() {
+    for setup in setups() {
+        for reading in swallowing(0) {
+            for (size, reads) in [(10, 0), (16 * KB, 0), (100 * KB, 6), (3 * MB, 183)] {
+                assert_eq!(
+                    ends_after(&setup, size, reading),
+                    (40 + reads, Cause::KeepaliveTimeout),
+                    "{setup:?}, {reading:?}, {size} bytes"
+                );
+            }
         }
     }
 }

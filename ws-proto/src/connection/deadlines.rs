@@ -22,6 +22,10 @@ const MOST_STANDSTILL: Duration = Duration::from_secs(20);
 /// How long a ping of ours is, with a client's mask.
 const PING_SIZE: usize = 2 + 4 + 8;
 
+/// How much a peer's system may hold that its application has not read: for long the default maximum of Linux's receive
+/// buffers.
+const RECEIVE_BUFFER: u64 = 6 << 20;
+
 impl Connection {
     /// Sets the deadlines that follow from what has been read and written, and returns the earliest. Call it after
     /// each round of I/O, with the time of that round.
@@ -87,6 +91,14 @@ impl Connection {
     fn set_pong_deadline(&mut self, since: Timestamp, pong: Duration) {
         self.timers.set(Timer::Pong, Some(later(since, pong)));
         self.timers.set(Timer::PingAgain, Some(since + pong / 2));
+        self.reading_counts = false;
+    }
+
+    /// How long a peer may read what was sent before the ping that is unanswered, as far as receive buffers hold that. In
+    /// whole seconds, so that pings and small messages change nothing.
+    fn reading_time(&self) -> Duration {
+        let rate = (self.config.limits.slowest_reading as u64).max(1);
+        Duration::from_secs(self.keepalive.unread().min(RECEIVE_BUFFER) / rate)
     }
 
     /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that
@@ -193,11 +205,15 @@ impl Connection {
 
     /// One ping is unanswered for half its time. Another is of use only to a peer that has taken it.
     fn another_ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        let is_taken = self.keepalive.first_end().is_some_and(|end| end <= self.taken());
-        if self.state == State::Open && is_taken && !self.paused && !self.must_not_interrupt() {
+        if self.state == State::Open && self.has_taken_ping() && !self.paused && !self.must_not_interrupt() {
             self.queue_ping(now, true);
         }
         None
+    }
+
+    /// Whether the peer's system has taken the ping that is unanswered, as far as is known.
+    fn has_taken_ping(&self) -> bool {
+        self.keepalive.first_end().is_some_and(|end| end <= self.taken())
     }
 
     fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
@@ -207,6 +223,13 @@ impl Connection {
             let since = if self.paused { now } else { self.moved_at };
             if later(since, pong) > now {
                 self.set_pong_deadline(since, pong);
+                return None;
+            }
+            // Once the peer's system has taken the ping, nothing shows whether its application reads on the way there.
+            let reading = self.reading_time();
+            if !self.reading_counts && !reading.is_zero() && self.has_taken_ping() {
+                self.reading_counts = true;
+                self.timers.set(Timer::Pong, Some(now + reading));
                 return None;
             }
         }

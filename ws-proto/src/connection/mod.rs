@@ -62,6 +62,8 @@ pub struct Connection {
     standstill_mark: u64,
     /// When the peer was last seen to take what it has to take before it can answer a ping.
     moved_at: Timestamp,
+    /// Whether the pong deadline counts the time of reading what was sent before the ping.
+    reading_counts: bool,
     /// Whether something waited to be written, or to be taken behind our Close, when the deadlines were set last.
     is_writing: bool,
     /// Whether the caller has stopped reading for a while.
@@ -143,6 +145,7 @@ impl Connection {
             fragments_mark: 0,
             standstill_mark: 0,
             moved_at: now,
+            reading_counts: false,
             is_writing: false,
             paused: false,
             progress_mark: Progress::default(),

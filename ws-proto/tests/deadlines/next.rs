@@ -91,5 +91,6 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(deadlines.discard, secs(2));
     assert_eq!(deadlines.answer, secs(1));
     let limits = Config::default().limits;
-    assert_eq!((limits.progress, limits.discard, limits.pending_pongs), (16 << 10, 1 << 30, 16));
+    assert_eq!((limits.progress, limits.slowest_reading), (16 << 10, 16 << 10));
+    assert_eq!((limits.discard, limits.pending_pongs), (1 << 30, 16));
 }

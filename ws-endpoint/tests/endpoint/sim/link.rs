@@ -25,13 +25,23 @@ pub(crate) struct LinkOptions {
     /// How many bytes of those that a direction holds its reader's system has taken at the most: the receive window. With
     /// `None` the transport knows nothing of what is in flight.
     pub(crate) window: Option<usize>,
+    /// Whether the window that is told stays the same, however much of it is unread.
+    pub(crate) steady_window: bool,
     /// Whether letting go of an end with input unread resets the other, as TCP does.
     pub(crate) resets: bool,
 }
 
 impl Default for LinkOptions {
     fn default() -> Self {
-        Self { capacity: 1 << 20, chunk: usize::MAX, hiccups: false, buffered: false, window: None, resets: false }
+        Self {
+            capacity: 1 << 20,
+            chunk: usize::MAX,
+            hiccups: false,
+            buffered: false,
+            window: None,
+            steady_window: false,
+            resets: false,
+        }
     }
 }
 
@@ -377,11 +387,9 @@ impl Transport for End {
 
     fn in_flight(&self) -> Option<InFlight> {
         let window = self.options.window?;
-        let state = self.outgoing.lock();
-        Some(InFlight {
-            unacknowledged: state.bytes.len().saturating_sub(window) as u64,
-            window: Some(window.saturating_sub(state.bytes.len()) as u64),
-        })
+        let unread = self.outgoing.lock().bytes.len();
+        let room = if self.options.steady_window { window } else { window.saturating_sub(unread) };
+        Some(InFlight { unacknowledged: unread.saturating_sub(window) as u64, window: Some(room as u64) })
     }
 }
 
