@@ -3,6 +3,20 @@
 
 pub mod autobahn;
 
+use std::future::Future;
+
+use ws_async_std::Executor;
+
+/// smol's executor, with its threads.
+#[derive(Debug)]
+pub struct Smol;
+
+impl Executor for Smol {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

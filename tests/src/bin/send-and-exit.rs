@@ -1,20 +1,11 @@
 //! A program that sends and ends: `send-and-exit RUNTIME URL COUNT HOW [CA]`. `tests/leaving.rs` counts what arrives.
 
 use std::error::Error;
-use std::future::Future;
 
-use ws_async_std::{AsyncStd, Executor, Reactor};
+use ws_async_std::{AsyncStd, Reactor};
 use ws_endpoint::{Client, Runtime};
+use ws_tests::Smol;
 use ws_tokio::Tokio;
-
-/// smol's executor, with its threads.
-struct Smol;
-
-impl Executor for Smol {
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        smol::spawn(task).detach();
-    }
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
