@@ -405,7 +405,8 @@ impl State {
             self.discard_unwanted(1);
             return;
         }
-        if self.has_gap || self.has_no_room() {
+        // Reading stops before a message finds no room, unless the application waits for nothing but the end.
+        if self.has_gap || (self.await_end > 0 && self.has_no_room()) {
             self.has_gap = true;
             return;
         }

@@ -43,17 +43,28 @@ impl Timer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     deadlines: [Option<Timestamp>; Timer::ALL.len()],
+    /// The first of them: asked for in each round of I/O, while hardly any round changes one.
+    earliest: Option<Timestamp>,
 }
 
 impl Timers {
     /// A deadline at the end of time is too far ahead to be told, and never comes.
+    #[inline]
     pub(crate) fn set(&mut self, timer: Timer, deadline: Option<Timestamp>) {
+        if deadline.is_some() || self.get(timer).is_some() {
+            self.change(timer, deadline);
+        }
+    }
+
+    fn change(&mut self, timer: Timer, deadline: Option<Timestamp>) {
         let deadline = deadline.filter(|&deadline| deadline < Timestamp::MAX);
         if let Some(slot) = self.deadlines.get_mut(timer as usize) {
             *slot = deadline;
         }
+        self.earliest = self.deadlines.iter().flatten().min().copied();
     }
 
+    #[inline]
     pub(crate) fn get(&self, timer: Timer) -> Option<Timestamp> {
         self.deadlines.get(timer as usize).copied().flatten()
     }
@@ -64,7 +75,13 @@ impl Timers {
 
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        self.deadlines.iter().flatten().min().copied()
+        self.earliest
+    }
+
+    /// Whether any has passed.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.earliest.is_some_and(|deadline| deadline <= now)
     }
 
     /// Takes one timer that is due, in the order of the deadlines.

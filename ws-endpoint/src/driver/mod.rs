@@ -262,6 +262,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         self.broken.as_ref().map(|broken| broken.taken_in + stall)
     }
 
+    /// When a transport that has failed is looked after next: once the last read has been tried, it is for the application to
+    /// take what has come.
+    #[cold]
+    fn broken_until(&self, state: &State, now: Timestamp) -> Option<Timestamp> {
+        let last_read = self.last_read().filter(|&last_read| last_read > now);
+        last_read.or_else(|| self.patience(state).filter(|&patience| patience > now))
+    }
+
     /// What the connection wants of the transport, once the transport has passed on what it has.
     fn wanted(&self, state: &mut State) -> Wanted {
         match self.needs_flush && !state.connection.is_over() {
@@ -314,10 +322,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             {
                 state.connection.set_in_flight(in_flight, now);
             }
-            // Once the last read has been tried, it is for the application to take what has come.
-            let last_read = self.last_read().filter(|&last_read| last_read > now);
-            let broken_until = last_read.or_else(|| self.patience(state).filter(|&patience| patience > now));
-            let next = state.connection.poll_timeout(now).into_iter().chain(broken_until).min();
+            let mut next = state.connection.poll_timeout(now);
+            if self.broken.is_some() {
+                next = next.into_iter().chain(self.broken_until(state, now)).min();
+            }
             let Some(deadline) = next else { return acted };
             if deadline <= now {
                 if self.looks_once_more(cx, state, now) {

@@ -33,26 +33,16 @@ impl Connection {
         if matches!(self.state, State::Mute | State::Ended) {
             return None;
         }
-        let deadlines = &self.config.deadlines;
-
         if self.ping_waits && !self.must_not_interrupt() && self.state == State::Open {
             self.ping_waits = false;
             self.timers.set(Timer::Ping, Some(now));
         }
-        let taking = self.taking();
-        let stall = deadlines.write_stall.map(|stall| now + stall);
-        let full = self.timers.get(Timer::WriteStall);
         let was_writing = self.is_writing;
         self.is_writing = !self.sender.is_idle() || self.awaits_taking();
-        if !self.is_writing {
+        if self.is_writing {
+            self.await_taking(was_writing, now);
+        } else {
             self.timers.set(Timer::WriteStall, None);
-        } else if !was_writing || taking != self.taking_mark {
-            if was_writing && (stall.is_none() || full < stall) && self.sender.waiting() > PING_SIZE {
-                // It was full before, took some, and not all: behind it the peer did. Part of a ping alone shows nothing.
-                self.moved_at = now;
-            }
-            self.taking_mark = taking;
-            self.timers.set(Timer::WriteStall, stall);
         }
 
         if self.state.receives() {
@@ -61,7 +51,8 @@ impl Connection {
                 self.timers.set(Timer::MessageProgress, None);
             } else if self.timers.get(Timer::MessageProgress).is_none() {
                 self.progress_mark = progress;
-                self.timers.set(Timer::MessageProgress, deadlines.message_progress.map(|time| later(now, time)));
+                self.timers
+                    .set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| later(now, time)));
             }
             self.await_life(progress.messages, now);
         }
@@ -69,6 +60,22 @@ impl Connection {
             self.await_farewell(now);
         }
         self.timers.next()
+    }
+
+    /// While something waits to be written, or to be taken by the peer, some of it has to move.
+    fn await_taking(&mut self, was_writing: bool, now: Timestamp) {
+        let taking = self.taking();
+        if was_writing && taking == self.taking_mark {
+            return;
+        }
+        let stall = self.config.deadlines.write_stall.map(|stall| now + stall);
+        let full = self.timers.get(Timer::WriteStall);
+        if was_writing && (stall.is_none() || full < stall) && self.sender.waiting() > PING_SIZE {
+            // It was full before, took some, and not all: behind it the peer did. Part of a ping alone shows nothing.
+            self.moved_at = now;
+        }
+        self.taking_mark = taking;
+        self.timers.set(Timer::WriteStall, stall);
     }
 
     /// After a keepalive ping has been written, something has to come in, whatever it is.

@@ -23,7 +23,7 @@ impl Connection {
     #[inline]
     pub fn wants_in_flight(&self, now: Timestamp) -> bool {
         let is_due = |timer| self.timers.get(timer).is_some_and(|deadline| deadline <= now);
-        FROM_TAKEN.into_iter().any(is_due)
+        (self.timers.is_due(now) && FROM_TAKEN.into_iter().any(is_due))
             || (self.is_writing && self.looks_at().is_none_or(|look| look <= now))
             || self.awaits_farewell(now)
     }
