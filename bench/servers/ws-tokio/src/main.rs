@@ -33,7 +33,7 @@ where
 
 async fn connect(job: &Job) -> io::Result<WebSocket> {
     let server = job.server.ok_or_else(|| io::Error::other("where to?"))?;
-    Client::new(&format!("ws://{server}/")).config(config(job)).connect().await.map_err(io::Error::other)
+    Client::new(format!("ws://{server}/")).config(config(job)).connect().await.map_err(io::Error::other)
 }
 
 /// The default, unless the messages are larger than it allows or the timers are what is measured.
