@@ -14,6 +14,9 @@ use ws_tokio::{Addresses, Server, TokioIo};
 
 const RUNTIMES: [&str; 4] = ["tokio-current-thread", "tokio-multi-thread", "async-std", "smol"];
 
+/// Longer than the program's ping interval, when it looks next, and shorter than half of what it waits for a pong.
+const UNTIL_SEEN: Duration = Duration::from_millis(600);
+
 /// Longer than the program waits for a pong.
 const STOPPED_FOR: Duration = Duration::from_secs(3);
 
@@ -84,11 +87,13 @@ impl Stopped {
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
-    /// Stops the program at its first ping, for longer than it waits for a pong, which it is sent meanwhile or not. What
+    /// Stops the program after its first ping, for longer than it waits for a pong, which it is sent meanwhile or not. What
     /// comes of it: the first pong or Close frame.
     fn stop(&mut self, answers: bool) -> (u8, Vec<u8>) {
         let (first, payload) = self.frame();
         assert_eq!(first, PING);
+        // Until the program has seen that the ping was acknowledged, which would give its peer more time.
+        thread::sleep(UNTIL_SEEN);
         self.signal(Signal::STOP);
         if answers {
             self.write(PONG, &payload);
