@@ -126,6 +126,14 @@ impl fmt::Display for Ending {
 
 impl StdError for Ending {}
 
+impl From<Error> for io::Error {
+    /// Of the kind of the I/O error that ended the connection, if one did.
+    fn from(error: Error) -> Self {
+        let io = error.closed().and_then(Closed::io_error);
+        Self::new(io.map_or(io::ErrorKind::Other, io::Error::kind), error)
+    }
+}
+
 impl From<CloseError> for Error {
     fn from(CloseError(code): CloseError) -> Self {
         Self::CloseCode(code)
@@ -155,6 +163,16 @@ mod tests {
         assert!(closed.to_string().ends_with(r" (a\nb\x1b[2J)"), "{closed}");
         let error = Error::Closed(Box::new(closed));
         assert!(!error.to_string().contains(char::is_control) && !format!("{error:?}").contains(char::is_control));
+    }
+
+    #[test]
+    fn an_io_error_keeps_the_kind_and_the_words() {
+        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
+        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        let error = Error::Closed(Box::new(closed));
+        let told = io::Error::from(error.clone());
+        assert_eq!((told.kind(), told.to_string()), (io::ErrorKind::ConnectionReset, error.to_string()));
+        assert_eq!(io::Error::from(Error::Full).kind(), io::ErrorKind::Other);
     }
 
     #[test]

@@ -20,8 +20,7 @@ use crate::transport::{Timer, Transport};
 /// How many rounds one poll does before other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 16;
 
-/// How a handler failed.
-#[derive(Debug)]
+/// How a handler failed. Its `Debug` form is its `Display` form, since that is what Rust prints when `main` returns it.
 #[non_exhaustive]
 pub enum HandlerError {
     /// It returned an error.
@@ -40,6 +39,12 @@ impl fmt::Display for HandlerError {
             Self::Panicked(message) => write!(f, "the handler panicked: {}", Escaped(message)),
             Self::Aborted => f.write_str("the handler was still running when the server stopped"),
         }
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

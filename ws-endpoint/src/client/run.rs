@@ -86,8 +86,8 @@ impl<R: Runtime> From<&String> for Client<R> {
     }
 }
 
-/// Why [`Client::run`] has not gone as it should.
-#[derive(Debug)]
+/// Why [`Client::run`] has not gone as it should. Its `Debug` form is its `Display` form, since that is what Rust prints when
+/// `main` returns it.
 #[non_exhaustive]
 pub enum RunError {
     /// The connection did not open. The handler was not called.
@@ -105,6 +105,12 @@ impl fmt::Display for RunError {
             Self::Handler(error) => error.fmt(f),
             Self::Closed(error) => error.fmt(f),
         }
+    }
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
