@@ -217,8 +217,10 @@ impl Shared {
         wake(waker);
         if let Some(spawned) = spawned
             && is_due
+            && !spawned.hasten()
         {
-            spawned.hasten();
+            let waker = self.lock().driver.take();
+            wake(waker);
         }
     }
 

@@ -23,8 +23,9 @@ thread_local! {
 
 /// A driver that a handle can reach.
 pub(crate) trait Spawned: Send + Sync {
-    /// Does what the driver's task would do next, unless this thread is doing so. It does not wait for the transport.
-    fn hasten(&self);
+    /// Does what the driver's task would do next, without waiting for the transport; whether it did. It does not while this
+    /// thread is within a driver, this one or another.
+    fn hasten(&self) -> bool;
 }
 
 impl fmt::Debug for dyn Spawned {
@@ -75,8 +76,8 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Future for Task<T, C> {
 }
 
 impl<T: Transport + Send, C: Timer + Send> Spawned for Mutex<Driver<T, C>> {
-    fn hasten(&self) {
-        within(self, Driver::hasten);
+    fn hasten(&self) -> bool {
+        within(self, Driver::hasten).is_some()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
 use futures_util::SinkExt as _;
-use ws_endpoint::{CloseCode, Message, WebSocket};
+use ws_endpoint::{CloseCode, Message, Sender, WebSocket};
 use ws_proto::{Cause, Role};
 
 use crate::sim::{BINARY, PONG, Peer, Setup, Sim, TEXT, World, close, millis, setups};
@@ -209,6 +209,35 @@ fn a_handle_that_is_dropped_within_its_driver_waits_for_nothing() {
         drop(flushed);
         drop(sender);
         assert_eq!(peer.frames(), [close(1001, "")], "{role:?}");
+    }
+}
+
+#[test]
+fn a_handle_that_is_dropped_within_another_driver_wakes_its_own() {
+    struct Holding(Mutex<Option<Sender>>);
+    impl Wake for Holding {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+    for role in [Role::Server, Role::Client] {
+        let world = World::new(1);
+        let (one, mut first) = spawned(&world, role, true);
+        let (other, mut second) = spawned(&world, role, true);
+        let waker = Waker::from(Arc::new(Holding(Mutex::new(Some(other.send_only())))));
+        world.run();
+        let sender = one.sender();
+        let mut pinging = Box::pin(sender.ping());
+        assert!(pinging.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        assert_eq!(second.frames(), [], "{role:?}");
+        world.run();
+        let ping = first.frames().remove(0);
+        first.send(PONG, ping.1);
+        world.run();
+        assert_eq!(second.frames(), [close(1001, "")], "{role:?}");
+        drop(pinging);
+        drop((one, sender));
     }
 }
 
