@@ -1,8 +1,10 @@
 //! Failures that must not go unheard: without a subscriber of `tracing` they are printed to standard error.
 
 use std::process::Command;
+use std::time::Duration;
 use std::{env, thread};
 
+use super::super::sleep;
 use super::setup::*;
 
 /// Set in the process that fails.
@@ -27,6 +29,7 @@ fn failures_are_printed_to_standard_error() {
         ": the handler failed: reading the users: no such\\nfile",
         ": the handler failed: the handler panicked: on purpose",
         "the request hook panicked",
+        "messages wait, and the application has never received one",
     ] {
         assert_eq!(said.lines().filter(|line| line.contains(part)).count(), 1, "{part:?} in {said}");
     }
@@ -45,6 +48,10 @@ fn fail() {
                 Err(anyhow::Error::new(cause).context("reading the users").into())
             }
             "/panic" => panic!("on purpose"),
+            "/deaf" => loop {
+                ws.send("tick").await?;
+                sleep(Duration::from_millis(50)).await;
+            },
             _ => {
                 ws.recv().await?;
                 Ok(())
@@ -56,6 +63,13 @@ fn fail() {
         assert_eq!(block_on(ws.closed()).code(), 1011);
     }
     assert!(block_on(connect(server.url("/hook"))).is_err());
+    let mut deaf = server.peer();
+    deaf.upgrade("/deaf");
+    deaf.write(masked(0x81, "heartbeat").repeat(100));
+    for _ in 0..60 {
+        assert_eq!(deaf.frame().1, b"tick");
+    }
+    deaf.reset();
     server.upgraded().reset();
     until(|| server.handle.connections() == 0);
     server.stop();

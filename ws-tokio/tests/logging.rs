@@ -336,7 +336,10 @@ async fn a_handler_that_has_never_received_is_named_once_when_reading_stops() {
         if ws.request().uri() == "/receives" {
             ws.recv().await?;
         }
-        std::future::pending().await
+        loop {
+            ws.send("tick").await?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     })
     .await;
     let mut sockets = Vec::new();

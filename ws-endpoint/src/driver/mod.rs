@@ -55,6 +55,8 @@ pub struct Driver<T: Transport, C: Timer> {
     unread: Option<Box<Unread>>,
     /// How much the last read to a buffer brought.
     last_read: usize,
+    /// When reading last stopped for the application to take messages.
+    paused_at: Timestamp,
     /// The deadline that the timer is set to.
     armed: Option<(Timestamp, Waker)>,
     /// Whether this poll has done its share of work, and whether the next step is the first of a poll.
@@ -123,6 +125,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             shared,
             unread: Unread::new(unread),
             last_read: 0,
+            paused_at: Timestamp::ZERO,
             armed: None,
             is_spent: false,
             is_new_poll: true,

@@ -1,15 +1,15 @@
 //! From the transport to the connection.
 
 use std::io;
-use std::mem;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tracing::warn;
 use ws_proto::{Event, Timestamp};
 
 use super::{Driver, MOST_READ};
 use crate::burst::Burst;
-use crate::logging::TARGET;
+use crate::logging::{TARGET, unless_heard};
 use crate::scratch::{with_message_buffer, with_read_buffer};
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
@@ -21,6 +21,9 @@ const ALONE_FROM: usize = 64 << 10;
 /// Memory that was read into and not kept has to be cleared again behind what came. Where that is more than so many times
 /// what came, it costs more than the copy it might save.
 const MOST_CLEARED: usize = 8;
+
+/// How long messages wait before an application that has never received one is named.
+const DEAF_AFTER: Duration = Duration::from_secs(1);
 
 /// Input, and how much of it has been taken since.
 pub(super) struct Unread {
@@ -39,6 +42,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     pub(super) fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         if state.paused {
             if !state.may_resume() {
+                self.name_the_deaf(state, now);
                 return false;
             }
             state.paused = false;
@@ -178,18 +182,25 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         self.pause(state, now);
     }
 
-    /// Stops reading until the application has taken messages. One that has never asked for any may not know that it has
-    /// to, and is named.
-    fn pause(&self, state: &mut State, now: Timestamp) {
+    /// Stops reading until the application has taken messages.
+    fn pause(&mut self, state: &mut State, now: Timestamp) {
+        self.paused_at = now;
         state.paused = true;
         state.connection.set_paused(true, now);
-        if !mem::replace(&mut state.has_received, true) {
+    }
+
+    /// An application that has never asked for a message may not know that it has to, and is named once. One that has just
+    /// begun will ask.
+    fn name_the_deaf(&self, state: &mut State, now: Timestamp) {
+        if !state.has_received && now - self.paused_at >= DEAF_AFTER {
+            state.has_received = true;
             let (id, messages) = (self.shared.info.id, state.inbound.len());
-            warn!(target: TARGET,
-                id,
+            let told = format_args!(
                 "{messages} messages wait, and the application has never received one: reading stops, so that pings are not \
                  answered and a Close is not seen; if it only sends, it should call WebSocket::send_only"
             );
+            warn!(target: TARGET, id, "{told}");
+            unless_heard(format_args!("connection {id}: {told}"));
         }
     }
 }
