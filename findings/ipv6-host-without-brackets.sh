@@ -18,9 +18,9 @@ trap cleanup EXIT
 cd "$T"
 fetch() { apt-get download "$@" >apt.log 2>&1 || { apt-get update -qq && apt-get download "$@" >apt.log 2>&1; } || { cat apt.log; exit 1; }; }
 fetch nginx=1.22.1-9+deb12u11 lighttpd=1.4.69-1 libnettle8 libxxhash0 libpcre2-8-0 libhogweed6 libgmp10
-for d in *.deb; do dpkg -x "$d" root; done
-export LD_LIBRARY_PATH=$T/root/usr/lib/$(uname -m)-linux-gnu
-root/usr/sbin/nginx -v 2>&1; root/usr/sbin/lighttpd -v | head -1
+for d in *.deb; do dpkg -x "$d" tree; done
+export LD_LIBRARY_PATH=$T/tree/usr/lib/$(uname -m)-linux-gnu
+tree/usr/sbin/nginx -v 2>&1; tree/usr/sbin/lighttpd -v | head -1
 python3 -m venv v
 v/bin/pip -q install --no-compile websockets==17.4 aiohttp==3.14.5 tornado==6.6.1 websocket-client==1.9.2 picows==2.3.1 autobahn==26.10.2 \
   trio-websocket==0.12.2 lomond==0.3.4 ws4py==0.6.0 simple-websocket==1.1.0
@@ -108,11 +108,11 @@ def proxy(name, to):
             f" server {{ listen 127.0.0.1:{port};"
             f" location / {{ proxy_pass http://127.0.0.1:{to}; proxy_http_version 1.1; proxy_set_header Host $http_host;"
             " proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; } } }")
-        cmd = ["root/usr/sbin/nginx", "-p", ".", "-c", "nginx.conf", "-e", "nginx.err"]
+        cmd = ["tree/usr/sbin/nginx", "-p", ".", "-c", "nginx.conf", "-e", "nginx.err"]
     else:
         open("lighttpd.conf", "w").write(f'server.port = {port}\nserver.bind = "127.0.0.1"\nserver.document-root = "/"\nserver.modules = ("mod_proxy")\n'
             f'proxy.server = ("" => (("host" => "127.0.0.1", "port" => {to})))\nproxy.header = ("upgrade" => "enable")\n')
-        cmd = ["root/usr/sbin/lighttpd", "-D", "-f", "lighttpd.conf", "-m", "root/usr/lib/lighttpd"]
+        cmd = ["tree/usr/sbin/lighttpd", "-D", "-f", "lighttpd.conf", "-m", "tree/usr/lib/lighttpd"]
     p = subprocess.Popen(cmd, stdout=subprocess.DEVNULL, stderr=open(name + ".err", "w"))
     for _ in range(100):
         try: socket.create_connection(("127.0.0.1", port), 1).close(); break

@@ -18,7 +18,7 @@ cd "$T"
 P="systemd=252.39-1~deb12u2 libsystemd-shared=252.39-1~deb12u2 socat=1.7.4.4-2 libwrap0 libip4tc2 libkmod2 libseccomp2 libgcrypt20 libssl3"
 # shellcheck disable=SC2086
 apt-get download $P >apt.log 2>&1 || { apt-get update -qq && apt-get download $P >apt.log 2>&1; } || { cat apt.log; exit 1; }
-for d in *.deb; do dpkg -x "$d" root; done
+for d in *.deb; do dpkg -x "$d" tree; done
 ls ./*.deb | grep -E '/(systemd|socat)_' | sed 's#./##; s/_amd64.*\|_arm64.*//'
 cat > test.py <<'PY'
 import base64, glob, os, socket, subprocess, sys, threading, time
@@ -54,8 +54,8 @@ s = socket.create_server(("127.0.0.1", 0)); to = s.getsockname()[1]
 def accept():
     while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 threading.Thread(target=accept, daemon=True).start()
-env = {**os.environ, "LD_LIBRARY_PATH": ":".join(glob.glob(os.getcwd() + "/root/usr/lib/*-linux-gnu") + glob.glob(os.getcwd() + "/root/lib/*-linux-gnu")
-                                             + glob.glob(os.getcwd() + "/root/*/lib/systemd") + [os.getcwd() + "/root/usr/lib/systemd", os.getcwd() + "/root/lib/systemd"])}
+env = {**os.environ, "LD_LIBRARY_PATH": ":".join(glob.glob(os.getcwd() + "/tree/usr/lib/*-linux-gnu") + glob.glob(os.getcwd() + "/tree/lib/*-linux-gnu")
+                                             + glob.glob(os.getcwd() + "/tree/*/lib/systemd") + [os.getcwd() + "/tree/usr/lib/systemd", os.getcwd() + "/tree/lib/systemd"])}
 ACTIVATE = """import os, sys
 os.dup2(int(sys.argv[1]), 3); os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
@@ -65,11 +65,11 @@ def start(name):
     null = dict(stdout=subprocess.DEVNULL, stderr=open(name + ".err", "w"), env=env)
     if name == "systemd-socket-proxyd":
         l.listen(10)
-        p = subprocess.Popen([sys.executable, "-c", ACTIVATE, str(l.fileno()), "root/lib/systemd/systemd-socket-proxyd", f"127.0.0.1:{to}"], pass_fds=(l.fileno(),), **null)
+        p = subprocess.Popen([sys.executable, "-c", ACTIVATE, str(l.fileno()), "tree/lib/systemd/systemd-socket-proxyd", f"127.0.0.1:{to}"], pass_fds=(l.fileno(),), **null)
         l.close()
         return p, port
     l.close()
-    cmd = ["root/usr/bin/socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", f"TCP:127.0.0.1:{to}"]
+    cmd = ["tree/usr/bin/socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", f"TCP:127.0.0.1:{to}"]
     p = subprocess.Popen(cmd, **null)
     for _ in range(100):
         try: socket.create_connection(("127.0.0.1", port), 1).close(); break

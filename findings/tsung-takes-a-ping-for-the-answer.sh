@@ -20,8 +20,8 @@ V=1:25.2.3+dfsg-1+deb12u4
 # shellcheck disable=SC2046,SC2086
 install() { apt-get install -y --no-install-recommends $(for p in $P; do echo "$p=$V"; done) >apt.log 2>&1 && apt-get download tsung=1.7.0-3.1 >>apt.log 2>&1; }
 install || { apt-get update -qq && install; } || { tail -3 apt.log; exit 1; }
-dpkg -x tsung_*.deb root
-sed "s#^INSTALL_DIR=/usr#INSTALL_DIR=$T/root/usr#" root/usr/bin/tsung > tsung.sh
+dpkg -x tsung_*.deb tree
+sed "s#^INSTALL_DIR=/usr#INSTALL_DIR=$T/tree/usr#" tree/usr/bin/tsung > tsung.sh
 dpkg-query -W -f '${Package} ${Version}\n' erlang-base
 echo "tsung 1.7.0-3.1"
 # An Erlang name server of our own, so that none stays behind.
@@ -69,7 +69,7 @@ python3 server.py > server.log & PIDS="$PIDS $!"
 for _ in $(seq 100); do grep -q PORT server.log && break; sleep 0.1; done
 cat > test.xml <<XML
 <?xml version="1.0"?>
-<!DOCTYPE tsung SYSTEM "$T/root/usr/share/tsung/tsung-1.0.dtd">
+<!DOCTYPE tsung SYSTEM "$T/tree/usr/share/tsung/tsung-1.0.dtd">
 <tsung loglevel="notice" version="1.0">
 <clients><client host="localhost" use_controller_vm="true" maxusers="1"/></clients>
 <servers><server host="127.0.0.1" port="$(sed -n 's/^PORT //p' server.log)" type="tcp"/></servers>
