@@ -92,7 +92,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NETWORK")]
     trust_proxy: Vec<String>,
 
-    /// Let pages from here use /chat and /counter, too: an origin such as https://example.com, or null; may be repeated
+    /// Let pages from here use /chat and /counter, too: an origin such as `https://example.com`, or null; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
 
