@@ -1,4 +1,4 @@
-//! Whose connection it is, behind reverse proxies. What headers are taken to say is a table in `ws-endpoint`.
+//! Whose connection it is, behind reverse proxies. What headers are taken to say is a table in `ws-session`.
 
 use std::net::IpAddr;
 use std::sync::mpsc;

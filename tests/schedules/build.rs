@@ -1,4 +1,4 @@
-//! Gives ws-endpoint's sources the locks of this suite.
+//! Gives ws-session's sources the locks of this suite.
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(ws_schedules)");

@@ -2,7 +2,7 @@
 
 use std::{error::Error, net::SocketAddr, process, time::Duration};
 
-use ws_endpoint::{Client, Config, ConnectError, Runtime, Server, WebSocket};
+use ws_session::{Client, Config, ConnectError, Runtime, Server, WebSocket};
 
 /// An echo server for the suite's fuzzing client. Takes the program's arguments: `--listen ADDRESS`.
 ///

@@ -27,10 +27,10 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let read = |path: &str| std::fs::read_to_string(repository.join(path)).unwrap();
         let of = |kind: &str| match kind {
-            "Server" => read("ws-endpoint/src/server/mod.rs") + &read("ws-endpoint/src/settings.rs"),
-            "Client" => read("ws-endpoint/src/client/mod.rs") + &read("ws-endpoint/src/settings.rs"),
-            "ConnectError" => read("ws-endpoint/src/client/error.rs"),
-            "RoundTrip" => read("ws-endpoint/src/pings.rs"),
+            "Server" => read("ws-session/src/server/mod.rs") + &read("ws-session/src/settings.rs"),
+            "Client" => read("ws-session/src/client/mod.rs") + &read("ws-session/src/settings.rs"),
+            "ConnectError" => read("ws-session/src/client/error.rs"),
+            "RoundTrip" => read("ws-session/src/pings.rs"),
             "Deflate" => read("ws-proto/src/deflate/mod.rs"),
             "Deadlines" => read("ws-proto/src/config.rs"),
             "Outcome" | "Cause" => read("ws-proto/src/close.rs"),
@@ -57,7 +57,7 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let read = |path| std::fs::read_to_string(repository.join(path)).unwrap();
         let tested = read("tests/interop/nginx/nginx.conf");
-        let documentation = read("ws-endpoint/src/lib.rs");
+        let documentation = read("ws-session/src/lib.rs");
         let (_, shown) = documentation.split_once("```nginx\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
         let shown: Vec<_> = shown.lines().map(|line| line.trim_start_matches("//!").trim()).collect();

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-use ws_endpoint::tcp::TcpSocket;
-use ws_endpoint::{InFlight, Transport};
+use ws_session::tcp::TcpSocket;
+use ws_session::{InFlight, Transport};
 
 /// A stream that `futures-io` can read and write, as a [`Transport`]: one of smol's, of async-std's, a TLS stream over
 /// one of them, a pipe.

@@ -68,7 +68,7 @@
 //! ```
 //!
 //! What connections do is documented where it is written: `WebSocket` and `Sender`, `Server` and `Client`, in
-//! [`ws-endpoint`](endpoint). This crate adds async-io's sockets and timers: [`Reactor`] is a runtime but for its tasks,
+//! [`ws-session`](endpoint). This crate adds async-io's sockets and timers: [`Reactor`] is a runtime but for its tasks,
 //! and [`AsyncIo`] makes a transport of any stream that `futures-io` can read and write.
 
 mod io;
@@ -77,11 +77,11 @@ mod on_async_std;
 mod reactor;
 mod time;
 
-/// All of `ws-endpoint`, with [`Server`](endpoint::Server) and [`Client`](endpoint::Client) for any runtime.
-pub use ws_endpoint as endpoint;
+/// All of `ws-session`, with [`Server`](endpoint::Server) and [`Client`](endpoint::Client) for any runtime.
+pub use ws_session as endpoint;
 // Only with async-std, where `Server` and `Client` at the top are those for it: a feature must not change a name.
 #[cfg(feature = "async-std")]
-pub use ws_endpoint::*;
+pub use ws_session::*;
 
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]

@@ -6,9 +6,9 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::{AsyncIo, Executor, Reactor};
 
-ws_endpoint::adapter!(AsyncStd, AsyncIo, AsyncRead + AsyncWrite);
+ws_session::adapter!(AsyncStd, AsyncIo, AsyncRead + AsyncWrite);
 
-/// async-std as a [`Runtime`](ws_endpoint::Runtime): its tasks, beside the sockets and timers it is built on.
+/// async-std as a [`Runtime`](ws_session::Runtime): its tasks, beside the sockets and timers it is built on.
 pub type AsyncStd = Reactor<AsyncStdTasks>;
 
 /// async-std's executor.

@@ -12,9 +12,9 @@ use async_io::Async;
 use async_net::TcpStream;
 #[cfg(feature = "tls")]
 use futures_rustls::{TlsAcceptor, TlsConnector};
-use ws_endpoint::{Addresses, Runtime};
+use ws_session::{Addresses, Runtime};
 #[cfg(feature = "tls")]
-use ws_endpoint::{
+use ws_session::{
     Transport,
     rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
 };

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use ws_endpoint::{Timer, Timestamp};
+use ws_session::{Timer, Timestamp};
 
 /// The system's clock and one alarm of [`async_io`], which is set when it is first needed.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use ws_endpoint::tcp::TcpSocket;
-use ws_endpoint::{InFlight, Transport};
+use ws_session::tcp::TcpSocket;
+use ws_session::{InFlight, Transport};
 
 /// A stream that tokio can read and write, as a [`Transport`].
 #[derive(Debug)]

@@ -94,7 +94,7 @@
 //! ```
 //!
 //! What connections do is documented where it is written: [`WebSocket`] and [`Sender`], [`Server`] and [`Client`], in
-//! the crate `ws-endpoint`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
+//! the crate `ws-session`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
 //! [`TokioIo`] makes a transport of any stream that tokio can read and write.
 
 /// The programs in the repository's README compile.
@@ -119,14 +119,14 @@ use tokio::net::{TcpStream, lookup_host};
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 #[cfg(feature = "tls")]
-use ws_endpoint::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
-pub use ws_endpoint::*;
+use ws_session::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
+pub use ws_session::*;
 
 pub use self::io::TokioIo;
 pub use self::listener::TokioListener;
 pub use self::time::TokioTimer;
 
-ws_endpoint::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);
+ws_session::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);
 
 /// tokio as a [`Runtime`]: its TCP, its timers, its tasks.
 #[derive(Clone, Copy, Debug)]

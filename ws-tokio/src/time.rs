@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
-use ws_endpoint::{Timer, Timestamp};
+use ws_session::{Timer, Timestamp};
 
 /// tokio's clock and one alarm, which is made when it is first needed. Follows tokio's paused time in tests.
 #[derive(Debug)]

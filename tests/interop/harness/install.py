@@ -142,7 +142,7 @@ def make_certificates(home, python):
 def build(groups):
     packages = ["-p", "ws-tests", "--bin", "interop-server", "--bin", "interop-client"]
     if "chromium" in groups:
-        packages += ["-p", "ws-cli", "--bin", "ws"]
+        packages += ["-p", "ws-command", "--bin", "ws"]
     print("building our peers", flush=True)
     messages = ["--message-format", "json-render-diagnostics"]
     built = output_of(["cargo", "build", "--release", *packages, *messages], stderr=None)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shuttle::sync::Mutex;
-use ws_endpoint::{Cause, CloseCode};
+use ws_session::{Cause, CloseCode};
 
 use crate::explore::explore;
 use crate::peer::{Frame, text, texts};

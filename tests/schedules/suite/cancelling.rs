@@ -1,6 +1,6 @@
 //! Futures that are dropped before they are ready, at any time.
 
-use ws_endpoint::CloseCode;
+use ws_session::CloseCode;
 
 use crate::explore::explore;
 use crate::peer::{text, texts};

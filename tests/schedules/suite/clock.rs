@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ws_endpoint::{Timer, Timestamp};
+use ws_session::{Timer, Timestamp};
 
 /// The time of a scenario. It is no concern of the schedule: its lock is an ordinary one, held for no longer than it
 /// takes to look.

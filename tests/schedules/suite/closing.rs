@@ -1,6 +1,6 @@
 //! The end, from several sides at once.
 
-use ws_endpoint::{Cause, CloseCode};
+use ws_session::{Cause, CloseCode};
 
 use crate::explore::explore;
 use crate::peer::{Frame, text, texts};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ws_endpoint::CloseCode;
+use ws_session::CloseCode;
 
 use crate::explore::explore;
 use crate::peer::{Frame, text, texts};

@@ -1,6 +1,6 @@
 //! `flush` while the driver writes and other threads queue more.
 
-use ws_endpoint::CloseCode;
+use ws_session::CloseCode;
 
 use crate::explore::explore;
 use crate::peer::texts;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use shuttle::sync::{Mutex, MutexGuard};
-use ws_endpoint::Transport;
+use ws_session::Transport;
 
 use crate::tasks::below;
 

@@ -2,7 +2,7 @@
 //! doubled. See `README.md` beside `Cargo.toml`.
 
 mod clock;
-#[path = "../../../ws-endpoint/tests/endpoint/sim/cut_off.rs"]
+#[path = "../../../ws-session/tests/session/sim/cut_off.rs"]
 mod cut_off;
 mod explore;
 mod link;

@@ -1,6 +1,6 @@
 //! An inbound queue that is full, and emptied from another thread.
 
-use ws_endpoint::Error;
+use ws_session::Error;
 
 use crate::explore::explore;
 use crate::peer::{ping, text};

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 
-use ws_endpoint::Transport;
+use ws_session::Transport;
 
 use crate::link::End;
 

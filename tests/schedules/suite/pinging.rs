@@ -1,6 +1,6 @@
 //! `ping` from several threads.
 
-use ws_endpoint::CloseCode;
+use ws_session::CloseCode;
 
 use crate::explore::explore;
 use crate::setup::{Endpoint, Setup, receive_all};

@@ -41,7 +41,7 @@ fn a_pair_echoes() {
             for message in ["0", "1"] {
                 sender.send(message).await.unwrap();
             }
-            sender.close(ws_endpoint::CloseCode::NORMAL, "").await.unwrap()
+            sender.close(ws_session::CloseCode::NORMAL, "").await.unwrap()
         });
         let receiving = spawn(async move { receive_all(&mut client.socket).await });
         assert_eq!(receiving.join(), (["0", "1"].map(String::from).into(), true));

@@ -1,6 +1,6 @@
 //! Several senders at once, with too little room for all.
 
-use ws_endpoint::{CloseCode, Error, SendError};
+use ws_session::{CloseCode, Error, SendError};
 
 use crate::explore::explore;
 use crate::peer::{Frame, texts};

@@ -9,16 +9,16 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::future::join;
 use shuttle::sync::Mutex;
-use ws_endpoint::{Addresses, Config, Message, Runtime, WebSocket};
+use ws_session::{Addresses, Config, Message, Runtime, WebSocket};
 
 use crate::clock::{Alarm, Clock};
 use crate::link::{End, LinkOptions, Wire, link};
 use crate::peer::Peer;
 use crate::tasks::{block_on, spawn};
 
-pub(crate) type Driver = ws_endpoint::Driver<End, Alarm>;
-pub(crate) type Server = ws_endpoint::Server<Threads>;
-pub(crate) type Client = ws_endpoint::Client<Threads>;
+pub(crate) type Driver = ws_session::Driver<End, Alarm>;
+pub(crate) type Server = ws_session::Server<Threads>;
+pub(crate) type Client = ws_session::Client<Threads>;
 
 /// What an endpoint and its link are like.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ws_async_std::{AsyncStd, Reactor};
-use ws_endpoint::{Client, HandlerResult, Runtime, Server, WebSocket};
+use ws_session::{Client, HandlerResult, Runtime, Server, WebSocket};
 use ws_tests::Smol;
 use ws_tokio::Tokio;
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use ws_async_std::{AsyncStd, Reactor};
-use ws_endpoint::{Client, Runtime};
+use ws_session::{Client, Runtime};
 use ws_tests::Smol;
 use ws_tokio::Tokio;
 

@@ -37,12 +37,12 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ),
     (
         "16 messages in the inbound queue",
-        "ws-endpoint/tests/endpoint/pressure.rs",
+        "ws-session/tests/session/pressure.rs",
         &["with_16_messages_waiting_reading_stops_until_half_are_taken", "the_size_of_the_inbound_queue_can_be_set"],
     ),
     (
         "the high-water mark and the hard cap, as senders see them",
-        "ws-endpoint/tests/endpoint/pressure.rs",
+        "ws-session/tests/session/pressure.rs",
         &["send_waits_above_the_high_water_mark_and_goes_on_below_it", "try_send_hands_the_message_back_at_the_cap"],
     ),
     (
@@ -54,7 +54,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
 
 /// What is not there yet, and the file that will have come with it: then it belongs into the table, or into
 /// [`ELSEWHERE`].
-const NOT_YET: &[(&str, &str)] = &[("a hub's subscriber: 256 messages or 1 MiB", "ws-endpoint/src/hub")];
+const NOT_YET: &[(&str, &str)] = &[("a hub's subscriber: 256 messages or 1 MiB", "ws-session/src/hub")];
 
 #[test]
 fn the_tests_of_the_other_limits_are_there() {

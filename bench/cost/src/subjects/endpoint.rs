@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use ws_endpoint::{Addresses, Runtime, Server, Timer, Timestamp, Transport};
+use ws_session::{Addresses, Runtime, Server, Timer, Timestamp, Transport};
 
 use super::{Job, handshake};
 

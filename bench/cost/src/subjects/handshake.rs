@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 
-use ws_endpoint::{Addresses, Server};
 use ws_proto::deflate::Deflate;
 use ws_proto::handshake::client::Handshake;
+use ws_session::{Addresses, Server};
 
 use super::Job;
 use super::endpoint::{Link, Still, context};

@@ -1,0 +1,89 @@
+//! The names that an application finds in every adapter, the same in each.
+
+/// Defines what an adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client` on it, and the
+/// short ways `connect`, `serve` and `accept`. So a program that changes its runtime changes the name of a crate.
+///
+/// It takes the runtime, what makes a [`Transport`](crate::Transport) of a stream (by `new`), and which streams those
+/// are: `ws_session::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);`
+#[macro_export]
+macro_rules! adapter {
+    ($runtime:ident, $io:ident, $($stream:tt)+) => {
+        #[doc = concat!("A server on [`", stringify!($runtime), "`]. See [`ws_session::Server`].")]
+        pub type Server = $crate::Server<$runtime>;
+
+        #[doc = concat!("A server on [`", stringify!($runtime), "`] that listens. See [`ws_session::Listening`].")]
+        pub type Listening = $crate::Listening<$runtime>;
+
+        #[doc = concat!("A client on [`", stringify!($runtime), "`]. See [`ws_session::Client`].")]
+        pub type Client = $crate::Client<$runtime>;
+
+        /// Connects to a `ws://` or `wss://` URL, a `&str` or any other string, with the default settings. See [`Client`]
+        /// for others.
+        ///
+        /// Close the connection before the program ends, or flush it: see [`Client::connect`].
+        ///
+        /// # Errors
+        ///
+        /// As [`Client::connect`].
+        pub fn connect(
+            url: impl AsRef<str>,
+        ) -> impl ::std::future::Future<Output = ::std::result::Result<$crate::WebSocket, $crate::ConnectError>> + Send
+        {
+            Client::new(url).connect()
+        }
+
+        /// Listens on `address` and runs `handler` for each connection, with the default settings and until the future
+        /// is dropped. See [`serve_until`] for a shutdown and [`Server`] for other settings.
+        ///
+        /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped:
+        /// `serve(address, handler(greet))` with an `async fn greet(ws: WebSocket)`, or
+        /// `serve(address, handler(|ws| async move { … }))`. See [`handler`](crate::handler()).
+        ///
+        /// # Errors
+        ///
+        /// When the address cannot be bound; the error says which one. It carries a [`ServeError`] ([`std::io::Error::get_ref`]).
+        pub async fn serve<H, F>(
+            address: impl ::std::net::ToSocketAddrs,
+            handler: H,
+        ) -> ::std::io::Result<()>
+        where
+            H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
+            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static, // wrap others: handler(…)
+        {
+            Server::new().bind(address).await?.serve(handler).await
+        }
+
+        /// [`serve`] until `shutdown` is ready, whatever its output: then nobody new comes in, everyone is told with 1001,
+        /// and handlers may finish what they do ([`Listening::serve_until`]).
+        ///
+        /// # Errors
+        ///
+        /// As [`serve`].
+        pub async fn serve_until<H, F>(
+            address: impl ::std::net::ToSocketAddrs,
+            handler: H,
+            shutdown: impl ::std::future::Future,
+        ) -> ::std::io::Result<()>
+        where
+            H: Fn($crate::WebSocket) -> F + Send + Sync + 'static,
+            F: ::std::future::Future<Output = $crate::HandlerResult> + Send + 'static, // wrap others: handler(…)
+        {
+            Server::new().bind(address).await?.serve_until(handler, shutdown).await
+        }
+
+        /// Does a server's opening handshake on any stream, with the default settings, and moves the connection's bytes
+        /// in a task of its own. See [`Server::accept`] for other settings, and to run the driver beside a handler.
+        ///
+        /// # Errors
+        ///
+        /// As [`Server::accept`].
+        pub async fn accept<S>(stream: S) -> ::std::result::Result<$crate::WebSocket, $crate::AcceptError>
+        where
+            S: $($stream)+ + Unpin + Send + 'static,
+        {
+            let (socket, driver) = Server::new().accept($io::new(stream), $crate::Addresses::default()).await?;
+            driver.spawn::<$runtime>();
+            Ok(socket)
+        }
+    };
+}

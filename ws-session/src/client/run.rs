@@ -1,0 +1,125 @@
+//! A client's connection from its opening handshake to its end, around a handler.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{Client, ConnectError, connect};
+use crate::error::Error;
+use crate::outcome::HandlerResult;
+use crate::run::HandlerError;
+use crate::runtime::Runtime;
+use crate::websocket::WebSocket;
+
+impl<R: Runtime> Client<R> {
+    /// Connects to a URL, or as a client says that has other settings, runs `handler` with the connection, and closes it:
+    /// with 1000 after `Ok`, with 1011 after an error or a panic.
+    ///
+    /// `Ok` means that all messages were written, and that the server answered the Close frame or let go after it: nothing is
+    /// left behind when the program ends after this. Driver and handler run in the caller's task, so that a message costs no trip
+    /// through the scheduler.
+    ///
+    /// ```
+    /// use ws_session::{Client, RunError, Runtime};
+    ///
+    /// async fn notify<R: Runtime>(url: &str) -> Result<(), RunError> {
+    ///     Client::<R>::run(url, |ws| async move {
+    ///         ws.send("one").await?;
+    ///         ws.send("two").await?;
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// }
+    ///
+    /// async fn notify_chat<R: Runtime>(url: &str) -> Result<(), RunError> {
+    ///     let client = Client::<R>::new(url).subprotocols(["chat"]);
+    ///     Client::run(client, |ws| async move { Ok(ws.send("hello").await?) }).await
+    /// }
+    /// ```
+    ///
+    /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped: see
+    /// [`handler`](crate::handler()).
+    ///
+    /// Dropping the future drops the handler. What was sent by then, and a Close with 1001 behind it, is written as far as
+    /// the socket takes them at once.
+    ///
+    /// # Errors
+    ///
+    /// When connecting fails, as [`connect`](Self::connect); when the handler fails or panics; when the connection has
+    /// not ended as [`WebSocket::close`] wants it to, or before all was written.
+    pub async fn run<H, F>(client: impl Into<Self>, handler: H) -> Result<(), RunError>
+    where
+        H: FnOnce(WebSocket) -> F,
+        F: Future<Output = HandlerResult>, // wrap others: handler(…)
+    {
+        let (socket, driver) = connect::open(client.into()).await.map_err(RunError::Connect)?;
+        let shared = Arc::clone(driver.shared());
+        // Called within the task that catches its panics.
+        driver.run(async move { handler(socket).await }).await.map_err(RunError::Handler)?;
+        let ended = shared.lock().close_result();
+        match ended {
+            Some(Err(error)) => Err(RunError::Closed(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<R: Runtime> From<&str> for Client<R> {
+    /// As [`Client::new`].
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl<R: Runtime> From<String> for Client<R> {
+    /// As [`Client::new`].
+    fn from(url: String) -> Self {
+        Self::new(&url)
+    }
+}
+
+impl<R: Runtime> From<&String> for Client<R> {
+    /// As [`Client::new`].
+    fn from(url: &String) -> Self {
+        Self::new(url)
+    }
+}
+
+/// Why [`Client::run`] has not gone as it should. Its `Debug` form is its `Display` form, since that is what Rust prints when
+/// `main` returns it.
+#[non_exhaustive]
+pub enum RunError {
+    /// The connection did not open. The handler was not called.
+    Connect(ConnectError),
+    /// The handler failed or panicked. The connection was closed with 1011.
+    Handler(HandlerError),
+    /// The handler was done, but the connection ended before all was written, or before the Close frame.
+    Closed(Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => error.fmt(f),
+            Self::Handler(error) => error.fmt(f),
+            Self::Closed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for RunError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Connect(error) => error.source(),
+            Self::Handler(error) => error.source(),
+            Self::Closed(error) => error.source(),
+        }
+    }
+}

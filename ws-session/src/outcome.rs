@@ -1,0 +1,219 @@
+//! What handlers return.
+//!
+//! Whatever takes a handler wants a [`HandlerResult`], and nothing more general: a closure's type is inferred only from a
+//! single candidate, and one that loops until `?` fails shows nothing else to infer it from. [`handler`] takes the others.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::error::{Closed, Error};
+use crate::websocket::WebSocket;
+
+/// Any error a handler ends with.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What a handler returns: `Ok` closes the connection with 1000, an error with 1011.
+///
+/// `?` turns every common error into a [`BoxError`]: those of this crate, of `std::io`, strings, `anyhow`'s, `eyre`'s. In a
+/// closure all types are inferred, of handlers that end with `Ok(())` and of those that loop until sending fails:
+///
+/// ```
+/// # use std::time::Duration;
+/// # use ws_session::{Listening, Runtime};
+/// # async fn sleep(_: Duration) {}
+/// # async fn clock<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
+/// listening
+///     .serve(|ws| async move {
+///         let ws = ws.send_only();
+///         loop {
+///             ws.send("tick").await?;
+///             sleep(Duration::from_secs(1)).await;
+///         }
+///     })
+///     .await
+/// # }
+/// ```
+///
+/// The compiler says that it *expected `Result<(), Box<dyn Error + Send + Sync>>`, found `()`*, or another `Result`, when a
+/// handler returns nothing or an error of another type. Such a handler is wrapped in [`handler`]:
+///
+/// ```
+/// # use ws_session::{Listening, Runtime};
+/// use ws_session::{WebSocket, handler};
+///
+/// async fn greet(ws: WebSocket) {
+///     let _ = ws.send("Hello").await;
+/// }
+///
+/// # async fn serve<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
+/// listening.serve(handler(greet)).await
+/// # }
+/// ```
+pub type HandlerResult = Result<(), BoxError>;
+
+/// Makes a handler of one that returns nothing, or fails with an error of its own.
+///
+/// | the handler returns | the connection is closed with |
+/// | --- | --- |
+/// | nothing | 1000 |
+/// | `Result<(), E>`, where `E` is `ws`'s own error, `io::Error`, `String`, `&str`, `Box<dyn Error>`, `anyhow`'s, `eyre`'s or any other that is [`Into<BoxError>`](BoxError) | 1000 after `Ok`, 1011 after an error |
+///
+/// A handler that returns a [`HandlerResult`] needs no wrapping. Neither does a closure that uses `?` and ends with
+/// `Ok(())`, or never ends: its type is inferred where it is not wrapped.
+///
+/// ```
+/// use ws_session::{Error, WebSocket, handler};
+///
+/// async fn echo(mut ws: WebSocket) -> Result<(), Error> {
+///     while let Some(message) = ws.recv().await? {
+///         ws.send(message).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # use ws_session::{Client, Listening, RunError, Runtime};
+/// # async fn serve<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
+/// // Or ws_tokio::serve("127.0.0.1:8765", handler(echo)).
+/// listening.serve(handler(echo)).await
+/// # }
+/// #
+/// # async fn run<R: Runtime>() -> Result<(), RunError> {
+/// Client::<R>::run("ws://127.0.0.1:8765", handler(|ws| async move {
+///     let _ = ws.send("Hello").await;
+/// }))
+/// .await
+/// # }
+/// ```
+///
+/// The closure is one that can be called again: what it moves into its future it clones first, also for
+/// [`Client::run`](crate::Client::run).
+///
+/// The log shows the error and its causes, as it does of other handlers'.
+pub fn handler<H, F, K>(handler: H) -> impl Fn(WebSocket) -> Handled<F, K>
+where
+    H: Fn(WebSocket) -> F,
+    F: Future<Output: HandlerOutput<K>>, // a closure that uses `?` needs no handler(…)
+{
+    move |socket| Handled { handler: handler(socket), kind: PhantomData }
+}
+
+/// What a handler may return that is wrapped in [`handler`]: nothing, or a `Result<(), E>`.
+///
+/// The kind is for the compiler, which finds it.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "returns `{Self}`",
+    note = "return `()`, or `Result<(), E>` with any error that `?` turns into `Box<dyn Error + Send + Sync>`"
+)]
+pub trait HandlerOutput<K> {
+    /// As a result.
+    ///
+    /// # Errors
+    ///
+    /// When the handler failed.
+    fn into_result(self) -> HandlerResult;
+}
+
+/// The kind of what can be sent to other threads.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Sendable {}
+
+/// The kind of `Box<dyn Error>`. It cannot be sent, nor be told apart, by its type, from an error that one day is
+/// `Into<BoxError>`: so there are kinds.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Local {}
+
+impl HandlerOutput<Sendable> for () {
+    fn into_result(self) -> HandlerResult {
+        Ok(())
+    }
+}
+
+impl<E: Into<BoxError>> HandlerOutput<Sendable> for Result<(), E> {
+    fn into_result(self) -> HandlerResult {
+        self.map_err(Into::into)
+    }
+}
+
+impl HandlerOutput<Local> for Result<(), Box<dyn StdError>> {
+    fn into_result(self) -> HandlerResult {
+        self.map_err(|error| told(&*error))
+    }
+}
+
+/// A handler that never returns, as one that loops for ever.
+impl HandlerOutput<Sendable> for Never {
+    fn into_result(self) -> HandlerResult {
+        self
+    }
+}
+
+/// `!`, which has no other name in stable Rust.
+type Never = <fn() -> ! as Returning>::Output;
+
+#[doc(hidden)]
+pub trait Returning {
+    type Output;
+}
+
+impl<T> Returning for fn() -> T {
+    type Output = T;
+}
+
+pin_project! {
+    /// What a wrapped [`handler`] does.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Handled<F, K> {
+        #[pin]
+        handler: F,
+        kind: PhantomData<fn() -> K>,
+    }
+}
+
+impl<F: Future<Output: HandlerOutput<K>>, K> Future for Handled<F, K> {
+    type Output = HandlerResult;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
+        self.project().handler.poll(cx).map(HandlerOutput::into_result)
+    }
+}
+
+/// An error that can be sent to other threads, from one that perhaps cannot: its words and those of its causes. How a
+/// connection ended stays what it is.
+fn told(error: &(dyn StdError + 'static)) -> BoxError {
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return Box::new(error.clone());
+    }
+    if let Some(closed) = error.downcast_ref::<Closed>() {
+        return Box::new(closed.clone());
+    }
+    Box::new(Told { message: error.to_string(), source: error.source().map(told) })
+}
+
+/// What an error says.
+#[derive(Debug)]
+struct Told {
+    message: String,
+    source: Option<BoxError>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Told {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

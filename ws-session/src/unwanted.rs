@@ -1,0 +1,80 @@
+//! Messages to an application that receives none.
+
+use ws_proto::{CloseCode, CloseFrame};
+
+use crate::sender::Sender;
+use crate::shared::State;
+use crate::websocket::WebSocket;
+
+/// The reason that a peer gets whose message is refused.
+const REASON: &str = "no messages are taken here";
+
+/// What is done with a message that comes to an application that receives none. See [`WebSocket::send_only_with`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unwanted {
+    /// It is discarded, and counted: [`Sender::discarded`].
+    #[default]
+    Discard,
+    /// The connection is closed with this code: [`CloseCode::UNSUPPORTED_DATA`] (1003) or [`CloseCode::POLICY_VIOLATION`]
+    /// (1008), for instance. In place of a code that must not be sent (RFC 6455 §7.4) it is 1003.
+    Refuse(CloseCode),
+}
+
+impl WebSocket {
+    /// Gives up receiving, for an application that only sends: messages that come are discarded.
+    ///
+    /// The connection goes on being read, so that the peer's pings are answered, its pongs count, and its Close is seen
+    /// and answered at once. With a `WebSocket` that nobody receives from, reading stops when as many messages wait as may
+    /// ([`Server::inbound_queue`](crate::Server::inbound_queue)), and none of that happens any more: TCP lets nobody look
+    /// behind what is unread. Dropping the `WebSocket` while a [`Sender`] is left does the same as this.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ws_session::{HandlerResult, WebSocket};
+    /// # async fn sleep(_: Duration) {}
+    /// async fn clock(ws: WebSocket) -> HandlerResult {
+    ///     let ws = ws.send_only();
+    ///     loop {
+    ///         ws.send("tick").await?; // fails when the peer has closed the connection
+    ///         sleep(Duration::from_secs(1)).await;
+    ///     }
+    /// }
+    /// ```
+    #[must_use = "dropping the last handle closes a client's connection"]
+    pub fn send_only(self) -> Sender {
+        self.send_only_with(Unwanted::Discard)
+    }
+
+    /// Gives up receiving, as [`send_only`](Self::send_only) does, and says what is done with messages that come, or that
+    /// wait to be received.
+    #[must_use = "dropping the last handle closes a client's connection"]
+    pub fn send_only_with(self, unwanted: Unwanted) -> Sender {
+        let sender = self.sender();
+        sender.shared.lock().unwanted = unwanted;
+        sender
+    }
+}
+
+impl Sender {
+    /// How many messages were discarded because nobody receives any more: see [`WebSocket::send_only`].
+    pub fn discarded(&self) -> u64 {
+        self.shared.lock().discarded
+    }
+}
+
+impl State {
+    /// So many messages have come that nobody will receive.
+    #[cold]
+    pub(crate) fn discard_unwanted(&mut self, messages: usize) {
+        self.discarded += messages as u64;
+        if messages == 0 || self.is_closing() {
+            return;
+        }
+        if let Unwanted::Refuse(code) = self.unwanted {
+            let code = if code.may_be_sent() { code } else { CloseCode::UNSUPPORTED_DATA };
+            self.close_request = Some(Box::new(CloseFrame::new(code, REASON)));
+            self.news = true;
+        }
+    }
+}

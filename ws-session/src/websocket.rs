@@ -1,0 +1,414 @@
+//! The handle an application holds.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::{FusedStream, Stream};
+use futures_sink::Sink;
+use http::{Request, Response};
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::Compress;
+use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
+
+use crate::error::Error;
+use crate::pings::RoundTrip;
+use crate::sender::Sender;
+use crate::shared::{Shared, State, set_waker, wake};
+use crate::waiting::Waiting;
+
+/// An open WebSocket: receives, and sends like a [`Sender`].
+///
+/// It knows no runtime: the bytes are moved by its [`Driver`](crate::Driver). Every method is cancel-safe: what has
+/// come in or is to go out lives in the connection, not in the futures. It is also a [`Stream`] and a [`Sink`].
+///
+/// **Receive, or say that you do not.** When as many messages wait to be received as may, reading stops until the
+/// application takes some: the peer is held up, but its pings are not answered either, and its Close is not seen. An
+/// application that only sends, a clock for one, gives up receiving with [`send_only`](Self::send_only).
+///
+/// Dropping it never waits. A client's connection is closed with 1001 then, by its driver, unless a [`Sender`] is left; a
+/// server's is closed when its handler returns.
+pub struct WebSocket {
+    sender: Sender,
+    /// Messages taken out of the inbound queue together, so that not each takes the lock.
+    taken: VecDeque<Message>,
+    /// With so many of them left, the driver is told, and may go on reading.
+    tell_at: usize,
+    /// What the sink waits for.
+    sink: Waiting,
+    /// Whether the stream has returned its last item.
+    stream_ended: bool,
+}
+
+impl WebSocket {
+    pub(crate) fn new(sender: Sender) -> Self {
+        Self { sender, taken: VecDeque::new(), tell_at: 0, sink: Waiting::default(), stream_ended: false }
+    }
+
+    /// The next message; `None` when the connection has ended as it should: the peer's Close frame came, and neither it
+    /// nor ours says anything but 1000, 1001 or no code. Messages that were complete before the end come first.
+    ///
+    /// Messages of up to 128 bytes that came together share memory, 1 KiB at most: copy one that is to be kept for long.
+    ///
+    /// Cancel-safe: no message is lost when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the connection has ended otherwise; again and again when called again.
+    #[doc(alias = "next", alias = "read", alias = "receive", alias = "on_message")]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> + Send + '_ {
+        Recv(self)
+    }
+
+    /// [`recv`](Self::recv), as a poll function.
+    #[inline]
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        if let Some(message) = self.taken.pop_front() {
+            if self.taken.len() == self.tell_at {
+                self.tell_driver();
+            }
+            return Poll::Ready(Ok(Some(message)));
+        }
+        self.poll_inbound(cx)
+    }
+
+    /// Takes all that has come in.
+    fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        let mut state = self.sender.shared.lock();
+        state.has_received = true;
+        if let Some(message) = state.inbound.pop_front() {
+            mem::swap(&mut self.taken, &mut state.inbound);
+            state.is_receiving = false;
+            let bytes = mem::take(&mut state.inbound_bytes) - message.len();
+            self.tell_at = state.inbound_limits.resume_at(self.taken.iter().rev(), bytes);
+            let driver = state.leave_to_handle(self.taken.len(), bytes);
+            drop(state);
+            wake(driver);
+            return Poll::Ready(Ok(Some(message)));
+        }
+        // Both are empty: an idle connection keeps no room.
+        self.taken = VecDeque::new();
+        if let Some(closed) = &state.closed {
+            return Poll::Ready(match closed.outcome.is_normal() {
+                true if state.has_gap => Err(Error::Skipped),
+                true => Ok(None),
+                false => Err(Error::Closed(closed.clone())),
+            });
+        }
+        if state.has_gap {
+            return Poll::Ready(Err(Error::Skipped));
+        }
+        let replaced = set_waker(&mut state.receiver, cx);
+        state.is_receiving = true;
+        let mut driver = state.leave_to_handle(0, 0);
+        if state.connection.is_ending() {
+            // A Close that was put off until everything before it is dealt with waits no longer.
+            driver = driver.or_else(|| state.driver_waker());
+        }
+        drop(state);
+        drop(replaced);
+        wake(driver);
+        Poll::Pending
+    }
+
+    /// Says how many messages are left here.
+    #[cold]
+    fn tell_driver(&self) {
+        let bytes = self.taken.iter().map(Message::len).sum();
+        let driver = self.sender.shared.lock().leave_to_handle(self.taken.len(), bytes);
+        wake(driver);
+    }
+
+    /// A handle that only sends; it can be cloned and moved anywhere.
+    ///
+    /// There is no `split`: [`send`](Self::send) needs no `&mut`, and a `Sender` sends while this handle receives, in
+    /// another task or in the same one.
+    ///
+    /// ```
+    /// # use ws_session::{Error, WebSocket};
+    /// /// Sends a hundred messages and counts the answers meanwhile.
+    /// async fn both_ways(ws: &mut WebSocket) -> Result<usize, Error> {
+    ///     let sender = ws.sender();
+    ///     let sending = async {
+    ///         for n in 0..100 {
+    ///             sender.send(format!("message {n}")).await?;
+    ///         }
+    ///         sender.close(1000, "").await
+    ///     };
+    ///     let receiving = async {
+    ///         let mut answers = 0;
+    ///         while ws.recv().await?.is_some() {
+    ///             answers += 1;
+    ///         }
+    ///         Ok(answers)
+    ///     };
+    ///     // Or `tokio::join!`, or `futures::join!`.
+    ///     let (sent, answers) = futures_util::future::join(sending, receiving).await;
+    ///     sent?;
+    ///     answers
+    /// }
+    /// ```
+    #[doc(alias = "split", alias = "into_split", alias = "clone", alias = "broadcast")]
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Queues a message. See [`Sender::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    #[doc(alias = "write", alias = "emit", alias = "send_text", alias = "send_binary")]
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.send(message)
+    }
+
+    /// Queues a message, and says whether it is compressed. See [`Sender::send_with`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_with`].
+    #[cfg(feature = "deflate")]
+    pub fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.send_with(message, compress)
+    }
+
+    /// Queues a message that was encoded once for many connections. See [`Sender::send_prepared`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_prepared`].
+    pub fn send_prepared<'a>(&'a self, prepared: &'a Prepared) -> impl Future<Output = Result<(), Error>> + Send + 'a {
+        self.sender.send_prepared(prepared)
+    }
+
+    /// Queues the first or next fragment of a message. See [`Sender::send_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_fragment`].
+    pub fn send_fragment(
+        &self,
+        fragment: impl Into<Message>,
+        last: bool,
+    ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.send_fragment(fragment, last)
+    }
+
+    /// Waits until all that is queued now has been taken by the transport. See [`Sender::flush`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::flush`].
+    pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        self.sender.flush()
+    }
+
+    /// Sends a ping and waits for its pong; how long that took. See [`Sender::ping`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::ping`].
+    pub fn ping(&self) -> impl Future<Output = Result<RoundTrip, Error>> + Send + '_ {
+        self.sender.ping()
+    }
+
+    /// Closes the connection and waits for the peer's Close frame. See [`Sender::close`].
+    ///
+    /// Messages that still come in can be received afterwards, as many as the inbound queue holds; more are thrown
+    /// away, and receiving fails with [`Error::Skipped`] then. To receive while closing, use a [`Sender`] to close.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::close`].
+    #[doc(alias = "shutdown")]
+    pub fn close(
+        &self,
+        code: impl Into<CloseCode>,
+        reason: impl AsRef<str>,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
+        let closing = self.sender.close(code, reason);
+        async {
+            let _waiting = AwaitsEnd::new(&self.sender.shared);
+            closing.await
+        }
+    }
+
+    /// Waits for the end of the connection, whoever ends it: the transport is gone then.
+    ///
+    /// Messages that come in meanwhile can be received afterwards, as many as the inbound queue holds; more are thrown
+    /// away, and receiving fails with [`Error::Skipped`] then. To receive while waiting, wait with a [`Sender`].
+    pub async fn closed(&self) -> Outcome {
+        let _waiting = AwaitsEnd::new(&self.sender.shared);
+        self.sender.closed().await
+    }
+
+    /// The round-trip time of the last ping that was answered, keepalive's included.
+    pub fn latency(&self) -> Option<Duration> {
+        self.sender.latency()
+    }
+
+    /// Names the connection within this process; the log uses it too.
+    pub fn id(&self) -> u64 {
+        self.sender.id()
+    }
+
+    /// The request that opened the connection.
+    pub fn request(&self) -> &Request<()> {
+        self.sender.shared.info.opening.heads.request()
+    }
+
+    /// The response that accepted it.
+    pub fn response(&self) -> &Response<()> {
+        self.sender.shared.info.opening.heads.response()
+    }
+
+    /// The subprotocol that both sides agreed on, if any (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.sender.shared.info.opening.subprotocol.as_deref()
+    }
+
+    /// The peer's address, when the transport has one. Behind a reverse proxy that is the proxy's.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.sender.shared.lock().caller.addresses.peer
+    }
+
+    /// Our own address, when the transport has one.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.sender.shared.lock().caller.addresses.local
+    }
+
+    /// The address of the client that this server's connection is for, as far as it can be believed: the peer's, unless
+    /// that is a proxy of [`Server::trusted_proxies`](crate::Server::trusted_proxies); then what it says. An IPv4 address
+    /// is one even where a socket for IPv6 has accepted it.
+    ///
+    /// `None` when nothing is known, as over a Unix socket, and at the client's end.
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        let state = self.sender.shared.lock();
+        match state.connection.role() {
+            Role::Server => state.caller.client_ip(),
+            Role::Client => None,
+        }
+    }
+}
+
+/// Written out, so that it is inlined where it is awaited.
+struct Recv<'a>(&'a mut WebSocket);
+
+impl Future for Recv<'_> {
+    type Output = Result<Option<Message>, Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().0.poll_recv(cx)
+    }
+}
+
+impl Stream for WebSocket {
+    type Item = Result<Message, Error>;
+
+    /// As [`WebSocket::recv`]; an error is the last item.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.stream_ended {
+            return Poll::Ready(None);
+        }
+        self.poll_recv(cx).map(|received| {
+            self.stream_ended = !matches!(received, Ok(Some(_)));
+            received.transpose()
+        })
+    }
+}
+
+impl FusedStream for WebSocket {
+    fn is_terminated(&self) -> bool {
+        self.stream_ended
+    }
+}
+
+impl Sink<Message> for WebSocket {
+    type Error = Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { sender, sink, .. } = &mut *self;
+        sink.poll(&sender.shared, cx, |state| state.has_room().then_some(Ok(())))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.sender.try_send(message).map_err(|error| self.sender.error_of(error))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { sender, sink, .. } = &mut *self;
+        sink.poll(&sender.shared, cx, |state| {
+            let target = state.connection.outgoing().queued();
+            state.flush_result(target)
+        })
+    }
+
+    /// Closes with 1000 and waits for the peer's Close frame, as [`WebSocket::close`] does.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { sender, sink, .. } = &mut *self;
+        if !sender.shared.lock().is_closing() {
+            sender.shared.close(CloseFrame::new(CloseCode::NORMAL, ""));
+        }
+        sink.poll(&sender.shared, cx, State::close_result).map_ok(drop)
+    }
+}
+
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        let mut state = self.sender.shared.lock();
+        state.receiver_dropped = true;
+        (state.taken, state.taken_bytes, state.inbound_bytes) = (0, 0, 0);
+        self.sink.leave(&mut state);
+        let unread = (mem::take(&mut state.inbound), state.receiver.take());
+        state.discard_unwanted(unread.0.len() + self.taken.len());
+        let waker = state.driver_waker();
+        drop(state);
+        drop(unread);
+        wake(waker);
+    }
+}
+
+/// While this is held, the application waits for nothing but the end: reading goes on whatever waits to be received,
+/// and the peer's Close is answered at once.
+struct AwaitsEnd<'a> {
+    shared: &'a Shared,
+}
+
+impl<'a> AwaitsEnd<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let mut state = shared.lock();
+        state.await_end += 1;
+        let is_due = state.paused || state.connection.is_ending();
+        let driver = if is_due { state.driver_waker() } else { None };
+        drop(state);
+        wake(driver);
+        Self { shared }
+    }
+}
+
+impl Drop for AwaitsEnd<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().await_end -= 1;
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("id", &self.id())
+            .field("peer", &self.peer_addr())
+            .field("subprotocol", &self.subprotocol())
+            .finish()
+    }
+}
