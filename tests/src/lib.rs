@@ -30,7 +30,7 @@ mod tests {
             "Server" => read("ws-session/src/server/mod.rs") + &read("ws-session/src/settings.rs"),
             "Client" => read("ws-session/src/client/mod.rs") + &read("ws-session/src/settings.rs"),
             "ConnectError" => read("ws-session/src/client/error.rs"),
-            "RoundTrip" => read("ws-session/src/pings.rs"),
+            "RoundTrip" => read("ws-session/src/shared/pings.rs"),
             "Deflate" => read("ws-proto/src/deflate/mod.rs"),
             "Deadlines" => read("ws-proto/src/config.rs"),
             "Outcome" | "Cause" => read("ws-proto/src/close.rs"),

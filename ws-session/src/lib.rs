@@ -46,68 +46,40 @@
 //!
 //! # The files
 //!
-//! | file | what it does |
+//! | folder or file | what it does |
 //! | --- | --- |
-//! | `websocket`, `sender` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere |
-//! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines |
-//! | `outcome` | what handlers return |
-//! | `run` | a handler beside its driver, in one task |
-//! | `spawned` | a driver in a task of its own, which handles can reach where tasks die with the process |
-//! | `shared`, `waiting`, `pings` | what handles and driver share, under one lock; who waits for what |
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `settings` | limits and deadlines of servers' and clients' connections |
-//! | `transport`, `runtime` | what an adapter supplies |
-//! | [`tcp`] | what the system knows of a TCP socket |
-//! | `adapter` | the names that every adapter has: [`adapter!`] |
-//! | `json` | messages of JSON (feature `json`) |
-//! | `outbound` | what can be sent: a message, part of one, one encoded for many |
+//! | `opening` | the opening handshake, as far as both ends do the same: its bytes, compression |
+//! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere; what handlers return |
+//! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
+//! | `shared` | what handles and driver share, under one lock; which tasks wait, and for what |
+//! | `info` | what is known about a connection from its opening on; the heads, kept as bytes |
+//! | `memory` | each worker thread's buffers, the memory of short messages and of long ones |
+//! | `error` | why a connection ended |
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
-//! | `compression` | what the two ends say of it in the opening handshake |
-//! | `inbound` | how much may wait to be received |
-//! | `head` | the opening handshake, kept as bytes |
-//! | `scratch` | memory of each worker thread: what it reads into, and writes from |
-//! | `burst` | the memory of short messages, shared by those that come together |
-//! | `recycle` | the memory of long messages, used again |
-//! | `stream` | TCP, or TLS on it |
-//! | `unwanted` | messages to an application that receives none |
-//! | `tap` | frames in the log |
+//! | `transport`, `runtime` | what an adapter supplies; [`tcp`], what the system knows of a TCP socket |
+//! | `logging` | what is logged; frames in the log |
+//! | `adapter` | the names that every adapter has: [`adapter!`] |
 //! | `sync` | where locks come from |
 
 mod adapter;
-mod burst;
 mod client;
-mod compression;
 mod driver;
 mod error;
-mod exchange;
-mod head;
-mod inbound;
+mod handle;
 mod info;
-#[cfg(feature = "json")]
-mod json;
 mod logging;
-mod outbound;
-mod outcome;
-mod pings;
-mod recycle;
-mod run;
+mod memory;
+mod opening;
 mod runtime;
-mod scratch;
-mod sender;
 mod server;
 mod settings;
 mod shared;
-mod spawned;
-mod stream;
 mod sync;
-mod tap;
-pub mod tcp;
 mod tls;
 mod transport;
-mod unwanted;
-mod waiting;
-mod websocket;
 
 pub use http;
 #[cfg(feature = "tls")]
@@ -125,18 +97,14 @@ pub use ws_proto::{
 pub use self::client::{
     Attempt, Client, ConnectError, DialError, RunError, Stage, TimedOut, UrlError, without_password,
 };
-pub use self::driver::Driver;
+pub use self::driver::{Driver, HandlerError};
 pub use self::error::{Closed, Error};
-pub use self::info::Addresses;
 #[cfg(feature = "json")]
-pub use self::json::JsonError;
-pub use self::outcome::{BoxError, Handled, HandlerOutput, HandlerResult, handler};
-pub use self::pings::RoundTrip;
-pub use self::run::HandlerError;
+pub use self::handle::JsonError;
+pub use self::handle::{BoxError, Handled, HandlerOutput, HandlerResult, Sender, Unwanted, WebSocket, handler};
+pub use self::info::Addresses;
 pub use self::runtime::Runtime;
-pub use self::sender::Sender;
 pub use self::server::{AcceptError, ClientIp, Listening, ServeError, Server, ServerHandle};
+pub use self::shared::pings::RoundTrip;
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
-pub use self::transport::{Timer, Transport};
-pub use self::unwanted::Unwanted;
-pub use self::websocket::WebSocket;
+pub use self::transport::{Timer, Transport, tcp};

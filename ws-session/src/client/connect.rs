@@ -17,20 +17,20 @@ use super::dial::{Deadline, dial};
 use super::error::{ConnectError, Stage, TimedOut};
 #[cfg(feature = "tls")]
 use super::url::{Host, UrlError};
-use crate::compression::Compression;
 use crate::driver::Driver;
-use crate::exchange::{Exchange, Interrupted};
-use crate::head::Heads;
-use crate::inbound::InboundLimits;
+use crate::handle::Sender;
+use crate::handle::WebSocket;
+use crate::info::Heads;
 use crate::info::{self, Addresses, Caller};
 use crate::logging::log_head;
+use crate::opening::compression::Compression;
+use crate::opening::exchange::{Exchange, Interrupted};
 use crate::runtime::Runtime;
-use crate::sender::Sender;
 use crate::shared::Shared;
-use crate::stream::Stream;
+use crate::shared::inbound::InboundLimits;
 use crate::tls::{self, TlsError};
+use crate::transport::stream::Stream;
 use crate::transport::{Timer, Transport};
-use crate::websocket::WebSocket;
 
 /// Connects, with a driver in a task of its own.
 pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, ConnectError> {

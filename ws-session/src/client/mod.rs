@@ -19,16 +19,16 @@ use ws_proto::Config;
 use ws_proto::deflate::Deflate;
 use ws_proto::handshake::client::{Builder, Handshake};
 
-use crate::compression::Compression;
 use crate::driver::Driver;
-use crate::inbound::InboundLimits;
+use crate::handle::WebSocket;
 use crate::info::Addresses;
+use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
-use crate::tcp::NOTSENT_LOWAT;
+use crate::shared::inbound::InboundLimits;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
 use crate::transport::Transport;
-use crate::websocket::WebSocket;
+use crate::transport::tcp::NOTSENT_LOWAT;
 
 pub use self::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
 pub use self::run::RunError;

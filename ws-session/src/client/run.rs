@@ -6,11 +6,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::{Client, ConnectError, connect};
+use crate::driver::HandlerError;
 use crate::error::Error;
-use crate::outcome::HandlerResult;
-use crate::run::HandlerError;
+use crate::handle::HandlerResult;
+use crate::handle::WebSocket;
 use crate::runtime::Runtime;
-use crate::websocket::WebSocket;
 
 impl<R: Runtime> Client<R> {
     /// Connects to a URL, or as a client says that has other settings, runs `handler` with the connection, and closes it:

@@ -2,6 +2,8 @@
 
 mod leaving;
 mod reading;
+mod run;
+mod spawned;
 mod writing;
 
 use std::fmt;
@@ -17,11 +19,13 @@ use std::time::Duration;
 use ws_proto::{Timestamp, Transport as Wanted};
 
 use self::reading::Unread;
-use crate::recycle::{self, Keeper};
-use crate::scratch;
+pub use self::run::HandlerError;
+pub(crate) use self::spawned::Spawned;
+use crate::logging::Tap;
+use crate::memory::recycle::{self, Keeper};
+use crate::memory::scratch;
 use crate::shared::{Shared, State, set_waker, wake};
 use crate::sync::MutexGuard;
-use crate::tap::Tap;
 use crate::transport::{Timer, Transport};
 
 /// How many reads one poll does before other tasks get their turn.

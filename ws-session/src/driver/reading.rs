@@ -8,9 +8,9 @@ use tracing::warn;
 use ws_proto::{Event, Timestamp};
 
 use super::{Driver, MOST_READ};
-use crate::burst::Burst;
 use crate::logging::{TARGET, unless_heard};
-use crate::scratch::{with_message_buffer, with_read_buffer};
+use crate::memory::burst::Burst;
+use crate::memory::scratch::{with_message_buffer, with_read_buffer};
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
 

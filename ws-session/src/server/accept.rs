@@ -23,17 +23,17 @@ use ws_proto::{Connection, Escaped, Timestamp};
 use super::Settings;
 use super::proxies::ClientIp;
 use super::registry::HandshakeGuard;
-use crate::compression::Agreement;
 use crate::driver::Driver;
-use crate::exchange::{Exchange, Interrupted};
-use crate::head::Heads;
+use crate::handle::Sender;
+use crate::handle::WebSocket;
+use crate::info::Heads;
 use crate::info::{Caller, Opening};
 use crate::logging::{TARGET, log_head, unless_heard};
-use crate::sender::Sender;
+use crate::opening::compression::Agreement;
+use crate::opening::exchange::{Exchange, Interrupted};
 use crate::shared::Shared;
 use crate::tls::{self, TlsError};
 use crate::transport::{Timer, Transport};
-use crate::websocket::WebSocket;
 
 /// After an answer other than 101, input is read and thrown away for so long, and so much of it.
 pub(super) const FINISH_TIME: Duration = Duration::from_secs(2);

@@ -20,16 +20,16 @@ use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::driver::Driver;
+use crate::driver::HandlerError;
 use crate::error::{Closed, Error};
+use crate::handle::HandlerResult;
+use crate::handle::WebSocket;
 use crate::info::{Addresses, Caller};
 use crate::logging::{Chain, TARGET, causes, unless_heard};
-use crate::outcome::HandlerResult;
-use crate::run::HandlerError;
 use crate::runtime::Runtime;
-use crate::stream::Stream;
-use crate::tcp;
+use crate::transport::stream::Stream;
+use crate::transport::tcp;
 use crate::transport::{Timer, Transport};
-use crate::websocket::WebSocket;
 
 /// How long accepting rests after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -26,16 +26,16 @@ use ws_proto::deflate::Deflate;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::{Origins, is_reserved};
 
-use crate::compression::Compression;
 use crate::driver::Driver;
-use crate::inbound::InboundLimits;
+use crate::handle::WebSocket;
 use crate::info::{Addresses, Caller};
+use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
-use crate::tcp::{self, TcpSocket};
+use crate::shared::inbound::InboundLimits;
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfigError};
+use crate::transport::tcp::{self, TcpSocket};
 use crate::transport::{Timer, Transport};
-use crate::websocket::WebSocket;
 
 pub use self::accept::AcceptError;
 pub use self::bind::ServeError;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseFrame, Timestamp};
 
-use crate::sender::Sender;
+use crate::handle::Sender;
 use crate::shared::{set_waker, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -9,7 +9,7 @@ use ws_proto::Timestamp;
 
 use super::accept::{AcceptError, FINISH_BYTES, FINISH_TIME};
 use super::registry::HandshakeGuard;
-use crate::exchange::{Exchange, Interrupted};
+use crate::opening::exchange::{Exchange, Interrupted};
 use crate::runtime::Runtime;
 use crate::transport::{Timer, Transport};
 

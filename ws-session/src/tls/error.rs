@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ws_proto::Escaped;
 
-use crate::outcome::BoxError;
+use crate::handle::BoxError;
 
 /// Why TLS failed: what the peer is or did. No byte of HTTP has been sent then.
 ///

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::driver::Driver;
+use super::Driver;
 use crate::runtime::Runtime;
 use crate::sync::{Mutex, PoisonError};
 use crate::transport::{Timer, Transport};

@@ -1,5 +1,9 @@
 //! What a connection's handles and its driver share: the protocol engine and who waits for what, under one lock.
 
+pub(crate) mod inbound;
+pub(crate) mod pings;
+pub(crate) mod waiting;
+
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
@@ -10,18 +14,18 @@ use std::task::{Context, Waker};
 use tracing::info;
 use ws_proto::{Cause, CloseCode, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
 
+use self::inbound::InboundLimits;
+use self::pings::Pings;
+use self::waiting::Waiters;
+use crate::driver::Spawned;
 use crate::error::{Closed, Error};
-use crate::inbound::InboundLimits;
+use crate::handle::Unwanted;
+use crate::handle::outbound::Outbound;
 use crate::info::{Caller, Info, Opening};
 use crate::logging::{TARGET, log_received, log_sent};
-use crate::outbound::Outbound;
-use crate::pings::Pings;
-use crate::recycle;
-use crate::scratch;
-use crate::spawned::Spawned;
+use crate::memory::recycle;
+use crate::memory::scratch;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
-use crate::unwanted::Unwanted;
-use crate::waiting::Waiters;
 
 /// How many messages a queue makes room for at once, at least, where so many may wait.
 const BURST: usize = 16;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use ws_proto::Timestamp;
 
-use crate::scratch::with_read_buffer;
+use crate::memory::scratch::with_read_buffer;
 use crate::transport::{Timer, Transport};
 
 /// A transport before its connection is open.

@@ -2,7 +2,7 @@
 
 use ws_proto::Message;
 
-use crate::shared::State;
+use super::State;
 
 /// How many messages may wait to be received, and how many bytes they may have; then reading stops.
 #[derive(Clone, Copy, Debug)]

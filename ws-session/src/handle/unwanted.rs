@@ -2,9 +2,9 @@
 
 use ws_proto::{CloseCode, CloseFrame};
 
-use crate::sender::Sender;
+use super::Sender;
+use super::WebSocket;
 use crate::shared::State;
-use crate::websocket::WebSocket;
 
 /// The reason that a peer gets whose message is refused.
 const REASON: &str = "no messages are taken here";

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use ws_proto::{ByteString, Incoming, Message, MessageKind};
 
-use crate::recycle;
+use super::recycle;
 
 /// What is as short as this shares its memory with others,
 const SHORT: usize = 128;

@@ -8,7 +8,7 @@ use tracing::{Level, debug, enabled};
 use ws_proto::frame::{FrameHeader, OpCode, codec, mask};
 use ws_proto::{CloseCode, Escaped, EscapedBytes};
 
-use crate::logging::{SHOWN, TARGET};
+use super::{SHOWN, TARGET};
 
 /// How many bytes of a payload are kept to be shown: enough for so many characters.
 const KEPT: usize = SHOWN * 4;

@@ -1,5 +1,7 @@
 //! What the log says, and how: one target for all of it, the causes of an error, heads, messages. Frames are in `tap`.
 
+mod tap;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -7,6 +9,8 @@ use std::io::{self, Write as _};
 use tracing::subscriber::NoSubscriber;
 use tracing::{debug, dispatcher};
 use ws_proto::{EscapedBytes, Message};
+
+pub(crate) use self::tap::Tap;
 
 /// The target of every event, whichever crate it comes from and whichever the adapter.
 pub(crate) const TARGET: &str = "ws_tokio";

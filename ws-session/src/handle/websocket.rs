@@ -16,11 +16,11 @@ use http::{Request, Response};
 use ws_proto::deflate::Compress;
 use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
 
+use super::Sender;
 use crate::error::Error;
-use crate::pings::RoundTrip;
-use crate::sender::Sender;
+use crate::shared::pings::RoundTrip;
+use crate::shared::waiting::Waiting;
 use crate::shared::{Shared, State, set_waker, wake};
-use crate::waiting::Waiting;
 
 /// An open WebSocket: receives, and sends like a [`Sender`].
 ///

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::WebSocket;
 use crate::error::{Closed, Error};
-use crate::websocket::WebSocket;
 
 /// Any error a handler ends with.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

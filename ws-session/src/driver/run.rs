@@ -12,8 +12,8 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use ws_proto::{CloseCode, CloseFrame, Escaped};
 
-use crate::driver::{Beside, Driver, Progress};
-use crate::outcome::{BoxError, HandlerResult};
+use super::{Beside, Driver, Progress};
+use crate::handle::{BoxError, HandlerResult};
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 

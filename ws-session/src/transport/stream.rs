@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use ws_proto::InFlight;
 
-use crate::transport::Transport;
+use super::Transport;
 
 /// A connection's transport. One without TLS takes no more room, and no more steps than a branch, for the others' sake.
 pub(crate) enum Stream<S> {

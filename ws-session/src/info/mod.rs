@@ -1,10 +1,12 @@
 //! What is known about a connection from its opening on: which it is, what was agreed on, and who is at the other end.
 
+mod head;
+
 use std::net::{IpAddr, SocketAddr};
 
 use tracing::field::{DisplayValue, display};
 
-use crate::head::Heads;
+pub(crate) use self::head::Heads;
 
 /// What does not change while a connection is open.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ws_proto::{Connection, PingId, Timestamp};
 
-use crate::waiting::new_key;
+use super::waiting::new_key;
 
 /// A ping and the pong that answered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

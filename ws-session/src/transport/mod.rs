@@ -1,5 +1,8 @@
 //! What an adapter supplies: a way to move bytes, and a way to wait.
 
+pub(crate) mod stream;
+pub mod tcp;
+
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 

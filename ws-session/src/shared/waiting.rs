@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use crate::shared::{Shared, State};
+use super::{Shared, State};
 
 /// The tasks that wait, each under a key, so that who gives up is forgotten. Takes no memory while there are none.
 #[derive(Debug, Default)]

@@ -11,13 +11,13 @@ use std::time::Duration;
 use ws_proto::deflate::Compress;
 use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
 
-use crate::error::Error;
 #[cfg(feature = "deflate")]
-use crate::outbound::Chosen;
-use crate::outbound::{Fragment, Outbound};
-use crate::pings::RoundTrip;
+use super::outbound::Chosen;
+use super::outbound::{Fragment, Outbound};
+use crate::error::Error;
+use crate::shared::pings::RoundTrip;
+use crate::shared::waiting::Guard;
 use crate::shared::{Shared, State, wake};
-use crate::waiting::Guard;
 
 /// Sends to one connection. Clones share it.
 ///

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 
 use ws_proto::Scratch;
 
-use crate::recycle;
+use super::recycle;
 
 /// How much is read at once.
 const READ: usize = 128 << 10;

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ws_proto::Message;
 
+use super::Sender;
+use super::WebSocket;
 use crate::error::Error;
-use crate::sender::Sender;
-use crate::websocket::WebSocket;
 
 /// Why JSON was not sent or received.
 #[derive(Debug)]

@@ -1,0 +1,16 @@
+//! The handles that an application holds, and what handlers return.
+
+#[cfg(feature = "json")]
+mod json;
+pub(crate) mod outbound;
+mod outcome;
+mod sender;
+mod unwanted;
+mod websocket;
+
+#[cfg(feature = "json")]
+pub use self::json::JsonError;
+pub use self::outcome::{BoxError, Handled, HandlerOutput, HandlerResult, handler};
+pub use self::sender::Sender;
+pub use self::unwanted::Unwanted;
+pub use self::websocket::WebSocket;

@@ -1,0 +1,4 @@
+//! The opening handshake, as far as both ends do the same.
+
+pub(crate) mod compression;
+pub(crate) mod exchange;
