@@ -1,12 +1,12 @@
 //! WebSocket servers and clients on async-std; and on smol, or any executor beside [`async_io`].
 //!
-//! **async-std is discontinued** ([RUSTSEC-2025-0052](https://rustsec.org/advisories/RUSTSEC-2025-0052)): nobody mends
-//! it any more. This crate is for programs that are on it; new ones are better off with smol, or with tokio and
-//! `ws-tokio`. All that is used of async-std is its executor: sockets, timers and name resolution are smol's, which are
-//! maintained. So a program that moves to smol keeps its connections as they are and gives [`Reactor`] another
-//! [`Executor`], a function of one line; and without the feature `async-std` this crate does not depend on async-std.
+//! **async-std is discontinued** ([RUSTSEC-2025-0052](https://rustsec.org/advisories/RUSTSEC-2025-0052)): it is no
+//! longer maintained. This crate is for programs that already use it. New programs should use smol, or tokio with
+//! `ws-tokio`. Of async-std this crate uses only the executor. Sockets, timers and name resolution come from smol's crates,
+//! which are maintained. A program that moves to smol replaces one [`Executor`] of [`Reactor`], a function of one line.
+//! Without the feature `async-std` this crate does not depend on async-std.
 //!
-//! A server that sends back what it gets:
+//! An echo server:
 //!
 #![cfg_attr(feature = "async-std", doc = "```no_run")]
 #![cfg_attr(not(feature = "async-std"), doc = "```ignore")]
@@ -20,7 +20,7 @@
 //! }
 //! ```
 //!
-//! A client that says hello to it:
+//! A client:
 //!
 #![cfg_attr(feature = "async-std", doc = "```no_run")]
 #![cfg_attr(not(feature = "async-std"), doc = "```ignore")]
@@ -67,9 +67,9 @@
 //! }
 //! ```
 //!
-//! What connections do is documented where it is written: `WebSocket` and `Sender`, `Server` and `Client`, in
-//! [`ws-session`](endpoint). This crate adds async-io's sockets and timers: [`Reactor`] is a runtime but for its tasks,
-//! and [`AsyncIo`] makes a transport of any stream that `futures-io` can read and write.
+//! Most types come from the crate [`ws-session`](endpoint), which knows no runtime: start with `WebSocket`, `Sender`, `Server`
+//! and `Client`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime for any [`Executor`], and
+//! [`AsyncIo`] turns any stream that implements `futures-io`'s traits into a transport.
 
 mod io;
 #[cfg(feature = "async-std")]

@@ -1,6 +1,6 @@
 //! WebSocket servers and clients on tokio.
 //!
-//! A server that sends back what it gets:
+//! An echo server:
 //!
 //! ```no_run
 //! #[tokio::main]
@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! A client that says hello to it:
+//! A client:
 //!
 //! ```no_run
 //! use ws_tokio::CloseCode;
@@ -30,8 +30,8 @@
 //! }
 //! ```
 //!
-//! Messages are compressed (permessage-deflate, RFC 7692) where both ends can, and both ends can say how. A server that
-//! keeps nothing for it between messages, and does not compress what is compressed already:
+//! Messages are compressed (permessage-deflate, RFC 7692) when both ends support it. This server keeps no compression
+//! state between messages, and sends an image uncompressed:
 //!
 #![cfg_attr(feature = "deflate", doc = "```no_run")]
 #![cfg_attr(not(feature = "deflate"), doc = "```ignore")]
@@ -55,7 +55,7 @@
 //! # }
 //! ```
 //!
-//! `wss://` in [`connect`] just works, with the platform's certificates. A server with TLS (rustls):
+//! [`connect`] accepts `wss://` URLs and trusts the platform's certificates. A server with TLS (rustls):
 //!
 #![cfg_attr(feature = "tls", doc = "```no_run")]
 #![cfg_attr(not(feature = "tls"), doc = "```ignore")]
@@ -75,27 +75,27 @@
 //! }
 //! ```
 //!
-//! And a client of it that trusts what is in a file, besides what the platform trusts. For tests, `cert.pem` and `key.pem`
-//! are made by one command, and the client takes `cert.pem` as its CA:
+//! For tests, this command makes `cert.pem` and `key.pem`:
 //!
 //! ```sh
 //! openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 365 \
 //!     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
 //! ```
 //!
+//! A client that trusts the certificates in a file, besides the platform's:
 //!
 #![cfg_attr(feature = "tls", doc = "```no_run")]
 #![cfg_attr(not(feature = "tls"), doc = "```ignore")]
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = ws_tokio::Client::new("wss://example.com").ca(std::fs::read("ca.pem")?);
+//! let client = ws_tokio::Client::new("wss://localhost").ca(std::fs::read("cert.pem")?);
 //! let ws = client.connect().await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! What connections do is documented where it is written: [`WebSocket`] and [`Sender`], [`Server`] and [`Client`], in
-//! the crate `ws-session`. This crate adds tokio's sockets, timers and tasks: [`Tokio`] is the runtime, and
-//! [`TokioIo`] makes a transport of any stream that tokio can read and write.
+//! Most types come from the crate `ws-session`, which knows no runtime: start with [`WebSocket`], [`Sender`], [`Server`] and
+//! [`Client`]. This crate adds tokio: [`Tokio`] supplies sockets, timers and tasks, and [`TokioIo`] turns any stream that
+//! implements tokio's `AsyncRead` and `AsyncWrite` into a transport.
 
 /// The programs in the repository's README compile.
 #[cfg(all(doctest, feature = "tls"))]
@@ -128,7 +128,7 @@ pub use self::time::TokioTimer;
 
 ws_session::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);
 
-/// tokio as a [`Runtime`]: its TCP, its timers, its tasks.
+/// The tokio runtime: TCP sockets, timers and tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokio;
 
@@ -155,8 +155,8 @@ impl Runtime for Tokio {
 
     async fn connect(address: SocketAddr) -> Result<(Self::Stream, Addresses)> {
         let stream = TcpStream::connect(address).await?;
-        // Small messages go out at once: what belongs together is written together. This fails only on a connection
-        // that is gone already, which the first read will tell.
+        // Each write holds everything that is queued, so it need not wait for more. This fails only on a connection that has
+        // ended already, and the first read reports that.
         let _ = stream.set_nodelay(true);
         Ok(connected(stream, Some(address)))
     }
