@@ -7,13 +7,83 @@ use crate::close::{Cause, CloseCode, CloseFrame, Outcome, Received};
 use crate::config::Role;
 use crate::connection::Connection;
 use crate::connection::in_flight::ASK_EVERY;
-use crate::error::Violation;
+use crate::error::{CloseError, Violation};
 use crate::event::Event;
 use crate::state::{State, Step};
 use crate::time::Timestamp;
 use crate::timer::Timer;
 
 impl Connection {
+    /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
+    pub fn receive_eof(&mut self, _now: Timestamp) -> Option<Event<'static>> {
+        self.eof = true;
+        match self.state {
+            // A transport that takes nothing has failed, however its other side ends.
+            State::Mute => self.fail(),
+            _ if self.awaits_close() => self.end(Cause::Unanswered),
+            state if state.receives() => self.end(Cause::Eof),
+            _ => None,
+        }
+    }
+
+    /// The transport failed, reading or writing.
+    pub fn fail(&mut self) -> Option<Event<'static>> {
+        self.end(Cause::TransportFailed)
+    }
+
+    /// Whether our answer to the peer's Close frame, or to its fault, is put off until [`conclude`](Self::conclude).
+    ///
+    /// Who handles each event before the next needs none of this: an answer given to a message is queued before the
+    /// Close that follows it is even looked at. Who keeps messages in a queue of its own sets this, so that what came
+    /// just before a Close can still be answered. [`receive`](Self::receive) then throws away what follows, and
+    /// [`is_ending`](Self::is_ending) tells. Nothing is put off longer than [`Deadlines::answer`](crate::Deadlines).
+    pub fn set_putting_off(&mut self, putting_off: bool) {
+        self.putting_off = putting_off;
+    }
+
+    /// Whether the peer has closed or is at fault, and our answer waits for [`conclude`](Self::conclude).
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        self.state == State::Ending
+    }
+
+    /// Gives the answer that was put off, and reports the end; does nothing when none was.
+    pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
+        let frame = self.answer.take()?;
+        let step = if matches!(self.cause, Some(Cause::Violation(_))) { Step::Fail } else { Step::PeerClose };
+        if !self.step(step) {
+            return None;
+        }
+        if self.state != State::Ended {
+            self.send_close(*frame, now);
+        }
+        self.closed()
+    }
+
+    /// Gives the connection up at once: nothing more is written, not even a Close frame.
+    pub fn abort(&mut self) -> Option<Event<'static>> {
+        self.end(Cause::Aborted)
+    }
+
+    /// Starts the closing handshake (RFC 6455 §7.1.2): queues a Close frame behind what is queued already. Messages
+    /// still come in until the peer's Close does. Does nothing when the connection is closing already.
+    ///
+    /// # Errors
+    ///
+    /// When the code must not travel (RFC 6455 §7.4); [`CloseFrame::EMPTY`] stands for a Close frame without a body
+    /// and is fine.
+    pub fn close(&mut self, frame: CloseFrame, now: Timestamp) -> Result<(), CloseError> {
+        if !frame.is_empty() && !frame.code.may_be_sent() {
+            return Err(CloseError(frame.code));
+        }
+        if self.step(Step::LocalClose) {
+            self.cause.get_or_insert(Cause::Local);
+            let frame = if frame.is_empty() { CloseFrame::EMPTY } else { CloseFrame::new(frame.code, frame.reason) };
+            self.send_close(frame, now);
+        }
+        Ok(())
+    }
+
     pub(super) fn peer_closed<'i>(&mut self, received: Received, now: Timestamp) -> Option<Event<'i>> {
         let fault = received.fault.as_ref().map(|(violation, _)| *violation);
         // An echo of the code, and no reason: what RFC 6455 §5.5.1 asks for.

@@ -4,6 +4,7 @@ mod closing;
 mod deadlines;
 mod in_flight;
 mod receiving;
+mod sending;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -12,15 +13,10 @@ use core::time::Duration;
 use crate::close::{Cause, CloseFrame, Received};
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
-use crate::deflate::{Agreed, Compress, Inbound, Outbound};
-use crate::error::{CloseError, SendError};
-use crate::event::Event;
+use crate::deflate::{Agreed, Inbound, Outbound};
 use crate::frame::mask::MaskKeys;
 use crate::in_flight::Taken;
-use crate::keepalive::{Keepalive, PingId};
-use crate::message::{Message, MessageKind};
-use crate::outgoing::Outgoing;
-use crate::prepared::Prepared;
+use crate::keepalive::Keepalive;
 use crate::receive::{Progress, Receiver};
 use crate::send::Sender;
 use crate::state::{State, Step};
@@ -168,129 +164,6 @@ impl Connection {
         }
     }
 
-    // ---- the end, from whichever side; bytes in: receiving.rs ----
-
-    /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
-    pub fn receive_eof(&mut self, _now: Timestamp) -> Option<Event<'static>> {
-        self.eof = true;
-        match self.state {
-            // A transport that takes nothing has failed, however its other side ends.
-            State::Mute => self.fail(),
-            _ if self.awaits_close() => self.end(Cause::Unanswered),
-            state if state.receives() => self.end(Cause::Eof),
-            _ => None,
-        }
-    }
-
-    /// The transport failed, reading or writing.
-    pub fn fail(&mut self) -> Option<Event<'static>> {
-        self.end(Cause::TransportFailed)
-    }
-
-    /// Whether our answer to the peer's Close frame, or to its fault, is put off until [`conclude`](Self::conclude).
-    ///
-    /// Who handles each event before the next needs none of this: an answer given to a message is queued before the
-    /// Close that follows it is even looked at. Who keeps messages in a queue of its own sets this, so that what came
-    /// just before a Close can still be answered. [`receive`](Self::receive) then throws away what follows, and
-    /// [`is_ending`](Self::is_ending) tells. Nothing is put off longer than [`Deadlines::answer`](crate::Deadlines).
-    pub fn set_putting_off(&mut self, putting_off: bool) {
-        self.putting_off = putting_off;
-    }
-
-    /// Whether the peer has closed or is at fault, and our answer waits for [`conclude`](Self::conclude).
-    #[inline]
-    pub fn is_ending(&self) -> bool {
-        self.state == State::Ending
-    }
-
-    /// Gives the answer that was put off, and reports the end; does nothing when none was.
-    pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
-        let frame = self.answer.take()?;
-        let step = if matches!(self.cause, Some(Cause::Violation(_))) { Step::Fail } else { Step::PeerClose };
-        if !self.step(step) {
-            return None;
-        }
-        if self.state != State::Ended {
-            self.send_close(*frame, now);
-        }
-        self.closed()
-    }
-
-    /// Gives the connection up at once: nothing more is written, not even a Close frame.
-    pub fn abort(&mut self) -> Option<Event<'static>> {
-        self.end(Cause::Aborted)
-    }
-
-    // ---- messages out ----
-
-    /// Queues a message. A server keeps a large payload by reference; a client copies it once, masking it.
-    ///
-    /// # Errors
-    ///
-    /// Nothing is queued and the message is handed back when the connection is closing, when the queue is at its cap,
-    /// or between the fragments of another message.
-    #[inline]
-    pub fn send(&mut self, message: Message) -> Result<(), SendError<Message>> {
-        match self.state.sends() {
-            true => self.sender.message(message, &self.config.limits),
-            false => Err(SendError::Closed(message)),
-        }
-    }
-
-    /// Queues a text message, copying it. Otherwise as [`send`](Self::send).
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[inline]
-    pub fn send_text(&mut self, text: &str) -> Result<(), SendError<()>> {
-        self.send_slice(MessageKind::Text, text.as_bytes())
-    }
-
-    /// Queues a binary message, copying it. Otherwise as [`send`](Self::send).
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[inline]
-    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError<()>> {
-        self.send_slice(MessageKind::Binary, bytes)
-    }
-
-    #[inline]
-    fn send_slice(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError<()>> {
-        match self.state.sends() {
-            true => self.sender.slice(kind, payload, &self.config.limits),
-            false => Err(SendError::Closed(())),
-        }
-    }
-
-    /// Queues a message that was encoded once for many connections. Otherwise as [`send`](Self::send).
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[inline]
-    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError<()>> {
-        match self.state.sends() {
-            true => self.sender.prepared(prepared, &self.config.limits),
-            false => Err(SendError::Closed(())),
-        }
-    }
-
-    /// Queues the first or next fragment of a message (RFC 6455 §5.4); `last` ends it. All fragments of a message are
-    /// of one kind. Control frames may go in between, other messages may not.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send); [`SendError::Unfinished`] for a fragment of the other kind.
-    pub fn send_fragment(&mut self, fragment: Message, last: bool) -> Result<(), SendError<Message>> {
-        match self.state.sends() {
-            true => self.sender.fragment(fragment, last, &self.config.limits),
-            false => Err(SendError::Closed(fragment)),
-        }
-    }
-
     /// Compresses messages as was agreed on in the opening handshake, both ways (RFC 7692); with `None`, as at first, not.
     /// To be called right after the handshake, before anything is received or sent.
     #[cfg(feature = "deflate")]
@@ -298,91 +171,6 @@ impl Connection {
         self.receiver.set_inbound(agreed.map(|agreed| Box::new(Inbound::new(agreed))));
         self.sender.set_outbound(agreed.map(|agreed| Box::new(Outbound::new(agreed))));
     }
-
-    /// Queues a message as [`send`](Self::send) does, and says whether it is compressed. Where compression was not agreed
-    /// on it never is.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[cfg(feature = "deflate")]
-    pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), SendError<Message>> {
-        match self.state.sends() {
-            true => self.sender.message_with(message, compress, &self.config.limits),
-            false => Err(SendError::Closed(message)),
-        }
-    }
-
-    /// Queues a fragment as [`send_fragment`](Self::send_fragment) does; of the first one `compress` says whether the
-    /// message is compressed, of others it says nothing. By default a message in fragments is. Each fragment can be
-    /// decompressed when it is there.
-    ///
-    /// # Errors
-    ///
-    /// As [`send_fragment`](Self::send_fragment).
-    #[cfg(feature = "deflate")]
-    pub fn send_fragment_with(
-        &mut self,
-        fragment: Message,
-        last: bool,
-        compress: Compress,
-    ) -> Result<(), SendError<Message>> {
-        match self.state.sends() {
-            true => self.sender.fragment_with(fragment, last, compress, &self.config.limits),
-            false => Err(SendError::Closed(fragment)),
-        }
-    }
-
-    /// Queues a ping. The [`Event::Pong`] that answers it carries the id and the round-trip time.
-    ///
-    /// Between the fragments of a message it is refused as long as fragments are queued, because some peers break at it
-    /// ([`Config::ping_between_fragments`] names them, and switches this off). Try again after the last fragment or after
-    /// [`handle_timeout`](Self::handle_timeout): a message that has stood still for
-    /// [`Deadlines::ping_interval`](crate::Deadlines::ping_interval), but at most 20 s, or for a second where no pings are
-    /// sent, holds it back no longer.
-    ///
-    /// # Errors
-    ///
-    /// When the connection is closing, the queue is at its cap, or 1,024 pings are unanswered;
-    /// [`SendError::Unfinished`] between fragments.
-    pub fn ping(&mut self, now: Timestamp) -> Result<PingId, SendError<()>> {
-        match self.state.sends() {
-            true if self.keepalive.is_full() => Err(SendError::Full(())),
-            true if self.is_held_by_fragments(now) => Err(SendError::Unfinished(())),
-            true => self.queue_ping(now, false).ok_or(SendError::Full(())),
-            false => Err(SendError::Closed(())),
-        }
-    }
-
-    /// Starts the closing handshake (RFC 6455 §7.1.2): queues a Close frame behind what is queued already. Messages
-    /// still come in until the peer's Close does. Does nothing when the connection is closing already.
-    ///
-    /// # Errors
-    ///
-    /// When the code must not travel (RFC 6455 §7.4); [`CloseFrame::EMPTY`] stands for a Close frame without a body
-    /// and is fine.
-    pub fn close(&mut self, frame: CloseFrame, now: Timestamp) -> Result<(), CloseError> {
-        if !frame.is_empty() && !frame.code.may_be_sent() {
-            return Err(CloseError(frame.code));
-        }
-        if self.step(Step::LocalClose) {
-            self.cause.get_or_insert(Cause::Local);
-            let frame = if frame.is_empty() { CloseFrame::EMPTY } else { CloseFrame::new(frame.code, frame.reason) };
-            self.send_close(frame, now);
-        }
-        Ok(())
-    }
-
-    /// What is to be written; take out what the transport took with [`Buf::advance`](bytes::Buf::advance).
-    #[inline]
-    pub fn outgoing(&mut self) -> &mut Outgoing {
-        if self.state.sends() {
-            self.sender.queue_pongs(&self.config.limits);
-        }
-        self.sender.outgoing_mut()
-    }
-
-    // ---- the transport, and what can be asked ----
 
     /// What to do with the transport now. Ask after each round of I/O.
     pub fn transport(&mut self) -> Transport {

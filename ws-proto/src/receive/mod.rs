@@ -2,6 +2,7 @@
 
 #[cfg(feature = "deflate")]
 mod compressed;
+mod header;
 mod straight;
 mod whole;
 
@@ -17,10 +18,11 @@ use crate::config::{Config, Delivery, Limits, Role};
 use crate::deflate::{Inbound, RSV1};
 use crate::error::Violation;
 use crate::event::Chunk;
-use crate::frame::codec::{First, decode_checked};
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::Payload;
+
+use self::header::PartialHeader;
 
 /// Payloads from this size on are copied as they are unmasked, for who keeps them: one pass over them, not two.
 const COPIED_FROM: u64 = 4 << 10;
@@ -57,12 +59,6 @@ pub(crate) struct Receiver {
     /// What inflates compressed messages, when the peer may send some.
     #[cfg(feature = "deflate")]
     inbound: Option<Box<Inbound>>,
-}
-
-#[derive(Debug, Default)]
-struct PartialHeader {
-    bytes: [u8; FrameHeader::MAX_SIZE],
-    len: usize,
 }
 
 #[derive(Debug)]
@@ -230,64 +226,6 @@ impl Receiver {
                 Step::NeedInput => return Ok(None),
             }
         }
-    }
-
-    /// Reads a header, from the input alone where it can.
-    #[inline]
-    fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
-        if self.header.len == 0
-            && let Some((header, size)) = self.decode(input)?
-        {
-            take(input, size);
-            return Ok(Some(header));
-        }
-        self.next_header_slow(input)
-    }
-
-    /// Adds to a partial header byte by byte until it is complete.
-    fn next_header_slow(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
-        while let Some(&byte) = input.first() {
-            take(input, 1);
-            if let Some(slot) = self.header.bytes.get_mut(self.header.len) {
-                *slot = byte;
-                self.header.len += 1;
-            }
-            let bytes = self.header.bytes.get(..self.header.len).unwrap_or_default();
-            if let Some((header, _)) = self.decode(bytes)? {
-                self.header.len = 0;
-                return Ok(Some(header));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Decodes with what this connection knows: who may mask, which reserved bits mean something, and whether a
-    /// message is open.
-    #[inline]
-    fn decode(&self, bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
-        decode_checked(
-            bytes,
-            |First { rsv, opcode, .. }| match opcode {
-                _ if rsv != 0 && !self.means(rsv, opcode) => Err(Violation::ReservedBits),
-                OpCode::Continuation if self.assembly.is_none() => Err(Violation::UnexpectedContinuation),
-                OpCode::Text | OpCode::Binary if self.assembly.is_some() => Err(Violation::UnfinishedMessage),
-                _ => Ok(()),
-            },
-            |masked| match (self.role, masked) {
-                (Role::Server, false) => Err(Violation::Unmasked),
-                (Role::Client, true) => Err(Violation::Masked),
-                _ => Ok(()),
-            },
-        )
-    }
-
-    /// Whether reserved bits that are set mean something on this frame: that a compressed message begins.
-    #[cold]
-    fn means(&self, rsv: u8, opcode: OpCode) -> bool {
-        #[cfg(feature = "deflate")]
-        return rsv == RSV1 && matches!(opcode, OpCode::Text | OpCode::Binary) && self.inbound.is_some();
-        #[cfg(not(feature = "deflate"))]
-        return matches!((rsv, opcode), (0, _));
     }
 
     fn begin_frame(&mut self, header: &FrameHeader, limits: &Limits) -> Result<(), Violation> {

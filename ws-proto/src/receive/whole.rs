@@ -73,14 +73,4 @@ impl Receiver {
     fn is_between(&self) -> bool {
         self.frame.is_none() && self.assembly.is_none()
     }
-
-    /// The header that `input` completes, and how much of it that takes.
-    fn peek_header(&self, input: &[u8]) -> Option<(FrameHeader, usize)> {
-        let mut bytes = self.header.bytes;
-        let before = self.header.len;
-        let size = input.len().min(bytes.len() - before);
-        bytes.get_mut(before..before + size)?.copy_from_slice(input.get(..size)?);
-        let (header, size) = self.decode(bytes.get(..before + size)?).ok()??;
-        Some((header, size.checked_sub(before)?))
-    }
 }

@@ -1,0 +1,145 @@
+//! Messages in, bytes out.
+
+use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Compress;
+use crate::error::SendError;
+use crate::keepalive::PingId;
+use crate::message::{Message, MessageKind};
+use crate::outgoing::Outgoing;
+use crate::prepared::Prepared;
+use crate::time::Timestamp;
+
+impl Connection {
+    /// Queues a message. A server keeps a large payload by reference; a client copies it once, masking it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is queued and the message is handed back when the connection is closing, when the queue is at its cap,
+    /// or between the fragments of another message.
+    #[inline]
+    pub fn send(&mut self, message: Message) -> Result<(), SendError<Message>> {
+        match self.state.sends() {
+            true => self.sender.message(message, &self.config.limits),
+            false => Err(SendError::Closed(message)),
+        }
+    }
+
+    /// Queues a text message, copying it. Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError<()>> {
+        self.send_slice(MessageKind::Text, text.as_bytes())
+    }
+
+    /// Queues a binary message, copying it. Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError<()>> {
+        self.send_slice(MessageKind::Binary, bytes)
+    }
+
+    #[inline]
+    fn send_slice(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError<()>> {
+        match self.state.sends() {
+            true => self.sender.slice(kind, payload, &self.config.limits),
+            false => Err(SendError::Closed(())),
+        }
+    }
+
+    /// Queues a message that was encoded once for many connections. Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError<()>> {
+        match self.state.sends() {
+            true => self.sender.prepared(prepared, &self.config.limits),
+            false => Err(SendError::Closed(())),
+        }
+    }
+
+    /// Queues the first or next fragment of a message (RFC 6455 §5.4); `last` ends it. All fragments of a message are
+    /// of one kind. Control frames may go in between, other messages may not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::Unfinished`] for a fragment of the other kind.
+    pub fn send_fragment(&mut self, fragment: Message, last: bool) -> Result<(), SendError<Message>> {
+        match self.state.sends() {
+            true => self.sender.fragment(fragment, last, &self.config.limits),
+            false => Err(SendError::Closed(fragment)),
+        }
+    }
+
+    /// Queues a message as [`send`](Self::send) does, and says whether it is compressed. Where compression was not agreed
+    /// on it never is.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), SendError<Message>> {
+        match self.state.sends() {
+            true => self.sender.message_with(message, compress, &self.config.limits),
+            false => Err(SendError::Closed(message)),
+        }
+    }
+
+    /// Queues a fragment as [`send_fragment`](Self::send_fragment) does; of the first one `compress` says whether the
+    /// message is compressed, of others it says nothing. By default a message in fragments is. Each fragment can be
+    /// decompressed when it is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_fragment`](Self::send_fragment).
+    #[cfg(feature = "deflate")]
+    pub fn send_fragment_with(
+        &mut self,
+        fragment: Message,
+        last: bool,
+        compress: Compress,
+    ) -> Result<(), SendError<Message>> {
+        match self.state.sends() {
+            true => self.sender.fragment_with(fragment, last, compress, &self.config.limits),
+            false => Err(SendError::Closed(fragment)),
+        }
+    }
+
+    /// Queues a ping. The [`Event::Pong`](crate::Event::Pong) that answers it carries the id and the round-trip time.
+    ///
+    /// Between the fragments of a message it is refused as long as fragments are queued, because some peers break at it
+    /// ([`Config::ping_between_fragments`](crate::Config::ping_between_fragments) names them, and switches this off). Try again after the last fragment or after
+    /// [`handle_timeout`](Self::handle_timeout): a message that has stood still for
+    /// [`Deadlines::ping_interval`](crate::Deadlines::ping_interval), but at most 20 s, or for a second where no pings are
+    /// sent, holds it back no longer.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is closing, the queue is at its cap, or 1,024 pings are unanswered;
+    /// [`SendError::Unfinished`] between fragments.
+    pub fn ping(&mut self, now: Timestamp) -> Result<PingId, SendError<()>> {
+        match self.state.sends() {
+            true if self.keepalive.is_full() => Err(SendError::Full(())),
+            true if self.is_held_by_fragments(now) => Err(SendError::Unfinished(())),
+            true => self.queue_ping(now, false).ok_or(SendError::Full(())),
+            false => Err(SendError::Closed(())),
+        }
+    }
+
+    /// What is to be written; take out what the transport took with [`Buf::advance`](bytes::Buf::advance).
+    #[inline]
+    pub fn outgoing(&mut self) -> &mut Outgoing {
+        if self.state.sends() {
+            self.sender.queue_pongs(&self.config.limits);
+        }
+        self.sender.outgoing_mut()
+    }
+}

@@ -1,0 +1,86 @@
+//! Frame headers, whole or in pieces (RFC 6455 §5.2).
+
+use super::{Receiver, take};
+use crate::config::Role;
+#[cfg(feature = "deflate")]
+use crate::deflate::RSV1;
+use crate::error::Violation;
+use crate::frame::codec::{First, decode_checked};
+use crate::frame::{FrameHeader, OpCode};
+
+/// The beginning of a header whose end has not come.
+#[derive(Debug, Default)]
+pub(super) struct PartialHeader {
+    pub(super) bytes: [u8; FrameHeader::MAX_SIZE],
+    pub(super) len: usize,
+}
+
+impl Receiver {
+    /// Reads a header, from the input alone where it can.
+    #[inline]
+    pub(super) fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
+        if self.header.len == 0
+            && let Some((header, size)) = self.decode(input)?
+        {
+            take(input, size);
+            return Ok(Some(header));
+        }
+        self.next_header_slow(input)
+    }
+
+    /// Adds to a partial header byte by byte until it is complete.
+    fn next_header_slow(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
+        while let Some(&byte) = input.first() {
+            take(input, 1);
+            if let Some(slot) = self.header.bytes.get_mut(self.header.len) {
+                *slot = byte;
+                self.header.len += 1;
+            }
+            let bytes = self.header.bytes.get(..self.header.len).unwrap_or_default();
+            if let Some((header, _)) = self.decode(bytes)? {
+                self.header.len = 0;
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decodes with what this connection knows: who may mask, which reserved bits mean something, and whether a
+    /// message is open.
+    #[inline]
+    pub(super) fn decode(&self, bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
+        decode_checked(
+            bytes,
+            |First { rsv, opcode, .. }| match opcode {
+                _ if rsv != 0 && !self.means(rsv, opcode) => Err(Violation::ReservedBits),
+                OpCode::Continuation if self.assembly.is_none() => Err(Violation::UnexpectedContinuation),
+                OpCode::Text | OpCode::Binary if self.assembly.is_some() => Err(Violation::UnfinishedMessage),
+                _ => Ok(()),
+            },
+            |masked| match (self.role, masked) {
+                (Role::Server, false) => Err(Violation::Unmasked),
+                (Role::Client, true) => Err(Violation::Masked),
+                _ => Ok(()),
+            },
+        )
+    }
+
+    /// Whether reserved bits that are set mean something on this frame: that a compressed message begins.
+    #[cold]
+    fn means(&self, rsv: u8, opcode: OpCode) -> bool {
+        #[cfg(feature = "deflate")]
+        return rsv == RSV1 && matches!(opcode, OpCode::Text | OpCode::Binary) && self.inbound.is_some();
+        #[cfg(not(feature = "deflate"))]
+        return matches!((rsv, opcode), (0, _));
+    }
+
+    /// The header that `input` completes, and how much of it that takes.
+    pub(super) fn peek_header(&self, input: &[u8]) -> Option<(FrameHeader, usize)> {
+        let mut bytes = self.header.bytes;
+        let before = self.header.len;
+        let size = input.len().min(bytes.len() - before);
+        bytes.get_mut(before..before + size)?.copy_from_slice(input.get(..size)?);
+        let (header, size) = self.decode(bytes.get(..before + size)?).ok()??;
+        Some((header, size.checked_sub(before)?))
+    }
+}
