@@ -63,6 +63,16 @@ pub struct Established {
     pub consumed: usize,
 }
 
+/// A response, parsed elsewhere, is a valid 101: what the server chose. See [`Handshake::confirm`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Confirmed {
+    /// The subprotocol the server chose among those offered, if it chose one.
+    pub subprotocol: Option<String>,
+    /// The extensions the server accepted, as [`Established::extensions`] has them.
+    pub extensions: Vec<Extension>,
+}
+
 impl Handshake {
     /// Begins a request to `host`, which may have a port (`example.com:8080`), for `target`, a path with an
     /// optional query (`/chat?room=1`), already percent-encoded.
@@ -111,8 +121,29 @@ impl Handshake {
         Ok(None)
     }
 
+    /// Checks a response that somebody else has parsed, an HTTP client for one. What it holds as a body is not looked at.
+    ///
+    /// Interim responses (1xx other than 101) are for the HTTP client to skip. HTTP/2 and later have another opening
+    /// handshake (RFC 8441), which this does not check.
+    ///
+    /// # Errors
+    ///
+    /// When the response is not a valid 101 (RFC 6455 §4.1). Nothing may be sent then. [`Error::Rejected`] has its status
+    /// and its headers.
+    pub fn confirm<B>(&self, response: &Response<B>) -> Result<Confirmed, Error> {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let mut head = Response::new(());
+            *head.status_mut() = response.status();
+            *head.version_mut() = response.version();
+            *head.headers_mut() = response.headers().clone();
+            return Err(Error::Rejected { response: Box::new(head), consumed: 0 });
+        }
+        let (subprotocol, extensions) = self.check(response)?;
+        Ok(Confirmed { subprotocol, extensions })
+    }
+
     /// RFC 6455 §4.1, the numbered list on the response; and the subprotocol and the extensions chosen.
-    fn check(&self, response: &Response<()>) -> Result<(Option<String>, Vec<Extension>), Error> {
+    fn check<B>(&self, response: &Response<B>) -> Result<(Option<String>, Vec<Extension>), Error> {
         if response.version() != Version::HTTP_11 {
             return Err(HeadError::Version.into());
         }

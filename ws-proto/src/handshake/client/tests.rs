@@ -136,3 +136,49 @@ fn an_interim_response_counts_toward_the_limit() {
     let error = handshake.receive(endless.as_bytes()).unwrap_err();
     assert!(matches!(error, Error::Head(HeadError::TooLarge { limit: 16_384 })), "{error}");
 }
+
+/// A 101 as an HTTP client hands it over, with the body it has for it.
+fn parsed(change: impl FnOnce(&mut Response<&'static str>)) -> Response<&'static str> {
+    let mut response = Response::new("the body is not looked at");
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    for (name, value) in [
+        (UPGRADE, "WebSocket"),
+        (CONNECTION, "keep-alive, Upgrade"),
+        (SEC_WEBSOCKET_ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        (SEC_WEBSOCKET_PROTOCOL, "chat"),
+        (SEC_WEBSOCKET_EXTENSIONS, "a; b=1"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    change(&mut response);
+    response
+}
+
+#[test]
+fn a_response_that_was_parsed_elsewhere_is_checked_as_one_that_was_read() {
+    let extension = Extension { name: "a".into(), params: Default::default() };
+    let handshake = build(builder().subprotocols(["chat"]).extensions([extension])).unwrap();
+    let confirmed = handshake.confirm(&parsed(|_| {})).unwrap();
+    assert_eq!(confirmed.subprotocol.as_deref(), Some("chat"));
+    assert_eq!(extensions::format(&confirmed.extensions), "a; b=1");
+
+    let error = |change: fn(&mut Response<&'static str>)| handshake.confirm(&parsed(change)).unwrap_err();
+    assert!(matches!(error(|r| drop(r.headers_mut().remove(UPGRADE))), Error::MissingHeader(UPGRADE)));
+    assert!(matches!(error(|r| drop(r.headers_mut().remove(CONNECTION))), Error::MissingHeader(CONNECTION)));
+    let wrong = error(|r| drop(r.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static("x"))));
+    assert!(matches!(wrong, Error::WrongHeader(SEC_WEBSOCKET_ACCEPT, _)));
+    let other = error(|r| drop(r.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("talk"))));
+    assert!(matches!(other, Error::SubprotocolNotOffered(_)));
+    let unasked = error(|r| drop(r.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static("z"))));
+    assert!(matches!(unasked, Error::ExtensionNotOffered(name) if name == "z"));
+    assert!(matches!(error(|r| *r.version_mut() = Version::HTTP_2), Error::Head(HeadError::Version)));
+    let refused = error(|r| {
+        *r.status_mut() = StatusCode::FORBIDDEN;
+        r.headers_mut().insert(HOST, HeaderValue::from_static("kept"));
+    });
+    let Error::Rejected { response, consumed: 0 } = refused else { panic!("{refused}") };
+    assert_eq!(
+        (response.status(), &response.headers()[HOST]),
+        (StatusCode::FORBIDDEN, &HeaderValue::from_static("kept"))
+    );
+}
