@@ -51,7 +51,7 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `settings` | limits and deadlines of servers' and clients' connections |
-//! | `opening` | the opening handshake, as far as both ends do the same: its bytes, compression |
+//! | `opening` | the opening handshake, as far as both ends do the same: its bytes, compression; [`Parts`], from which every connection is made |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere; what handlers return |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
 //! | `shared` | what handles and driver share, under one lock; which tasks wait, and for what |
@@ -85,13 +85,13 @@ pub use http;
 #[cfg(feature = "tls")]
 pub use rustls;
 #[cfg(feature = "deflate")]
-pub use ws_proto::deflate::{Compress, Deflate, InvalidAnswer};
+pub use ws_proto::deflate::{Agreed, Compress, Deflate, InvalidAnswer};
 pub use ws_proto::handshake::client::{BuildError, Error as HandshakeError};
 pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;
 pub use ws_proto::{
     ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, InFlight, Limits,
-    Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
+    MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
 pub use self::client::{
@@ -103,6 +103,7 @@ pub use self::error::{Closed, Error};
 pub use self::handle::JsonError;
 pub use self::handle::{BoxError, Handled, HandlerOutput, HandlerResult, Sender, Unwanted, WebSocket, handler};
 pub use self::info::Addresses;
+pub use self::opening::Parts;
 pub use self::runtime::Runtime;
 pub use self::server::{AcceptError, ClientIp, Listening, ServeError, Server, ServerHandle};
 pub use self::shared::pings::RoundTrip;

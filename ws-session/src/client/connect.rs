@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::Response;
 #[cfg(feature = "tls")]
 use rustls::pki_types::ServerName;
+use ws_proto::Config;
 use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{Error as HandshakeError, Handshake};
-use ws_proto::{Config, Connection};
 
 use super::Client;
 use super::dial::{Deadline, dial};
@@ -18,15 +18,13 @@ use super::error::{ConnectError, Stage, TimedOut};
 #[cfg(feature = "tls")]
 use super::url::{Host, UrlError};
 use crate::driver::Driver;
-use crate::handle::Sender;
 use crate::handle::WebSocket;
-use crate::info::Heads;
-use crate::info::{self, Addresses, Caller};
+use crate::info::Addresses;
 use crate::logging::log_head;
+use crate::opening::Parts;
 use crate::opening::compression::Compression;
 use crate::opening::exchange::{Exchange, Interrupted};
 use crate::runtime::Runtime;
-use crate::shared::Shared;
 use crate::shared::inbound::InboundLimits;
 use crate::tls::{self, TlsError};
 use crate::transport::stream::Stream;
@@ -154,15 +152,10 @@ impl<C: Timer> Opening<C> {
         let agreement = compression.confirm(&established.extensions)?;
         let Exchange { transport, timer, mut received, .. } = exchange;
         received.drain(..established.consumed);
-        let mut connection = Connection::client(config, rand::random::<[u8; 4]>, timer.now());
-        agreement.apply(&mut connection);
-        let opening = info::Opening {
-            heads: Heads::parsed(handshake.into_request(), established.response),
-            subprotocol: established.subprotocol.map(Into::into),
-        };
-        let shared = Shared::new(connection, inbound, opening, None, Caller::new(addresses));
-        let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
-        Ok((socket, Driver::new(transport, timer, shared, received)))
+        let parts = Parts::client(transport, timer).config(config).addresses(addresses).received(received);
+        let parts = parts.heads(handshake.into_request(), established.response);
+        let subprotocol = established.subprotocol.map(Into::into);
+        Ok(Parts { inbound, agreement, subprotocol, ..parts }.open())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use ws_proto::handshake::head::{parse_request, parse_response};
 
 /// A request and the response to it, as they went over the wire. Parsed they would take ten times the room, so that is
@@ -25,6 +25,11 @@ impl Heads {
     /// Heads that can be parsed: a request, and from `response_at` on its response.
     pub(crate) fn from_bytes(bytes: Vec<u8>, response_at: usize) -> Self {
         Self { bytes: bytes.into(), response_at, parsed: OnceLock::new() }
+    }
+
+    /// No heads: an empty request, and an empty 101.
+    pub(crate) fn none() -> Self {
+        Self::from_bytes(Vec::new(), 0)
     }
 
     /// Heads that stay parsed.
@@ -54,10 +59,17 @@ impl Heads {
             let (request, response) = self.split();
             Box::new(Parsed {
                 request: parse_request(request).ok().flatten().unwrap_or_default(),
-                response: parse_response(response).ok().flatten().unwrap_or_default(),
+                response: parse_response(response).ok().flatten().unwrap_or_else(accepted),
             })
         })
     }
+}
+
+/// What accepts a connection, without headers.
+fn accepted() -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response
 }
 
 impl fmt::Debug for Heads {

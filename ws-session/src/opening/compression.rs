@@ -77,6 +77,11 @@ impl Compression {
 }
 
 impl Agreement {
+    #[cfg(feature = "deflate")]
+    pub(crate) fn new(agreed: Option<Agreed>) -> Self {
+        Self { agreed }
+    }
+
     /// Makes the connection do as was agreed.
     #[cfg(feature = "deflate")]
     pub(crate) fn apply(self, connection: &mut Connection) {

@@ -2,3 +2,6 @@
 
 pub(crate) mod compression;
 pub(crate) mod exchange;
+mod open;
+
+pub use self::open::Parts;

@@ -18,20 +18,18 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tracing::error;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
-use ws_proto::{Connection, Escaped, Timestamp};
+use ws_proto::{Escaped, Timestamp};
 
 use super::Settings;
 use super::proxies::ClientIp;
 use super::registry::HandshakeGuard;
 use crate::driver::Driver;
-use crate::handle::Sender;
 use crate::handle::WebSocket;
-use crate::info::Heads;
-use crate::info::{Caller, Opening};
+use crate::info::{Caller, Heads};
 use crate::logging::{TARGET, log_head, unless_heard};
+use crate::opening::Parts;
 use crate::opening::compression::Agreement;
 use crate::opening::exchange::{Exchange, Interrupted};
-use crate::shared::Shared;
 use crate::tls::{self, TlsError};
 use crate::transport::{Timer, Transport};
 
@@ -114,7 +112,8 @@ impl From<Interrupted> for AcceptError {
 
 /// A connection that is open once its response is sent.
 struct Grant {
-    opening: Opening,
+    heads: Heads,
+    subprotocol: Option<Box<str>>,
     agreement: Agreement,
     /// What was asked for.
     target: Uri,
@@ -180,9 +179,9 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         }
         Err(error) => return Err(error),
     };
-    log_head(">", decision.as_ref().map_or_else(|(bytes, _)| &**bytes, |grant| grant.opening.heads.response_bytes()));
+    log_head(">", decision.as_ref().map_or_else(|(bytes, _)| &**bytes, |grant| grant.heads.response_bytes()));
     match &decision {
-        Ok(grant) => exchange.write(grant.opening.heads.response_bytes()).await?,
+        Ok(grant) => exchange.write(grant.heads.response_bytes()).await?,
         Err((bytes, _)) => answer(&mut exchange, bytes).await,
     }
     decision.map(|grant| open(settings, exchange, grant, caller)).map_err(|(_, error)| error)
@@ -273,8 +272,7 @@ fn decide(
     let response_at = head.len();
     encode::response_head(&response, &mut head);
     let heads = Heads::from_bytes(head, response_at);
-    let opening = Opening { heads, subprotocol: subprotocol.map(Into::into) };
-    Ok(Grant { opening, agreement, target: request.into_parts().0.uri })
+    Ok(Grant { heads, subprotocol: subprotocol.map(Into::into), agreement, target: request.into_parts().0.uri })
 }
 
 /// Hands over a connection that has been answered.
@@ -284,12 +282,11 @@ fn open<T: Transport, C: Timer>(
     grant: Grant,
     caller: &Caller,
 ) -> (WebSocket, Driver<T, C>) {
+    let Grant { heads, subprotocol, agreement, target } = grant;
     let Exchange { transport, timer, received, .. } = exchange;
-    let mut connection = Connection::server(Arc::clone(&settings.config), timer.now());
-    grant.agreement.apply(&mut connection);
-    let shared = Shared::new(connection, settings.inbound, grant.opening, Some(grant.target.path()), caller.clone());
-    let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
-    (socket, Driver::new(transport, timer, shared, received))
+    let parts = Parts::server(transport, timer).config(Arc::clone(&settings.config)).received(received);
+    let (inbound, target, caller) = (settings.inbound, Some(target), caller.clone());
+    Parts { inbound, agreement, subprotocol, heads, target, caller, ..parts }.open()
 }
 
 /// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to

@@ -1,0 +1,190 @@
+//! The seam: from the parts of a connection to the open connection. Servers, clients and embedders all come this way.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{Request, Response, Uri};
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::Agreed;
+use ws_proto::{Config, Connection, Delivery, MaskKeys, Role};
+
+use super::compression::Agreement;
+use crate::driver::Driver;
+use crate::handle::{Sender, WebSocket};
+use crate::info::{Addresses, Caller, Heads, Opening};
+use crate::shared::Shared;
+use crate::shared::inbound::InboundLimits;
+use crate::transport::{Timer, Transport};
+
+/// Makes an open connection from its parts, once an opening handshake has been done elsewhere.
+///
+/// [`Server::accept`](crate::Server::accept) and [`Client::connect`](crate::Client::connect) do the handshake themselves, and
+/// end here too. Use `Parts` where an HTTP library does the handshake, where both ends agree to speak WebSocket without one,
+/// or in tests.
+///
+/// Only the transport and the timer are needed; everything else has the default of [`Server`](crate::Server) and
+/// [`Client`](crate::Client), without compression and without a subprotocol. An adapter such as `ws-tokio` has
+/// `server_parts` and `client_parts`, which bring the timer.
+///
+/// ```
+/// use ws_session::{Driver, Parts, Timer, Transport, WebSocket};
+///
+/// /// The server's end of a connection on which `received` was read behind the client's request.
+/// fn upgraded<T: Transport, C: Timer>(transport: T, timer: C, received: Vec<u8>) -> (WebSocket, Driver<T, C>) {
+///     Parts::server(transport, timer).subprotocol("chat").received(received).open()
+/// }
+/// ```
+#[must_use = "call `open`"]
+pub struct Parts<T, C> {
+    pub(crate) transport: T,
+    pub(crate) timer: C,
+    pub(crate) role: Role,
+    pub(crate) keys: Option<Box<dyn MaskKeys + Send>>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) inbound: InboundLimits,
+    pub(crate) agreement: Agreement,
+    pub(crate) subprotocol: Option<Box<str>>,
+    pub(crate) heads: Heads,
+    /// The target of the request, for a server's log.
+    pub(crate) target: Option<Uri>,
+    pub(crate) caller: Caller,
+    pub(crate) received: Vec<u8>,
+}
+
+impl<T: Transport, C: Timer> Parts<T, C> {
+    /// The parts of a server's end.
+    pub fn server(transport: T, timer: C) -> Self {
+        Self::new(Role::Server, transport, timer)
+    }
+
+    /// The parts of a client's end. Its masking keys are random (RFC 6455 §5.3), unless
+    /// [`masking_keys`](Self::masking_keys) is called.
+    pub fn client(transport: T, timer: C) -> Self {
+        Self::new(Role::Client, transport, timer)
+    }
+
+    fn new(role: Role, transport: T, timer: C) -> Self {
+        Self {
+            transport,
+            timer,
+            role,
+            keys: None,
+            config: Arc::default(),
+            inbound: InboundLimits::default(),
+            agreement: Agreement::default(),
+            subprotocol: None,
+            heads: Heads::none(),
+            target: None,
+            caller: Caller::new(Addresses::default()),
+            received: Vec::new(),
+        }
+    }
+
+    /// Opens the connection: the handle for the application, and the driver that moves its bytes.
+    ///
+    /// Whoever calls this runs the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]).
+    /// Deadlines count from now on.
+    pub fn open(self) -> (WebSocket, Driver<T, C>) {
+        let now = self.timer.now();
+        let mut connection = match self.role {
+            Role::Server => Connection::server(self.config, now),
+            Role::Client => match self.keys {
+                None => Connection::client(self.config, rand::random::<[u8; 4]>, now),
+                Some(mut keys) => Connection::client(self.config, move || keys.next_key(), now),
+            },
+        };
+        self.agreement.apply(&mut connection);
+        let opening = Opening { heads: self.heads, subprotocol: self.subprotocol };
+        let path = self.target.as_ref().map(Uri::path);
+        let shared = Shared::new(connection, self.inbound, opening, path, self.caller);
+        let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
+        (socket, Driver::new(self.transport, self.timer, shared, self.received))
+    }
+}
+
+impl<T, C> Parts<T, C> {
+    /// Limits and deadlines. Messages are always delivered whole, whatever [`Config::delivery`] says.
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = config.into();
+        if self.config.delivery != Delivery::Messages {
+            Arc::make_mut(&mut self.config).delivery = Delivery::Messages;
+        }
+        self
+    }
+
+    /// What both ends agreed on for compression (RFC 7692 §7.1): the outcome of
+    /// [`Deflate::accept`](crate::Deflate::accept) or [`Deflate::confirm`](crate::Deflate::confirm). `None`, the default, for
+    /// no compression.
+    #[cfg(feature = "deflate")]
+    pub fn compression(mut self, agreed: impl Into<Option<Agreed>>) -> Self {
+        self.agreement = Agreement::new(agreed.into());
+        self
+    }
+
+    /// The subprotocol that both ends agreed on (RFC 6455 §1.9). It only informs the application.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocol = Some(name.into().into_boxed_str());
+        self
+    }
+
+    /// The request and the response of the opening handshake, for [`WebSocket::request`] and [`WebSocket::response`].
+    ///
+    /// Without them these have an empty request (`GET /`) and an empty 101. They are kept parsed, about 1 KiB for each
+    /// connection.
+    pub fn heads(mut self, request: Request<()>, response: Response<()>) -> Self {
+        self.target = (self.role == Role::Server).then(|| request.uri().clone());
+        self.heads = Heads::parsed(request, response);
+        self
+    }
+
+    /// The addresses of both ends, for [`WebSocket::peer_addr`], [`WebSocket::local_addr`] and the log. None by default.
+    pub fn addresses(mut self, addresses: Addresses) -> Self {
+        self.caller.addresses = addresses;
+        self
+    }
+
+    /// The address of the client, where the peer is a proxy in front of it: for a server's [`WebSocket::client_ip`].
+    pub fn client_ip(mut self, client: IpAddr) -> Self {
+        self.caller.forwarded_for = Some(Box::new(client));
+        self
+    }
+
+    /// How many messages may wait to be received before reading stops. Default 16; at least one may.
+    pub fn inbound_queue(mut self, messages: usize) -> Self {
+        self.inbound.set_messages(messages);
+        self
+    }
+
+    /// How many bytes the messages that wait to be received may have before reading stops. Default 4 MiB. See
+    /// [`Server::inbound_bytes`](crate::Server::inbound_bytes).
+    pub fn inbound_bytes(mut self, bytes: usize) -> Self {
+        self.inbound.set_bytes(bytes);
+        self
+    }
+
+    /// Bytes of the peer's that were read already, behind the head of its request or response: the first frames. They are
+    /// taken in before anything is read from the transport.
+    pub fn received(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.received = bytes.into();
+        self
+    }
+
+    /// Where a client's masking keys come from, in place of this thread's cryptographically secure generator. They must be
+    /// unpredictable to whoever chooses the payloads (RFC 6455 §10.3). A server masks nothing, and asks for none.
+    pub fn masking_keys(mut self, keys: impl MaskKeys + Send + 'static) -> Self {
+        self.keys = Some(Box::new(keys));
+        self
+    }
+}
+
+impl<T, C> fmt::Debug for Parts<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("role", &self.role)
+            .field("subprotocol", &self.subprotocol)
+            .field("addresses", &self.caller.addresses)
+            .field("received", &self.received.len())
+            .finish_non_exhaustive()
+    }
+}
