@@ -85,6 +85,9 @@ pub use ws_session::*;
 
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]
-pub use self::on_async_std::{AsyncStd, AsyncStdTasks, Client, Listening, Server, accept, connect, serve, serve_until};
+pub use self::on_async_std::{
+    AsyncStd, AsyncStdTasks, Client, Listening, Parts, Server, accept, client_parts, connect, serve, serve_until,
+    server_parts,
+};
 pub use self::reactor::{Executor, Reactor};
 pub use self::time::AsyncTimer;

@@ -1,7 +1,7 @@
 //! The names that an application finds in every adapter, the same in each.
 
-/// Defines what an adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client` on it, and the
-/// short ways `connect`, `serve` and `accept`. So a program that changes its runtime changes the name of a crate.
+/// Defines what an adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client` on it, the
+/// short ways `connect`, `serve` and `accept`, and the parts of connections. So a program that changes its runtime changes the name of a crate.
 ///
 /// It takes the runtime, what makes a [`Transport`](crate::Transport) of a stream (by `new`), and which streams those
 /// are: `ws_session::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);`
@@ -84,6 +84,25 @@ macro_rules! adapter {
             let (socket, driver) = Server::new().accept($io::new(stream), $crate::Addresses::default()).await?;
             driver.spawn::<$runtime>();
             Ok(socket)
+        }
+
+        /// The parts of a connection over a stream, with this adapter's timer. See [`ws_session::Parts`].
+        pub type Parts<S> = $crate::Parts<$io<S>, <$runtime as $crate::Runtime>::Timer>;
+
+        /// The parts of a server's end over any stream on which the opening handshake has been done.
+        pub fn server_parts<S>(stream: S) -> Parts<S>
+        where
+            S: $($stream)+ + Unpin + 'static,
+        {
+            $crate::Parts::server($io::new(stream), <$runtime as $crate::Runtime>::timer())
+        }
+
+        /// The parts of a client's end over any stream on which the opening handshake has been done.
+        pub fn client_parts<S>(stream: S) -> Parts<S>
+        where
+            S: $($stream)+ + Unpin + 'static,
+        {
+            $crate::Parts::client($io::new(stream), <$runtime as $crate::Runtime>::timer())
         }
     };
 }

@@ -16,6 +16,7 @@ mod latency;
 mod leaving;
 mod listening;
 mod messages;
+mod parts;
 mod pressure;
 mod proxies;
 mod resets;

@@ -12,7 +12,7 @@ mod world;
 
 pub(crate) use self::cut_off::cut_off;
 pub(crate) use self::handlers::send_back;
-pub(crate) use self::link::{LinkOptions, link};
+pub(crate) use self::link::{End, LinkOptions, link};
 pub(crate) use self::network::{Network, Route};
 pub(crate) use self::peer::*;
 pub(crate) use self::rng::{Rng, seeds};
@@ -20,4 +20,4 @@ pub(crate) use self::rng::{Rng, seeds};
 pub(crate) use self::runtime::Driver;
 pub(crate) use self::runtime::{Backlog, Client, Server, Sim};
 pub(crate) use self::setup::*;
-pub(crate) use self::world::{Gate, Log, Task, World, sleep, spawn_here, yield_now};
+pub(crate) use self::world::{Gate, Log, SimTimer, Task, World, sleep, spawn_here, yield_now};
