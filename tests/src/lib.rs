@@ -19,7 +19,30 @@ impl Executor for Smol {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
+
+    /// The tests of these crates are one program each, `main.rs`: a file that it does not declare would never run.
+    #[test]
+    fn every_file_of_tests_belongs_to_a_program() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for folder in
+            ["ws-async-std/tests", "ws-command/tests", "ws-proto/tests", "ws-session/tests/session", "ws-tokio/tests"]
+        {
+            let main = fs::read_to_string(repository.join(folder).join("main.rs")).unwrap();
+            let declared: Vec<_> =
+                main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+            assert!(declared.len() > 2, "{folder}: {declared:?}");
+            for entry in fs::read_dir(repository.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                // A folder with a `main.rs` is a program of its own.
+                let is_test = path.join("mod.rs").exists() || path.extension().is_some_and(|end| end == "rs");
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                let is_declared = name == "main" || declared.contains(&name);
+                assert!(!is_test || is_declared, "main.rs does not declare {}", path.display());
+            }
+        }
+    }
 
     /// Each setting that the document on particular peers names is there.
     #[test]

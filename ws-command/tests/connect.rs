@@ -1,12 +1,10 @@
 //! `ws connect` in a pipe.
 
-mod support;
-
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::{Demo, bare, in_time, run, stderr, stdout, ws};
 use bytes::Bytes;
-use support::{Demo, bare, in_time, run, stderr, stdout, ws};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use ws_tokio::{CloseCode, HandlerResult, Message, Server, WebSocket};
@@ -339,7 +337,7 @@ async fn a_signal_closes_with_1000() {
         let _stdin = child.stdin.take();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         while in_time(lines.next_line()).await.unwrap().as_deref() != Some("< ready") {}
-        support::signal(&child, signal);
+        crate::support::signal(&child, signal);
         assert_eq!(in_time(lines.next_line()).await.unwrap().as_deref(), Some("Connection closed: 1000 (OK)."));
         assert_eq!(in_time(child.wait()).await.unwrap().code(), Some(0));
         assert_eq!(in_time(outcomes.recv()).await.unwrap().code(), CloseCode::NORMAL);

@@ -1,11 +1,9 @@
 //! What `ws connect` tells beside the messages: errors that name what they are about, what to try next, what `-v` adds;
 //! and what it never tells.
 
-mod support;
-
 use std::process::Stdio;
 
-use support::{Demo, in_time, read_head, run, stderr, stdout, ws};
+use crate::support::{Demo, in_time, read_head, run, stderr, stdout, ws};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use ws_tokio::Server;

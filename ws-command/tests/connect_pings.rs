@@ -1,10 +1,8 @@
 //! The pings that `ws connect` sends by itself.
 
-mod support;
-
 use std::process::Stdio;
 
-use support::{bare, in_time, run, stderr, stdout, ws};
+use crate::support::{bare, in_time, run, stderr, stdout, ws};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::unbounded_channel;

@@ -1,11 +1,9 @@
 //! The demo server, spoken to over its sockets.
 
-mod support;
-
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use support::{Demo, in_time, run, stderr, stdout, text, ws};
+use crate::support::{Demo, in_time, run, stderr, stdout, text, ws};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -358,7 +356,7 @@ async fn a_signal_closes_everyone_with_1001() {
         for path in ["/echo", "/chat", "/counter", "/time"] {
             open.push(demo.connect(path).await);
         }
-        support::signal(&demo.child, signal);
+        crate::support::signal(&demo.child, signal);
         for ws in &mut open {
             while in_time(ws.recv()).await.unwrap().is_some() {}
             let outcome = in_time(ws.closed()).await;

@@ -2,16 +2,14 @@
 
 #![cfg(unix)]
 
-mod support;
-
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::support::Demo;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use support::Demo;
 use ws_tokio::{CloseCode, Server};
 
 /// `ws` with a terminal of its own.

@@ -1,13 +1,11 @@
 //! `wss://` and `https://`, with certificates in files.
 
-mod support;
-
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
+use crate::support::{Demo, run, stderr, stdout};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, KeyPair, generate_simple_self_signed};
-use support::{Demo, run, stderr, stdout};
 
 /// A directory of a test's own, with a certificate that signed itself, and its key.
 struct Files {

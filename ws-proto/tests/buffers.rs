@@ -1,11 +1,9 @@
 //! Where the memory of long binary messages comes from, when the caller says (`Connection::set_buffers`).
 
-mod common;
-
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Connection, Event, Incoming, Role, Timestamp};
 
 const LONG: usize = 16 << 10;

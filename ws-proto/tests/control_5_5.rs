@@ -1,8 +1,6 @@
 //! RFC 6455 §5.5: control frames. (What a Close frame may say is in `closing_7`.)
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Buf, Cause, Config, Role, Transport, Violation};
 
 const CONTROL: [u8; 3] = [CLOSE, PING, PONG];
@@ -152,7 +150,7 @@ fn f22_at_most_16_pongs_are_held_for_a_peer_that_does_not_read() {
                 assert!(held <= 16 * from(role, PONG, [0; 4]).len(), "{held} bytes are held");
             }
             let last = numbers(&[match end.seen.last() {
-                Some(common::Seen::Ping(payload)) => payload.clone(),
+                Some(Seen::Ping(payload)) => payload.clone(),
                 other => panic!("{other:?}"),
             }]);
             end.assert_open();

@@ -1,8 +1,6 @@
 //! RFC 6455 §5.6 and §8.1: text is UTF-8, and what is not fails the connection as early as it can be told.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::utf8::Utf8Stream;
 use ws_proto::{Config, Incoming, Message, MessageKind, Violation};
 

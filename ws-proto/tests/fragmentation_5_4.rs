@@ -1,8 +1,6 @@
 //! RFC 6455 §5.4: fragmentation.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Transport, Violation};
 
 #[test]

@@ -1,8 +1,6 @@
 //! RFC 6455 §5.2, the base framing protocol, and the examples of §5.7.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Role, Violation};
 
 // ---- RFC 6455 §5.7 ----

@@ -1,8 +1,6 @@
 //! Keepalive (RFC 6455 §5.5.2, §5.5.3): pings of our own, and how long their pongs may take.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Buf, Cause, Config, Delivery, InFlight, SendError};
 
 const DAY: u64 = 24 * 60 * 60;

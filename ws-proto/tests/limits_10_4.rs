@@ -1,11 +1,9 @@
 //! RFC 6455 §10.4: limits on what comes in. Each is found on the header that goes over it, so that no payload is ever
 //! waited for, let alone kept.
 
-mod common;
-
 use std::borrow::Cow;
 
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Connection, Event, Incoming, Role, Violation};
 
 const MIB: usize = 1 << 20;

@@ -1,10 +1,8 @@
 //! RFC 6455 §5.1 and §5.3: who masks, and with which key.
 
-mod common;
-
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Connection, Message, Role, Timestamp, Violation};
 
 const OPCODES: [u8; 6] = [TEXT, BINARY, TEXT_BEGINS, BINARY_BEGINS, PING, PONG];

@@ -1,8 +1,6 @@
 //! What is read straight into a long message (`Connection::payload_buffer`).
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Buf, Config, Connection, Event, Role, Timestamp};
 
 fn connection(role: Role, config: Config) -> Connection {

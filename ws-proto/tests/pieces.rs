@@ -1,8 +1,6 @@
 //! Whatever the peer sends, good or bad, and however it is cut: the same events, the same answer, and no panic.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Role};
 
 /// Frames that mostly make sense, and some that do not.

@@ -1,9 +1,7 @@
 //! At which byte what is invalid is refused: the first one that shows it. Limits wait for the end of the header, and what
 //! a Close frame says for the end of the frame (SECURITY.md, "What is promised").
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Role};
 
 /// What comes first and is fine, then what is refused at its last byte, and with which code.

@@ -1,10 +1,8 @@
 //! Memory that is lent for what is queued (`Connection::set_scratch`).
 
-mod common;
-
 use std::cell::RefCell;
 
-use common::*;
+use crate::common::*;
 use ws_proto::{Buf, CloseCode, CloseFrame, Config, Connection, Message, Prepared, Role, Scratch, Timestamp};
 
 const NOW: Timestamp = Timestamp::ZERO;

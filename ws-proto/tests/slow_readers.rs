@@ -1,9 +1,7 @@
 //! Peers whose system takes everything at once, and whose application reads it slowly: how long a pong may take then
 //! (RFC 6455 §5.5.3).
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Cause, Config, InFlight, Role};
 
 const MB: usize = 1_000_000;

@@ -1,8 +1,6 @@
 //! `Delivery::Chunks`: messages piece by piece as the bytes come, never put together.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::MessageKind::{self, Binary, Text};
 use ws_proto::{Cause, Role, Violation};
 

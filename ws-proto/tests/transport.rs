@@ -1,9 +1,7 @@
 //! RFC 6455 §7.1.1 and §7.1.7: who lets go of the transport, and when. With both Close frames there either end does,
 //! whoever began; after a fault it is who found it, once the other has had its time to read the Close frame.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::Transport::{HalfClose, Open};
 use ws_proto::{Buf, Cause, Config, Role, Violation};
 

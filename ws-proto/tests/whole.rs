@@ -1,8 +1,6 @@
 //! Long messages that keep the memory they were read into (`Connection::receive_whole`).
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Connection, Delivery, Event, Incoming, Role, Timestamp};
 
 fn connection(role: Role, config: Config) -> Connection {

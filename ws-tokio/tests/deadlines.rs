@@ -1,11 +1,9 @@
 //! The deadlines that nobody has set, and tokio's paused time, which `TokioTimer` follows: an hour takes no time here.
 
-mod common;
-
 use std::future::poll_fn;
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};

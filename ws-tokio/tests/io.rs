@@ -1,13 +1,11 @@
 //! `TokioIo`: what tokio can read and write is a transport.
 
-mod common;
-
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use common::*;
+use crate::common::*;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, duplex};
 use ws_tokio::{Addresses, Client, CloseCode, Message, TokioIo, Transport as _};
 

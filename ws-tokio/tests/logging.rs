@@ -1,14 +1,12 @@
 //! What is traced: opened, closed and rejected connections at INFO, messages at DEBUG, failures of handlers at ERROR.
 
-mod common;
-
 use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
 use std::sync::Once;
 use std::time::Duration;
 
+use crate::common::*;
 use anyhow::Context as _;
-use common::*;
 #[cfg(feature = "tls")]
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::sync::mpsc;
@@ -45,7 +43,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
         let traced = Traced { level: *event.metadata().level(), line: line.message + &line.fields, spans };
         let target = event.metadata().target();
         assert!(!target.starts_with("ws_") || target == "ws_tokio", "every event has the same target, not {target}");
-        if target == "ws_tokio" || target.starts_with("logging") {
+        if target == "ws_tokio" || target == module_path!() {
             TRACED.with_borrow_mut(|all| all.push(traced));
         }
     }

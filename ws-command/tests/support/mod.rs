@@ -1,7 +1,5 @@
 //! Running the real program.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
 use std::process::{Output, Stdio};
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, CloseCode, Role};
 
+use super::outcome;
 use crate::common::*;
-use crate::outcome;
 
 #[test]
 fn f15_an_empty_close_is_answered_with_an_empty_close_and_means_1005() {

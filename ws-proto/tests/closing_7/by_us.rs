@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, Config, Transport, Violation};
 
+use super::outcome;
 use crate::common::*;
-use crate::outcome;
 
 #[test]
 fn our_close_is_sent_and_the_answer_ends_it() {

@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, CloseCode, CloseError, CloseFrame, Config, Violation};
 
+use super::{malformed, outcome};
 use crate::common::*;
-use crate::{malformed, outcome};
 
 /// The frame is answered with the code of its fault, and shown as it came.
 fn is_refused(code: u16, reason: &[u8], shown: &str, violation: Violation) {

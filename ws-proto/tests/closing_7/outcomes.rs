@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, CloseFrame, Config, Outcome, Violation};
 
+use super::outcome;
 use crate::common::*;
-use crate::outcome;
 
 #[test]
 fn the_outcome_says_what_was_really_sent() {

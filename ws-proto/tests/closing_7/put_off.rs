@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, Config, Role, Transport, Violation};
 
+use super::outcome;
 use crate::common::*;
-use crate::outcome;
 
 fn putting_off(role: Role) -> End {
     let mut end = End::new(role, &Config::default());

@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, Config, SendError, Violation};
 
+use super::{malformed, outcome};
 use crate::common::*;
-use crate::{malformed, outcome};
 
 /// Ends of both roles, that put their answers off and do not.
 fn ends() -> impl Iterator<Item = End> {

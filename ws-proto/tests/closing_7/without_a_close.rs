@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, CloseCode, Config};
 
+use super::outcome;
 use crate::common::*;
-use crate::outcome;
 
 #[test]
 fn f24_eof_without_a_close_means_1006() {

@@ -2,8 +2,8 @@
 
 use ws_proto::{Buf, Cause, Config, Connection, Delivery, Event, Transport};
 
+use super::{DAY, progress};
 use crate::common::*;
-use crate::{DAY, progress};
 
 #[test]
 fn f25_one_byte_every_19_seconds_is_dropped_at_the_message_progress_deadline() {

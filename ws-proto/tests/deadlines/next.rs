@@ -2,8 +2,8 @@
 
 use ws_proto::{Config, Role};
 
+use super::progress;
 use crate::common::*;
-use crate::progress;
 
 /// The next deadline in the state that `reach` leads to.
 #[track_caller]

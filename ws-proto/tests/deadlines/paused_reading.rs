@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, Config};
 
+use super::progress;
 use crate::common::*;
-use crate::progress;
 
 #[test]
 fn while_reading_is_paused_the_peer_cannot_be_late() {

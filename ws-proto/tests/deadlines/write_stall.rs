@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, CloseCode};
 
+use super::{DAY, stall};
 use crate::common::*;
-use crate::{DAY, stall};
 
 #[test]
 fn a_transport_that_takes_nothing_for_30_seconds_is_given_up() {

@@ -2,8 +2,8 @@
 
 use ws_proto::{Config, Event, Message, Timestamp};
 
+use super::samples::*;
 use crate::common::*;
-use crate::samples::*;
 
 const BUDGET: usize = 64 << 10;
 

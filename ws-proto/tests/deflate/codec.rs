@@ -3,8 +3,8 @@
 use ws_proto::deflate::{Compressor, Corrupt, Inflater};
 use zlib_rs::{Inflate, Status};
 
+use super::samples::*;
 use crate::common::Random;
-use crate::samples::*;
 
 /// Inflates a message in pieces of `size`, with `room` at a time, looking back on `out`.
 fn inflate(inflater: &mut Inflater, data: &[u8], out: &mut Vec<u8>, size: usize, room: usize) -> Result<(), Corrupt> {

@@ -2,9 +2,9 @@
 
 use ws_proto::{Config, Violation};
 
+use super::ends::*;
+use super::samples::*;
 use crate::common::*;
-use crate::ends::*;
-use crate::samples::*;
 
 /// RFC 7692 §7.2.3.1.
 #[test]

@@ -3,9 +3,9 @@
 use ws_proto::deflate::{Agreed, Compressor};
 use ws_proto::{Cause, Config, Violation};
 
+use super::ends::*;
+use super::samples::*;
 use crate::common::*;
-use crate::ends::*;
-use crate::samples::*;
 
 #[test]
 fn d1_the_bit_on_any_other_frame_is_refused() {

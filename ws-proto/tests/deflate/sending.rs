@@ -3,9 +3,9 @@
 use ws_proto::deflate::{Agreed, Compress};
 use ws_proto::{Config, Message, Prepared, Role, SendError, Violation};
 
+use super::ends::*;
+use super::samples::*;
 use crate::common::*;
-use crate::ends::*;
-use crate::samples::*;
 
 /// What `end` wrote, read by another end with the parameters turned around.
 #[track_caller]

@@ -2,8 +2,8 @@
 
 use ws_proto::{CloseCode, CloseFrame, Config, Violation};
 
+use super::*;
 use crate::common::*;
-use crate::*;
 
 #[test]
 fn a_close_reason_that_is_sent_is_cut_at_123_bytes() {

@@ -2,9 +2,9 @@
 
 use ws_proto::{Config, Limits, Violation};
 
+use super::rows::*;
+use super::*;
 use crate::common::*;
-use crate::rows::*;
-use crate::*;
 
 #[test]
 fn the_message_limit() {

@@ -2,8 +2,8 @@
 
 use ws_proto::{Buf, Config, Limits, Message, Role, SendError, Transport};
 
+use super::*;
 use crate::common::*;
-use crate::*;
 
 /// A client's frames are longer by the key.
 fn overhead(role: Role, len: usize) -> usize {

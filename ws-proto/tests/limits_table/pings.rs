@@ -2,8 +2,8 @@
 
 use ws_proto::{Config, Limits, Role};
 
+use super::*;
 use crate::common::*;
-use crate::*;
 
 /// Reads `n` numbered pings in this shape; `None` where there is no such shape.
 fn pinged(role: Role, config: &Config, shape: Shape, n: u32) -> Option<End> {

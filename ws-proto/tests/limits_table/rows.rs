@@ -2,8 +2,8 @@
 
 use ws_proto::{Cause, Config, Delivery, Limits, Role, Violation};
 
+use super::*;
 use crate::common::*;
-use crate::*;
 
 /// The limits on what comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

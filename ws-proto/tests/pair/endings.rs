@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ws_proto::{Cause, CloseCode, Config, Role};
 
+use super::link::*;
 use crate::common::*;
-use crate::link::*;
 
 #[test]
 fn neither_end_waits_for_the_others_once_both_closes_are_there() {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ws_proto::{Config, Delivery};
 
+use super::link::*;
 use crate::common::*;
-use crate::link::*;
 
 #[test]
 fn messages_go_there_and_come_back() {

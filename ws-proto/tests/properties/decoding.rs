@@ -1,7 +1,7 @@
 //! Decoding undoes encoding.
 
+use super::made_up::*;
 use crate::common::*;
-use crate::made_up::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use ws_proto::Cause;
 
+use super::made_up::*;
+use super::stories::*;
+use super::world::*;
 use crate::common::*;
-use crate::made_up::*;
-use crate::stories::*;
-use crate::world::*;
 
 proptest! {
     #![proptest_config(cases(800))]

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use ws_proto::Delivery;
 
-use crate::decoding::*;
-use crate::made_up::*;
+use super::decoding::*;
+use super::made_up::*;
 
 /// One direction of a link. Bytes stay in order, and are lost only with everything behind them.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::decoding::*;
+use super::made_up::*;
+use super::streams::*;
 use crate::common::*;
-use crate::decoding::*;
-use crate::made_up::*;
-use crate::streams::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

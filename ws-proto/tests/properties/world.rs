@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use ws_proto::{Buf, Outcome, Role, Timestamp, Transport};
 
-use crate::agreement::assert_agreement;
+use super::agreement::assert_agreement;
+use super::decoding::*;
+use super::made_up::*;
+use super::stories::*;
 use crate::common::*;
-use crate::decoding::*;
-use crate::made_up::*;
-use crate::stories::*;
 
 /// What travels.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use ws_proto::{Config, Message, SendError};
 
+use super::*;
 use crate::common::*;
-use crate::*;
 
 #[test]
 fn nothing_is_sent_after_a_close_and_what_was_to_be_comes_back() {

@@ -2,8 +2,8 @@
 
 use ws_proto::{Buf, Config, Message, Prepared, Role, SendError};
 
+use super::*;
 use crate::common::*;
-use crate::*;
 
 #[test]
 fn lengths_take_their_shortest_form() {

@@ -2,8 +2,8 @@
 
 use ws_proto::{Buf, Bytes, Config, Message, Role, SendError};
 
+use super::*;
 use crate::common::*;
-use crate::*;
 
 #[test]
 fn written_and_queued_count_all_bytes() {

@@ -1,7 +1,5 @@
 //! What the suites share: servers on a port of their own, and peers that speak in bytes.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;

@@ -13,9 +13,6 @@
 //!
 //! The other limits live elsewhere; `elsewhere` names the tests that cover them, and their being there is a test.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod close_reasons;
 mod elsewhere;
 mod incoming;
@@ -23,7 +20,7 @@ mod outgoing;
 mod pings;
 mod rows;
 
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Role};
 
 const MIB: usize = 1 << 20;

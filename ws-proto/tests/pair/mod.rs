@@ -1,8 +1,5 @@
 //! Two connections back to back, over a link that has a latency, a rate and pieces of some size, on one virtual clock.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod conversations;
 mod endings;
 mod link;

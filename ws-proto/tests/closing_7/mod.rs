@@ -1,9 +1,6 @@
 //! RFC 6455 §5.5.1 and §7: the closing handshake and close codes. (Who lets go of the transport when is in
 //! `transport`.)
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod by_the_peer;
 mod by_us;
 mod codes_and_reasons;
@@ -12,7 +9,7 @@ mod put_off;
 mod unwritable;
 mod without_a_close;
 
-use common::*;
+use crate::common::*;
 use ws_proto::{Cause, Outcome};
 
 fn outcome(sent: Option<(u16, &str)>, received: Option<(u16, &str)>, cause: Cause) -> Seen {

@@ -1,9 +1,6 @@
 //! Every other deadline: nothing happens just before it, and the right thing at it. And time that stands still or
 //! jumps. (Pings and pongs are in `keepalive`.)
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod closing;
 mod message_progress;
 mod next;
@@ -11,7 +8,7 @@ mod paused_reading;
 mod time;
 mod write_stall;
 
-use common::*;
+use crate::common::*;
 use ws_proto::Config;
 
 const DAY: u64 = 24 * 60 * 60;

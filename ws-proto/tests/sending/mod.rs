@@ -1,13 +1,10 @@
 //! The sending side: frames as RFC 6455 §5 wants them, the queue's two marks, and what is refused.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod after_the_end;
 mod frames;
 mod queue;
 
-use common::*;
+use crate::common::*;
 use ws_proto::{Config, Role};
 
 fn marks(high_water: usize, hard_cap: usize) -> Config {

@@ -8,9 +8,6 @@
 //! - Time may stand still, jump, even run backwards: no panic, no deadline left in the past, no busy loop.
 //! - Two ends over a link that is slow, or dies: both end, and agree as far as they can; see `agreement`.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod agreement;
 mod decoding;
 mod link;

@@ -2,9 +2,6 @@
 //! against another implementation.
 #![cfg(feature = "deflate")]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod budget;
 mod codec;
 mod ends;

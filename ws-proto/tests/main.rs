@@ -1,0 +1,32 @@
+//! The protocol's rules, in one program: a module for each concern. `memory` is a program of its own, as it counts what is
+//! allocated.
+
+mod common;
+
+mod buffers;
+mod closing_7;
+mod control_5_5;
+mod data_5_6_utf8_8_1;
+mod deadlines;
+mod deflate;
+mod escaping;
+mod fragmentation_5_4;
+mod framing_5_2;
+mod handshake_client;
+mod handshake_server;
+mod keepalive;
+mod limits_10_4;
+mod limits_table;
+mod masking_5_1_5_3;
+mod pair;
+mod payload_buffer;
+mod pieces;
+mod properties;
+mod refusals;
+mod scratch;
+mod sending;
+mod slow_readers;
+mod streaming;
+mod transport;
+mod whole;
+mod words;
