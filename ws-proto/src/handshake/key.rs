@@ -5,7 +5,7 @@ use alloc::string::String;
 use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use sha1::{Digest, Sha1};
+use sha1_smol::Sha1;
 
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -27,9 +27,11 @@ pub(super) fn is_valid(key: &[u8]) -> bool {
 /// The only right answer to `key`. The key is hashed as it was sent, never decoded.
 pub(super) fn accept(key: &[u8]) -> [u8; 28] {
     let mut accept = [0; 28];
-    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(GUID);
     // It fits: 20 bytes are seven groups of three, the last one short of a byte.
-    let _ = STANDARD.encode_slice(hash, &mut accept);
+    let _ = STANDARD.encode_slice(hash.digest().bytes(), &mut accept);
     accept
 }
 
