@@ -83,6 +83,8 @@ async fn errors_name_what_they_are_about() {
     for (url, told) in [
         ("ws://127.0.0.1:1/".to_owned(), "cannot connect to 127.0.0.1:1: "),
         ("ws://nowhere.invalid/".to_owned(), "cannot resolve nowhere.invalid: "),
+        #[cfg(feature = "idna")]
+        ("ws://bücher.invalid/".to_owned(), "cannot resolve xn--bcher-kva.invalid: "),
         ("localhost:9711".to_owned(), "put ws:// in front of it"),
         ("127.0.0.1:9711/x".to_owned(), "put ws:// in front of it"),
         (format!("ws://{mail}/"), "it said \"220 mail.example.com ESMTP \\x1b[2J\""),

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::percent_decode_str;
-use url::Url;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// What a URL says.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,8 +59,9 @@ pub enum UrlError {
     Scheme(String),
     /// It has a fragment, which means nothing here (RFC 6455 §3).
     Fragment,
-    /// It names no host.
-    NoHost,
+    /// Its host is not ASCII, and the crate is built without its feature `idna`. Without the feature, the host's ASCII form
+    /// works (`xn--…`, RFC 5890 §2.3.2.1).
+    InternationalHost,
 }
 
 impl fmt::Display for UrlError {
@@ -72,7 +72,9 @@ impl fmt::Display for UrlError {
             Self::NoScheme => f.write_str("invalid URL: it has no scheme; put ws:// in front of it, or wss:// for TLS"),
             Self::Scheme(scheme) => write!(f, "invalid URL: its scheme is {scheme}, and must be ws or wss"),
             Self::Fragment => f.write_str("invalid URL: a WebSocket URL has no fragment (#…)"),
-            Self::NoHost => f.write_str("invalid URL: it names no host"),
+            Self::InternationalHost => f.write_str(
+                "the URL's host is not ASCII, which needs the crate feature `idna`; the host's ASCII form (xn--…) does not",
+            ),
         }
     }
 }
@@ -94,37 +96,123 @@ impl Target {
         if lacks_scheme(text) {
             return Err(UrlError::NoScheme);
         }
-        let (text, zone) = take_zone(text)?;
-        let url = Url::parse(&text).map_err(|error| match error {
-            url::ParseError::RelativeUrlWithoutBase => UrlError::NoScheme,
-            error => UrlError::Invalid(error.to_string()),
-        })?;
+        let (text, zone) = take_zone(text.trim_matches(' '))?;
+        let (scheme, rest) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).ok_or(UrlError::NoScheme)?;
         // As browsers have it: `http` and `https` stand for `ws` and `wss`.
-        let secure = match url.scheme() {
-            "ws" | "http" => false,
-            "wss" | "https" => true,
+        let (secure, own_port) = match &*scheme.to_ascii_lowercase() {
+            "ws" | "http" => (false, 80),
+            "wss" | "https" => (true, 443),
             other => return Err(UrlError::Scheme(other.to_owned())),
         };
-        if url.fragment().is_some() {
+        if rest.contains('#') {
             return Err(UrlError::Fragment);
         }
-        let name = url.host_str().filter(|host| !host.is_empty()).ok_or(UrlError::NoHost)?;
-        let host = match url.host() {
-            Some(url::Host::Ipv4(ip)) => Host::Address { ip: ip.into(), zone },
-            Some(url::Host::Ipv6(ip)) => Host::Address { ip: ip.into(), zone },
-            _ => Host::Name(name.to_owned()),
+        // As browsers have it, too: a backslash is a slash, and it does not matter how many stand before the host.
+        let rest = rest.trim_start_matches(['/', '\\']);
+        let (authority, rest) = rest.split_at(rest.find(['/', '\\', '?']).unwrap_or(rest.len()));
+        let (user_info, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (host, port) = split_port(host)?;
+        let host = Host::parse(host, zone)?;
+        let port = port.unwrap_or(own_port);
+        let name = match &host {
+            Host::Address { ip: IpAddr::V6(ip), .. } => format!("[{ip}]"),
+            host => host.to_string(),
         };
-        let authority = match url.port() {
-            Some(port) => format!("{name}:{port}"),
-            None => name.to_owned(),
-        };
-        let path_and_query = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let port = url.port_or_known_default().ok_or(UrlError::NoHost)?;
-        Ok(Self { secure, host, port, authority, path_and_query, authorization: authorization(&url) })
+        let authority = if port == own_port { name } else { format!("{name}:{port}") };
+        let path_and_query = path_and_query(rest);
+        Ok(Self { secure, host, port, authority, path_and_query, authorization: authorization(user_info) })
     }
+}
+
+impl Host {
+    fn parse(text: &str, zone: Option<String>) -> Result<Self, UrlError> {
+        let invalid = |why: &str| UrlError::Invalid(why.to_owned());
+        if let Some(address) = text.strip_prefix('[') {
+            let address = address.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
+            let ip = address.ok_or_else(|| invalid("invalid IPv6 address"))?.into();
+            return Ok(Self::Address { ip, zone });
+        }
+        let name = percent_decode_str(text).decode_utf8().map_err(|_| invalid("its host is not UTF-8"))?;
+        let name = if name.is_ascii() { name.to_ascii_lowercase() } else { to_ascii(&name)? };
+        if name.is_empty() {
+            return Err(invalid("it names no host"));
+        }
+        // A registered name (RFC 3986 §3.2.2).
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=".contains(c)) {
+            return Err(invalid("its host has a character that no host name has"));
+        }
+        Ok(match name.parse::<Ipv4Addr>() {
+            Ok(ip) => Self::Address { ip: ip.into(), zone: None },
+            Err(_) => Self::Name(name),
+        })
+    }
+}
+
+/// The ASCII form of an international domain name.
+#[cfg(feature = "idna")]
+fn to_ascii(name: &str) -> Result<String, UrlError> {
+    match idna::domain_to_ascii_cow(name.as_bytes(), idna::AsciiDenyList::URL) {
+        Ok(ascii) => Ok(ascii.into_owned()),
+        Err(_) => Err(UrlError::Invalid("invalid international domain name".to_owned())),
+    }
+}
+
+#[cfg(not(feature = "idna"))]
+fn to_ascii(_name: &str) -> Result<String, UrlError> {
+    Err(UrlError::InternationalHost)
+}
+
+/// Whether this is a scheme's form (RFC 3986 §3.1).
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+/// Splits `host:port`. An empty port is none.
+fn split_port(text: &str) -> Result<(&str, Option<u16>), UrlError> {
+    match text.rsplit_once(':') {
+        Some((host, "")) => Ok((host, None)),
+        Some((host, port)) if !port.ends_with(']') => match port.parse() {
+            Ok(number) if port.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(number))),
+            _ => Err(UrlError::Invalid("invalid port number".to_owned())),
+        },
+        _ => Ok((text, None)),
+    }
+}
+
+/// What the URL standard has percent-encoded in a query, as in a path. What is encoded already stays as it is.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
+const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'`').add(b'{').add(b'}');
+
+/// What is asked for (RFC 6455 §3, "resource name"), from what stands behind the authority.
+fn path_and_query(text: &str) -> String {
+    let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+    let path = without_dots(&path.replace('\\', "/"));
+    let path = utf8_percent_encode(&path, PATH);
+    match query {
+        Some(query) => format!("{path}?{}", utf8_percent_encode(query, QUERY)),
+        None => path.to_string(),
+    }
+}
+
+/// Resolves `.` and `..` (RFC 3986 §5.2.4). An empty path is `/`.
+fn without_dots(path: &str) -> String {
+    let mut kept = Vec::new();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        match &*segment.to_ascii_lowercase().replace("%2e", ".") {
+            "." => {}
+            ".." => drop(kept.pop()),
+            _ => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if segments.peek().is_none() {
+            kept.push("");
+        }
+    }
+    format!("/{}", kept.join("/"))
 }
 
 /// Whether the URL begins with its host. `localhost:80` and `user:secret@host` look as if they had a scheme.
@@ -177,7 +265,7 @@ fn take_zone(url: &str) -> Result<(Cow<'_, str>, Option<String>), UrlError> {
 pub fn without_password(url: &str) -> Cow<'_, str> {
     // A password with a slash in it ends the authority early; then the URL cannot be parsed.
     let whole = match authority(url) {
-        Some(range) if Url::parse(url).is_ok() => range,
+        Some(range) if Target::parse(url).is_ok() => range,
         Some(range) => range.start..url.len(),
         None => 0..url.len(),
     };
@@ -196,13 +284,14 @@ pub fn without_password(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// Basic credentials (RFC 7617).
-fn authorization(url: &Url) -> Option<String> {
-    if url.username().is_empty() && url.password().is_none() {
+/// Basic credentials (RFC 7617), from `user:password`.
+fn authorization(user_info: &str) -> Option<String> {
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    if user.is_empty() && password.is_empty() {
         return None;
     }
-    let user: Cow<'_, [u8]> = percent_decode_str(url.username()).into();
-    let password: Cow<'_, [u8]> = percent_decode_str(url.password().unwrap_or_default()).into();
+    let user: Cow<'_, [u8]> = percent_decode_str(user).into();
+    let password: Cow<'_, [u8]> = percent_decode_str(password).into();
     Some(format!("Basic {}", BASE64.encode([&user, &b":"[..], &password].concat())))
 }
 
@@ -217,7 +306,9 @@ mod tests {
             ("wss://example.com/chat?room=1", "example.com", 443, "example.com", "/chat?room=1"),
             ("ws://EXAMPLE.com:8080/a b", "example.com", 8080, "example.com:8080", "/a%20b"),
             ("ws://[::1]:9000/", "::1", 9000, "[::1]:9000", "/"),
+            #[cfg(feature = "idna")]
             ("ws://bücher.example/ü", "xn--bcher-kva.example", 80, "xn--bcher-kva.example", "/%C3%BC"),
+            ("ws://xn--bcher-kva.example/ü", "xn--bcher-kva.example", 80, "xn--bcher-kva.example", "/%C3%BC"),
             ("ws://example.com:80/", "example.com", 80, "example.com", "/"),
             ("http://example.com/a", "example.com", 80, "example.com", "/a"),
             ("https://example.com:80/", "example.com", 80, "example.com:80", "/"),
@@ -257,6 +348,108 @@ mod tests {
         assert_eq!(Target::parse("ws://example.com/#top").err(), Some(UrlError::Fragment));
         assert!(matches!(Target::parse("ws://"), Err(UrlError::Invalid(_))));
         assert!(matches!(Target::parse("ws://example.com:99999/"), Err(UrlError::Invalid(_))));
+    }
+
+    #[test]
+    fn hosts_beyond_ascii_need_a_feature() {
+        for host in ["bücher.example", "b%C3%BCcher.example", "BÜCHER.example"] {
+            let ascii = Target::parse(&format!("wss://{host}/")).map(|target| target.authority);
+            match cfg!(feature = "idna") {
+                true => assert_eq!(ascii.unwrap(), "xn--bcher-kva.example"),
+                false => {
+                    let error = ascii.unwrap_err();
+                    assert_eq!(error, UrlError::InternationalHost);
+                    assert!(error.to_string().contains("feature `idna`"), "{error}");
+                }
+            }
+        }
+    }
+
+    /// Compares with another parser, which follows the URL standard (WHATWG).
+    #[test]
+    fn urls_are_read_as_browsers_read_them() {
+        let schemes = ["ws:", "WSS://", "ws:/", "wss:///", "wss:\\\\", " ws://"];
+        let users = ["", "u@", "u:p@", ":p@", "u:@", "@", ":@", "u:a@b:c@", "%41:%zz[@"];
+        let hosts = [
+            "h",
+            "H.Example.",
+            "%61b",
+            "127.0.0.1",
+            "[::1]",
+            "[2001:DB8::0:1]",
+            "a_b-c~",
+            "xn--bcher-kva.example",
+            "",
+            "a b",
+            "a%2fb",
+            "a%3a",
+            "a%40b",
+            "a|b",
+            "[",
+            "[::1",
+            "::1",
+            "[::g]",
+            "a%ff",
+            "a%",
+            "[::1]x",
+            "x[::1]",
+        ];
+        let ports = ["", ":", ":80", ":443", ":0", ":00081", ":65535", ":65536", ":+1", ":1x", ":-1"];
+        let rests = [
+            "",
+            "/",
+            "/a/b",
+            "//",
+            "?",
+            "?a?b",
+            "/?q=\"<'>`{}^|\\",
+            "/ \"<'>`{}^|[]",
+            "\\a\\..\\b",
+            "/a/./b/../c",
+            "/..",
+            "/a/..",
+            "/.",
+            "/%2e/a/%2E%2e/b/%2e.",
+            "/a//../b",
+            "/...",
+            "/%",
+            "/%2",
+            "/%zz",
+            "/é?é",
+            "/@a:b",
+            "/a/../../b?../c",
+            "/ ",
+            "? ",
+        ];
+        let endings =
+            ports.map(|port| format!("{port}/")).into_iter().chain(rests.map(str::to_owned)).collect::<Vec<_>>();
+        let mut usable = 0;
+        for (scheme, user) in schemes.iter().flat_map(|scheme| users.iter().map(move |user| (scheme, user))) {
+            for (host, ending) in hosts.iter().flat_map(|host| endings.iter().map(move |ending| (host, ending))) {
+                let text = format!("{scheme}{user}{host}{ending}");
+                let ours = Target::parse(&text);
+                // Rules of our own.
+                if lacks_scheme(&text) || matches!(ours, Err(UrlError::InternationalHost)) {
+                    continue;
+                }
+                let Ok(theirs) = url::Url::parse(&text) else {
+                    assert!(ours.is_err(), "{text}");
+                    continue;
+                };
+                let ours = ours.unwrap_or_else(|error| panic!("{text}: {error}"));
+                usable += 1;
+                let credentials = !theirs.username().is_empty() || theirs.password().is_some();
+                assert_eq!(ours.authority, theirs[url::Position::BeforeHost..url::Position::AfterPort], "{text}");
+                assert_eq!(ours.path_and_query, theirs[url::Position::BeforePath..], "{text}");
+                assert_eq!(Some(ours.port), theirs.port_or_known_default(), "{text}");
+                assert_eq!(
+                    (ours.secure, ours.authorization.is_some()),
+                    (theirs.scheme() == "wss", credentials),
+                    "{text}"
+                );
+            }
+        }
+        assert!(usable > 7_000, "{usable}");
     }
 
     #[test]
