@@ -81,7 +81,7 @@ async fn drive(mut stream: TcpStream, early: Vec<u8>) -> io::Result<()> {
             on_event(&mut connection, &event);
         }
         unread.start = unread.end - input.len();
-        connection.set_paused(!unread.is_empty(), now);
+        connection.hooks().set_paused(!unread.is_empty(), now);
 
         // Bytes out: all that this caused at once.
         let outgoing = connection.outgoing();

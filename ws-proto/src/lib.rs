@@ -122,6 +122,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`Connection`] | the composer: events, messages, deadlines, the closing handshake |
+//! | [`Hooks`] | what a driver needs besides that queues messages or owns a transport |
 //! | `state` | the closing handshake as a table |
 //! | `receive`, `assemble`, `payload` | bytes to frames to messages, with every limit |
 //! | `send`, `outgoing` | messages to frames to a queue of bytes, a [`Buf`] |
@@ -176,7 +177,7 @@ pub use bytestring::ByteString;
 
 pub use self::close::{Cause, CloseCode, CloseFrame, Outcome};
 pub use self::config::{Config, Deadlines, Delivery, Limits, Role};
-pub use self::connection::{Connection, Transport};
+pub use self::connection::{Connection, Hooks, Transport};
 pub use self::error::{CloseError, SendError, Violation};
 pub use self::escaped::{Escaped, EscapedBytes};
 pub use self::event::{Chunk, Event, Pong};

@@ -402,7 +402,7 @@ fn the_next_ping_waits_for_the_pong_to_the_last() {
 fn while_reading_is_paused_pings_go_on_as_long_as_they_are_written() {
     for role in ROLES {
         let mut end = End::new(role, &keepalive(5, Some(20)));
-        end.connection.set_paused(true, end.now);
+        end.connection.hooks().set_paused(true, end.now);
         end.wait_until(at(15));
         assert_eq!(end.payloads(PING).len(), 3, "nobody could have seen a pong");
         end.writable = false;
@@ -475,7 +475,7 @@ fn a_peer_whose_system_takes_everything_is_dead_if_it_says_nothing() {
             end.connection.send("tick".into()).unwrap();
             end.settle();
             // All is acknowledged, and the window stays what it is.
-            end.connection.set_in_flight(InFlight { unacknowledged: 0, window: Some(65_536) }, end.now);
+            end.connection.hooks().set_in_flight(InFlight { unacknowledged: 0, window: Some(65_536) }, end.now);
             end.assert_open();
         }
         end.wait_until(at(40));
@@ -489,7 +489,7 @@ fn a_window_that_opens_is_life() {
         let mut end = End::new(role, &keepalive(20, Some(20)));
         for second in 1..500 {
             end.wait_until(at(second));
-            end.connection.set_in_flight(InFlight { unacknowledged: 0, window: Some(1000 * second) }, end.now);
+            end.connection.hooks().set_in_flight(InFlight { unacknowledged: 0, window: Some(1000 * second) }, end.now);
             end.assert_open();
         }
     }

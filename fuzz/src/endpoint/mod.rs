@@ -81,7 +81,7 @@ impl Endpoint {
                 Connection::client(config.clone(), keys, now)
             }
         };
-        connection.set_putting_off(setup.puts_off);
+        connection.hooks().set_putting_off(setup.puts_off);
         let buffers = match setup.reads {
             Reads::Elsewhere | Reads::Offered => Vec::with_capacity,
             Reads::Spacious | Reads::InTurns => reading::used_before,
@@ -131,7 +131,7 @@ impl Endpoint {
     }
 
     pub fn conclude(&mut self) {
-        self.act(Connection::conclude);
+        self.act(|connection, now| connection.hooks().conclude(now));
     }
 
     pub fn close(&mut self, frame: CloseFrame) {
@@ -258,7 +258,7 @@ impl Endpoint {
             assert_eq!(self.connection.queued(), 0);
         }
         if self.outcome().is_some() {
-            assert!(!self.connection.is_open() && !self.connection.is_ending());
+            assert!(!self.connection.is_open() && !self.connection.hooks().is_ending());
             assert!(said == Transport::Close || deadline.is_some(), "closing, and nothing sees to its end");
         }
         if said == Transport::Close {
@@ -314,7 +314,7 @@ impl Endpoint {
 
     /// A connection that is midway in nothing, and has nothing to write, holds next to nothing.
     pub fn check_idle(&mut self) {
-        if self.written < self.stream.len() || self.outcome().is_some() || self.connection.is_ending() {
+        if self.written < self.stream.len() || self.outcome().is_some() || self.connection.hooks().is_ending() {
             return;
         }
         if naive::decode(&self.read, &self.rules).end == (End::Open { midway: false }) {
@@ -367,7 +367,7 @@ impl Endpoint {
     }
 
     /// The events agree with what a naive decoder makes of all that was read.
-    pub fn check_events(&self) {
+    pub fn check_events(&mut self) {
         let Decoded { items, end } = naive::decode(&self.read, &self.rules);
         let (seen, outcome) = merge(&self.seen);
         let seen: Vec<Item> = seen.into_iter().map(|(item, _)| item).collect();
@@ -376,7 +376,7 @@ impl Endpoint {
         let all = seen.len() == items.len();
         let Some(outcome) = outcome else {
             assert!(all, "a naive decoder finds more: {:?}", &items[seen.len()..]);
-            assert_eq!(matches!(end, End::Open { .. }), !self.connection.is_ending(), "{end:?}");
+            assert_eq!(matches!(end, End::Open { .. }), !self.connection.hooks().is_ending(), "{end:?}");
             return;
         };
         match (&outcome.cause, &end) {

@@ -212,8 +212,8 @@ impl Run {
             }
             Op::Abort => self.end.abort(),
             Op::Conclude => self.end.conclude(),
-            Op::SetPuttingOff(on) => self.end.send(0, |connection, _| connection.set_putting_off(on)),
-            Op::SetPaused(on) => self.end.send(0, |connection, now| connection.set_paused(on, now)),
+            Op::SetPuttingOff(on) => self.end.send(0, |connection, _| connection.hooks().set_putting_off(on)),
+            Op::SetPaused(on) => self.end.send(0, |connection, now| connection.hooks().set_paused(on, now)),
             Op::Write(n) => self.end.write(n.into()),
             Op::WriteAll => self.end.write(usize::MAX),
             Op::WriteVectored(n) => self.end.write_vectored(n.into()),

@@ -31,24 +31,14 @@ impl Connection {
         self.end(Cause::TransportFailed)
     }
 
-    /// Whether our answer to the peer's Close frame, or to its fault, is put off until [`conclude`](Self::conclude).
-    ///
-    /// Who handles each event before the next needs none of this: an answer given to a message is queued before the
-    /// Close that follows it is even looked at. Who keeps messages in a queue of its own sets this, so that what came
-    /// just before a Close can still be answered. [`receive`](Self::receive) then throws away what follows, and
-    /// [`is_ending`](Self::is_ending) tells. Nothing is put off longer than [`Deadlines::answer`](crate::Deadlines).
-    pub fn set_putting_off(&mut self, putting_off: bool) {
-        self.putting_off = putting_off;
-    }
-
-    /// Whether the peer has closed or is at fault, and our answer waits for [`conclude`](Self::conclude).
+    /// See [`Hooks::is_ending`](super::Hooks::is_ending).
     #[inline]
-    pub fn is_ending(&self) -> bool {
+    pub(super) fn is_ending(&self) -> bool {
         self.state == State::Ending
     }
 
-    /// Gives the answer that was put off, and reports the end; does nothing when none was.
-    pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
+    /// See [`Hooks::conclude`](super::Hooks::conclude).
+    pub(super) fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
         let frame = self.answer.take()?;
         let step = if matches!(self.cause, Some(Cause::Violation(_))) { Step::Fail } else { Step::PeerClose };
         if !self.step(step) {

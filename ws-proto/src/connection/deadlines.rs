@@ -108,9 +108,8 @@ impl Connection {
         Duration::from_secs(self.keepalive.unread().min(RECEIVE_BUFFER) / rate)
     }
 
-    /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that
-    /// wait for bytes of the peer stand still meanwhile, and start afresh when reading goes on.
-    pub fn set_paused(&mut self, paused: bool, now: Timestamp) {
+    /// See [`Hooks::set_paused`](super::Hooks::set_paused).
+    pub(super) fn set_paused(&mut self, paused: bool, now: Timestamp) {
         if self.paused && !paused {
             let (pong, progress) = (self.config.deadlines.pong, self.config.deadlines.message_progress);
             if self.timers.get(Timer::MessageProgress).is_some() {
@@ -123,11 +122,8 @@ impl Connection {
         self.paused = paused;
     }
 
-    /// Whether a deadline that ends the connection has passed before `now`, and was noticed too late to be sure of it: the
-    /// process was stopped, or the machine asleep. What the peer did in time may lie in the system's hands then. Look once
-    /// more for what can be read and written, as long as it takes for the system to be asked, before
-    /// [`handle_timeout`](Self::handle_timeout).
-    pub fn is_overdue(&self, now: Timestamp) -> bool {
+    /// See [`Hooks::is_overdue`](super::Hooks::is_overdue).
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
         VERDICTS.into_iter().any(|timer| self.timers.get(timer).is_some_and(|deadline| deadline < now))
     }
 

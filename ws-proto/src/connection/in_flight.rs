@@ -15,13 +15,9 @@ pub(super) const ASK_EVERY: Duration = Duration::from_secs(1);
 const FROM_TAKEN: [Timer; 4] = [Timer::PingAgain, Timer::Pong, Timer::WriteStall, Timer::Close];
 
 impl Connection {
-    /// Whether the connection would act on what the transport knows, by [`set_in_flight`](Self::set_in_flight): when a
-    /// deadline that runs from what the peer has taken is due, and now and then while the transport takes no more or our Close
-    /// frame is written. Ask before
-    /// [`poll_timeout`](Self::poll_timeout) and [`handle_timeout`](Self::handle_timeout). For a transport that does not know,
-    /// it can be ignored.
+    /// See [`Hooks::wants_in_flight`](super::Hooks::wants_in_flight).
     #[inline]
-    pub fn wants_in_flight(&self, now: Timestamp) -> bool {
+    pub(super) fn wants_in_flight(&self, now: Timestamp) -> bool {
         let is_due = |timer| self.timers.get(timer).is_some_and(|deadline| deadline <= now);
         (self.timers.is_due(now) && FROM_TAKEN.into_iter().any(is_due))
             || (self.is_writing && self.looks_at().is_none_or(|look| look <= now))
@@ -41,8 +37,8 @@ impl Connection {
             && (is_first || self.looks_at().is_some_and(|look| look <= now))
     }
 
-    /// Tells what of all that was written is still on its way to the peer. Without it, what was written counts as taken.
-    pub fn set_in_flight(&mut self, in_flight: InFlight, now: Timestamp) {
+    /// See [`Hooks::set_in_flight`](super::Hooks::set_in_flight).
+    pub(super) fn set_in_flight(&mut self, in_flight: InFlight, now: Timestamp) {
         let written = self.sender.outgoing().written();
         let Some(taken) = &mut self.taken else {
             self.taken = Some(Box::new(Taken::new(in_flight, written, now)));

@@ -2,6 +2,7 @@
 
 mod closing;
 mod deadlines;
+mod hooks;
 mod in_flight;
 mod receiving;
 mod sending;
@@ -23,6 +24,8 @@ use crate::state::{State, Step};
 use crate::time::Timestamp;
 use crate::timer::{Timer, Timers};
 
+pub use self::hooks::Hooks;
+
 /// One end of a WebSocket connection, from the end of the opening handshake on (RFC 6455 §5–§7).
 ///
 /// It does no I/O. Whoever drives it
@@ -34,6 +37,8 @@ use crate::timer::{Timer, Timers};
 /// - does to the transport what [`transport`](Self::transport) says;
 /// - waits no longer than [`poll_timeout`](Self::poll_timeout) says, and then calls
 ///   [`handle_timeout`](Self::handle_timeout). Read what is there before: bytes that have come count as life.
+///
+/// A driver that queues messages, or stops reading, finds in [`hooks`](Self::hooks) what it needs besides.
 ///
 /// Input methods return events; the last is [`Event::Closed`], exactly once. Nothing the peer does is an error of a
 /// method, panics, or makes the connection hold more than its [`Limits`](crate::Limits) allow.
@@ -74,7 +79,7 @@ pub struct Connection {
     received: Option<Box<Received>>,
     /// What set off the end; first come, first kept.
     cause: Option<Cause>,
-    /// Whether our answer to the peer's Close, or to its fault, waits for [`Connection::conclude`].
+    /// Whether our answer to the peer's Close, or to its fault, waits for [`Hooks::conclude`].
     putting_off: bool,
     /// The Close frame that waits.
     answer: Option<Box<CloseFrame>>,

@@ -13,8 +13,8 @@ use crate::time::Timestamp;
 impl Connection {
     /// Takes bytes from the front of `input`, unmasking them in place, and returns the next event. Call it until it
     /// returns `None`; `input` is empty then, and what was incomplete is kept inside. (Where there is a budget for
-    /// inflating that is spent, some of `input` may be left: see `set_inflate_budget`, with the feature `deflate`.) Between
-    /// two calls anything else may be called, [`send`](Self::send) for one.
+    /// inflating that is spent, some of `input` may be left: see `Hooks::set_inflate_budget`, with the feature
+    /// `deflate`.) Between two calls anything else may be called, [`send`](Self::send) for one.
     ///
     /// What an event borrows is the input, not the connection.
     #[inline(always)]
@@ -83,26 +83,6 @@ impl Connection {
     /// With `None`, as at first, what lies in the input as a whole is unmasked there and borrowed.
     pub fn set_buffers(&mut self, buffers: Option<fn(usize) -> Vec<u8>>) {
         self.receiver.set_buffers(buffers);
-    }
-
-    /// Bounds how much is inflated before [`receive`](Self::receive) returns `None` although `input` is not used up, so that
-    /// one connection does not hold up others: what a peer sends compressed can take a thousand times as long as its bytes
-    /// did to arrive. Give what is left in `input` to `receive` again after setting the budget anew; what came in later
-    /// goes behind it.
-    ///
-    /// The unit is a byte that comes out. A compressed byte counts for 8 of them, a message for 1,024 besides. It is
-    /// overdrawn by one step, of some 40 KiB at most. `None`, as at first, bounds nothing. Messages that are not compressed
-    /// do not count. Without compression agreed on, this does nothing.
-    #[cfg(feature = "deflate")]
-    pub fn set_inflate_budget(&mut self, budget: Option<usize>) {
-        self.receiver.set_inflate_budget(budget);
-    }
-
-    /// Whether the budget for inflating is spent.
-    #[cfg(feature = "deflate")]
-    #[inline]
-    pub fn is_inflate_budget_spent(&self) -> bool {
-        self.receiver.is_inflate_budget_spent()
     }
 
     /// Says where the memory of what is queued and copied comes from, and goes to when it has been written, instead of

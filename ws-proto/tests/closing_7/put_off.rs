@@ -7,7 +7,7 @@ use crate::common::*;
 
 fn putting_off(role: Role) -> End {
     let mut end = End::new(role, &Config::default());
-    end.connection.set_putting_off(true);
+    end.connection.hooks().set_putting_off(true);
     end
 }
 
@@ -19,16 +19,16 @@ fn the_answer_to_a_close_can_be_put_off_until_messages_are_answered() {
             let mut end = putting_off(role);
             pieces.iter().for_each(|piece| end.read(piece));
             assert_eq!(end.seen, [text("question")], "{way}");
-            assert!(end.connection.is_ending() && end.connection.is_open());
+            assert!(end.connection.hooks().is_ending() && end.connection.is_open());
             assert_eq!((end.transport(), end.written.len()), (Transport::Open, 0));
 
             end.connection.send("answer".into()).unwrap();
-            let event = end.connection.conclude(end.now).map(Seen::from);
+            let event = end.connection.hooks().conclude(end.now).map(Seen::from);
             end.settle();
             assert_eq!(event, Some(outcome(Some((1001, "")), Some((1001, "why")), Cause::Peer)));
             assert_eq!(end.written, [from(role, TEXT, "answer"), from(role, CLOSE, b"\x03\xE9")].concat());
-            assert_eq!(end.connection.conclude(end.now), None);
-            assert!(!end.connection.is_ending());
+            assert_eq!(end.connection.hooks().conclude(end.now), None);
+            assert!(!end.connection.hooks().is_ending());
         }
     }
 }
@@ -41,9 +41,9 @@ fn the_answer_to_a_fault_can_be_put_off_as_well() {
             let mut end = putting_off(role);
             pieces.iter().for_each(|piece| end.read(piece));
             assert_eq!(end.seen, [text("question")], "{way}");
-            assert!(end.connection.is_ending());
+            assert!(end.connection.hooks().is_ending());
             end.connection.send("answer".into()).unwrap();
-            let event = end.connection.conclude(end.now).unwrap();
+            let event = end.connection.hooks().conclude(end.now).unwrap();
             end.seen.push(event.into());
             end.settle();
             assert!(end.written.starts_with(&from(role, TEXT, "answer")));
@@ -96,7 +96,7 @@ fn a_transport_that_ends_while_an_answer_is_put_off_changes_nothing_of_the_cause
             end.read_frame(CLOSE, close_body(1000, "bye"));
             gone(&mut end);
             assert_eq!(end.seen, [outcome(None, Some((1000, "bye")), Cause::Peer)]);
-            assert_eq!(end.connection.conclude(end.now), None);
+            assert_eq!(end.connection.hooks().conclude(end.now), None);
             end.assert_over();
         }
     }

@@ -110,15 +110,15 @@ fn sent(role: Role, len: usize) -> End {
     end.connection.send_binary(&vec![7; len]).unwrap();
     end.settle();
     let in_flight = InFlight { unacknowledged: len as u64, window: Some(100) };
-    end.connection.set_in_flight(in_flight, end.now);
+    end.connection.hooks().set_in_flight(in_flight, end.now);
     end
 }
 
 /// What a transport tells: all that was written but so many bytes has been acknowledged, and how much more the peer takes.
 fn tell(end: &mut End, unacknowledged: u64, window: u64) {
-    if end.connection.wants_in_flight(end.now) {
+    if end.connection.hooks().wants_in_flight(end.now) {
         let in_flight = InFlight { unacknowledged, window: Some(window) };
-        end.connection.set_in_flight(in_flight, end.now);
+        end.connection.hooks().set_in_flight(in_flight, end.now);
     }
 }
 

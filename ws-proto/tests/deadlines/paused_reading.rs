@@ -17,10 +17,10 @@ fn while_reading_is_paused_the_peer_cannot_be_late() {
                 end.read(header_to(role, TEXT, 5));
             }
             end.wait_until(at(30));
-            end.connection.set_paused(true, end.now);
+            end.connection.hooks().set_paused(true, end.now);
             end.wait_until(at(1000));
             end.assert_open();
-            end.connection.set_paused(false, end.now);
+            end.connection.hooks().set_paused(false, end.now);
             let time = if code == 1011 { 20 } else { 60 };
             end.wait_until(just_before(1000 + time));
             end.assert_open();
@@ -42,12 +42,12 @@ fn pausing_or_going_on_once_more_puts_nothing_off() {
                 end.read(header_to(role, TEXT, 5));
             }
             end.wait_until(at(30));
-            end.connection.set_paused(false, end.now);
+            end.connection.hooks().set_paused(false, end.now);
             assert_eq!(end.deadline(), Some(at(deadline)));
-            end.connection.set_paused(true, end.now);
+            end.connection.hooks().set_paused(true, end.now);
             end.wait_until(at(35));
             let before = end.deadline();
-            end.connection.set_paused(true, end.now);
+            end.connection.hooks().set_paused(true, end.now);
             assert_eq!(end.deadline(), before);
         }
     }
@@ -57,7 +57,7 @@ fn pausing_or_going_on_once_more_puts_nothing_off() {
 fn pausing_stops_neither_pings_nor_the_write_stall_nor_the_close_deadline() {
     for role in ROLES {
         let mut end = End::new(role, &Config::default());
-        end.connection.set_paused(true, end.now);
+        end.connection.hooks().set_paused(true, end.now);
         end.wait_until(at(20));
         assert_eq!(end.payloads(PING).len(), 1);
         end.writable = false;
@@ -66,7 +66,7 @@ fn pausing_stops_neither_pings_nor_the_write_stall_nor_the_close_deadline() {
         assert_eq!(end.cause(), Some(&Cause::WriteStall));
 
         let mut end = End::new(role, &Config::default());
-        end.connection.set_paused(true, end.now);
+        end.connection.hooks().set_paused(true, end.now);
         end.close(1000, "");
         end.wait_until(at(10));
         end.assert_over();

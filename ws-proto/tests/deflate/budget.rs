@@ -20,7 +20,7 @@ fn in_rounds(role: ws_proto::Role, config: &Config, input: &[u8], size: usize) -
         let mut input = &mut *piece;
         while !input.is_empty() {
             let before = input.len();
-            end.connection.set_inflate_budget(Some(BUDGET));
+            end.connection.hooks().set_inflate_budget(Some(BUDGET));
             let mut inflated = 0;
             while let Some(event) = end.connection.receive(&mut input, Timestamp::ZERO) {
                 let Event::Message(message) = event else { panic!("{event:?}") };
@@ -29,7 +29,7 @@ fn in_rounds(role: ws_proto::Role, config: &Config, input: &[u8], size: usize) -
                 messages.push(message);
             }
             assert!(before > input.len(), "each round takes something");
-            assert!(input.is_empty() || end.connection.is_inflate_budget_spent());
+            assert!(input.is_empty() || end.connection.hooks().is_inflate_budget_spent());
             rounds.push((before - input.len(), inflated));
         }
     }
@@ -88,17 +88,17 @@ fn a_round_ends_when_much_was_compressed_or_came_in_short_messages() {
 fn without_a_budget_all_is_received_at_once() {
     for role in ROLES {
         let mut end = End::compressing(role, &Config::default(), WIDE);
-        assert!(!end.connection.is_inflate_budget_spent());
-        end.connection.set_inflate_budget(Some(0));
-        assert!(end.connection.is_inflate_budget_spent());
+        assert!(!end.connection.hooks().is_inflate_budget_spent());
+        end.connection.hooks().set_inflate_budget(Some(0));
+        assert!(end.connection.hooks().is_inflate_budget_spent());
         let mut input = to(role, BINARY | RSV1, alone(&[0; 1 << 20]));
         let mut input = &mut *input;
         assert!(end.connection.receive(&mut input, Timestamp::ZERO).is_none() && !input.is_empty());
-        end.connection.set_inflate_budget(None);
+        end.connection.hooks().set_inflate_budget(None);
         assert!(end.connection.receive(&mut input, Timestamp::ZERO).is_some() && input.is_empty());
 
         // What is not compressed costs nothing.
-        end.connection.set_inflate_budget(Some(0));
+        end.connection.hooks().set_inflate_budget(Some(0));
         end.read_frame(BINARY, vec![0; 1 << 20]);
         assert_eq!(end.seen.len(), 1);
     }

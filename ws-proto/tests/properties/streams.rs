@@ -240,7 +240,7 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn new(setup: &Setup) -> Self {
         let mut end = end(setup.role, &setup.config());
-        end.connection.set_putting_off(setup.puts_off);
+        end.connection.hooks().set_putting_off(setup.puts_off);
         Self { end, setup: setup.clone(), messages: 0 }
     }
 
@@ -294,7 +294,7 @@ impl Subject {
                 }
                 Question::HandleTimeout => {}
                 Question::Queries => {
-                    let _ = (connection.is_open(), connection.is_ending(), connection.is_above_high_water());
+                    let _ = (connection.is_open(), connection.hooks().is_ending(), connection.is_above_high_water());
                     let _ = (connection.queued(), connection.latency(), connection.role(), connection.config());
                 }
             }
@@ -309,7 +309,7 @@ impl Subject {
 
     /// The rest is written, and the transport ends.
     pub(crate) fn finish(mut self) -> Ending {
-        if let Some(event) = self.end.connection.conclude(self.end.now) {
+        if let Some(event) = self.end.connection.hooks().conclude(self.end.now) {
             self.saw(event.into());
         }
         self.end.take(usize::MAX);

@@ -107,10 +107,10 @@ impl Subject {
             }
             Step::Writes(n) => self.end.take(*n),
             Step::Says(say) => drop(say.send(&mut self.end)),
-            Step::Pauses(paused) => connection.set_paused(*paused, now),
+            Step::Pauses(paused) => connection.hooks().set_paused(*paused, now),
             Step::Closes => connection.close(close_frame(1000, ""), now).unwrap(),
             Step::Concludes => {
-                if let Some(event) = connection.conclude(now) {
+                if let Some(event) = connection.hooks().conclude(now) {
                     self.saw(event.into());
                 }
             }
@@ -143,7 +143,7 @@ proptest! {
             *config = setup.config();
             times.set(config);
         }));
-        subject.end.connection.set_putting_off(setup.puts_off);
+        subject.end.connection.hooks().set_putting_off(setup.puts_off);
         for step in &steps {
             subject.step(step, &mut rest);
             subject.act();
@@ -174,7 +174,7 @@ pub(crate) fn while_reading_is_paused_a_short_pong_deadline_is_no_busy_loop() {
             let mut config = keepalive(20, None);
             config.deadlines.pong = Some(pong);
             let mut end = end(role, &config);
-            end.connection.set_paused(true, end.now);
+            end.connection.hooks().set_paused(true, end.now);
             end.writable = true;
             let mut wakes = 0;
             while let Some(deadline) = end.deadline().filter(|&deadline| deadline < at(21)) {

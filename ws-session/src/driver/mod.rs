@@ -31,7 +31,8 @@ use crate::transport::{Timer, Transport};
 /// How many reads one poll does before other tasks get their turn.
 const READS_PER_POLL: usize = 4;
 
-/// How much it inflates, as [`Connection::set_inflate_budget`] counts: about a millisecond's worth.
+/// How much it inflates, as [`Hooks::set_inflate_budget`](ws_proto::Hooks::set_inflate_budget) counts: about a
+/// millisecond's worth.
 #[cfg(feature = "deflate")]
 const INFLATED_PER_POLL: usize = 256 << 10;
 
@@ -188,12 +189,12 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         let now = if pings { self.timer.now() } else { now };
         #[cfg(feature = "deflate")]
         if mem::take(&mut self.is_new_poll) {
-            state.connection.set_inflate_budget(Some(INFLATED_PER_POLL));
+            state.connection.hooks().set_inflate_budget(Some(INFLATED_PER_POLL));
         }
         let mut made = self.read(cx, &mut state, now);
         #[cfg(feature = "deflate")]
         {
-            self.is_spent = state.connection.is_inflate_budget_spent();
+            self.is_spent = state.connection.hooks().is_inflate_budget_spent();
         }
         let mut wanted = self.wanted(&mut state);
         if wanted == Wanted::HalfClose {
@@ -303,8 +304,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     ///
     /// A process that was stopped finds the deadline passed before it finds what has come meanwhile: a runtime looks at its
     /// timers without having asked the system about its sockets. A timer that is set now goes off after it has.
-    fn looks_once_more(&mut self, cx: &mut Context<'_>, state: &State, now: Timestamp) -> bool {
-        if !state.connection.is_overdue(now) {
+    fn looks_once_more(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
+        if !state.connection.hooks().is_overdue(now) {
             self.overdue_since = None;
             return false;
         }
@@ -324,10 +325,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         let mut acted = false;
         loop {
-            if state.connection.wants_in_flight(now)
+            if state.connection.hooks().wants_in_flight(now)
                 && let Some(in_flight) = self.transport.in_flight()
             {
-                state.connection.set_in_flight(in_flight, now);
+                state.connection.hooks().set_in_flight(in_flight, now);
             }
             let mut next = state.connection.poll_timeout(now);
             if self.broken.is_some() {

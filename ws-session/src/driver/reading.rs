@@ -46,7 +46,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 return false;
             }
             state.paused = false;
-            state.connection.set_paused(false, now);
+            state.connection.hooks().set_paused(false, now);
         } else if state.is_inbound_full() {
             // Who waited for nothing but the end, and let more come, no longer does.
             self.pause(state, now);
@@ -186,7 +186,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn pause(&mut self, state: &mut State, now: Timestamp) {
         self.paused_at = now;
         state.paused = true;
-        state.connection.set_paused(true, now);
+        state.connection.hooks().set_paused(true, now);
     }
 
     /// An application that has never asked for a message may not know that it has to, and is named once. One that has just

@@ -106,7 +106,7 @@ impl WebSocket {
         let replaced = set_waker(&mut state.receiver, cx);
         state.is_receiving = true;
         let mut driver = state.leave_to_handle(0, 0);
-        if state.connection.is_ending() {
+        if state.connection.hooks().is_ending() {
             // A Close that was put off until everything before it is dealt with waits no longer.
             driver = driver.or_else(|| state.driver_waker());
         }
@@ -389,7 +389,7 @@ impl<'a> AwaitsEnd<'a> {
     fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
         state.await_end += 1;
-        let is_due = state.paused || state.connection.is_ending();
+        let is_due = state.paused || state.connection.hooks().is_ending();
         let driver = if is_due { state.driver_waker() } else { None };
         drop(state);
         wake(driver);

@@ -108,7 +108,7 @@ impl Shared {
         caller: Caller,
     ) -> Arc<Self> {
         // Messages wait in `inbound`: what came just before a Close can still be answered.
-        connection.set_putting_off(true);
+        connection.hooks().set_putting_off(true);
         connection.set_buffers(Some(recycle::take));
         connection.set_scratch(Some(&scratch::WRITING));
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -346,8 +346,8 @@ impl State {
 
     /// Whether the driver may be asked to do something other than to read and write.
     #[inline]
-    pub(crate) fn is_asked(&self) -> bool {
-        self.abort_request || self.handles_gone || self.close_request.is_some() || self.connection.is_ending()
+    pub(crate) fn is_asked(&mut self) -> bool {
+        self.abort_request || self.handles_gone || self.close_request.is_some() || self.connection.hooks().is_ending()
     }
 
     /// Does what the driver was asked to do. `is_beside`: the application's own task runs the driver.
@@ -369,9 +369,9 @@ impl State {
             // The code was checked when the close was asked for.
             let _ = self.connection.close(frame, now);
         }
-        if self.connection.is_ending()
+        if self.connection.hooks().is_ending()
             && self.is_caught_up()
-            && let Some(event) = self.connection.conclude(now)
+            && let Some(event) = self.connection.hooks().conclude(now)
         {
             self.on_event(event, id, now);
         }
@@ -382,7 +382,7 @@ impl State {
         self.abort_request
             || (self.close_request.is_some() && self.connection.is_open())
             || self.may_resume()
-            || (self.connection.is_ending() && self.is_caught_up())
+            || (self.connection.hooks().is_ending() && self.is_caught_up())
             || !self.connection.outgoing().is_empty()
             || self.has_ping_to_send()
     }

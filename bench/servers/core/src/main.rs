@@ -120,7 +120,7 @@ impl Driver {
             let mut unread = mem::take(&mut self.unread);
             let left = answer(&mut self.connection, &mut self.stream, cx, &mut unread, now)?;
             self.unread = unread.split_off(unread.len() - left);
-            self.connection.set_paused(left > 0, now);
+            self.connection.hooks().set_paused(left > 0, now);
             return Ok(left == 0);
         }
         if self.read_ended || self.connection.is_above_high_water() {
@@ -156,7 +156,7 @@ impl Driver {
             let left = answer(&mut self.connection, &mut self.stream, cx, input, now)?;
             if left > 0 {
                 self.unread = input[input.len() - left..].to_vec();
-                self.connection.set_paused(true, now);
+                self.connection.hooks().set_paused(true, now);
             }
             Ok(true)
         })
