@@ -169,6 +169,9 @@ mod system {
     use socket2::Socket;
     use ws_proto::InFlight;
 
+    /// As in Apple's `netinet/tcp.h`; the crate `libc` does not have it.
+    const TCP_NOTSENT_LOWAT: libc::c_int = 0x201;
+
     sockopt_impl!(
         /// How many bytes the send buffer holds: unsent ones, and those that have not been acknowledged.
         UnacknowledgedBytes,
@@ -179,11 +182,11 @@ mod system {
     );
 
     sockopt_impl!(
-        /// How many unsent bytes the system holds before it takes no more: `TCP_NOTSENT_LOWAT`.
+        /// How many unsent bytes the system holds before it takes no more.
         NotsentLowat,
         SetOnly,
         libc::IPPROTO_TCP,
-        0x201,
+        TCP_NOTSENT_LOWAT,
         u32
     );
 
