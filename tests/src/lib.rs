@@ -1,6 +1,11 @@
 //! Suites that cross crates live in `tests/`; the peers for other people's suites in `src/bin/`, and here what those peers
 //! have in common.
 
+/// The programs in the repository's README compile.
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub mod autobahn;
 
 use std::future::Future;

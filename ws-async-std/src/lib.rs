@@ -71,6 +71,13 @@
 //! and `Client`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime for any [`Executor`], and
 //! [`AsyncIo`] turns any stream that implements `futures-io`'s traits into a transport.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// The programs in README.md compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod io;
 #[cfg(feature = "async-std")]
 mod on_async_std;

@@ -140,10 +140,16 @@
 //! needs `alloc` only. `deflate`, on by default, adds the [`deflate`] module, permessage-deflate; it needs `alloc` only, and
 //! `handshake` for what is negotiated in headers. Nothing is compressed until [`Connection::set_deflate`] says so.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "handshake"), no_std)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 extern crate alloc;
+
+/// The programs in README.md compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod frame;
 pub mod utf8;

@@ -64,6 +64,13 @@
 //! | `adapter` | the names that every adapter has: [`adapter!`] |
 //! | `sync` | where locks come from |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// The programs in README.md compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod adapter;
 mod client;
 mod driver;

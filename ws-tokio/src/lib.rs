@@ -97,9 +97,11 @@
 //! [`Client`]. This crate adds tokio: [`Tokio`] supplies sockets, timers and tasks, and [`TokioIo`] turns any stream that
 //! implements tokio's `AsyncRead` and `AsyncWrite` into a transport.
 
-/// The programs in the repository's README compile.
-#[cfg(all(doctest, feature = "tls"))]
-#[doc = include_str!("../../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// The programs in README.md compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 mod io;
