@@ -195,7 +195,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         if !state.has_received && now - self.paused_at >= DEAF_AFTER {
             state.has_received = true;
             let (id, messages) = (self.shared.info.id, state.inbound.len());
-            let told = format_args!(
+            let told = format!(
                 "{messages} messages wait, and the application has never received one: reading stops, so that pings are not \
                  answered and a Close is not seen; if it only sends, it should call WebSocket::send_only"
             );
