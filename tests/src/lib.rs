@@ -57,7 +57,7 @@ mod tests {
         let of = |kind: &str| match kind {
             "Server" => read("ws-session/src/server/mod.rs") + &read("ws-session/src/settings.rs"),
             "Client" => read("ws-session/src/client/mod.rs") + &read("ws-session/src/settings.rs"),
-            "ConnectError" => read("ws-session/src/client/error.rs"),
+            "ConnectError" => read("ws-session/src/error/connect.rs"),
             "RoundTrip" => read("ws-session/src/shared/pings.rs"),
             "Deflate" => read("ws-proto/src/deflate/mod.rs"),
             "Deadlines" => read("ws-proto/src/config.rs"),

@@ -57,7 +57,7 @@
 //! | `shared` | what handles and driver share, under one lock; which tasks wait, and for what |
 //! | `info` | what is known about a connection from its opening on; the heads, kept as bytes |
 //! | `memory` | each worker thread's buffers, the memory of short messages and of long ones |
-//! | `error` | why a connection ended |
+//! | `error` | why a connection ended or did not open; how handlers fail |
 //! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
 //! | `transport`, `runtime` | what an adapter supplies; [`tcp`], what the system knows of a TCP socket |
 //! | `logging` | what is logged; frames in the log |
@@ -101,18 +101,19 @@ pub use ws_proto::{
     MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
-pub use self::client::{
-    Attempt, Client, ConnectError, DialError, RunError, Stage, TimedOut, UrlError, without_password,
+pub use self::client::{Client, RunError, without_password};
+pub use self::driver::Driver;
+pub use self::error::{
+    AcceptError, Attempt, BoxError, Closed, ConnectError, DialError, Error, HandlerError, HandlerResult, Stage,
+    TimedOut, UrlError,
 };
-pub use self::driver::{Driver, HandlerError};
-pub use self::error::{Closed, Error};
 #[cfg(feature = "json")]
 pub use self::handle::JsonError;
-pub use self::handle::{BoxError, Handled, HandlerOutput, HandlerResult, Sender, Unwanted, WebSocket, handler};
+pub use self::handle::{Handled, HandlerOutput, Sender, Unwanted, WebSocket, handler};
 pub use self::info::Addresses;
 pub use self::opening::Parts;
 pub use self::runtime::Runtime;
-pub use self::server::{AcceptError, ClientIp, Listening, ServeError, Server, ServerHandle};
+pub use self::server::{ClientIp, Listening, ServeError, Server, ServerHandle};
 pub use self::shared::pings::RoundTrip;
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Timer, Transport, tcp};

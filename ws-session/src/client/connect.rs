@@ -14,10 +14,12 @@ use ws_proto::handshake::client::{Error as HandshakeError, Handshake};
 
 use super::Client;
 use super::dial::{Deadline, dial};
-use super::error::{ConnectError, Stage, TimedOut};
 #[cfg(feature = "tls")]
-use super::url::{Host, UrlError};
+use super::url::Host;
 use crate::driver::Driver;
+#[cfg(feature = "tls")]
+use crate::error::UrlError;
+use crate::error::{ConnectError, Stage, TimedOut};
 use crate::handle::WebSocket;
 use crate::info::Addresses;
 use crate::logging::log_head;

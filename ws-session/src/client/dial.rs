@@ -10,8 +10,8 @@ use std::time::Duration;
 use tracing::debug;
 use ws_proto::Timestamp;
 
-use super::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
 use super::url::Host;
+use crate::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
 use crate::info::Addresses;
 use crate::logging::TARGET;
 use crate::runtime::Runtime;

@@ -2,7 +2,6 @@
 
 mod connect;
 mod dial;
-mod error;
 mod run;
 mod url;
 
@@ -20,6 +19,7 @@ use ws_proto::deflate::Deflate;
 use ws_proto::handshake::client::{Builder, Handshake};
 
 use crate::driver::Driver;
+use crate::error::{ConnectError, UrlError};
 use crate::handle::WebSocket;
 use crate::info::Addresses;
 use crate::opening::compression::Compression;
@@ -30,9 +30,8 @@ use crate::tls::ClientTls;
 use crate::transport::Transport;
 use crate::transport::tcp::NOTSENT_LOWAT;
 
-pub use self::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
 pub use self::run::RunError;
-pub use self::url::{UrlError, without_password};
+pub use self::url::without_password;
 
 use self::url::Target;
 

@@ -5,10 +5,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{Client, ConnectError, connect};
-use crate::driver::HandlerError;
-use crate::error::Error;
-use crate::handle::HandlerResult;
+use super::{Client, connect};
+use crate::error::{ConnectError, Error, HandlerError, HandlerResult};
 use crate::handle::WebSocket;
 use crate::runtime::Runtime;
 

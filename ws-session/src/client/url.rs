@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use crate::error::UrlError;
+
 /// What a URL says.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -44,48 +46,6 @@ impl fmt::Display for Host {
         }
     }
 }
-
-/// Why a URL cannot be used. It never holds the URL's password.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// It is not a URL; why.
-    Invalid(String),
-    /// It holds a control character: a line end, a tab, NUL.
-    ControlCharacter,
-    /// It has no scheme, as in `localhost:8765`.
-    NoScheme,
-    /// Its scheme is none of `ws`, `wss`, `http` and `https`.
-    Scheme(String),
-    /// It has a fragment, which means nothing here (RFC 6455 §3).
-    Fragment,
-    /// Its host is not ASCII, and the crate is built without its feature `idna`. Without the feature, the host's ASCII form
-    /// works (`xn--…`, RFC 5890 §2.3.2.1).
-    InternationalHost,
-}
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invalid(why) => write!(f, "invalid URL: {why}"),
-            Self::ControlCharacter => f.write_str("invalid URL: it holds a control character"),
-            Self::NoScheme => f.write_str("invalid URL: it has no scheme; put ws:// in front of it, or wss:// for TLS"),
-            Self::Scheme(scheme) => write!(f, "invalid URL: its scheme is {scheme}, and must be ws or wss"),
-            Self::Fragment => f.write_str("invalid URL: a WebSocket URL has no fragment (#…)"),
-            Self::InternationalHost => f.write_str(
-                "the URL's host is not ASCII, which needs the crate feature `idna`; the host's ASCII form (xn--…) does not",
-            ),
-        }
-    }
-}
-
-impl fmt::Debug for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for UrlError {}
 
 impl Target {
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {

@@ -1,8 +1,6 @@
 //! A handler and its driver in one task.
 
 use std::any::Any;
-use std::error::Error as StdError;
-use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -10,52 +8,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use ws_proto::{CloseCode, CloseFrame, Escaped};
+use ws_proto::{CloseCode, CloseFrame};
 
 use super::{Beside, Driver, Progress};
-use crate::handle::{BoxError, HandlerResult};
+use crate::error::{HandlerError, HandlerResult};
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 
 /// How many rounds one poll does before other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 16;
-
-/// How a handler failed. Its `Debug` form is its `Display` form, since that is what Rust prints when `main` returns it.
-#[non_exhaustive]
-pub enum HandlerError {
-    /// It returned an error.
-    Failed(BoxError),
-    /// It panicked, with this message.
-    Panicked(String),
-    /// It was still running when the server's drain deadline passed, and was dropped.
-    Aborted,
-}
-
-/// [Escaped], for errors and panics often quote what a peer sent.
-impl fmt::Display for HandlerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => Escaped(error).fmt(f),
-            Self::Panicked(message) => write!(f, "the handler panicked: {}", Escaped(message)),
-            Self::Aborted => f.write_str("the handler was still running when the server stopped"),
-        }
-    }
-}
-
-impl fmt::Debug for HandlerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl StdError for HandlerError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Failed(error) => Some(&**error),
-            _ => None,
-        }
-    }
-}
 
 impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
     /// Runs `handler` and moves the bytes of its connection, both in this task: pings are answered and deadlines kept

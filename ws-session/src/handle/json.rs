@@ -8,8 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ws_proto::Message;
 
-use super::Sender;
-use super::WebSocket;
+use super::{Sender, WebSocket};
 use crate::error::Error;
 
 /// Why JSON was not sent or received.

@@ -10,7 +10,7 @@ mod websocket;
 
 #[cfg(feature = "json")]
 pub use self::json::JsonError;
-pub use self::outcome::{BoxError, Handled, HandlerOutput, HandlerResult, handler};
+pub use self::outcome::{Handled, HandlerOutput, handler};
 pub use self::sender::Sender;
 pub use self::unwanted::Unwanted;
 pub use self::websocket::WebSocket;

@@ -13,49 +13,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::WebSocket;
-use crate::error::{Closed, Error};
-
-/// Any error a handler ends with.
-pub type BoxError = Box<dyn StdError + Send + Sync>;
-
-/// What a handler returns: `Ok` closes the connection with 1000, an error with 1011.
-///
-/// `?` turns every common error into a [`BoxError`]: those of this crate, of `std::io`, strings, `anyhow`'s, `eyre`'s. In a
-/// closure all types are inferred, of handlers that end with `Ok(())` and of those that loop until sending fails:
-///
-/// ```
-/// # use std::time::Duration;
-/// # use ws_session::{Listening, Runtime};
-/// # async fn sleep(_: Duration) {}
-/// # async fn clock<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
-/// listening
-///     .serve(|ws| async move {
-///         let ws = ws.send_only();
-///         loop {
-///             ws.send("tick").await?;
-///             sleep(Duration::from_secs(1)).await;
-///         }
-///     })
-///     .await
-/// # }
-/// ```
-///
-/// The compiler says that it *expected `Result<(), Box<dyn Error + Send + Sync>>`, found `()`*, or another `Result`, when a
-/// handler returns nothing or an error of another type. Such a handler is wrapped in [`handler`]:
-///
-/// ```
-/// # use ws_session::{Listening, Runtime};
-/// use ws_session::{WebSocket, handler};
-///
-/// async fn greet(ws: WebSocket) {
-///     let _ = ws.send("Hello").await;
-/// }
-///
-/// # async fn serve<R: Runtime>(listening: Listening<R>) -> std::io::Result<()> {
-/// listening.serve(handler(greet)).await
-/// # }
-/// ```
-pub type HandlerResult = Result<(), BoxError>;
+use crate::error::{BoxError, Closed, Error, HandlerResult};
 
 /// Makes a handler of one that returns nothing, or fails with an error of its own.
 ///

@@ -2,8 +2,7 @@
 
 use ws_proto::{CloseCode, CloseFrame};
 
-use super::Sender;
-use super::WebSocket;
+use super::{Sender, WebSocket};
 use crate::shared::State;
 
 /// The reason that a peer gets whose message is refused.

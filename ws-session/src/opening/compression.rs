@@ -6,7 +6,7 @@ use ws_proto::deflate::{Agreed, Deflate};
 use ws_proto::handshake::client::Builder;
 use ws_proto::handshake::extensions::Extension;
 
-use crate::client::ConnectError;
+use crate::error::ConnectError;
 
 /// What this end wants.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,6 @@
 //! The server's side of the opening handshake, over a transport.
 
 use std::cell::Cell;
-use std::error::Error as StdError;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
@@ -16,14 +14,15 @@ use bytes::Bytes;
 use http::header::{CONNECTION, DATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tracing::error;
+use ws_proto::Timestamp;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
-use ws_proto::{Escaped, Timestamp};
 
 use super::Settings;
 use super::proxies::ClientIp;
 use super::registry::HandshakeGuard;
 use crate::driver::Driver;
+use crate::error::AcceptError;
 use crate::handle::WebSocket;
 use crate::info::{Caller, Heads};
 use crate::logging::{TARGET, log_head, unless_heard};
@@ -39,65 +38,6 @@ pub(super) const FINISH_BYTES: usize = 1 << 20;
 
 /// Room for most requests, and the response behind them.
 const HEADS_SIZE: usize = 1000;
-
-/// Why a connection did not open.
-#[non_exhaustive]
-pub enum AcceptError {
-    /// The request was refused, and the client told so.
-    Rejected(Rejection),
-    /// The request hook answered with a response of its own.
-    Answered(StatusCode),
-    /// The request did not come in time. The client was told so, if it listened.
-    Timeout,
-    /// The client left before its request was complete.
-    Eof,
-    /// The client connected and left without a byte, as the health checks of load balancers do.
-    Silent,
-    /// The server was shut down before the client asked for anything.
-    Stopped,
-    /// The client's request was not complete when another client needed its place
-    /// ([`Server::max_handshakes`](crate::Server::max_handshakes)).
-    Displaced,
-    /// TLS failed, or the client speaks it where we do not.
-    Tls(TlsError),
-    /// The transport failed.
-    Io(io::Error),
-}
-
-impl fmt::Display for AcceptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejected(rejection) => rejection.fmt(f),
-            Self::Answered(status) => write!(f, "answered with HTTP {status}"),
-            Self::Timeout => f.write_str("the opening handshake took too long"),
-            Self::Eof => f.write_str("the client left before its request was complete"),
-            Self::Silent => f.write_str("the client connected and left without a byte"),
-            Self::Stopped => f.write_str("the server was shut down"),
-            Self::Displaced => {
-                f.write_str("the client had not completed its request when another needed its place (max_handshakes)")
-            }
-            Self::Tls(error) => error.fmt(f),
-            Self::Io(error) => Escaped(error).fmt(f),
-        }
-    }
-}
-
-impl fmt::Debug for AcceptError {
-    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl StdError for AcceptError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Tls(error) => Some(error),
-            Self::Io(error) => Some(error),
-            _ => None,
-        }
-    }
-}
 
 impl From<Interrupted> for AcceptError {
     fn from(interrupted: Interrupted) -> Self {

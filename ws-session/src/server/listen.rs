@@ -14,22 +14,19 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 use ws_proto::Escaped;
 
 use super::Settings;
-use super::accept::{AcceptError, accept};
+use super::accept::accept;
 use super::admission::Admission;
 use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::driver::Driver;
-use crate::driver::HandlerError;
-use crate::error::{Closed, Error};
-use crate::handle::HandlerResult;
+use crate::error::{AcceptError, Closed, Error, HandlerError, HandlerResult};
 use crate::handle::WebSocket;
 use crate::info::{Addresses, Caller};
 use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::runtime::Runtime;
 use crate::transport::stream::Stream;
-use crate::transport::tcp;
-use crate::transport::{Timer, Transport};
+use crate::transport::{Timer, Transport, tcp};
 
 /// How long accepting rests after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

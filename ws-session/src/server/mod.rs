@@ -27,6 +27,7 @@ use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::{Origins, is_reserved};
 
 use crate::driver::Driver;
+use crate::error::AcceptError;
 use crate::handle::WebSocket;
 use crate::info::{Addresses, Caller};
 use crate::opening::compression::Compression;
@@ -37,7 +38,6 @@ use crate::tls::{self, TlsConfigError};
 use crate::transport::tcp::{self, TcpSocket};
 use crate::transport::{Timer, Transport};
 
-pub use self::accept::AcceptError;
 pub use self::bind::ServeError;
 pub use self::listen::{Listening, ServerHandle};
 pub use self::proxies::ClientIp;

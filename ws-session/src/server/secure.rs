@@ -7,8 +7,9 @@ use std::task::Poll;
 use rustls::ServerConfig;
 use ws_proto::Timestamp;
 
-use super::accept::{AcceptError, FINISH_BYTES, FINISH_TIME};
+use super::accept::{FINISH_BYTES, FINISH_TIME};
 use super::registry::HandshakeGuard;
+use crate::error::AcceptError;
 use crate::opening::exchange::{Exchange, Interrupted};
 use crate::runtime::Runtime;
 use crate::transport::{Timer, Transport};

@@ -23,8 +23,7 @@ use crate::handle::Unwanted;
 use crate::handle::outbound::Outbound;
 use crate::info::{Caller, Info, Opening};
 use crate::logging::{TARGET, log_received, log_sent};
-use crate::memory::recycle;
-use crate::memory::scratch;
+use crate::memory::{recycle, scratch};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many messages a queue makes room for at once, at least, where so many may wait.

@@ -6,8 +6,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ws_proto::Escaped;
 
-use crate::handle::BoxError;
-
 /// Why TLS failed: what the peer is or did. No byte of HTTP has been sent then.
 ///
 /// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it.
@@ -37,7 +35,7 @@ pub enum TlsError {
     /// The certificate was revoked.
     Revoked,
     /// Something else is wrong with the certificate.
-    Certificate(BoxError),
+    Certificate(Box<dyn StdError + Send + Sync>),
     /// We asked the client for a certificate, and it has none.
     NoClientCertificate,
     /// The peer refused to go on, for this reason.
@@ -47,7 +45,7 @@ pub enum TlsError {
     /// The peer speaks TLS, where we do not.
     Unexpected,
     /// Anything else.
-    Other(BoxError),
+    Other(Box<dyn StdError + Send + Sync>),
 }
 
 impl fmt::Display for TlsError {

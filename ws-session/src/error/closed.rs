@@ -1,0 +1,195 @@
+//! What can go wrong with an open connection.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use ws_proto::{CloseCode, CloseError, Escaped, Outcome, SendError};
+
+/// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
+#[derive(Clone)]
+pub struct Closed {
+    /// Which connection.
+    pub(crate) id: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) io: Option<Arc<io::Error>>,
+}
+
+impl Closed {
+    /// How the connection ended.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// The I/O error that ended it, if one did.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        self.io.as_deref()
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.io {
+            None => write!(f, "{}", self.outcome),
+            Some(error) => write!(f, "{} ({})", self.outcome, Escaped(error)),
+        }
+    }
+}
+
+impl fmt::Debug for Closed {
+    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for Closed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.io.as_deref().map(|error| error as _)
+    }
+}
+
+/// Why an operation on a connection failed.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// The connection has ended.
+    Closed(Box<Closed>),
+    /// We are closing the connection: nothing more can be sent (RFC 6455 §5.5.1).
+    Closing,
+    /// The outgoing queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)).
+    Full,
+    /// Messages were thrown away while the application waited for nothing but the end
+    /// ([`WebSocket::closed`](crate::WebSocket::closed)): what would come next does not follow what came before.
+    Skipped,
+    /// A fragmented message is being sent, and this is not its next fragment (RFC 6455 §5.4).
+    Unfinished,
+    /// The close code must not be sent (RFC 6455 §7.4).
+    CloseCode(CloseCode),
+}
+
+impl Error {
+    /// Whether an error, or its cause, is [`Closing`](Self::Closing).
+    pub(crate) fn is_closing(error: &(dyn StdError + 'static)) -> bool {
+        error.is::<Ending>() || matches!(error.downcast_ref(), Some(Self::Closing))
+    }
+
+    /// The end of the connection, when that is what it was.
+    pub fn closed(&self) -> Option<&Closed> {
+        match self {
+            Self::Closed(closed) => Some(closed),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(closed) => write!(f, "connection closed: {closed}"),
+            Self::Closing => f.write_str("the connection is closing"),
+            Self::Full => f.write_str("the outgoing queue is at its cap (limits.hard_cap)"),
+            Self::Skipped => f.write_str("messages were thrown away while only the end was waited for"),
+            Self::Unfinished => f.write_str("a fragmented message is being sent"),
+            Self::CloseCode(code) => fmt::Display::fmt(&CloseError(*code), f),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Closed(closed) => Some(&**closed),
+            Self::Closing => Some(&Ending),
+            _ => None,
+        }
+    }
+}
+
+/// The cause of [`Error::Closing`]: by it that is known again in whatever an application has wrapped it in.
+#[derive(Debug)]
+struct Ending;
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing is sent after a Close frame (RFC 6455 §5.5.1)")
+    }
+}
+
+impl StdError for Ending {}
+
+impl From<Error> for io::Error {
+    /// Of the kind of the I/O error that ended the connection, if one did.
+    fn from(error: Error) -> Self {
+        let io = error.closed().and_then(Closed::io_error);
+        Self::new(io.map_or(io::ErrorKind::Other, io::Error::kind), error)
+    }
+}
+
+impl From<CloseError> for Error {
+    fn from(CloseError(code): CloseError) -> Self {
+        Self::CloseCode(code)
+    }
+}
+
+impl<M> From<SendError<M>> for Error {
+    fn from(error: SendError<M>) -> Self {
+        match error {
+            SendError::Full(_) => Self::Full,
+            SendError::Unfinished(_) => Self::Unfinished,
+            _ => Self::Closing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ws_proto::Cause;
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_transport_stays_on_its_line() {
+        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
+        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::Error::other("a\nb\u{1b}[2J"))) };
+        assert!(closed.to_string().ends_with(r" (a\nb\x1b[2J)"), "{closed}");
+        let error = Error::Closed(Box::new(closed));
+        assert!(!error.to_string().contains(char::is_control) && !format!("{error:?}").contains(char::is_control));
+    }
+
+    #[test]
+    fn an_io_error_keeps_the_kind_and_the_words() {
+        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
+        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        let error = Error::Closed(Box::new(closed));
+        let told = io::Error::from(error.clone());
+        assert_eq!((told.kind(), told.to_string()), (io::ErrorKind::ConnectionReset, error.to_string()));
+        assert_eq!(io::Error::from(Error::Full).kind(), io::ErrorKind::Other);
+    }
+
+    #[test]
+    fn what_main_prints_is_a_sentence() {
+        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
+        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        assert_eq!(format!("{closed:?}"), closed.to_string());
+        for error in [
+            Error::Closed(Box::new(closed)),
+            Error::Closing,
+            Error::Full,
+            Error::Skipped,
+            Error::Unfinished,
+            Error::CloseCode(CloseCode::from(1005)),
+        ] {
+            let boxed: Box<dyn StdError> = error.clone().into();
+            assert_eq!(format!("{boxed:?}"), error.to_string());
+        }
+    }
+}
