@@ -109,11 +109,11 @@ pub use self::error::{
 };
 #[cfg(feature = "json")]
 pub use self::handle::JsonError;
-pub use self::handle::{Handled, HandlerOutput, Sender, Unwanted, WebSocket, handler};
-pub use self::info::Addresses;
+pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
 pub use self::opening::Parts;
 pub use self::runtime::Runtime;
 pub use self::server::{ClientIp, Listening, ServeError, Server, ServerHandle};
+pub use self::shared::Unwanted;
 pub use self::shared::pings::RoundTrip;
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
-pub use self::transport::{Timer, Transport, tcp};
+pub use self::transport::{Addresses, Timer, Transport, tcp};

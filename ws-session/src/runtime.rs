@@ -10,8 +10,7 @@ use std::task::{Context, Poll};
 #[cfg(feature = "tls")]
 use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
-use crate::info::Addresses;
-use crate::transport::{Timer, Transport};
+use crate::transport::{Addresses, Timer, Transport};
 
 /// An async runtime: sockets, timers, tasks. With it, [`Server`](crate::Server) and [`Client`](crate::Client) work.
 pub trait Runtime: Send + Sync + 'static {

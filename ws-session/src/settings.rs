@@ -1,22 +1,15 @@
 //! Settings that servers and clients have in common.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use ws_proto::{Config, Delivery};
-
-use crate::client::Client;
-use crate::runtime::Runtime;
-use crate::server::Server;
 
 /// Adds the settings to a builder that lends its configuration by `config_mut`.
 macro_rules! connection_settings {
     ($builder:ident) => {
-        impl<R: Runtime> $builder<R> {
+        impl<R: $crate::Runtime> $builder<R> {
             /// Replaces all limits and deadlines of a connection. Messages are always delivered whole.
             #[must_use]
-            pub fn config(mut self, config: Config) -> Self {
-                *self.config_mut() = Arc::new(whole_messages(config));
+            pub fn config(mut self, config: ::ws_proto::Config) -> Self {
+                *self.config_mut() = ::std::sync::Arc::new($crate::settings::whole_messages(config));
                 self
             }
 
@@ -24,10 +17,10 @@ macro_rules! connection_settings {
             /// always delivered whole.
             #[must_use]
             #[doc(alias = "limits", alias = "deadlines")]
-            pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
-                let config = Arc::make_mut(self.config_mut());
+            pub fn configure(mut self, change: impl FnOnce(&mut ::ws_proto::Config)) -> Self {
+                let config = ::std::sync::Arc::make_mut(self.config_mut());
                 change(config);
-                config.delivery = Delivery::Messages;
+                config.delivery = ::ws_proto::Delivery::Messages;
                 self
             }
 
@@ -44,13 +37,13 @@ macro_rules! connection_settings {
             /// ([`Deadlines::ping_interval`](ws_proto::Deadlines::ping_interval), which names peers that cannot stand pings).
             #[must_use]
             #[doc(alias = "keepalive", alias = "heartbeat")]
-            pub fn ping_interval(self, interval: impl Into<Option<Duration>>) -> Self {
+            pub fn ping_interval(self, interval: impl Into<Option<::std::time::Duration>>) -> Self {
                 let interval = interval.into();
                 self.configure(|config| config.deadlines.ping_interval = interval)
             }
 
             /// Whether pings go out between the fragments of a message of ours. Default `false`: they wait for the last, for
-            /// peers that break at such a ping ([`Config::ping_between_fragments`] names them).
+            /// peers that break at such a ping ([`Config::ping_between_fragments`](ws_proto::Config::ping_between_fragments) names them).
             #[must_use]
             pub fn ping_between_fragments(self, allowed: bool) -> Self {
                 self.configure(|config| config.ping_between_fragments = allowed)
@@ -60,7 +53,7 @@ macro_rules! connection_settings {
             /// ([`Deadlines::pong`](ws_proto::Deadlines::pong)).
             #[must_use]
             #[doc(alias = "ping_timeout")]
-            pub fn pong_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+            pub fn pong_timeout(self, timeout: impl Into<Option<::std::time::Duration>>) -> Self {
                 let timeout = timeout.into();
                 self.configure(|config| config.deadlines.pong = timeout)
             }
@@ -68,18 +61,17 @@ macro_rules! connection_settings {
             /// How long closing may take, and the transport's end after it. Default 10 s
             /// ([`Deadlines::close`](ws_proto::Deadlines::close)).
             #[must_use]
-            pub fn close_timeout(self, timeout: Duration) -> Self {
+            pub fn close_timeout(self, timeout: ::std::time::Duration) -> Self {
                 self.configure(|config| config.deadlines.close = timeout)
             }
         }
     };
 }
 
-connection_settings!(Server);
-connection_settings!(Client);
+pub(crate) use connection_settings;
 
 /// The handle delivers whole messages; pieces are for those who embed the core.
-fn whole_messages(mut config: Config) -> Config {
+pub(crate) fn whole_messages(mut config: Config) -> Config {
     config.delivery = Delivery::Messages;
     config
 }

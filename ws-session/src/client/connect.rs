@@ -21,7 +21,6 @@ use crate::driver::Driver;
 use crate::error::UrlError;
 use crate::error::{ConnectError, Stage, TimedOut};
 use crate::handle::WebSocket;
-use crate::info::Addresses;
 use crate::logging::log_head;
 use crate::opening::Parts;
 use crate::opening::compression::Compression;
@@ -29,6 +28,7 @@ use crate::opening::exchange::{Exchange, Interrupted};
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::tls::{self, TlsError};
+use crate::transport::Addresses;
 use crate::transport::stream::Stream;
 use crate::transport::{Timer, Transport};
 

@@ -12,10 +12,9 @@ use ws_proto::Timestamp;
 
 use super::url::Host;
 use crate::error::{Attempt, ConnectError, DialError, Stage, TimedOut};
-use crate::info::Addresses;
 use crate::logging::TARGET;
 use crate::runtime::Runtime;
-use crate::transport::Timer;
+use crate::transport::{Addresses, Timer};
 
 /// How long after one attempt the next begins, unless that one fails before (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

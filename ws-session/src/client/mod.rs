@@ -21,14 +21,14 @@ use ws_proto::handshake::client::{Builder, Handshake};
 use crate::driver::Driver;
 use crate::error::{ConnectError, UrlError};
 use crate::handle::WebSocket;
-use crate::info::Addresses;
 use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
+use crate::settings::connection_settings;
 use crate::shared::inbound::InboundLimits;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
-use crate::transport::Transport;
 use crate::transport::tcp::NOTSENT_LOWAT;
+use crate::transport::{Addresses, Transport};
 
 pub use self::run::RunError;
 pub use self::url::without_password;
@@ -246,6 +246,8 @@ impl<R: Runtime> Client<R> {
         connect::handshake_alone(self, transport, addresses).await
     }
 }
+
+connection_settings!(Client);
 
 impl<R> fmt::Debug for Client<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

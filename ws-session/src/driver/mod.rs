@@ -19,7 +19,6 @@ use std::time::Duration;
 use ws_proto::{Timestamp, Transport as Wanted};
 
 use self::reading::Unread;
-pub(crate) use self::spawned::Spawned;
 use crate::logging::Tap;
 use crate::memory::recycle::{self, Keeper};
 use crate::memory::scratch;

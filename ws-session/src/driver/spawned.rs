@@ -5,7 +5,6 @@
 //! handle that is dropped does what the driver's task would do next.
 
 use std::cell::Cell;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,25 +12,13 @@ use std::task::{Context, Poll};
 
 use super::Driver;
 use crate::runtime::Runtime;
+use crate::shared::Spawned;
 use crate::sync::{Mutex, PoisonError};
 use crate::transport::{Timer, Transport};
 
 thread_local! {
     /// Whether this thread is within a driver that handles can reach.
     static IS_WITHIN: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A driver that a handle can reach.
-pub(crate) trait Spawned: Send + Sync {
-    /// Does what the driver's task would do next, without waiting for the transport; whether it did. It does not while this
-    /// thread is within a driver, this one or another.
-    fn hasten(&self) -> bool;
-}
-
-impl fmt::Debug for dyn Spawned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Spawned")
-    }
 }
 
 impl<T, C> Driver<T, C>

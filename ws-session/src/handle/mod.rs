@@ -2,7 +2,7 @@
 
 #[cfg(feature = "json")]
 mod json;
-pub(crate) mod outbound;
+mod outbound;
 mod outcome;
 mod sender;
 mod unwanted;
@@ -12,5 +12,4 @@ mod websocket;
 pub use self::json::JsonError;
 pub use self::outcome::{Handled, HandlerOutput, handler};
 pub use self::sender::Sender;
-pub use self::unwanted::Unwanted;
 pub use self::websocket::WebSocket;

@@ -4,12 +4,35 @@
 use ws_proto::deflate::Compress;
 use ws_proto::{Connection, Message, Prepared, SendError};
 
+use crate::logging::log_sent;
+use crate::shared::{Shared, wake};
+
 /// Something to send; handed back as it is when it is refused.
 pub(crate) trait Outbound: Sized {
     /// What the log shows.
     fn message(&self) -> &Message;
 
     fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>>;
+}
+
+/// Queues what is to be sent, and tells the driver; from `high_water` on only if `urgent`. What is refused stays
+/// `unsent`.
+#[inline]
+pub(super) fn queue<O: Outbound>(shared: &Shared, unsent: &mut Option<O>, urgent: bool) -> Result<(), SendError<()>> {
+    let mut state = shared.lock();
+    if state.is_closing() {
+        return Err(SendError::Closed(()));
+    }
+    if !urgent && state.connection.is_above_high_water() {
+        return Err(SendError::Full(()));
+    }
+    let Some(outbound) = unsent.take() else { return Ok(()) };
+    log_sent(shared.info.id, outbound.message());
+    outbound.queue(&mut state.connection).map_err(|refused| refused.map(|outbound| *unsent = Some(outbound)))?;
+    let waker = state.driver_waker();
+    drop(state);
+    wake(waker);
+    Ok(())
 }
 
 impl Outbound for Message {

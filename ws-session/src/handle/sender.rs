@@ -13,7 +13,7 @@ use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, Se
 
 #[cfg(feature = "deflate")]
 use super::outbound::Chosen;
-use super::outbound::{Fragment, Outbound};
+use super::outbound::{self, Fragment, Outbound};
 use crate::error::Error;
 use crate::shared::pings::RoundTrip;
 use crate::shared::waiting::Guard;
@@ -83,7 +83,7 @@ impl Sender {
     /// connection is closing or has ended, or between the fragments of another message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
         let mut unsent = Some(message.into());
-        match (self.shared.send(&mut unsent, true), unsent) {
+        match (outbound::queue(&self.shared, &mut unsent, true), unsent) {
             (Err(refused), Some(message)) => Err(refused.map(|()| message)),
             _ => Ok(()),
         }
@@ -123,7 +123,7 @@ impl Sender {
     ///
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError<()>> {
-        self.shared.send(&mut Some(prepared), true)
+        outbound::queue(&self.shared, &mut Some(prepared), true)
     }
 
     /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel). From then on it
@@ -247,7 +247,7 @@ impl Sender {
         let mut waiting = None;
         poll_fn(move |cx| {
             loop {
-                match self.shared.send(&mut unsent, false) {
+                match outbound::queue(&self.shared, &mut unsent, false) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     // Nothing has been queued. When another sender takes the room, the wait goes on.
                     Err(SendError::Full(())) => {

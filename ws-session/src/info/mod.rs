@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::field::{DisplayValue, display};
 
 pub(crate) use self::head::Heads;
+use crate::transport::Addresses;
 
 /// What does not change while a connection is open.
 #[derive(Debug)]
@@ -21,15 +22,6 @@ pub(crate) struct Opening {
     pub(crate) heads: Heads,
     /// What both sides agreed on.
     pub(crate) subprotocol: Option<Box<str>>,
-}
-
-/// The two ends of a transport, where it has addresses.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Addresses {
-    /// Our end.
-    pub local: Option<SocketAddr>,
-    /// The peer's end.
-    pub peer: Option<SocketAddr>,
 }
 
 /// Who is at the other end.

@@ -12,10 +12,10 @@ use ws_proto::{Config, Connection, Delivery, MaskKeys, Role};
 use super::compression::Agreement;
 use crate::driver::Driver;
 use crate::handle::{Sender, WebSocket};
-use crate::info::{Addresses, Caller, Heads, Opening};
+use crate::info::{Caller, Heads, Opening};
 use crate::shared::Shared;
 use crate::shared::inbound::InboundLimits;
-use crate::transport::{Timer, Transport};
+use crate::transport::{Addresses, Timer, Transport};
 
 /// Makes an open connection from its parts, once an opening handshake has been done elsewhere.
 ///

@@ -11,9 +11,8 @@ use ws_proto::Timestamp;
 
 use super::Settings;
 use super::registry::{Awaited, HandshakeGuard, Registry};
-use crate::info::Addresses;
 use crate::logging::TARGET;
-use crate::transport::Timer;
+use crate::transport::{Addresses, Timer};
 
 const SECOND: Duration = Duration::from_secs(1);
 

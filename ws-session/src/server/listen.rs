@@ -22,9 +22,10 @@ use super::secure::secure;
 use crate::driver::Driver;
 use crate::error::{AcceptError, Closed, Error, HandlerError, HandlerResult};
 use crate::handle::WebSocket;
-use crate::info::{Addresses, Caller};
+use crate::info::Caller;
 use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::runtime::Runtime;
+use crate::transport::Addresses;
 use crate::transport::stream::Stream;
 use crate::transport::{Timer, Transport, tcp};
 

@@ -29,12 +29,14 @@ use ws_proto::handshake::server::{Origins, is_reserved};
 use crate::driver::Driver;
 use crate::error::AcceptError;
 use crate::handle::WebSocket;
-use crate::info::{Addresses, Caller};
+use crate::info::Caller;
 use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
+use crate::settings::connection_settings;
 use crate::shared::inbound::InboundLimits;
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfigError};
+use crate::transport::Addresses;
 use crate::transport::tcp::{self, TcpSocket};
 use crate::transport::{Timer, Transport};
 
@@ -389,6 +391,8 @@ impl<R: Runtime> Server<R> {
         accept::accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await
     }
 }
+
+connection_settings!(Server);
 
 impl<R: Runtime> Default for Server<R> {
     fn default() -> Self {

@@ -1,7 +1,9 @@
 //! What a connection's handles and its driver share: the protocol engine and who waits for what, under one lock.
 
+mod handles;
 pub(crate) mod inbound;
 pub(crate) mod pings;
+mod unwanted;
 pub(crate) mod waiting;
 
 use std::collections::VecDeque;
@@ -12,17 +14,16 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Waker};
 
 use tracing::info;
-use ws_proto::{Cause, CloseCode, CloseFrame, Connection, Event, Message, Outcome, SendError, Timestamp};
+use ws_proto::{Cause, CloseCode, CloseFrame, Connection, Event, Message, Outcome, Timestamp};
 
+pub(crate) use self::handles::Spawned;
 use self::inbound::InboundLimits;
 use self::pings::Pings;
+pub use self::unwanted::Unwanted;
 use self::waiting::Waiters;
-use crate::driver::Spawned;
 use crate::error::{Closed, Error};
-use crate::handle::Unwanted;
-use crate::handle::outbound::Outbound;
 use crate::info::{Caller, Info, Opening};
-use crate::logging::{TARGET, log_received, log_sent};
+use crate::logging::{TARGET, log_received};
 use crate::memory::{recycle, scratch};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -159,26 +160,6 @@ impl Shared {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Queues what is to be sent, and tells the driver; from `high_water` on only if `urgent`. What is refused stays
-    /// `unsent`.
-    #[inline]
-    pub(crate) fn send<O: Outbound>(&self, unsent: &mut Option<O>, urgent: bool) -> Result<(), SendError<()>> {
-        let mut state = self.lock();
-        if state.is_closing() {
-            return Err(SendError::Closed(()));
-        }
-        if !urgent && state.connection.is_above_high_water() {
-            return Err(SendError::Full(()));
-        }
-        let Some(outbound) = unsent.take() else { return Ok(()) };
-        log_sent(self.info.id, outbound.message());
-        outbound.queue(&mut state.connection).map_err(|refused| refused.map(|outbound| *unsent = Some(outbound)))?;
-        let waker = state.driver_waker();
-        drop(state);
-        wake(waker);
-        Ok(())
     }
 
     /// Asks for the closing handshake, unless it has begun.

@@ -4,6 +4,7 @@ pub(crate) mod stream;
 pub mod tcp;
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use ws_proto::{InFlight, Timestamp};
@@ -75,6 +76,15 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     fn set_notsent_lowat(&self, bytes: u32) {
         (**self).set_notsent_lowat(bytes);
     }
+}
+
+/// The two ends of a transport, where it has addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addresses {
+    /// Our end.
+    pub local: Option<SocketAddr>,
+    /// The peer's end.
+    pub peer: Option<SocketAddr>,
 }
 
 /// A clock and one alarm.
