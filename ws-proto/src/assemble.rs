@@ -5,9 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::config::Limits;
 #[cfg(feature = "deflate")]
-use crate::deflate::Corrupt;
+use ws_deflate::Corrupt;
+
+use crate::config::Limits;
 use crate::error::Violation;
 use crate::frame::mask;
 use crate::message::{Incoming, MessageKind};

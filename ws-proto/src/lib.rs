@@ -130,14 +130,14 @@
 //! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
 //! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
 //! | [`handshake`] | the opening handshake, both roles |
-//! | [`deflate`] | compression of messages (RFC 7692): what is negotiated, and DEFLATE |
+//! | [`permessage_deflate`] | compression of messages (RFC 7692) |
 //! | [`Escaped`] | what a peer said, safe to show |
 //! | [`Config`], [`Message`], [`Event`], [`CloseFrame`], [`Outcome`], [`Violation`], [`Timestamp`] | the vocabulary |
 //!
 //! # Features
 //!
 //! `handshake`, on by default, adds the [`handshake`] module and needs `std`. Without it the crate is `no_std` and
-//! needs `alloc` only. `deflate`, on by default, adds the [`deflate`] module, permessage-deflate; it needs `alloc` only, and
+//! needs `alloc` only. `deflate`, on by default, adds the [`permessage_deflate`] module; it needs `alloc` only, and
 //! `handshake` for what is negotiated in headers. Nothing is compressed until [`Connection::set_deflate`] says so.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -154,8 +154,6 @@ struct Readme;
 pub mod frame;
 pub mod utf8;
 
-#[cfg(feature = "deflate")]
-pub mod deflate;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 
@@ -166,6 +164,7 @@ mod connection;
 mod error;
 mod escaped;
 mod event;
+mod extensions;
 mod in_flight;
 mod keepalive;
 mod message;
@@ -187,6 +186,8 @@ pub use self::connection::{Connection, Hooks, Transport};
 pub use self::error::{CloseError, SendError, Violation};
 pub use self::escaped::{Escaped, EscapedBytes};
 pub use self::event::{Chunk, Event, Pong};
+#[cfg(feature = "deflate")]
+pub use self::extensions::permessage_deflate;
 pub use self::frame::mask::MaskKeys;
 pub use self::in_flight::InFlight;
 pub use self::keepalive::PingId;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::Variants;
+use crate::extensions::permessage_deflate::Variants;
 use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
 use crate::send::opcode_of;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use crate::close::CloseFrame;
 use crate::config::Limits;
-#[cfg(feature = "deflate")]
-use crate::deflate::{Compress, Outbound, RSV1};
 use crate::error::SendError;
+#[cfg(feature = "deflate")]
+use crate::extensions::permessage_deflate::{Compress, Outbound, RSV1};
 use crate::frame::mask::MaskKeys;
 use crate::frame::{FrameHeader, OpCode};
 use crate::message::{Message, MessageKind};

@@ -161,7 +161,7 @@ fn what_a_server_says_of_bytes_off_the_wire() {
 #[cfg(feature = "deflate")]
 #[test]
 fn what_is_said_of_compression() {
-    use ws_proto::deflate::InvalidAnswer;
+    use ws_proto::permessage_deflate::InvalidAnswer;
 
     for text in NASTY {
         error("InvalidAnswer", &InvalidAnswer::NotOffered(text.into()));

@@ -91,11 +91,11 @@ mod transport;
 pub use http;
 #[cfg(feature = "tls")]
 pub use rustls;
-#[cfg(feature = "deflate")]
-pub use ws_proto::deflate::{Agreed, Compress, Deflate, InvalidAnswer};
 pub use ws_proto::handshake::client::{BuildError, Error as HandshakeError};
 pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;
+#[cfg(feature = "deflate")]
+pub use ws_proto::permessage_deflate::{Agreed, Compress, Deflate, InvalidAnswer};
 pub use ws_proto::{
     ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, InFlight, Limits,
     MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,

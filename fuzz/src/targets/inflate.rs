@@ -12,7 +12,8 @@
 //! | | 4–7 | the room there is, 4^n bytes |
 
 use arbitrary::Arbitrary;
-use ws_proto::deflate::{Agreed, Compressor, Corrupt, Inflater};
+use ws_deflate::{Compressor, Corrupt, Inflater};
+use ws_proto::permessage_deflate::Agreed;
 use ws_proto::{Config, Connection, Delivery, Event, Outcome, Timestamp};
 use zlib_rs::{Inflate as Other, InflateFlush, Status};
 

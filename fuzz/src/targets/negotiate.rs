@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
-use ws_proto::deflate::{Agreed, Deflate};
+use ws_proto::permessage_deflate::{Agreed, Deflate};
 use ws_proto::handshake::extensions::{Extension, parse};
 
 #[derive(Arbitrary, Debug)]

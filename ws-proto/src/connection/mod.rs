@@ -14,7 +14,7 @@ use core::time::Duration;
 use crate::close::{Cause, CloseFrame, Received};
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
-use crate::deflate::{Agreed, Inbound, Outbound};
+use crate::extensions::permessage_deflate::{Agreed, Inbound, Outbound};
 use crate::frame::mask::MaskKeys;
 use crate::in_flight::Taken;
 use crate::keepalive::Keepalive;

@@ -1,9 +1,9 @@
 //! Messages in, bytes out.
 
 use crate::connection::Connection;
-#[cfg(feature = "deflate")]
-use crate::deflate::Compress;
 use crate::error::SendError;
+#[cfg(feature = "deflate")]
+use crate::extensions::permessage_deflate::Compress;
 use crate::keepalive::PingId;
 use crate::message::{Message, MessageKind};
 use crate::outgoing::Outgoing;

@@ -226,7 +226,7 @@ impl Upgrade {
     }
 
     /// Accepts the connection as [`accept`](Self::accept) does, and these extensions with it, with the parameters that were
-    /// agreed on: [`Deflate::accept`](crate::deflate::Deflate::accept) gives one.
+    /// agreed on: [`Deflate::accept`](crate::permessage_deflate::Deflate::accept) gives one.
     ///
     /// # Errors
     ///

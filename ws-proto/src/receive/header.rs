@@ -2,9 +2,9 @@
 
 use super::{Receiver, take};
 use crate::config::Role;
-#[cfg(feature = "deflate")]
-use crate::deflate::RSV1;
 use crate::error::Violation;
+#[cfg(feature = "deflate")]
+use crate::extensions::permessage_deflate::RSV1;
 use crate::frame::codec::{First, decode_checked};
 use crate::frame::{FrameHeader, OpCode};
 

@@ -14,10 +14,10 @@ use core::mem;
 use crate::assemble::{Assembly, Buffers, REUSED_FROM, check_size};
 use crate::close::Received;
 use crate::config::{Config, Delivery, Limits, Role};
-#[cfg(feature = "deflate")]
-use crate::deflate::{Inbound, RSV1};
 use crate::error::Violation;
 use crate::event::Chunk;
+#[cfg(feature = "deflate")]
+use crate::extensions::permessage_deflate::{Inbound, RSV1};
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::Payload;

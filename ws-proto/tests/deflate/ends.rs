@@ -1,7 +1,7 @@
 //! Ends with which compression was agreed on, and what they make of frames.
 
 use ws_proto::Violation;
-use ws_proto::deflate::Agreed;
+use ws_proto::permessage_deflate::Agreed;
 
 use crate::common::*;
 

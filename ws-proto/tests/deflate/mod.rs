@@ -1,9 +1,7 @@
-//! permessage-deflate (RFC 7692), by section: what is negotiated, what is sent, what is received; and DEFLATE itself
-//! against another implementation.
+//! permessage-deflate (RFC 7692), by section: what is negotiated, what is sent, what is received.
 #![cfg(feature = "deflate")]
 
 mod budget;
-mod codec;
 mod ends;
 mod examples;
 #[cfg(feature = "handshake")]

@@ -2,8 +2,8 @@
 
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
-use ws_proto::deflate::{Agreed, Deflate, InvalidAnswer};
 use ws_proto::handshake::extensions;
+use ws_proto::permessage_deflate::{Agreed, Deflate, InvalidAnswer};
 
 fn server(change: impl FnOnce(&mut Deflate)) -> Deflate {
     let mut deflate = Deflate::server();

@@ -1,6 +1,7 @@
 //! Messages that come in (RFC 7692 §6.2, §7.2.2): what is refused, what is delivered, and the limits.
 
-use ws_proto::deflate::{Agreed, Compressor};
+use ws_deflate::Compressor;
+use ws_proto::permessage_deflate::Agreed;
 use ws_proto::{Cause, Config, Violation};
 
 use super::ends::*;

@@ -1,6 +1,6 @@
 //! Messages that go out (RFC 7692 §6.1, §7.2.1).
 
-use ws_proto::deflate::{Agreed, Compress};
+use ws_proto::permessage_deflate::{Agreed, Compress};
 use ws_proto::{Config, Message, Prepared, Role, SendError, Violation};
 
 use super::ends::*;

@@ -39,7 +39,7 @@ const SHAPES: [Shape; 4] = [Shape::OneFrame, Shape::Fragments, Shape::Compressed
 fn agreed_end(role: Role, config: &Config) -> End {
     #[cfg(feature = "deflate")]
     let end = {
-        let agreed = ws_proto::deflate::Agreed {
+        let agreed = ws_proto::permessage_deflate::Agreed {
             send_window_bits: 15,
             receive_window_bits: 15,
             send_context_takeover: false,

@@ -37,7 +37,7 @@ fn send(end: &mut End, shape: Shape, payload: Vec<u8>) -> Result<(), SendError<M
         Shape::OneFrame => end.connection.send(payload.into()),
         // What counts is how long it is, not what it becomes.
         #[cfg(feature = "deflate")]
-        Shape::Compressed => end.connection.send_with(payload.into(), ws_proto::deflate::Compress::Always),
+        Shape::Compressed => end.connection.send_with(payload.into(), ws_proto::permessage_deflate::Compress::Always),
         #[cfg(not(feature = "deflate"))]
         Shape::Compressed => unreachable!("there is no compression"),
         Shape::Fragments | Shape::Incomplete => end.connection.send_fragment(payload.into(), false),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ws_proto::deflate::{Agreed, Compress, Compressor};
+use ws_deflate::Compressor;
+use ws_proto::permessage_deflate::{Agreed, Compress};
 use ws_proto::{Config, Delivery, Role};
 
 use crate::common::*;
@@ -121,8 +122,8 @@ fn with_takeover_what_the_documentation_says() {
 /// Whatever a client offers, long compressed messages both ways leave no more than SECURITY.md promises.
 #[cfg(feature = "handshake")]
 fn whatever_is_offered_a_server_keeps_what_is_promised() {
-    use ws_proto::deflate::Deflate;
     use ws_proto::handshake::extensions;
+    use ws_proto::permessage_deflate::Deflate;
 
     /// Between messages.
     const KEPT: usize = 40 * KIB;

@@ -14,9 +14,9 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
 #[cfg(feature = "tls")]
 use rustls::ClientConfig;
 use ws_proto::Config;
-#[cfg(feature = "deflate")]
-use ws_proto::deflate::Deflate;
 use ws_proto::handshake::client::{Builder, Handshake};
+#[cfg(feature = "deflate")]
+use ws_proto::permessage_deflate::Deflate;
 
 use crate::driver::Driver;
 use crate::error::{ConnectError, UrlError};

@@ -6,9 +6,9 @@ use std::io;
 
 use bytes::Bytes;
 use http::Response;
-#[cfg(feature = "deflate")]
-use ws_proto::deflate::InvalidAnswer;
 use ws_proto::handshake::client::{BuildError, Error as HandshakeError, describe_refusal};
+#[cfg(feature = "deflate")]
+use ws_proto::permessage_deflate::InvalidAnswer;
 use ws_proto::{Escaped, EscapedBytes};
 
 use super::{DialError, TimedOut, UrlError};

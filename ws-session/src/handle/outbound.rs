@@ -1,7 +1,7 @@
 //! What a connection can be given to send.
 
 #[cfg(feature = "deflate")]
-use ws_proto::deflate::Compress;
+use ws_proto::permessage_deflate::Compress;
 use ws_proto::{Connection, Message, Prepared, SendError};
 
 use crate::logging::log_sent;

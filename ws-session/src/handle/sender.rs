@@ -8,7 +8,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 #[cfg(feature = "deflate")]
-use ws_proto::deflate::Compress;
+use ws_proto::permessage_deflate::Compress;
 use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
 
 #[cfg(feature = "deflate")]

@@ -13,7 +13,7 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::{Request, Response};
 #[cfg(feature = "deflate")]
-use ws_proto::deflate::Compress;
+use ws_proto::permessage_deflate::Compress;
 use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
 
 use super::Sender;

@@ -1,10 +1,10 @@
 //! What the two ends say of compression in the opening handshake. Without the feature `deflate`: nothing.
 
 use ws_proto::Connection;
-#[cfg(feature = "deflate")]
-use ws_proto::deflate::{Agreed, Deflate};
 use ws_proto::handshake::client::Builder;
 use ws_proto::handshake::extensions::Extension;
+#[cfg(feature = "deflate")]
+use ws_proto::permessage_deflate::{Agreed, Deflate};
 
 use crate::error::ConnectError;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{Request, Response, Uri};
 #[cfg(feature = "deflate")]
-use ws_proto::deflate::Agreed;
+use ws_proto::permessage_deflate::Agreed;
 use ws_proto::{Config, Connection, Delivery, MaskKeys, Role};
 
 use super::compression::Agreement;

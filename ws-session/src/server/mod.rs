@@ -21,10 +21,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 use ws_proto::Config;
-#[cfg(feature = "deflate")]
-use ws_proto::deflate::Deflate;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::{Origins, is_reserved};
+#[cfg(feature = "deflate")]
+use ws_proto::permessage_deflate::Deflate;
 
 use crate::driver::Driver;
 use crate::error::AcceptError;

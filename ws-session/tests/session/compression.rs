@@ -3,8 +3,8 @@
 use std::iter;
 
 use futures_util::FutureExt as _;
+use ws_deflate::{Compressor, Inflater};
 use ws_proto::Role;
-use ws_proto::deflate::{Compressor, Inflater};
 use ws_session::{
     Cause, CloseCode, Compress, ConnectError, Deflate, HandlerResult, InvalidAnswer, Message, Prepared, Violation,
     WebSocket,

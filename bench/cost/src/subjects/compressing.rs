@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use flate2::{Compress, Compression, FlushCompress};
-use ws_proto::deflate::Compressor;
+use ws_deflate::Compressor;
 
 use super::Job;
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use flate2::{Decompress, FlushDecompress};
-use ws_proto::deflate::Inflater;
+use ws_deflate::Inflater;
 use zlib_rs::{Inflate, InflateFlush};
 
 use super::Job;

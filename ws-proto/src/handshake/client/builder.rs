@@ -87,7 +87,7 @@ impl Builder {
     }
 
     /// Offers extensions, the preferred ones first, after those offered before (RFC 6455 §9.1). One may be offered several
-    /// times, with other parameters each time. [`Deflate::offer`](crate::deflate::Deflate::offer) gives one.
+    /// times, with other parameters each time. [`Deflate::offer`](crate::permessage_deflate::Deflate::offer) gives one.
     #[must_use]
     pub fn extensions(mut self, extensions: impl IntoIterator<Item = Extension>) -> Self {
         self.extensions.extend(extensions);

@@ -57,7 +57,7 @@ pub struct Established {
     /// The subprotocol the server chose among those offered, if it chose one.
     pub subprotocol: Option<String>,
     /// The extensions the server accepted, all of which were offered. What their parameters mean is still to be checked:
-    /// [`Deflate::confirm`](crate::deflate::Deflate::confirm) does so.
+    /// [`Deflate::confirm`](crate::permessage_deflate::Deflate::confirm) does so.
     pub extensions: Vec<Extension>,
     /// Where in the input the server's frames begin: they may come in the same segment.
     pub consumed: usize,

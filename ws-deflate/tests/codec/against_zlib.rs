@@ -1,10 +1,10 @@
 //! DEFLATE (RFC 1951), both directions, against another implementation.
 
-use ws_proto::deflate::{Compressor, Corrupt, Inflater};
+use ws_deflate::{Compressor, Corrupt, Inflater};
 use zlib_rs::{Inflate, Status};
 
-use super::samples::*;
-use crate::common::Random;
+use crate::Random;
+use crate::samples::*;
 
 /// Inflates a message in pieces of `size`, with `room` at a time, looking back on `out`.
 fn inflate(inflater: &mut Inflater, data: &[u8], out: &mut Vec<u8>, size: usize, room: usize) -> Result<(), Corrupt> {

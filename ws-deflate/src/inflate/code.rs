@@ -1,7 +1,7 @@
 //! Huffman codes, to be decoded.
 
 use super::Corrupt;
-use crate::deflate::codes::{self, END_OF_BLOCK, MAX_BITS};
+use crate::codes::{self, END_OF_BLOCK, MAX_BITS};
 
 /// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled: a peer can begin such a block with three
 /// bits, as often as it likes.

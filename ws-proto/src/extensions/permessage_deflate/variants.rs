@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use ws_deflate::{Compressor, TAIL};
 
-use super::{Agreed, Compressor, RSV1, TAIL};
+use super::{Agreed, RSV1};
 use crate::frame::FrameHeader;
 use crate::message::Message;
 use crate::prepared::encode;

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Agreed, Corrupt, Inflater};
+use ws_deflate::{Corrupt, Inflater};
+
+use super::Agreed;
 
 /// How much is inflated at a time.
 const STEP: usize = 8 << 10;

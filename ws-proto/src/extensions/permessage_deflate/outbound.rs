@@ -3,7 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Agreed, Compress, Compressed, Compressor, TAIL};
+use ws_deflate::{Compressor, TAIL};
+
+use super::{Agreed, Compress, Compressed};
 use crate::prepared::Prepared;
 
 /// Compresses messages. It holds a compressor between two of them only with context takeover.

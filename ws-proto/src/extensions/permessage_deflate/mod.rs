@@ -1,4 +1,4 @@
-//! Compression of messages: permessage-deflate (RFC 7692), and DEFLATE itself (RFC 1951).
+//! Compression of messages: permessage-deflate (RFC 7692). DEFLATE itself (RFC 1951) is in the crate `ws-deflate`.
 //!
 //! ```text
 //!  Deflate ─► offer ─► Sec-WebSocket-Extensions ─► accept ─► Agreed ─► Connection::set_deflate
@@ -33,23 +33,13 @@
 //! | `negotiate` | offers and answers (RFC 7692 §7.1) |
 //! | `outbound`, `inbound` | messages, with or without context takeover (RFC 7692 §7.2) |
 //! | `variants` | a message that is compressed once for many connections |
-//! | `compress`, `blocks`, `huffman` | bytes to DEFLATE: matches, blocks, codes |
-//! | `inflate` | DEFLATE to bytes |
-//! | `codes` | what both share |
 
-mod blocks;
-mod codes;
-mod compress;
-mod huffman;
 mod inbound;
-mod inflate;
 #[cfg(feature = "handshake")]
 mod negotiate;
 mod outbound;
 mod variants;
 
-pub use self::compress::Compressor;
-pub use self::inflate::{Corrupt, Inflater};
 #[cfg(feature = "handshake")]
 pub use self::negotiate::InvalidAnswer;
 
@@ -59,9 +49,6 @@ pub(crate) use self::variants::{Compressed, Variants};
 
 /// The reserved bit that the first frame of a compressed message has (RFC 7692 §6).
 pub(crate) const RSV1: u8 = 0b100;
-
-/// What follows every compressed message and is left out (RFC 7692 §7.2.1).
-const TAIL: &[u8] = &[0x00, 0x00, 0xFF, 0xFF];
 
 /// What an application wants of permessage-deflate. [`server`](Self::server) and [`client`](Self::client) give the
 /// defaults of each role.

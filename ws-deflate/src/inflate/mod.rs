@@ -9,8 +9,8 @@ use core::fmt;
 
 use self::ahead::Ahead;
 use self::code::{Code, DISTANCES, FIXED_DISTANCES, FIXED_LITERALS, Incomplete, LITERALS};
-use super::TAIL;
-use super::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
+use crate::TAIL;
+use crate::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
 
 /// No literal, length or distance takes more bits than this, with all its extra bits.
 const LONGEST_SYMBOL: u32 = 48;
@@ -129,13 +129,14 @@ impl Inflater {
         if self.is_between_blocks() {
             return Ok(());
         }
-        let mut tail = TAIL;
+        let mut tail = TAIL.as_slice();
         self.inflate(&mut tail, out, usize::MAX)?;
         if self.is_between_blocks() { Ok(()) } else { Err(Corrupt) }
     }
 
     /// Whether nothing is inflated any more when the message ends here, as all messages do that somebody made to be read.
-    pub(crate) fn ends_plainly(&self) -> bool {
+    #[inline]
+    pub fn ends_plainly(&self) -> bool {
         self.is_between_blocks() || (self.state == State::StoredSize && self.ahead.count == 0)
     }
 

@@ -1,0 +1,7 @@
+//! DEFLATE (RFC 1951), both directions.
+
+mod against_zlib;
+mod random;
+mod samples;
+
+use self::random::Random;
