@@ -204,6 +204,25 @@ fn what_the_peer_takes_is_asked_for_without_a_write_deadline_too() {
             end.connection.hooks().set_in_flight(InFlight { unacknowledged: 500, window: None }, end.now);
             assert!(!end.connection.hooks().wants_in_flight(just_before(1)));
             assert!(end.connection.hooks().wants_in_flight(at(1)));
+            assert!(!end.connection.hooks().is_peer_late(at(1)));
         }
+    }
+}
+
+#[test]
+fn a_peer_is_late_that_has_not_answered_a_ping_or_taken_anything_for_long() {
+    for role in ROLES {
+        let mut end = end(role, |_| ());
+        end.writable = true;
+        end.wait_until(at(20));
+        assert!(!end.connection.hooks().is_peer_late(just_before(30)), "it has been pinged at 20 s");
+        assert!(end.connection.hooks().is_peer_late(at(30)), "a pong is late after half its time");
+
+        let mut end = self::end(role, |config| config.deadlines.write_stall = Some(secs(30)));
+        end.writable = false;
+        end.connection.send_binary(&[7; 1000]).unwrap();
+        end.settle();
+        assert!(!end.connection.hooks().is_peer_late(just_before(30)));
+        assert!(end.connection.hooks().is_peer_late(at(30)), "it takes nothing");
     }
 }

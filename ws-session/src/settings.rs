@@ -58,6 +58,20 @@ macro_rules! connection_settings {
                 self.configure(|config| config.deadlines.pong = timeout)
             }
 
+            /// How many unsent bytes the system holds of a slow connection (`TCP_NOTSENT_LOWAT`, on Linux and Apple's systems).
+            /// Default 64 KiB; `None` leaves it to the system, whose send buffer grows to some MiB.
+            ///
+            /// With few unsent bytes in the system's hands a ping or a Close does not wait behind megabytes, and deadlines
+            /// run from what the peer takes. On a fast link that would cost throughput, so the socket is told late: the first
+            /// time that it has taken nothing for a second while something waits to be written, or that nothing has come in
+            /// for half of [`pong_timeout`](Self::pong_timeout). Transports of your own are told, too, if they have
+            /// [`set_notsent_lowat`](crate::Transport::set_notsent_lowat).
+            #[must_use]
+            pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
+                *self.notsent_lowat_mut() = bytes;
+                self
+            }
+
             /// How long closing may take, and the transport's end after it. Default 10 s
             /// ([`Deadlines::close`](ws_proto::Deadlines::close)).
             #[must_use]

@@ -28,6 +28,7 @@ use crate::time::Timestamp;
 ///
 /// - if [`wants_in_flight`](Self::wants_in_flight), ask the transport what is still on its way to the peer and pass it to
 ///   [`set_in_flight`](Self::set_in_flight). A transport that does not know can ignore this.
+/// - if [`is_peer_late`](Self::is_peer_late), have the system hold fewer unsent bytes from now on.
 /// - if [`is_overdue`](Self::is_overdue), look once more for what can be read and written: the process was stopped, or the
 ///   machine asleep, and the peer may have acted in time.
 ///
@@ -136,6 +137,13 @@ impl Hooks<'_> {
     #[inline]
     pub fn wants_in_flight(&self, now: Timestamp) -> bool {
         self.connection.wants_in_flight(now)
+    }
+
+    /// Whether a deadline is due that runs from what the peer has taken: for half the time of a pong nothing has come in, or
+    /// the peer takes nothing.
+    #[inline]
+    pub fn is_peer_late(&self, now: Timestamp) -> bool {
+        self.connection.is_peer_late(now)
     }
 
     /// Tells what of all that was written is still on its way to the peer. Without it, what was written counts as taken.

@@ -18,10 +18,16 @@ impl Connection {
     /// See [`Hooks::wants_in_flight`](super::Hooks::wants_in_flight).
     #[inline]
     pub(super) fn wants_in_flight(&self, now: Timestamp) -> bool {
-        let is_due = |timer| self.timers.get(timer).is_some_and(|deadline| deadline <= now);
-        (self.timers.is_due(now) && FROM_TAKEN.into_iter().any(is_due))
+        self.is_peer_late(now)
             || (self.is_writing && self.looks_at().is_none_or(|look| look <= now))
             || self.awaits_farewell(now)
+    }
+
+    /// See [`Hooks::is_peer_late`](super::Hooks::is_peer_late).
+    #[inline]
+    pub(super) fn is_peer_late(&self, now: Timestamp) -> bool {
+        let is_due = |timer| self.timers.get(timer).is_some_and(|deadline| deadline <= now);
+        self.timers.is_due(now) && FROM_TAKEN.into_iter().any(is_due)
     }
 
     /// When the transport is asked again that has told something.

@@ -60,10 +60,7 @@ pub(super) async fn open<R: Runtime>(
     let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
     let mut deadline = Deadline::new(R::timer(), connect_timeout);
     let (stream, addresses) = dial::<R>(&target.host, target.port, &mut deadline).await?;
-    if let Some(bytes) = notsent_lowat {
-        stream.set_notsent_lowat(bytes);
-    }
-    let opening = |deadline| Opening { handshake, compression, config, inbound, addresses, deadline };
+    let opening = |deadline| Opening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline };
     #[cfg(feature = "tls")]
     if let Some((name, tls)) = secured {
         let transport = match deadline.wait_for(Box::pin(R::tls_connect(stream, name, tls))).await {
@@ -94,11 +91,11 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     transport: T,
     addresses: Addresses,
 ) -> Result<(WebSocket, Driver<T, R::Timer>), ConnectError> {
-    let Client { request, config, inbound, compression, connect_timeout, .. } = client;
+    let Client { request, config, inbound, notsent_lowat, compression, connect_timeout, .. } = client;
     let (_, builder) = request.map_err(ConnectError::Url)?;
     let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
     let deadline = Deadline::new(R::timer(), connect_timeout);
-    Opening { handshake, compression, config, inbound, addresses, deadline }.open(transport).await
+    Opening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline }.open(transport).await
 }
 
 /// An opening handshake, and what the connection is to be like.
@@ -107,13 +104,14 @@ struct Opening<C> {
     compression: Compression,
     config: Arc<Config>,
     inbound: InboundLimits,
+    notsent_lowat: Option<u32>,
     addresses: Addresses,
     deadline: Deadline<C>,
 }
 
 impl<C: Timer> Opening<C> {
     async fn open<T: Transport>(self, transport: T) -> Result<(WebSocket, Driver<T, C>), ConnectError> {
-        let Self { mut handshake, compression, config, inbound, addresses, deadline } = self;
+        let Self { mut handshake, compression, config, inbound, notsent_lowat, addresses, deadline } = self;
         let Deadline { timer, at, timeout } = deadline;
         let mut exchange = Exchange { transport, timer, deadline: at, received: Vec::new() };
         let failed = |interrupted| match interrupted {
@@ -157,7 +155,7 @@ impl<C: Timer> Opening<C> {
         let parts = Parts::client(transport, timer).config(config).addresses(addresses).received(received);
         let parts = parts.heads(handshake.into_request(), established.response);
         let subprotocol = established.subprotocol.map(Into::into);
-        Ok(Parts { inbound, agreement, subprotocol, ..parts }.open())
+        Ok(Parts { inbound, notsent_lowat, agreement, subprotocol, ..parts }.open())
     }
 }
 

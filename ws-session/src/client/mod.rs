@@ -123,6 +123,10 @@ impl<R: Runtime> Client<R> {
         &mut self.config
     }
 
+    pub(crate) fn notsent_lowat_mut(&mut self) -> &mut Option<u32> {
+        &mut self.notsent_lowat
+    }
+
     /// How messages are compressed, if the server does so too (permessage-deflate, RFC 7692); `None` to offer nothing. By
     /// default as [`Deflate::client`] says.
     ///
@@ -192,16 +196,6 @@ impl<R: Runtime> Client<R> {
     #[must_use]
     pub fn inbound_bytes(mut self, bytes: usize) -> Self {
         self.inbound.set_bytes(bytes);
-        self
-    }
-
-    /// How many bytes that have not been sent yet the system takes before it takes no more (`TCP_NOTSENT_LOWAT`, on Linux and
-    /// Apple's systems). With little in the system's hands a ping and a Close do not wait behind megabytes, and deadlines run
-    /// from what the peer takes. Default 64 KiB; `None` leaves it to the system, whose send buffer grows to some MiB.
-    /// Transports given to [`handshake`](Self::handshake) are left as they are.
-    #[must_use]
-    pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
-        self.notsent_lowat = bytes;
         self
     }
 

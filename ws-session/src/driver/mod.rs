@@ -38,6 +38,10 @@ const INFLATED_PER_POLL: usize = 256 << 10;
 /// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
 const LAST_READ: Duration = Duration::from_millis(100);
 
+/// How long a transport is full before it is to hold fewer unsent bytes. What it holds then takes its peer longer than that,
+/// and a ping or a Close frame waits behind all of it.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
 /// How much is read from a transport that has failed: more than a system's receive buffers hold. Whoever can still send
 /// then could do so for ever.
 const MOST_READ: usize = 64 << 20;
@@ -65,14 +69,18 @@ pub struct Driver<T: Transport, C: Timer> {
     /// Whether this poll has done its share of work, and whether the next step is the first of a poll.
     is_spent: bool,
     is_new_poll: bool,
-    /// When a deadline that ends the connection was noticed late.
-    overdue_since: Option<Timestamp>,
+    /// Whether a deadline that ends the connection was noticed late, and waits for what the timer is set to.
+    looks_again: bool,
     /// Whether there is nothing left to read.
     read_ended: bool,
     /// Whether the write side has been ended.
     is_shut_down: bool,
     /// Whether the transport may hold back what it took.
     needs_flush: bool,
+    /// Since when the transport has taken nothing, while it is full;
+    full_since: Option<Timestamp>,
+    /// and how many unsent bytes it may hold, until it has been told.
+    notsent_lowat: Option<u32>,
     /// How the transport failed. What had come before can still be taken.
     broken: Option<Box<Broken>>,
     /// Where frames are logged.
@@ -116,7 +124,13 @@ pub(crate) struct Beside<'a> {
 
 impl<T: Transport, C: Timer> Driver<T, C> {
     /// `unread` is what was read behind the opening handshake; its buffer goes, unless there is something in it.
-    pub(crate) fn new(transport: T, timer: C, shared: Arc<Shared>, unread: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        transport: T,
+        timer: C,
+        shared: Arc<Shared>,
+        unread: Vec<u8>,
+        notsent_lowat: Option<u32>,
+    ) -> Self {
         scratch::prepare();
         let mut tap = Tap::new(shared.info.id);
         if let Some(tap) = &mut tap {
@@ -132,10 +146,12 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             armed: None,
             is_spent: false,
             is_new_poll: true,
-            overdue_since: None,
+            looks_again: false,
             read_ended: false,
             is_shut_down: false,
             needs_flush: false,
+            full_since: None,
+            notsent_lowat,
             broken: None,
             tap,
             _keeper: Keeper::new(),
@@ -304,16 +320,28 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// timers without having asked the system about its sockets. A timer that is set now goes off after it has.
     fn looks_once_more(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         if !state.connection.hooks().is_overdue(now) {
-            self.overdue_since = None;
+            self.looks_again = false;
             return false;
         }
-        let until = *self.overdue_since.get_or_insert(now) + TURN;
-        if until <= now || self.timer.poll_at(cx, until).is_ready() {
-            self.overdue_since = None;
-            return false;
+        let until = match &self.armed {
+            Some((until, _)) if self.looks_again => *until,
+            _ => now + TURN,
+        };
+        self.looks_again = until > now && self.timer.poll_at(cx, until).is_pending();
+        if self.looks_again {
+            self.armed = Some((until, cx.waker().clone()));
         }
-        self.armed = Some((until, cx.waker().clone()));
-        true
+        self.looks_again
+    }
+
+    /// Tells the connection what is on its way to the peer.
+    fn ask_in_flight(&mut self, state: &mut State, now: Timestamp) {
+        if state.connection.hooks().is_peer_late(now) {
+            self.hold_little();
+        }
+        if let Some(in_flight) = self.transport.in_flight() {
+            state.connection.hooks().set_in_flight(in_flight, now);
+        }
     }
 
     /// Acts on deadlines that have passed and sets the timer to the next; whether one had.
@@ -323,10 +351,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         let mut acted = false;
         loop {
-            if state.connection.hooks().wants_in_flight(now)
-                && let Some(in_flight) = self.transport.in_flight()
-            {
-                state.connection.hooks().set_in_flight(in_flight, now);
+            if state.connection.hooks().wants_in_flight(now) {
+                self.ask_in_flight(state, now);
             }
             let mut next = state.connection.poll_timeout(now);
             if self.broken.is_some() {
@@ -345,7 +371,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 acted = true;
                 continue;
             }
-            self.overdue_since = None;
+            self.looks_again = false;
             let set = matches!(&self.armed, Some((armed, waker))
                 if now < *armed && *armed <= deadline && waker.will_wake(cx.waker()));
             if set {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Buf;
 use ws_proto::Timestamp;
 
-use super::Driver;
+use super::{Driver, FULL_FOR};
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
 
@@ -17,15 +17,26 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// Writes all that is queued, as far as the transport takes it.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
         if self.broken.is_none()
-            && let Err(error) = self.try_write(cx, state)
+            && let Err(error) = self.try_write(cx, state, now)
         {
             self.break_off(state, error, now);
         }
     }
 
-    fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<()> {
+    /// Has the transport hold few unsent bytes from now on. It is told late: on a fast link that would cost throughput.
+    #[cold]
+    pub(super) fn hold_little(&mut self) {
+        if let Some(bytes) = self.notsent_lowat.take() {
+            self.transport.set_notsent_lowat(bytes);
+        }
+    }
+
+    fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<()> {
+        if self.full_since.is_some_and(|since| since + FULL_FOR <= now) {
+            self.hold_little();
+        }
         loop {
-            let is_blocked = self.pass_on(cx, state)?;
+            let is_blocked = self.pass_on(cx, state, now)?;
             state.is_write_blocked = is_blocked;
             if !self.needs_flush {
                 break;
@@ -50,7 +61,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Writes until nothing is left, or until the transport takes no more: then it is blocked.
-    fn pass_on(&mut self, cx: &mut Context<'_>, state: &mut State) -> io::Result<bool> {
+    fn pass_on(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<bool> {
         loop {
             let outgoing = state.connection.outgoing();
             if outgoing.is_empty() {
@@ -72,10 +83,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                     }
                     outgoing.advance(n);
                     self.needs_flush = true;
+                    self.full_since = None;
                     state.news = true;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => return Ok(true),
+                Poll::Pending => {
+                    self.full_since.get_or_insert(now);
+                    return Ok(true);
+                }
             }
         }
     }

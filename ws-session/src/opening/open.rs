@@ -15,6 +15,7 @@ use crate::handle::{Sender, WebSocket};
 use crate::info::{Caller, Heads, Opening};
 use crate::shared::Shared;
 use crate::shared::inbound::InboundLimits;
+use crate::transport::tcp::NOTSENT_LOWAT;
 use crate::transport::{Addresses, Timer, Transport};
 
 /// Makes an open connection from its parts, once an opening handshake has been done elsewhere.
@@ -43,6 +44,7 @@ pub struct Parts<T, C> {
     pub(crate) keys: Option<Box<dyn MaskKeys + Send>>,
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
+    pub(crate) notsent_lowat: Option<u32>,
     pub(crate) agreement: Agreement,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) heads: Heads,
@@ -72,6 +74,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             keys: None,
             config: Arc::default(),
             inbound: InboundLimits::default(),
+            notsent_lowat: Some(NOTSENT_LOWAT),
             agreement: Agreement::default(),
             subprotocol: None,
             heads: Heads::none(),
@@ -99,7 +102,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         let path = self.target.as_ref().map(Uri::path);
         let shared = Shared::new(connection, self.inbound, opening, path, self.caller);
         let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
-        (socket, Driver::new(self.transport, self.timer, shared, self.received))
+        (socket, Driver::new(self.transport, self.timer, shared, self.received, self.notsent_lowat))
     }
 }
 
@@ -160,6 +163,13 @@ impl<T, C> Parts<T, C> {
     /// [`Server::inbound_bytes`](crate::Server::inbound_bytes).
     pub fn inbound_bytes(mut self, bytes: usize) -> Self {
         self.inbound.set_bytes(bytes);
+        self
+    }
+
+    /// How many unsent bytes the system holds of a slow connection. Default 64 KiB; `None` leaves it to the system. See
+    /// [`Server::notsent_lowat`](crate::Server::notsent_lowat).
+    pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
+        self.notsent_lowat = bytes;
         self
     }
 

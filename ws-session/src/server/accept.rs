@@ -225,8 +225,9 @@ fn open<T: Transport, C: Timer>(
     let Grant { heads, subprotocol, agreement, target } = grant;
     let Exchange { transport, timer, received, .. } = exchange;
     let parts = Parts::server(transport, timer).config(Arc::clone(&settings.config)).received(received);
-    let (inbound, target, caller) = (settings.inbound, Some(target), caller.clone());
-    Parts { inbound, agreement, subprotocol, heads, target, caller, ..parts }.open()
+    let (inbound, notsent_lowat) = (settings.inbound, settings.notsent_lowat);
+    let (target, caller) = (Some(target), caller.clone());
+    Parts { inbound, notsent_lowat, agreement, subprotocol, heads, target, caller, ..parts }.open()
 }
 
 /// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to

@@ -25,9 +25,8 @@ use crate::handle::WebSocket;
 use crate::info::Caller;
 use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::runtime::Runtime;
-use crate::transport::Addresses;
 use crate::transport::stream::Stream;
-use crate::transport::{Timer, Transport, tcp};
+use crate::transport::{Addresses, Timer};
 
 /// How long accepting rests after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -172,11 +171,6 @@ impl<R: Runtime> Listening<R> {
                 None => break,
                 Some(Ok((stream, addresses))) => {
                     let Some(handshake) = admission.admit(&addresses).await else { continue };
-                    if let Some(bytes) = shared.settings.notsent_lowat
-                        && !tcp::IS_INHERITED
-                    {
-                        stream.set_notsent_lowat(bytes);
-                    }
                     let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
                     let opening = open::<R, H, F>(shared, handler, handshake, stream, addresses);
                     R::spawn(Connection::Opening { handshake: Box::pin(opening) });

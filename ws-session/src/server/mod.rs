@@ -37,7 +37,7 @@ use crate::shared::inbound::InboundLimits;
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfigError};
 use crate::transport::Addresses;
-use crate::transport::tcp::{self, TcpSocket};
+use crate::transport::tcp::NOTSENT_LOWAT;
 use crate::transport::{Timer, Transport};
 
 pub use self::bind::ServeError;
@@ -88,7 +88,7 @@ impl<R: Runtime> Server<R> {
         let settings = Settings {
             config: Arc::default(),
             inbound: InboundLimits::default(),
-            notsent_lowat: Some(tcp::NOTSENT_LOWAT),
+            notsent_lowat: Some(NOTSENT_LOWAT),
             head: HeadLimits::default(),
             origins: None,
             subprotocols: Vec::new(),
@@ -111,6 +111,10 @@ impl<R: Runtime> Server<R> {
 
     pub(crate) fn config_mut(&mut self) -> &mut Arc<Config> {
         &mut self.settings.config
+    }
+
+    pub(crate) fn notsent_lowat_mut(&mut self) -> &mut Option<u32> {
+        &mut self.settings.notsent_lowat
     }
 
     /// How messages are compressed, for clients that offer it (permessage-deflate, RFC 7692); `None` for not at all. By
@@ -279,16 +283,6 @@ impl<R: Runtime> Server<R> {
     /// handshake that has waited for its client for longer than [`handshake_grace`](Self::handshake_grace) makes room for
     /// it, without an answer: first those of clients that have said nothing, the oldest first; then those whose request is
     /// not complete, or whose refusal has not been taken yet.
-    /// How many bytes that have not been sent yet the system takes of each connection before it takes no more
-    /// (`TCP_NOTSENT_LOWAT`, on Linux and Apple's systems). With little in the system's hands a ping and a Close do not wait
-    /// behind megabytes, and deadlines run from what the peer takes. Default 64 KiB; `None` leaves it to the system, whose
-    /// send buffer grows to some MiB. Transports given to [`accept`](Self::accept) are left as they are.
-    #[must_use]
-    pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
-        self.settings.notsent_lowat = bytes;
-        self
-    }
-    /// How many opening handshakes may be under way; further connections wait to be accepted. Default 1,024.
     #[must_use]
     pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.settings.max_handshakes = handshakes.max(1);
@@ -361,11 +355,6 @@ impl<R: Runtime> Server<R> {
         }
         let listen = |listener: TcpListener| {
             listener.set_nonblocking(true)?;
-            if let Some(bytes) = self.settings.notsent_lowat
-                && tcp::IS_INHERITED
-            {
-                TcpSocket::of(&listener).set_notsent_lowat(bytes)?;
-            }
             R::listen(listener)
         };
         let listeners: io::Result<Vec<_>> = listeners.into_iter().map(listen).collect();

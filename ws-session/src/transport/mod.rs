@@ -41,8 +41,9 @@ pub trait Transport {
         None
     }
 
-    /// Takes no more once about so many bytes have not been sent, where that can be set: see
-    /// [`Server::notsent_lowat`](crate::Server::notsent_lowat). Does nothing, unless a transport says otherwise.
+    /// Takes no more once about so many bytes have not been sent, where that can be set. Called once at the most, when the
+    /// peer turns out to be slow: see [`Server::notsent_lowat`](crate::Server::notsent_lowat). Does nothing, unless a
+    /// transport says otherwise.
     fn set_notsent_lowat(&self, bytes: u32) {
         let _ = bytes;
     }

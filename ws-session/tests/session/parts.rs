@@ -212,3 +212,18 @@ fn compression_that_was_agreed_on_is_used() {
     assert_eq!(world.at_once(async move { client.recv().await.unwrap() }), Some(message.into()));
     drop(server);
 }
+
+#[test]
+fn how_many_unsent_bytes_a_slow_transport_holds_can_be_set() {
+    for role in ROLES {
+        let world = World::new(1);
+        let (parts, peer) = parts_of(role, &world);
+        let (socket, driver) = parts.notsent_lowat(Some(1000)).open();
+        world.spawn("driver", driver);
+        let _socket = world.at_once(async move { socket.send(vec![7; 2 << 20]).await.map(|()| socket) }).unwrap();
+        world.advance(secs(1));
+        peer.from.take();
+        world.run();
+        assert_eq!(peer.from.notsent_lowats(), [1000], "{role:?}");
+    }
+}

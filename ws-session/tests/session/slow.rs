@@ -207,3 +207,97 @@ fn what_the_peers_system_takes_behind_a_ping_is_no_sign_of_its_application() {
         assert_eq!(log.take(), [Cause::KeepaliveTimeout], "{setup:?}");
     }
 }
+
+/// What the transport was told of how many unsent bytes to hold, by then.
+#[track_caller]
+fn assert_told(setup: &Setup, running: &Running, expected: &[u32], when: &str) {
+    assert_eq!(running.peer.from.notsent_lowats(), expected, "{setup:?}, {:?}: {when}", setup.link.window);
+}
+
+/// Sends without end what the peer has to take.
+fn send_without_end(world: &World, setup: &Setup) -> Running {
+    setup.start(world, |socket| async move {
+        loop {
+            socket.send(vec![7; 256 * KB]).await?;
+        }
+    })
+}
+
+/// Transports that know what is in flight, and those that do not.
+fn windows(setup: &Setup) -> [Setup; 2] {
+    [Some(64 * KB), None].map(|window| setup.link(|link| (link.capacity, link.window) = (256 * KB, window)))
+}
+
+#[test]
+fn a_fast_transport_holds_as_many_unsent_bytes_as_the_system_likes() {
+    for setup in setups().iter().flat_map(windows) {
+        let world = World::new(1);
+        let running = send_without_end(&world, &setup);
+        for _ in 0..60 {
+            // It is full all the time, and never for long.
+            for _ in 0..2 {
+                running.peer.from.take();
+                world.advance(millis(500));
+            }
+            running.peer.to.push(&running.peer.frame(PONG, ""));
+        }
+        assert_told(&setup, &running, &[], "after a minute");
+    }
+}
+
+#[test]
+fn a_transport_that_was_full_for_a_second_holds_few_unsent_bytes_from_then_on() {
+    for setup in setups().iter().flat_map(windows) {
+        for (lowat, expected) in [(None, 64 << 10), (Some(Some(1000)), 1000)] {
+            let world = World::new(1);
+            let setup = Setup { notsent_lowat: lowat, ..setup.clone() };
+            let running = send_without_end(&world, &setup);
+            world.advance(millis(999));
+            running.peer.from.take_up_to(100 * KB);
+            world.advance(millis(999));
+            assert_told(&setup, &running, &[], "full for less than a second, twice");
+            world.advance(millis(1));
+            running.peer.from.take_up_to(1);
+            world.run();
+            assert_told(&setup, &running, &[expected], "before it was written to again");
+            for _ in 0..10 {
+                world.advance(secs(2));
+                running.peer.from.take_up_to(KB);
+            }
+            world.run();
+            assert_told(&setup, &running, &[expected], "once");
+        }
+    }
+}
+
+#[test]
+fn a_transport_holds_few_unsent_bytes_once_a_pong_is_late() {
+    for setup in setups().iter().flat_map(windows) {
+        let world = World::new(1);
+        let running = setup.start(&world, |mut socket| async move {
+            socket.send(vec![7; 100 * KB]).await?;
+            while socket.recv().await?.is_some() {}
+            Ok(())
+        });
+        world.advance(secs(29));
+        assert_told(&setup, &running, &[], "the first ping is 9 s old");
+        world.advance(secs(1));
+        assert_told(&setup, &running, &[64 << 10], "it is 10 s old");
+        world.advance(secs(5));
+        assert_told(&setup, &running, &[64 << 10], "once");
+    }
+}
+
+#[test]
+fn a_transport_is_left_alone_if_so_set() {
+    for setup in setups().iter().flat_map(windows) {
+        let world = World::new(1);
+        let setup = Setup { notsent_lowat: Some(None), ..setup };
+        let running = send_without_end(&world, &setup);
+        for _ in 0..20 {
+            world.advance(secs(2));
+            running.peer.from.take_up_to(KB);
+        }
+        assert_told(&setup, &running, &[], "after 40 s");
+    }
+}

@@ -94,6 +94,8 @@ struct WireState {
     /// How often it was read and written, successfully or not.
     reads: u64,
     writes: u64,
+    /// How many unsent bytes the writer's transport was told to hold, each time.
+    notsent_lowats: Vec<u32>,
 }
 
 /// How much a buffering transport keeps to itself.
@@ -181,6 +183,11 @@ impl Wire {
 
     pub(crate) fn writes(&self) -> u64 {
         self.lock().writes
+    }
+
+    /// How many unsent bytes the writer's transport was told to hold, each time it was.
+    pub(crate) fn notsent_lowats(&self) -> Vec<u32> {
+        self.lock().notsent_lowats.clone()
     }
 
     // ---- faults ----
@@ -390,6 +397,10 @@ impl Transport for End {
         let unread = self.outgoing.lock().bytes.len();
         let room = if self.options.steady_window { window } else { window.saturating_sub(unread) };
         Some(InFlight { unacknowledged: unread.saturating_sub(window) as u64, window: Some(room as u64) })
+    }
+
+    fn set_notsent_lowat(&self, bytes: u32) {
+        self.outgoing.lock().notsent_lowats.push(bytes);
     }
 }
 

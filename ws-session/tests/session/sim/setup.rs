@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) beside: bool,
     pub(crate) config: Config,
     pub(crate) inbound: usize,
+    /// Where it is not the default.
+    pub(crate) notsent_lowat: Option<Option<u32>>,
     pub(crate) link: LinkOptions,
 }
 
@@ -40,7 +42,14 @@ impl fmt::Debug for Setup {
 impl Setup {
     /// An endpoint with a driver as its own task, and the default settings.
     pub(crate) fn new(role: Role) -> Self {
-        Self { role, beside: false, config: Config::default(), inbound: 16, link: LinkOptions::default() }
+        Self {
+            role,
+            beside: false,
+            config: Config::default(),
+            inbound: 16,
+            notsent_lowat: None,
+            link: LinkOptions::default(),
+        }
     }
 
     pub(crate) fn config(&self, change: impl FnOnce(&mut Config)) -> Self {
@@ -69,18 +78,18 @@ impl Setup {
 
     fn open_on(&self, world: &World, options: LinkOptions) -> (WebSocket, Driver, Peer) {
         let (ours, theirs) = link(options, &mut world.rng());
-        let Self { role, config, inbound, .. } = self.clone();
+        let Self { role, config, inbound, notsent_lowat, .. } = self.clone();
         match role {
             Role::Server => {
                 let mut peer = Peer::new(Role::Client, theirs);
                 peer.to.push(REQUEST);
-                let (socket, driver) = world.block_on(accept(ours, config, inbound));
+                let (socket, driver) = world.block_on(accept(ours, config, inbound, notsent_lowat));
                 assert!(peer.head().starts_with("HTTP/1.1 101 "));
                 (socket, driver, peer)
             }
             Role::Client => {
                 let mut peer = Peer::new(Role::Server, theirs);
-                let opening = world.spawn("client handshake", handshake(ours, config, inbound));
+                let opening = world.spawn("client handshake", handshake(ours, config, inbound, notsent_lowat));
                 world.run();
                 let response = response_to(&peer.bytes());
                 peer.to.push(&response);
@@ -154,18 +163,24 @@ pub(crate) fn open_pair(world: &World, config: &Config, options: LinkOptions) ->
 
 pub(crate) fn open_pair_with(world: &World, config: &Config, inbound: usize, options: LinkOptions) -> Pair {
     let (a, b) = link(options, &mut world.rng());
-    let server = world.spawn("server handshake", accept(a, config.clone(), inbound));
-    let client = world.block_on(handshake(b, config.clone(), inbound));
+    let server = world.spawn("server handshake", accept(a, config.clone(), inbound, None));
+    let client = world.block_on(handshake(b, config.clone(), inbound, None));
     Pair { server: world.finish(&server), client }
 }
 
-async fn accept(end: End, config: Config, inbound: usize) -> (WebSocket, Driver) {
-    let server = Server::new().config(config).inbound_queue(inbound);
+async fn accept(end: End, config: Config, inbound: usize, lowat: Option<Option<u32>>) -> (WebSocket, Driver) {
+    let mut server = Server::new().config(config).inbound_queue(inbound);
+    if let Some(bytes) = lowat {
+        server = server.notsent_lowat(bytes);
+    }
     server.accept(end, Addresses::default()).await.expect("the server's handshake")
 }
 
-async fn handshake(end: End, config: Config, inbound: usize) -> (WebSocket, Driver) {
-    let client = Client::new("ws://example.com/chat").config(config).inbound_queue(inbound);
+async fn handshake(end: End, config: Config, inbound: usize, lowat: Option<Option<u32>>) -> (WebSocket, Driver) {
+    let mut client = Client::new("ws://example.com/chat").config(config).inbound_queue(inbound);
+    if let Some(bytes) = lowat {
+        client = client.notsent_lowat(bytes);
+    }
     client.handshake(end, Addresses::default()).await.expect("the client's handshake")
 }
 
