@@ -52,6 +52,7 @@
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `settings` | limits and deadlines of servers' and clients' connections |
 //! | `opening` | the opening handshake, as far as both ends do the same: its bytes, compression; [`Parts`], from which every connection is made |
+//! | `stream` | [`WebSocketStream`]: handle and driver in one value, driven by being polled |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere; what handlers return |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
 //! | `shared` | what handles and driver share, under one lock; which tasks wait, and for what |
@@ -84,6 +85,7 @@ mod runtime;
 mod server;
 mod settings;
 mod shared;
+mod stream;
 mod sync;
 mod tls;
 mod transport;
@@ -115,5 +117,6 @@ pub use self::runtime::Runtime;
 pub use self::server::{ClientIp, Listening, ServeError, Server, ServerHandle};
 pub use self::shared::Unwanted;
 pub use self::shared::pings::RoundTrip;
+pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Addresses, Timer, Transport, tcp};

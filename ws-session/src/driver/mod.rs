@@ -1,8 +1,10 @@
 //! The one loop that moves bytes.
 
 mod leaving;
+mod owning;
 mod reading;
 mod run;
+mod slot;
 mod spawned;
 mod writing;
 
@@ -19,6 +21,7 @@ use std::time::Duration;
 use ws_proto::{Timestamp, Transport as Wanted};
 
 use self::reading::Unread;
+use self::slot::Slot;
 use crate::logging::Tap;
 use crate::memory::recycle::{self, Keeper};
 use crate::memory::scratch;
@@ -55,7 +58,7 @@ const MOST_READ: usize = 64 << 20;
 /// takes them at once, and drops the transport. So a runtime that drops its tasks when it ends, as tokio does, sends
 /// what [`send`](crate::Sender::send) has said `Ok` to.
 pub struct Driver<T: Transport, C: Timer> {
-    transport: T,
+    transport: Slot<T>,
     timer: C,
     shared: Arc<Shared>,
     /// Input that was read and that the application has not had room for. On the heap: most of the time there is none.
@@ -75,6 +78,10 @@ pub struct Driver<T: Transport, C: Timer> {
     read_ended: bool,
     /// Whether the write side has been ended.
     is_shut_down: bool,
+    /// Whether the transport stays when the connection has ended, so that its end has to be told.
+    keeps_transport: bool,
+    /// Whether the connection has ended and the last step has been done.
+    has_ended: bool,
     /// Whether the transport may hold back what it took.
     needs_flush: bool,
     /// Since when the transport has taken nothing, while it is full;
@@ -137,7 +144,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             tap.received(&unread);
         }
         Self {
-            transport,
+            transport: Slot::new(transport),
             timer,
             shared,
             unread: Unread::new(unread),
@@ -149,6 +156,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             looks_again: false,
             read_ended: false,
             is_shut_down: false,
+            keeps_transport: false,
+            has_ended: false,
             needs_flush: false,
             full_since: None,
             notsent_lowat,
@@ -236,11 +245,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// The connection has ended; the waker that is needed no more.
     #[cold]
     fn finish(&mut self, cx: &mut Context<'_>, state: &mut State) -> Option<Waker> {
-        if !self.is_shut_down && !state.is_broken && !self.transport.ends_when_dropped() {
+        let ends_by_itself = self.transport.ends_when_dropped() && !self.keeps_transport;
+        if !self.is_shut_down && !state.is_broken && !ends_by_itself {
+            self.is_shut_down = true;
             // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
             // What the transport does not take at once is not waited for.
             let _ = self.transport.poll_shutdown(cx);
         }
+        self.has_ended = true;
         state.done = true;
         state.news = true;
         state.driver.take()
@@ -417,7 +429,9 @@ impl<T: Transport, C: Timer> Drop for Driver<T, C> {
         if state.done {
             return;
         }
-        self.leave(&mut state);
+        if !self.transport.is_empty() {
+            self.leave(&mut state);
+        }
         state.done = true;
         state.news = true;
         let _waker = state.driver.take();

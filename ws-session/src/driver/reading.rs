@@ -35,6 +35,12 @@ impl Unread {
     pub(super) fn new(bytes: Vec<u8>) -> Option<Box<Self>> {
         if bytes.is_empty() { None } else { Some(Box::new(Self { bytes, from: 0 })) }
     }
+
+    /// What has not been taken.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.from);
+        self.bytes
+    }
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {

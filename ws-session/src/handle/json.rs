@@ -92,10 +92,15 @@ impl WebSocket {
     /// When the message is not JSON of that type: it is gone then, and the connection goes on. Otherwise as
     /// [`recv`](Self::recv).
     pub async fn recv_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, JsonError> {
-        Ok(match self.recv().await? {
-            Some(Message::Text(text)) => Some(serde_json::from_str(&text)?),
-            Some(Message::Binary(bytes)) => Some(serde_json::from_slice(&bytes)?),
-            None => None,
-        })
+        from_json(self.recv().await?)
     }
+}
+
+/// What a message says that was received, if one was.
+pub(crate) fn from_json<T: DeserializeOwned>(received: Option<Message>) -> Result<Option<T>, JsonError> {
+    Ok(match received {
+        Some(Message::Text(text)) => Some(serde_json::from_str(&text)?),
+        Some(Message::Binary(bytes)) => Some(serde_json::from_slice(&bytes)?),
+        None => None,
+    })
 }

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "json")]
 mod json;
-mod outbound;
+pub(crate) mod outbound;
 mod outcome;
 mod sender;
 mod unwanted;
@@ -10,6 +10,10 @@ mod websocket;
 
 #[cfg(feature = "json")]
 pub use self::json::JsonError;
+#[cfg(feature = "json")]
+pub(crate) use self::json::from_json;
 pub use self::outcome::{Handled, HandlerOutput, handler};
+pub(crate) use self::sender::PingGuard;
 pub use self::sender::Sender;
+pub(crate) use self::websocket::AwaitsEnd;
 pub use self::websocket::WebSocket;

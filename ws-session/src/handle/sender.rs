@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -161,11 +162,8 @@ impl Sender {
         let mut ping = None;
         let mut waiting = Guard::new(&self.shared);
         poll_fn(move |cx| {
-            let key = ping.get_or_insert_with(|| PingGuard::new(&self.shared)).key;
-            waiting.poll(cx, |state| match state.pings.answer(key) {
-                Some(took) => Some(Ok(took)),
-                None => state.is_closing().then(|| Err(state.closed_error())),
-            })
+            let ping = ping.get_or_insert_with(|| PingGuard::new(&self.shared));
+            waiting.poll(cx, |state| ping.result(state))
         })
     }
 
@@ -194,18 +192,11 @@ impl Sender {
         code: impl Into<CloseCode>,
         reason: impl AsRef<str>,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
-        let code = code.into();
-        let refused = match code.may_be_sent() || code == CloseCode::NO_STATUS {
-            true => {
-                self.shared.close(CloseFrame::new(code, reason.as_ref()));
-                None
-            }
-            false => Some(Error::from(CloseError(code))),
-        };
+        let begun = self.begin_close(code.into(), reason.as_ref());
         let mut waiting = Guard::new(&self.shared);
-        poll_fn(move |cx| match &refused {
-            Some(error) => Poll::Ready(Err(error.clone())),
-            None => waiting.poll(cx, State::close_result),
+        poll_fn(move |cx| match &begun {
+            Err(error) => Poll::Ready(Err(error.clone())),
+            Ok(()) => waiting.poll(cx, State::close_result),
         })
     }
 
@@ -230,6 +221,31 @@ impl Sender {
         self.shared.info.id
     }
 
+    /// Asks for the closing handshake, unless it has begun.
+    pub(crate) fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        if !code.may_be_sent() && code != CloseCode::NO_STATUS {
+            return Err(CloseError(code).into());
+        }
+        self.shared.close(CloseFrame::new(code, reason));
+        Ok(())
+    }
+
+    /// Asks for the closing handshake, where nothing else ends the connection already.
+    pub(crate) fn close_unless_closing(&self, code: CloseCode) {
+        if !self.shared.lock().is_closing() {
+            self.shared.close(CloseFrame::new(code, ""));
+        }
+    }
+
+    /// Queues what is to be sent, unless it has to wait for room. What is refused stays `unsent`.
+    pub(crate) fn queue<O: Outbound>(&self, unsent: &mut Option<O>) -> Poll<Result<(), Error>> {
+        match outbound::queue(&self.shared, unsent, false) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(SendError::Full(())) => Poll::Pending,
+            Err(refused) => Poll::Ready(Err(self.error_of(refused))),
+        }
+    }
+
     /// A send that is refused by the engine's own rules.
     pub(crate) fn error_of<M>(&self, error: SendError<M>) -> Error {
         match error {
@@ -247,15 +263,12 @@ impl Sender {
         let mut waiting = None;
         poll_fn(move |cx| {
             loop {
-                match outbound::queue(&self.shared, &mut unsent, false) {
-                    Ok(()) => return Poll::Ready(Ok(())),
-                    // Nothing has been queued. When another sender takes the room, the wait goes on.
-                    Err(SendError::Full(())) => {
-                        let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
-                        ready!(waiting.poll(cx, |state| state.has_room().then_some(())));
-                    }
-                    Err(refused) => return Poll::Ready(Err(self.error_of(refused))),
+                if let Poll::Ready(result) = self.queue(&mut unsent) {
+                    return Poll::Ready(result);
                 }
+                // Nothing has been queued. When another sender takes the room, the wait goes on.
+                let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
+                ready!(waiting.poll(cx, |state| state.has_room().then_some(())));
             }
         })
     }
@@ -274,19 +287,27 @@ impl Drop for Sender {
 }
 
 /// A ping that is waited for; dropped, it no longer is.
-struct PingGuard<'a> {
+pub(crate) struct PingGuard<'a> {
     shared: &'a Shared,
-    key: u64,
+    key: NonZeroU64,
 }
 
 impl<'a> PingGuard<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    pub(crate) fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
         let key = state.pings.request();
         let waker = state.driver_waker();
         drop(state);
         wake(waker);
         Self { shared, key }
+    }
+
+    /// The round trip, or that there will be none, once that is known.
+    pub(crate) fn result(&self, state: &State) -> Option<Result<RoundTrip, Error>> {
+        match state.pings.answer(self.key) {
+            Some(took) => Some(Ok(took)),
+            None => state.is_closing().then(|| Err(state.closed_error())),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use futures_sink::Sink;
 use http::{Request, Response};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
-use ws_proto::{CloseCode, CloseFrame, Message, Outcome, Prepared, Role};
+use ws_proto::{CloseCode, Message, Outcome, Prepared, Role};
 
 use super::Sender;
 use crate::error::Error;
@@ -301,6 +302,50 @@ impl WebSocket {
     }
 }
 
+/// What a [`WebSocketStream`](crate::WebSocketStream) needs of the handle within it.
+impl WebSocket {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.sender.shared
+    }
+
+    pub(crate) fn sender_ref(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// Whether messages have been taken out of the inbound queue that nobody has received.
+    #[inline]
+    pub(crate) fn has_taken(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
+    /// All messages that nobody has received.
+    pub(crate) fn take_messages(&mut self) -> Vec<Message> {
+        let mut state = self.sender.shared.lock();
+        (state.taken, state.taken_bytes, state.inbound_bytes) = (0, 0, 0);
+        mem::take(&mut self.taken).into_iter().chain(mem::take(&mut state.inbound)).collect()
+    }
+
+    /// Whether somebody who polled the sink has not found what it waits for.
+    pub(crate) fn is_sink_waiting(&self) -> bool {
+        self.sink.is_registered()
+    }
+
+    /// What `ready` finds, for who polls the sink.
+    pub(crate) fn poll_sink<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&mut State) -> Option<R>,
+    ) -> Poll<R> {
+        let Self { sender, sink, .. } = self;
+        sink.poll(&sender.shared, cx, ready)
+    }
+
+    /// Remembers whether this is the last item of the stream.
+    pub(crate) fn note_end(&mut self, received: &Result<Option<Message>, Error>) {
+        self.stream_ended = !matches!(received, Ok(Some(_)));
+    }
+}
+
 /// Written out, so that it is inlined where it is awaited.
 struct Recv<'a>(&'a mut WebSocket);
 
@@ -322,7 +367,7 @@ impl Stream for WebSocket {
             return Poll::Ready(None);
         }
         self.poll_recv(cx).map(|received| {
-            self.stream_ended = !matches!(received, Ok(Some(_)));
+            self.note_end(&received);
             received.transpose()
         })
     }
@@ -338,8 +383,7 @@ impl Sink<Message> for WebSocket {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { sender, sink, .. } = &mut *self;
-        sink.poll(&sender.shared, cx, |state| state.has_room().then_some(Ok(())))
+        self.poll_sink(cx, |state| state.has_room().then_some(Ok(())))
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
@@ -347,8 +391,7 @@ impl Sink<Message> for WebSocket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { sender, sink, .. } = &mut *self;
-        sink.poll(&sender.shared, cx, |state| {
+        self.poll_sink(cx, |state| {
             let target = state.connection.outgoing().queued();
             state.flush_result(target)
         })
@@ -356,11 +399,8 @@ impl Sink<Message> for WebSocket {
 
     /// Closes with 1000 and waits for the peer's Close frame, as [`WebSocket::close`] does.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { sender, sink, .. } = &mut *self;
-        if !sender.shared.lock().is_closing() {
-            sender.shared.close(CloseFrame::new(CloseCode::NORMAL, ""));
-        }
-        sink.poll(&sender.shared, cx, State::close_result).map_ok(drop)
+        self.sender.close_unless_closing(CloseCode::NORMAL);
+        self.poll_sink(cx, State::close_result).map_ok(drop)
     }
 }
 
@@ -381,12 +421,12 @@ impl Drop for WebSocket {
 
 /// While this is held, the application waits for nothing but the end: reading goes on whatever waits to be received,
 /// and the peer's Close is answered at once.
-struct AwaitsEnd<'a> {
+pub(crate) struct AwaitsEnd<'a> {
     shared: &'a Shared,
 }
 
 impl<'a> AwaitsEnd<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    pub(crate) fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
         state.await_end += 1;
         let is_due = state.paused || state.connection.hooks().is_ending();

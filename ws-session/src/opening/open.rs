@@ -15,6 +15,7 @@ use crate::handle::{Sender, WebSocket};
 use crate::info::{Caller, Heads, Opening};
 use crate::shared::Shared;
 use crate::shared::inbound::InboundLimits;
+use crate::stream::WebSocketStream;
 use crate::transport::tcp::NOTSENT_LOWAT;
 use crate::transport::{Addresses, Timer, Transport};
 
@@ -36,7 +37,7 @@ use crate::transport::{Addresses, Timer, Transport};
 ///     Parts::server(transport, timer).subprotocol("chat").received(received).open()
 /// }
 /// ```
-#[must_use = "call `open`"]
+#[must_use = "call `open` or `into_stream`"]
 pub struct Parts<T, C> {
     pub(crate) transport: T,
     pub(crate) timer: C,
@@ -103,6 +104,12 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         let shared = Shared::new(connection, self.inbound, opening, path, self.caller);
         let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
         (socket, Driver::new(self.transport, self.timer, shared, self.received, self.notsent_lowat))
+    }
+
+    /// Opens the connection as one value that owns the transport and is driven by being polled, without a task.
+    pub fn into_stream(self) -> WebSocketStream<T, C> {
+        let (socket, driver) = self.open();
+        WebSocketStream::new(socket, driver)
     }
 }
 

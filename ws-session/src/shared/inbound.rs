@@ -7,20 +7,25 @@ use super::State;
 /// How many messages may wait to be received, and how many bytes they may have; then reading stops.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InboundLimits {
-    messages: usize,
+    messages: u32,
+    /// Whether the application cannot receive while it sends, because it drives the connection itself.
+    is_polled: bool,
     bytes: usize,
 }
 
+/// What a message takes beside its bytes, about.
+const OVERHEAD: usize = 64;
+
 impl Default for InboundLimits {
     fn default() -> Self {
-        Self { messages: 16, bytes: 4 << 20 }
+        Self { messages: 16, is_polled: false, bytes: 4 << 20 }
     }
 }
 
 impl InboundLimits {
     /// One message may always wait.
     pub(crate) fn set_messages(&mut self, messages: usize) {
-        self.messages = messages.max(1);
+        self.messages = u32::try_from(messages.max(1)).unwrap_or(u32::MAX);
     }
 
     /// Fewer than one byte would let nothing in.
@@ -28,13 +33,17 @@ impl InboundLimits {
         self.bytes = bytes.max(1);
     }
 
+    pub(crate) fn set_polled(&mut self, polled: bool) {
+        self.is_polled = polled;
+    }
+
     pub(crate) fn messages(&self) -> usize {
-        self.messages
+        self.messages as usize
     }
 
     /// With how many of these messages left reading may go on: half of what may wait.
     pub(crate) fn resume_at<'a>(&self, messages: impl Iterator<Item = &'a Message>, bytes: usize) -> usize {
-        let half = self.messages / 2;
+        let half = self.messages() / 2;
         match bytes <= self.bytes / 2 {
             true => half,
             false => half.min(self.last_of(messages)),
@@ -54,18 +63,24 @@ impl State {
     /// Whether the application has as much waiting as may wait.
     ///
     /// While our own writing is blocked, the number of messages alone decides: the peer may be waiting, as we are, for the
-    /// other to read on. How long that can last the deadline for writes bounds.
+    /// other to read on. How long that can last the deadline for writes bounds. An application that drives the connection by
+    /// polling it cannot receive while it waits to send: then short messages may be as many as their memory allows.
     pub(crate) fn has_no_room(&self) -> bool {
-        let are_bytes_bounded = !self.is_write_blocked || self.await_end > 0;
-        self.unreceived() >= self.inbound_limits.messages
-            || (self.unreceived_bytes() >= self.inbound_limits.bytes && are_bytes_bounded)
+        let InboundLimits { is_polled, bytes, .. } = self.inbound_limits;
+        let (messages, waiting) = (self.unreceived(), self.unreceived_bytes());
+        let is_full = messages >= self.inbound_limits.messages();
+        match self.is_write_blocked && self.await_end == 0 {
+            true if is_polled => is_full && waiting + messages * OVERHEAD >= bytes,
+            true => is_full,
+            false => is_full || waiting >= bytes,
+        }
     }
 
     /// Whether so much has been received that reading may go on.
     pub(crate) fn has_room_again(&self) -> bool {
-        let InboundLimits { messages, bytes } = self.inbound_limits;
-        let is_half = self.unreceived() <= messages / 2 && self.unreceived_bytes() <= bytes / 2;
-        is_half || (self.is_write_blocked && self.unreceived() < messages)
+        let limits = &self.inbound_limits;
+        let is_half = self.unreceived() <= limits.messages() / 2 && self.unreceived_bytes() <= limits.bytes / 2;
+        is_half || (self.is_write_blocked && !self.has_no_room())
     }
 
     /// How many messages the application has waiting.

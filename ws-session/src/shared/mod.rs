@@ -9,6 +9,7 @@ pub(crate) mod waiting;
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Waker};
@@ -287,9 +288,15 @@ impl State {
         }
     }
 
+    /// Who waits to receive in another task than this waker's.
+    pub(crate) fn other_receiver(&self, waker: &Waker) -> Option<Waker> {
+        let receiver = self.receiver.as_ref().filter(|_| self.is_receiving);
+        receiver.filter(|receiver| !receiver.will_wake(waker)).cloned()
+    }
+
     /// Those who have something to find now, if any.
     #[inline]
-    pub(crate) fn take_waiters(&mut self) -> Option<Vec<(u64, Waker)>> {
+    pub(crate) fn take_waiters(&mut self) -> Option<Vec<(NonZeroU64, Waker)>> {
         if mem::take(&mut self.news) { self.waiters.take() } else { None }
     }
 
@@ -407,7 +414,9 @@ impl State {
     #[inline(never)]
     fn grow_inbound(&mut self) {
         let len = self.inbound.len();
-        let larger = self.inbound_limits.messages().clamp(len + 1, len + len.max(BURST));
+        let (most, larger) = (self.inbound_limits.messages(), len + len.max(BURST));
+        // There are more than may wait in general only while writing is blocked.
+        let larger = if len < most { most.min(larger) } else { larger };
         self.inbound.reserve_exact(larger - len);
     }
 

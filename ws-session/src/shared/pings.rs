@@ -1,5 +1,6 @@
 //! The pings that somebody waits for.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use ws_proto::{Connection, PingId, Timestamp};
@@ -26,7 +27,7 @@ pub(crate) struct Pings {
 
 #[derive(Debug)]
 struct Wait {
-    key: u64,
+    key: NonZeroU64,
     ping: State,
 }
 
@@ -39,13 +40,13 @@ enum State {
 
 impl Pings {
     /// Asks for a ping; its key.
-    pub(crate) fn request(&mut self) -> u64 {
+    pub(crate) fn request(&mut self) -> NonZeroU64 {
         let key = new_key();
         self.waits.get_or_insert_default().push(Wait { key, ping: State::Requested });
         key
     }
 
-    pub(crate) fn forget(&mut self, key: u64) {
+    pub(crate) fn forget(&mut self, key: NonZeroU64) {
         if let Some(waits) = &mut self.waits {
             waits.retain(|wait| wait.key != key);
         }
@@ -53,7 +54,7 @@ impl Pings {
     }
 
     /// The round trip of a ping that has been answered.
-    pub(crate) fn answer(&self, key: u64) -> Option<RoundTrip> {
+    pub(crate) fn answer(&self, key: NonZeroU64) -> Option<RoundTrip> {
         self.iter().find(|wait| wait.key == key).and_then(|wait| match wait.ping {
             State::Answered(took) => Some(took),
             _ => None,

@@ -1,5 +1,6 @@
 //! Who waits for something other than a message: room, a flush, a pong, the end.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -9,17 +10,17 @@ use super::{Shared, State};
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     #[expect(clippy::box_collection, reason = "a vector would take three words of every idle connection")]
-    waiting: Option<Box<Vec<(u64, Waker)>>>,
+    waiting: Option<Box<Vec<(NonZeroU64, Waker)>>>,
 }
 
 /// A key that no other has in this process: who waits keeps its own while it is registered nowhere.
-pub(crate) fn new_key() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+pub(crate) fn new_key() -> NonZeroU64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Waiters {
-    fn set(&mut self, key: u64, waker: &Waker) {
+    fn set(&mut self, key: NonZeroU64, waker: &Waker) {
         let all = self.waiting.get_or_insert_default();
         match all.iter_mut().find(|(other, _)| *other == key) {
             Some((_, waiting)) => waiting.clone_from(waker),
@@ -27,15 +28,21 @@ impl Waiters {
         }
     }
 
-    fn remove(&mut self, key: u64) {
+    fn remove(&mut self, key: NonZeroU64) {
         if let Some(all) = &mut self.waiting {
             all.retain(|(other, _)| *other != key);
         }
         self.waiting.take_if(|all| all.is_empty());
     }
 
+    /// Those that wait in another task than this waker's.
+    pub(crate) fn others(&self, waker: &Waker) -> Vec<Waker> {
+        let wakers = self.waiting.iter().flat_map(|all| all.iter()).map(|(_, waker)| waker);
+        wakers.filter(|other| !other.will_wake(waker)).cloned().collect()
+    }
+
     /// All of them, if any; whoever still has to wait comes back.
-    pub(crate) fn take(&mut self) -> Option<Vec<(u64, Waker)>> {
+    pub(crate) fn take(&mut self) -> Option<Vec<(NonZeroU64, Waker)>> {
         self.waiting.take().map(|all| *all)
     }
 }
@@ -43,10 +50,15 @@ impl Waiters {
 /// One who waits. Dropped, it no longer does.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    key: Option<u64>,
+    key: Option<NonZeroU64>,
 }
 
 impl Waiting {
+    /// Whether it waits for something that has not been found.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// What `ready` finds, or to be woken when there is something new to find.
     pub(crate) fn poll<R>(
         &mut self,

@@ -23,6 +23,7 @@ mod resets;
 mod sim;
 mod slow;
 mod stopped;
+mod stream;
 mod unwanted;
 mod waiting;
 mod wakeups;

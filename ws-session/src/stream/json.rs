@@ -1,0 +1,36 @@
+//! Messages of JSON (feature `json`).
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::WebSocketStream;
+use crate::handle::{JsonError, from_json};
+use crate::transport::{Timer, Transport};
+
+impl<T: Transport, C: Timer> WebSocketStream<T, C> {
+    /// Sends a value as JSON in a text message, as [`send`](Self::send) does. It is written with the call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_json`](crate::Sender::send_json).
+    pub fn send_json<V: Serialize + ?Sized>(
+        &mut self,
+        value: &V,
+    ) -> impl Future<Output = Result<(), JsonError>> + use<'_, T, C, V> {
+        let sending = serde_json::to_string(value).map(|text| self.send(text));
+        async { Ok(sending?.await?) }
+    }
+
+    /// The next message, text or binary, read as JSON; `None` as [`recv`](Self::recv) returns it.
+    ///
+    /// Cancel-safe: no message is lost when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::recv_json`](crate::WebSocket::recv_json).
+    pub async fn recv_json<V: DeserializeOwned>(&mut self) -> Result<Option<V>, JsonError> {
+        from_json(self.recv().await?)
+    }
+}

@@ -1,0 +1,127 @@
+//! How a poll moves bytes.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::WebSocketStream;
+use super::pollers::{Pollers, Side};
+use crate::driver::{Beside, Progress};
+use crate::handle::WebSocket;
+use crate::shared::{Shared, State};
+use crate::transport::{Timer, Transport};
+
+/// How many rounds one poll does before other tasks get their turn.
+const ROUNDS_PER_POLL: usize = 16;
+
+impl<T: Transport, C: Timer> WebSocketStream<T, C> {
+    /// Moves bytes until `find` is ready.
+    ///
+    /// `driver_follows` tells other tasks, and what `find` itself does, that nobody need be woken to have something written:
+    /// it is set while this runs, and stays so when this was ready, since nothing happens until the next poll.
+    pub(super) fn poll_until<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        mut find: impl FnMut(&mut WebSocket, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let shared = Arc::clone(self.socket.shared());
+        let both = self.waker_of_both(&shared, cx, side);
+        shared.lock().driver_follows = true;
+        let mut found = find(&mut self.socket, cx);
+        let mut is_second_look = false;
+        self.driver.begin_poll();
+        for round in 1..=ROUNDS_PER_POLL {
+            if found.is_ready() || self.driver.has_ended() {
+                return self.leave(&shared, both, found);
+            }
+            let progress = self.step(&shared, cx, both.as_ref(), round < ROUNDS_PER_POLL);
+            found = find(&mut self.socket, cx);
+            match progress {
+                _ if found.is_ready() => {}
+                Progress::Made if self.driver.is_spent() => break,
+                Progress::Made | Progress::Done => is_second_look = false,
+                Progress::Blocked => {
+                    let mut state = shared.lock();
+                    state.driver_follows = false;
+                    // What `find` asks for, or another task has, is done at once.
+                    if is_second_look || !state.has_work() {
+                        return Poll::Pending;
+                    }
+                    is_second_look = true;
+                }
+            }
+        }
+        if found.is_pending() {
+            cx.waker().wake_by_ref();
+        }
+        self.leave(&shared, both, found)
+    }
+
+    /// [`poll_until`](Self::poll_until) for what the state tells, by one of the futures that hold the stream.
+    pub(super) fn poll_state<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut find: impl FnMut(&mut State) -> Option<R>,
+    ) -> Poll<R> {
+        self.poll_until(cx, Side::Sending, |socket, _| {
+            find(&mut socket.shared().lock()).map_or(Poll::Pending, Poll::Ready)
+        })
+    }
+
+    /// One round: writes what is queued, as far as the transport takes it, and reads once.
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>, side: Side) {
+        if self.driver.has_ended() {
+            return;
+        }
+        let shared = Arc::clone(self.socket.shared());
+        let both = self.waker_of_both(&shared, cx, side);
+        self.driver.begin_poll();
+        self.step(&shared, cx, both.as_ref(), false);
+        let _ = self.leave(&shared, both, Poll::Ready(()));
+    }
+
+    fn step(&mut self, shared: &Shared, cx: &mut Context<'_>, both: Option<&Waker>, another_follows: bool) -> Progress {
+        let beside = Beside { waker: cx.waker(), is_due: false };
+        let cx = &mut Context::from_waker(both.unwrap_or(cx.waker()));
+        self.driver.step(shared, cx, Some(beside), another_follows)
+    }
+
+    /// This task has what it wanted. The other, if there is one, may have to go on.
+    fn leave<R>(&mut self, shared: &Shared, both: Option<Waker>, found: Poll<R>) -> Poll<R> {
+        if let Some(both) = both {
+            let mut state = shared.lock();
+            state.driver_follows = false;
+            let has_work = state.has_work();
+            drop(state);
+            if has_work {
+                both.wake();
+            }
+        }
+        found
+    }
+
+    /// What wakes the tasks of both sides, once there are two.
+    fn waker_of_both(&mut self, shared: &Shared, cx: &Context<'_>, side: Side) -> Option<Waker> {
+        if self.pollers.is_none() {
+            let others = self.other_pollers(shared, cx, side);
+            if others.is_empty() {
+                return None;
+            }
+            self.pollers = Some(Arc::new(Pollers::default()));
+            // They register where both are known.
+            others.into_iter().for_each(Waker::wake);
+        }
+        let pollers = self.pollers.as_ref()?;
+        pollers.set(side, cx.waker());
+        Some(Waker::from(Arc::clone(pollers)))
+    }
+
+    /// Whoever else waits by polling the other side of this stream.
+    fn other_pollers(&self, shared: &Shared, cx: &Context<'_>, side: Side) -> Vec<Waker> {
+        match side {
+            Side::Receiving if !self.socket.is_sink_waiting() => Vec::new(),
+            Side::Receiving => shared.lock().waiters.others(cx.waker()),
+            Side::Sending => shared.lock().other_receiver(cx.waker()).into_iter().collect(),
+        }
+    }
+}
