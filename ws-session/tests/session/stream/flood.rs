@@ -13,10 +13,10 @@ fn two_that_send_before_they_receive_do_not_wait_for_each_other() {
     timeless(&mut config);
     let (server, client) = pair(&world, &config, small_link());
     let run = |mut stream: Stream| async move {
-        for n in 0..20_000 {
+        for n in 0..4_000 {
             stream.send(format!("message {n}")).await.unwrap();
         }
-        for n in 0..20_000 {
+        for n in 0..4_000 {
             assert_eq!(stream.recv().await.unwrap(), Some(format!("message {n}").into()));
         }
         // What is queued here leaves while it is waited for.
@@ -37,10 +37,10 @@ fn an_echo_of_more_than_any_buffer_holds_goes_through() {
     let (server, mut client) = pair(&world, &config, small_link());
     world.spawn("server", send_back(server));
     let app = world.spawn("client", async move {
-        for n in 0..10_000 {
+        for n in 0..3_000 {
             client.send(format!("{n}")).await.unwrap();
         }
-        for n in 0..10_000 {
+        for n in 0..3_000 {
             assert_eq!(client.recv().await.unwrap(), Some(format!("{n}").into()));
         }
         assert!(client.close(1000, "").await.unwrap().is_clean());
@@ -55,14 +55,14 @@ fn a_sender_beside_the_receiving_stream_bounds_nothing() {
     timeless(&mut config);
     let (server, client) = pair(&world, &config, small_link());
     async fn send(sender: Sender) {
-        for _ in 0..600 {
+        for _ in 0..200 {
             sender.send(vec![7; 20_000]).await.unwrap();
         }
     }
     let run = |mut stream: Stream| async move {
         let sender = stream.sender();
         let receiving = async {
-            for _ in 0..600 {
+            for _ in 0..200 {
                 assert_eq!(stream.recv().await.unwrap().unwrap().len(), 20_000);
             }
             // The other half of `join` still needs somebody who polls.
