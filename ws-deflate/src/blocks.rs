@@ -2,14 +2,18 @@
 
 use alloc::vec::Vec;
 
-use super::codes::{
+use crate::codes::{
     CODE_LENGTH_ORDER, DISTANCE_EXTRA, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, LENGTH_EXTRA, MAX_BITS, at,
     distance_symbol, packed_length, put,
 };
-use super::huffman::{self, Codes};
+use crate::huffman::{self, Codes};
 
 /// A stored block tells its length in 16 bits.
 const LONGEST_STORED: usize = 0xFFFF;
+
+/// So many literals more a block may get when it is all but full, before the match that they were given up for. (Levels
+/// above 6 may add more.)
+const LAZY: usize = 32;
 
 /// A block that is being gathered.
 pub(super) struct Block {
@@ -31,7 +35,7 @@ impl Block {
 
     /// Makes room for the symbols of `len` bytes.
     pub(super) fn expect(&mut self, len: usize) {
-        self.symbols.reserve_exact(len.min(self.most));
+        self.symbols.reserve_exact(len.min(self.most + LAZY));
     }
 
     pub(super) fn is_full(&self) -> bool {
