@@ -1,19 +1,24 @@
-//! Bytes in, DEFLATE out (RFC 1951).
+//! Bytes in, DEFLATE out (RFC 1951): the matches.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::blocks::{BitWriter, Block};
-use super::codes::{self, MAX_MATCH, at, put};
+use crate::blocks::{BitWriter, Block};
+use crate::codes::{self, MAX_MATCH, at, put};
+use crate::settings::Settings;
 
 /// Matches are looked for by so many bytes; shorter ones hardly pay.
 const HASHED: usize = 4;
 
-/// Compresses messages (RFC 7692 §7.2.1), each one looking back on those before it.
+/// Compresses messages one after the other. Each may refer to the messages before it.
 ///
-/// It holds what was compressed last, twice its window at most, and two tables: 2 bytes for each byte of the window and
-/// 2 to the power of 8 + `mem_level` bytes. At window 12 and memory level 5 that is 24 KiB. It works without a window
-/// larger than what it has been given yet: for a single short message it takes little more than that message.
+/// # Memory
+///
+/// Nothing is allocated before the first message. From then on it holds the bytes that were compressed last, twice the
+/// window at most, and two tables: 2 bytes for each byte of the window, and 2 to the power of 8 +
+/// [memory level](Settings::memory_level) bytes. That is 24 KiB at window 12 and memory level 5, and 192 KiB at window 15
+/// and memory level 8. While it compresses it also holds the symbols of a block, 4 bytes for each byte of the message and
+/// 2 to the power of 8 + memory level bytes at most. The value itself has about 1.4 KiB: box it where that is too much.
 pub struct Compressor {
     /// How far back it looks, and one more.
     window: usize,
@@ -57,35 +62,40 @@ struct Match {
 }
 
 impl Compressor {
-    /// For a window of 2^`window_bits` bytes, 8 to 15. `level` is from 1, fast, to 9, small; `mem_level` from 1 to 9.
-    pub fn new(window_bits: u8, level: u8, mem_level: u8) -> Self {
-        let mem_level = mem_level.clamp(1, 9);
+    /// A compressor for any number of messages, with an empty history.
+    pub fn new(settings: Settings) -> Self {
         Self {
-            window: 1 << window_bits.clamp(8, 15),
-            effort: Effort::of(level),
+            window: 1 << settings.window_bits,
+            effort: Effort::of(settings.level),
             bytes: Vec::new(),
             tables: Tables {
-                hash_bits: u32::from(mem_level) + 7,
+                hash_bits: u32::from(settings.memory_level) + 7,
                 base: 0,
                 hashed: 0,
                 heads: Vec::new(),
                 chains: Vec::new(),
             },
-            block: Block::new(1 << (mem_level + 6)),
+            block: Block::new(1 << (settings.memory_level + 6)),
         }
     }
 
-    /// For one message of `len` bytes and nothing after it: no larger than that needs.
-    pub fn for_one(len: usize, window_bits: u8, level: u8, mem_level: u8) -> Self {
-        let mut this = Self::new(window_bits, level, mem_level);
+    /// A compressor for a single message of `len` bytes. It allocates no more than such a message needs.
+    ///
+    /// It compresses other messages, too: when they are longer, or others follow, matches may be missed.
+    pub fn for_message(len: usize, settings: Settings) -> Self {
+        let mut this = Self::new(settings);
         let enough = len.max(256).next_power_of_two();
         this.window = this.window.min(enough);
         this.tables.hash_bits = this.tables.hash_bits.min(enough.ilog2() + 1);
         this
     }
 
-    /// Compresses `input` and appends it to `out`, up to the end of an empty stored block: `00 00 FF FF`. All of it can be
-    /// decompressed then.
+    /// Compresses a message, or the next part of one, and appends the result to `out`.
+    ///
+    /// The result ends with an empty stored block, whose last four bytes are [`TAIL`](crate::TAIL), so that all of `input`
+    /// can be inflated at once. A peer of permessage-deflate leaves those four out after the last part of a message (RFC
+    /// 7692 §7.2.1). Bytes that cannot be compressed are stored: the result is then longer than `input` by about 6 bytes for
+    /// each block.
     pub fn compress(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
         if self.tables.heads.is_empty() {
             self.tables.heads = alloc::vec![0; 1 << self.tables.hash_bits];
@@ -109,7 +119,11 @@ impl Compressor {
         writer.sync();
     }
 
-    /// Takes in what the peer gets to see otherwise, so that what is compressed next can look back on it.
+    /// Adds bytes to the history without compressing them, so that the next message can refer to them.
+    ///
+    /// They are bytes that the receiver has in its window without this compressor: a message that was compressed once for
+    /// several receivers, or a dictionary that both sides start with. The receiver needs them directly before the next
+    /// message.
     pub fn remember(&mut self, input: &[u8]) {
         // All that is too far back goes, and all before the input when only its end can be looked back on.
         let kept = if input.len() < self.window { self.window } else { 0 };
@@ -121,11 +135,6 @@ impl Compressor {
         let input = input.get(skipped..).unwrap_or_default();
         self.bytes.reserve_exact(input.len());
         self.bytes.extend_from_slice(input);
-    }
-
-    /// What it holds, in bytes.
-    pub fn memory(&self) -> usize {
-        self.bytes.capacity() + 2 * (self.tables.heads.capacity() + self.tables.chains.capacity())
     }
 
     /// Room for more bytes behind those that can be looked back on: for `wanted`, or for some of them. The oldest go.
@@ -274,7 +283,7 @@ fn word(bytes: &[u8], at: u32) -> u32 {
 impl Effort {
     const fn of(level: u8) -> Self {
         let (tries, enough, lazy) = match level {
-            0 | 1 => (1, 16, 0),
+            ..=1 => (1, 16, 0),
             2 => (4, 16, 0),
             3 => (6, 32, 8),
             4 => (12, 32, 16),

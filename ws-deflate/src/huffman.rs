@@ -1,6 +1,6 @@
 //! Huffman codes for what is to be compressed (RFC 1951 §3.2.2).
 
-use super::codes::{self, MAX_BITS, at, put};
+use crate::codes::{self, MAX_BITS, at, put};
 
 /// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled.
 pub(super) static FIXED_LITERALS: Codes<288> = fixed_literals();

@@ -1,10 +1,73 @@
-//! DEFLATE (RFC 1951) for messages, one after the other, with or without a view of those before.
+//! DEFLATE (RFC 1951) for streams of short messages, such as those of WebSocket's permessage-deflate (RFC 7692).
 //!
-//! | file | what it holds |
+//! A [`Compressor`] turns each message into DEFLATE that can be inflated at once, without waiting for the next one. An
+//! [`Inflater`] takes it in pieces of any size, and stops when as much has come out as the caller has room for. Messages
+//! stand alone, or refer to earlier ones (*context takeover*). The crate is `no_std` and needs `alloc`.
+//!
+//! # A message that stands alone
+//!
+//! ```
+//! use ws_deflate::{Compressor, Inflater, Settings, TAIL};
+//!
+//! # fn main() -> Result<(), ws_deflate::Corrupt> {
+//! let message = br#"{"id":1,"name":"alice"},{"id":2,"name":"bob"},{"id":3,"name":"carol"}"#;
+//! let mut data = Vec::new();
+//! Compressor::for_message(message.len(), Settings::new()).compress(message, &mut data);
+//! // Every message ends with these four bytes. Peers of permessage-deflate leave them out.
+//! data.truncate(data.len() - TAIL.len());
+//! assert!(data.len() < message.len());
+//!
+//! const LIMIT: usize = 1 << 20;
+//! let mut inflater = Inflater::new(15);
+//! let (mut input, mut inflated) = (data.as_slice(), Vec::new());
+//! inflater.inflate(&mut input, &mut inflated, LIMIT)?;
+//! assert!(input.is_empty(), "what is left would inflate to more than the limit");
+//! inflater.finish(&mut inflated)?;
+//! assert_eq!(inflated, message);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Messages that refer to earlier ones
+//!
+//! The compressor keeps its history itself. The inflater looks back on what the vector it appends to already holds, so
+//! that the caller decides how much to keep: the window at least.
+//!
+//! ```
+//! use ws_deflate::{Compressor, Inflater, Settings};
+//!
+//! # fn main() -> Result<(), ws_deflate::Corrupt> {
+//! const WINDOW_BITS: u8 = 12;
+//! let mut compressor = Compressor::new(Settings::new().window_bits(WINDOW_BITS).memory_level(5));
+//! let mut inflater = Inflater::new(WINDOW_BITS);
+//! let mut window = Vec::new();
+//! let mut sizes = Vec::new();
+//! for message in ["temperature 21.5 in the living room", "temperature 21.6 in the living room"] {
+//!     let mut data = Vec::new();
+//!     compressor.compress(message.as_bytes(), &mut data);
+//!     sizes.push(data.len());
+//!
+//!     // Nothing refers to bytes before the window any more.
+//!     window.drain(..window.len().saturating_sub(1 << WINDOW_BITS));
+//!     let start = window.len();
+//!     let mut input = data.as_slice();
+//!     inflater.inflate(&mut input, &mut window, 1 << 20)?;
+//!     inflater.finish(&mut window)?;
+//!     assert_eq!(&window[start..], message.as_bytes());
+//! }
+//! assert!(sizes[1] < sizes[0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! | module | what it holds |
 //! | --- | --- |
+//! | `settings` | how to compress |
 //! | `compress`, `blocks`, `huffman` | bytes to DEFLATE: matches, blocks, codes |
 //! | `inflate` | DEFLATE to bytes |
-//! | `codes` | what both share |
+//! | `codes` | the symbols of RFC 1951, which both share |
 
 #![no_std]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -16,10 +79,18 @@ mod codes;
 mod compress;
 mod huffman;
 mod inflate;
+mod settings;
 
 pub use self::compress::Compressor;
 pub use self::inflate::{Corrupt, Inflater};
+pub use self::settings::Settings;
 
-/// What follows every compressed message, an empty stored block's end, and is left out between two WebSocket peers
-/// (RFC 7692 §7.2.1).
+/// The last four bytes of every compressed message: those of an empty stored block (RFC 1951 §3.2.4) without its header.
+///
+/// permessage-deflate leaves them out on the wire (RFC 7692 §7.2.1). [`Inflater::finish`] stands for them.
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+/// The programs in the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

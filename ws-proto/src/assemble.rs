@@ -262,7 +262,7 @@ impl Assembly {
 
 #[cfg(feature = "deflate")]
 impl From<Corrupt> for Violation {
-    fn from(Corrupt: Corrupt) -> Self {
+    fn from(_: Corrupt) -> Self {
         Self::CorruptData
     }
 }

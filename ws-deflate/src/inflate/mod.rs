@@ -2,27 +2,33 @@
 
 mod ahead;
 mod code;
+mod dynamic;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use self::ahead::Ahead;
-use self::code::{Code, DISTANCES, FIXED_DISTANCES, FIXED_LITERALS, Incomplete, LITERALS};
+use self::code::{Code, DISTANCES, FIXED_DISTANCES, FIXED_LITERALS, LITERALS};
+use self::dynamic::{DynamicCodes, Sizes};
 use crate::TAIL;
 use crate::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
 
 /// No literal, length or distance takes more bits than this, with all its extra bits.
 const LONGEST_SYMBOL: u32 = 48;
 
-/// No code length takes more bits than this, repetition included.
-const LONGEST_LENGTH: u32 = 14;
-
 /// No literal takes more bits than this.
 const LONGEST_LITERAL: u32 = 15;
 
-/// Inflates messages (RFC 7692 §7.2.2). It takes about 5 KiB once the data brings codes of its own, which short messages
-/// rarely do, and keeps no window: what it looks back on is what the caller has in `out`.
+/// Inflates messages one after the other, in pieces of any size.
+///
+/// It keeps no window. What the data looks back on is what the caller's vector holds already, and the caller decides how
+/// much of it to keep between calls: at least the window, or all of it where there is less.
+///
+/// # Memory
+///
+/// It allocates 5 KiB once a block brings codes of its own, which short messages rarely do. They are kept for the next
+/// such block.
 pub struct Inflater {
     /// The longest distance that may be looked back.
     window: usize,
@@ -34,16 +40,9 @@ pub struct Inflater {
     codes: Option<Box<DynamicCodes>>,
 }
 
-/// The codes of a block that brings its own.
-struct DynamicCodes {
-    /// The code lengths that it begins with, while they are being read.
-    lengths: [u8; 320],
-    literals: Code<LITERALS>,
-    distances: Code<DISTANCES>,
-}
-
-/// The data is not DEFLATE, or looks back further than it may.
+/// The error of an [`Inflater`]: the data is not DEFLATE, ends inside a block, or refers to bytes before the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Corrupt;
 
 /// What is to be read next.
@@ -66,15 +65,13 @@ enum Codes {
     Dynamic,
 }
 
-/// How many lengths a block gives of each code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sizes {
-    literals: usize,
-    distances: usize,
-}
-
 impl Inflater {
-    /// For a peer whose window is `window_bits`, 8 to 15: it may look back 2^`window_bits` bytes.
+    /// The most bytes that a call of [`inflate`](Self::inflate) appends beyond `room`.
+    pub const OVERSHOOT: usize = 1536;
+
+    /// An inflater for data that refers to the last 2 to the power of `window_bits` bytes at most. What lies outside of 8 to
+    /// 15 becomes the nearest number in it.
+    #[inline]
     pub fn new(window_bits: u8) -> Self {
         Self {
             window: 1 << window_bits.clamp(8, 15),
@@ -85,15 +82,18 @@ impl Inflater {
         }
     }
 
-    /// Takes bytes from the front of `input` and appends what they stand for to `out`, until the input is used up or
-    /// `room` bytes, at least one, have been appended. It may be more by 1.5 KiB at most; unless the input is used
-    /// up, some of it is left.
+    /// Takes bytes from the front of `input` and appends what they inflate to, to `out`. It ends when the input is used up,
+    /// or when `room` bytes (0 counts as 1) have been appended.
     ///
-    /// What `out` holds already is what the data may look back on.
+    /// Up to [`OVERSHOOT`](Self::OVERSHOOT) bytes more than `room` may be appended. When the input is used up, everything
+    /// that it inflates to has been appended. Otherwise the rest of it is left: call again, or refuse the message.
+    ///
+    /// `out` is also the history: the data may refer to the bytes that it holds already, as far as the window reaches.
     ///
     /// # Errors
     ///
-    /// As soon as the data is found wrong, and from then on.
+    /// [`Corrupt`] at the first bit that shows it, and from then on in every call. What was inflated before it has been
+    /// appended.
     pub fn inflate(&mut self, input: &mut &[u8], out: &mut Vec<u8>, room: usize) -> Result<(), Corrupt> {
         let whole = *input;
         let end = out.len().saturating_add(room.max(1));
@@ -119,11 +119,14 @@ impl Inflater {
         Ok(())
     }
 
-    /// Ends a message: adds the empty block's end that its sender left out. The next message may follow.
+    /// Ends a message whose sender left [`TAIL`](crate::TAIL) out (RFC 7692 §7.2.2). The next message may follow. After a
+    /// message with its tail it does nothing.
+    ///
+    /// Made-up data can end so that the tail inflates to a few bytes. They are appended to `out`.
     ///
     /// # Errors
     ///
-    /// When the data ends inside a block.
+    /// [`Corrupt`] when the data ends inside a block.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
         // A last block may stand without the empty block behind it, and an empty message for itself.
         if self.is_between_blocks() {
@@ -134,9 +137,10 @@ impl Inflater {
         if self.is_between_blocks() { Ok(()) } else { Err(Corrupt) }
     }
 
-    /// Whether nothing is inflated any more when the message ends here, as all messages do that somebody made to be read.
+    /// Whether [`finish`](Self::finish) would succeed and append nothing if the message ended here. That is so at the end of
+    /// every message of a real compressor.
     #[inline]
-    pub fn ends_plainly(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.is_between_blocks() || (self.state == State::StoredSize && self.ahead.count == 0)
     }
 
@@ -179,7 +183,7 @@ impl Inflater {
                 if sizes.literals > 286 || sizes.distances > 30 {
                     return Err(Corrupt);
                 }
-                self.codes.get_or_insert_with(DynamicCodes::new).lengths = [0; 320];
+                self.codes.get_or_insert_with(DynamicCodes::new).begin();
                 self.state = State::CodeLengths { at: 0, count: (bits >> 10) as usize + 4, sizes };
             }
             State::CodeLengths { at, count, sizes } if at == count => {
@@ -190,7 +194,7 @@ impl Inflater {
                 let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
                 self.ahead.skip(3);
                 let symbol = CODE_LENGTH_ORDER.get(at).copied().unwrap_or_default();
-                codes::put(&mut self.codes.as_mut().ok_or(Corrupt)?.lengths, usize::from(symbol), bits as u8);
+                self.codes.as_mut().ok_or(Corrupt)?.push_code_length(symbol, bits as u8);
                 self.state = State::CodeLengths { at: at + 1, count, sizes };
             }
             State::Lengths { at, sizes } if at == sizes.literals + sizes.distances => {
@@ -316,72 +320,6 @@ impl Inflater {
             ahead.skip(used);
             repeat(out, distance, len);
         }
-    }
-}
-
-impl DynamicCodes {
-    fn new() -> Box<Self> {
-        Box::new(Self { lengths: [0; 320], literals: Code::new(), distances: Code::new() })
-    }
-
-    /// Makes the code in which the lengths of the others come. It has the place of the distances' until they come.
-    fn use_code_lengths(&mut self) -> Result<(), Corrupt> {
-        self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
-        self.lengths = [0; 320];
-        Ok(())
-    }
-
-    /// Reads lengths and repetitions of them (RFC 1951 §3.2.7) until there are `count`; whether there are. `at` is how
-    /// many there are already.
-    fn read_lengths(
-        &mut self,
-        at: &mut usize,
-        count: usize,
-        ahead: &mut Ahead,
-        input: &mut &[u8],
-    ) -> Result<bool, Corrupt> {
-        while *at < count {
-            if ahead.count < LONGEST_LENGTH {
-                ahead.refill(input);
-            }
-            let Some((symbol, used)) = self.distances.decode(ahead.bits, ahead.count)? else { return Ok(false) };
-            if symbol < 16 {
-                ahead.skip(used);
-                codes::put(&mut self.lengths, *at, symbol as u8);
-                *at += 1;
-                continue;
-            }
-            let (extra, least) = match symbol {
-                16 => (2, 3),
-                17 => (3, 3),
-                _ => (7, 11),
-            };
-            if used + extra > ahead.count {
-                return Ok(false);
-            }
-            let length = match symbol {
-                16 => at.checked_sub(1).map(|before| codes::at(&self.lengths, before)).ok_or(Corrupt)?,
-                _ => 0,
-            };
-            let end = *at + least + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
-            ahead.skip(used + extra);
-            if end > count {
-                return Err(Corrupt);
-            }
-            self.lengths.get_mut(*at..end).unwrap_or_default().fill(length);
-            *at = end;
-        }
-        Ok(true)
-    }
-
-    /// Makes the codes whose lengths have come.
-    fn use_lengths(&mut self, sizes: Sizes) -> Result<(), Corrupt> {
-        let (literals, rest) = self.lengths.split_at_checked(sizes.literals).ok_or(Corrupt)?;
-        if codes::at(literals, usize::from(END_OF_BLOCK)) == 0 {
-            return Err(Corrupt);
-        }
-        self.literals.build(literals, Incomplete::OneCode)?;
-        self.distances.build(rest.get(..sizes.distances).unwrap_or_default(), Incomplete::OneCodeOrNone)
     }
 }
 

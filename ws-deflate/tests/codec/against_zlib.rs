@@ -12,7 +12,11 @@ fn inflate(inflater: &mut Inflater, data: &[u8], out: &mut Vec<u8>, size: usize,
         while !piece.is_empty() {
             let (before, left) = (out.len(), piece.len());
             inflater.inflate(&mut piece, out, room)?;
-            assert!(out.len() - before <= room.saturating_add(1536), "{} bytes for {room}", out.len() - before);
+            assert!(
+                out.len() - before <= room.saturating_add(Inflater::OVERSHOOT),
+                "{} bytes for {room}",
+                out.len() - before
+            );
             assert!(out.len() > before || piece.len() < left, "it gets no further");
             assert!(piece.is_empty() || out.len() - before >= room, "it stopped early");
         }
@@ -35,7 +39,7 @@ fn what_we_compress_others_understand() {
         (8, 13, 4),
         (9, 14, 8),
     ] {
-        let mut compressor = Compressor::new(bits, level, mem_level);
+        let mut compressor = Compressor::new(settings(bits, level, mem_level));
         let mut theirs = Inflate::new(false, 15);
         let mut ours = Inflater::new(bits);
         let mut history = vec![];
@@ -51,7 +55,8 @@ fn what_we_compress_others_understand() {
             let stored = sample.len() + 6 * sample.len().div_ceil((64 << mem_level).min(1 << bits)) + 100;
             assert!(data.len() <= stored, "{what}: {} bytes", data.len());
 
-            let alone = compressed(&mut Compressor::for_one(sample.len(), bits, level, mem_level), sample);
+            let alone =
+                compressed(&mut Compressor::for_message(sample.len(), settings(bits, level, mem_level)), sample);
             let (inflated, _) = other_inflated(&mut Inflate::new(false, 15), &alone, sample.len()).expect(&what);
             assert!(inflated == *sample, "{what}, alone");
         }
@@ -84,7 +89,7 @@ fn it_compresses_no_worse_than_others() {
     let mut random = Random(64);
     let messages: Vec<_> = (0..64).map(|_| json(&mut random, 1024)).collect();
     for (bits, mem_level) in [(12, 5), (15, 8)] {
-        let (mut ours, mut theirs) = (Compressor::new(bits, 4, mem_level), other(6, bits, mem_level as i32));
+        let (mut ours, mut theirs) = (Compressor::new(settings(bits, 4, mem_level)), other(6, bits, mem_level as i32));
         let stream: [usize; 2] = messages
             .iter()
             .map(|message| [compressed(&mut ours, message).len(), other_compressed(&mut theirs, message).len()])
@@ -92,7 +97,8 @@ fn it_compresses_no_worse_than_others() {
         let single: [usize; 2] = messages
             .iter()
             .map(|message| {
-                let ours = compressed(&mut Compressor::for_one(message.len(), bits, 4, mem_level), message);
+                let ours =
+                    compressed(&mut Compressor::for_message(message.len(), settings(bits, 4, mem_level)), message);
                 [ours.len(), other_compressed(&mut other(6, bits, mem_level as i32), message).len()]
             })
             .fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
@@ -127,11 +133,11 @@ fn corrupt_data_is_refused_where_others_refuse_it() {
         let ours = inflate(&mut Inflater::new(15), &data, &mut out, 1 + random.below(50), 1 + random.below(5000));
         match (&theirs, ours) {
             (None, Ok(())) => panic!("accepted {data:02x?}"),
-            (None, Err(Corrupt)) => refused[0] += 1,
+            (None, Err(_)) => refused[0] += 1,
             (Some((inflated, Status::StreamEnd)), _) => assert!(out.starts_with(inflated), "{data:02x?}"),
             (Some((inflated, _)), Ok(())) => assert!(*inflated == out, "{data:02x?}"),
             // Cut short: the other waits for more.
-            (Some((inflated, _)), Err(Corrupt)) => {
+            (Some((inflated, _)), Err(_)) => {
                 let same = inflated.iter().zip(&out).take_while(|(a, b)| a == b).count();
                 assert!(same == out.len().min(inflated.len()), "{data:02x?}");
                 refused[1] += 1;
@@ -145,9 +151,9 @@ fn corrupt_data_is_refused_where_others_refuse_it() {
 fn what_was_corrupt_stays_so() {
     let mut inflater = Inflater::new(15);
     let mut out = vec![];
-    assert_eq!(inflater.inflate(&mut &[0x07][..], &mut out, 100), Err(Corrupt));
-    assert_eq!(inflater.inflate(&mut &alone(b"Hello")[..], &mut out, 100), Err(Corrupt));
-    assert_eq!(inflater.finish(&mut out), Err(Corrupt));
+    assert!(inflater.inflate(&mut &[0x07][..], &mut out, 100).is_err());
+    assert!(inflater.inflate(&mut &alone(b"Hello")[..], &mut out, 100).is_err());
+    assert!(inflater.finish(&mut out).is_err());
     assert_eq!(out, b"");
 }
 
@@ -164,7 +170,7 @@ fn a_bomb_goes_off_slowly() {
                 out.drain(..out.len().saturating_sub(40_000));
                 let before = out.len();
                 inflater.inflate(&mut piece, &mut out, room).unwrap();
-                assert!(out.len() - before <= room + 1536);
+                assert!(out.len() - before <= room + Inflater::OVERSHOOT);
                 total += out.len() - before;
                 if room == 1 && total > 100_000 {
                     return;
@@ -173,17 +179,5 @@ fn a_bomb_goes_off_slowly() {
         }
         inflater.finish(&mut out).unwrap();
         assert_eq!(total, 10_000_000);
-    }
-}
-
-#[test]
-fn memory_is_what_the_settings_say() {
-    for (bits, mem_level, most) in [(9, 5, 10), (12, 5, 24), (15, 5, 136), (12, 8, 80), (15, 8, 192)] {
-        let mut compressor = Compressor::new(bits, 6, mem_level);
-        assert_eq!(compressor.memory(), 0, "nothing before it is used");
-        for sample in samples() {
-            compressed(&mut compressor, &sample);
-            assert!(compressor.memory() <= most << 10, "{bits}, {mem_level}: {}", compressor.memory());
-        }
     }
 }

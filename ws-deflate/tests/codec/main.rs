@@ -1,6 +1,7 @@
 //! DEFLATE (RFC 1951), both directions.
 
 mod against_zlib;
+mod properties;
 mod random;
 mod samples;
 

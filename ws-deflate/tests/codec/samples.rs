@@ -1,6 +1,6 @@
 //! What tests compress, and the other implementation. The tests of permessage-deflate in `ws-proto` use it, too.
 
-use ws_deflate::Compressor;
+use ws_deflate::{Compressor, Settings};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
 use super::Random;
@@ -68,9 +68,13 @@ pub(crate) fn compressed(compressor: &mut Compressor, payload: &[u8]) -> Vec<u8>
     out
 }
 
+pub(crate) fn settings(window_bits: u8, level: u8, memory_level: u8) -> Settings {
+    Settings::new().window_bits(window_bits).level(level).memory_level(memory_level)
+}
+
 /// One message, compressed on its own.
 pub(crate) fn alone(payload: &[u8]) -> Vec<u8> {
-    compressed(&mut Compressor::for_one(payload.len(), 15, 6, 8), payload)
+    compressed(&mut Compressor::for_message(payload.len(), settings(15, 6, 8)), payload)
 }
 
 /// The other implementation's compressor.

@@ -229,7 +229,7 @@ fn d5_what_looks_back_too_far_is_refused() {
                 // In one message, and over the border between two.
                 let mut end_one = End::compressing(role, &Config::default(), narrow);
                 end_one.read_frame(BINARY | RSV1, &data);
-                let mut both = Compressor::new(15, 9, 8);
+                let mut both = Compressor::new(settings(15, 9, 8));
                 let (front, back) = payload.split_at(distance);
                 let mut end_two = End::compressing(role, &Config::default(), narrow);
                 end_two.read_frame(BINARY | RSV1, compressed(&mut both, front));
@@ -307,7 +307,7 @@ fn d6_text_is_checked_as_it_is_inflated() {
     // What is wrong is seen before the message ends.
     for role in ROLES {
         let mut data = vec![];
-        Compressor::new(15, 6, 8).compress(b"ab\xFFcd", &mut data);
+        Compressor::new(settings(15, 6, 8)).compress(b"ab\xFFcd", &mut data);
         let mut end = End::compressing(role, &Config::default(), WIDE);
         end.read_frame(TEXT_BEGINS | RSV1, &data);
         end.assert_violated(1007, Violation::InvalidUtf8);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ws_deflate::Compressor;
+use ws_deflate::{Compressor, Settings};
 use ws_proto::permessage_deflate::{Agreed, Compress};
 use ws_proto::{Config, Delivery, Role};
 
@@ -45,7 +45,7 @@ impl Subject {
 /// A message compressed alone, in a frame. It does not look back further than 256 bytes.
 fn frame_of(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     let mut data = vec![];
-    Compressor::for_one(payload.len(), 8, 6, 8).compress(payload, &mut data);
+    Compressor::for_message(payload.len(), Settings::new().window_bits(8).level(6)).compress(payload, &mut data);
     data.truncate(data.len() - 4);
     to(role, first | RSV1, data)
 }

@@ -3,7 +3,7 @@
 use std::iter;
 
 use futures_util::FutureExt as _;
-use ws_deflate::{Compressor, Inflater};
+use ws_deflate::{Compressor, Inflater, Settings};
 use ws_proto::Role;
 use ws_session::{
     Cause, CloseCode, Compress, ConnectError, Deflate, HandlerResult, InvalidAnswer, Message, Prepared, Violation,
@@ -94,7 +94,7 @@ impl Reader {
 /// A message as a peer compresses it.
 fn deflated(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Compressor::new(12, 6, 5).compress(payload, &mut out);
+    Compressor::new(Settings::new().window_bits(12).level(6).memory_level(5)).compress(payload, &mut out);
     out.truncate(out.len() - 4);
     out
 }

@@ -3,21 +3,19 @@
 use std::hint::black_box;
 
 use flate2::{Compress, Compression, FlushCompress};
-use ws_deflate::Compressor;
+use ws_deflate::{Compressor, Settings};
 
 use super::Job;
 
 /// A server's defaults.
-const WINDOW: u8 = 12;
-const LEVEL: u8 = 4;
-const MEM_LEVEL: u8 = 5;
+const SETTINGS: Settings = Settings::new().window_bits(12).level(4).memory_level(5);
 
 pub(super) fn ours(input: &[u8]) -> Job {
     let input = input.to_vec();
     Box::new(move || {
         let input = black_box(&input[..]);
         let mut out = Vec::with_capacity(input.len() / 2 + 64);
-        Compressor::for_one(input.len(), WINDOW, LEVEL, MEM_LEVEL).compress(input, &mut out);
+        Compressor::for_message(input.len(), SETTINGS).compress(input, &mut out);
         black_box(out);
     })
 }

@@ -9,9 +9,6 @@ use super::Agreed;
 /// How much is inflated at a time.
 const STEP: usize = 8 << 10;
 
-/// What the inflater may add to that, so that the window never grows by itself.
-const OVERSHOOT: usize = 1536;
-
 /// What a compressed byte counts for, where a byte that it inflates to counts for one: that is how much longer it may take.
 const COMPRESSED_BYTE: usize = 8;
 
@@ -54,16 +51,16 @@ impl Inbound {
     /// is left. And whether nothing more comes of it if the message ends there.
     pub(crate) fn inflate(&mut self, input: &mut &[u8]) -> Result<(&[u8], bool), Corrupt> {
         if input.is_empty() {
-            return Ok((&[], self.inflater.ends_plainly()));
+            return Ok((&[], self.inflater.is_complete()));
         }
         self.has_begun = true;
         // Text becomes three or four times as long as it was, and rarely longer.
         let room = input.len().saturating_mul(6).clamp(STEP / 8, STEP);
-        let before = self.make_room(room + OVERSHOOT);
+        let before = self.make_room(room + Inflater::OVERSHOOT);
         let compressed = input.len();
         self.inflater.inflate(input, &mut self.window, room)?;
         self.spend((compressed - input.len()) * COMPRESSED_BYTE + self.window.len() - before);
-        Ok((self.window.get(before..).unwrap_or_default(), self.inflater.ends_plainly()))
+        Ok((self.window.get(before..).unwrap_or_default(), self.inflater.is_complete()))
     }
 
     /// What comes of the bytes that the sender of a message left out at its end: next to always nothing, for they are an

@@ -40,6 +40,8 @@ mod negotiate;
 mod outbound;
 mod variants;
 
+use ws_deflate::Settings;
+
 #[cfg(feature = "handshake")]
 pub use self::negotiate::InvalidAnswer;
 
@@ -123,6 +125,12 @@ pub struct Agreed {
     pub mem_level: u8,
     /// As in [`Deflate::threshold`].
     pub threshold: usize,
+}
+
+impl Agreed {
+    fn settings(&self) -> Settings {
+        Settings::new().window_bits(self.send_window_bits).level(self.level).memory_level(self.mem_level)
+    }
 }
 
 /// Whether a message is compressed. Without [`Agreed`] none is.

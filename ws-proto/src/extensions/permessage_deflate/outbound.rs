@@ -27,12 +27,11 @@ impl Outbound {
         if !self.wants(payload.len(), compress) {
             return None;
         }
-        let Agreed { send_window_bits, level, mem_level, .. } = self.agreed;
         let mut out = Vec::with_capacity(payload.len() / 2 + 64);
         if self.agreed.send_context_takeover {
             self.compressor().compress(payload, &mut out);
         } else {
-            Compressor::for_one(payload.len(), send_window_bits, level, mem_level).compress(payload, &mut out);
+            Compressor::for_message(payload.len(), self.agreed.settings()).compress(payload, &mut out);
         }
         out.truncate(out.len() - TAIL.len());
         // What has been compressed with takeover must be sent so: the next message looks back on it.
@@ -89,7 +88,7 @@ impl Outbound {
     }
 
     fn compressor(&mut self) -> &mut Compressor {
-        let Agreed { send_window_bits, level, mem_level, .. } = self.agreed;
-        self.compressor.get_or_insert_with(|| Box::new(Compressor::new(send_window_bits, level, mem_level)))
+        let settings = self.agreed.settings();
+        self.compressor.get_or_insert_with(|| Box::new(Compressor::new(settings)))
     }
 }

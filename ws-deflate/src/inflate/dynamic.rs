@@ -1,0 +1,103 @@
+//! The codes that a block brings (RFC 1951 §3.2.7).
+
+use alloc::boxed::Box;
+
+use super::Corrupt;
+use super::ahead::Ahead;
+use super::code::{Code, DISTANCES, Incomplete, LITERALS};
+use crate::codes::{self, END_OF_BLOCK};
+
+/// No code length takes more bits than this, repetition included.
+const LONGEST_LENGTH: u32 = 14;
+
+/// The codes of a block that brings its own.
+pub(super) struct DynamicCodes {
+    /// The code lengths that it begins with, while they are being read.
+    lengths: [u8; 320],
+    pub(super) literals: Code<LITERALS>,
+    pub(super) distances: Code<DISTANCES>,
+}
+
+/// How many lengths a block gives of each code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) literals: usize,
+    pub(super) distances: usize,
+}
+
+impl DynamicCodes {
+    pub(super) fn new() -> Box<Self> {
+        Box::new(Self { lengths: [0; 320], literals: Code::new(), distances: Code::new() })
+    }
+
+    /// A block begins: no length has come yet.
+    pub(super) fn begin(&mut self) {
+        self.lengths = [0; 320];
+    }
+
+    /// The length of a symbol of the code in which the lengths of the others come.
+    #[inline]
+    pub(super) fn push_code_length(&mut self, symbol: u8, length: u8) {
+        codes::put(&mut self.lengths, usize::from(symbol), length);
+    }
+
+    /// Makes the code in which the lengths of the others come. It has the place of the distances' until they come.
+    pub(super) fn use_code_lengths(&mut self) -> Result<(), Corrupt> {
+        self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
+        self.lengths = [0; 320];
+        Ok(())
+    }
+
+    /// Reads lengths and repetitions of them (RFC 1951 §3.2.7) until there are `count`; whether there are. `at` is how
+    /// many there are already.
+    pub(super) fn read_lengths(
+        &mut self,
+        at: &mut usize,
+        count: usize,
+        ahead: &mut Ahead,
+        input: &mut &[u8],
+    ) -> Result<bool, Corrupt> {
+        while *at < count {
+            if ahead.count < LONGEST_LENGTH {
+                ahead.refill(input);
+            }
+            let Some((symbol, used)) = self.distances.decode(ahead.bits, ahead.count)? else { return Ok(false) };
+            if symbol < 16 {
+                ahead.skip(used);
+                codes::put(&mut self.lengths, *at, symbol as u8);
+                *at += 1;
+                continue;
+            }
+            let (extra, least) = match symbol {
+                16 => (2, 3),
+                17 => (3, 3),
+                _ => (7, 11),
+            };
+            if used + extra > ahead.count {
+                return Ok(false);
+            }
+            let length = match symbol {
+                16 => at.checked_sub(1).map(|before| codes::at(&self.lengths, before)).ok_or(Corrupt)?,
+                _ => 0,
+            };
+            let end = *at + least + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
+            ahead.skip(used + extra);
+            if end > count {
+                return Err(Corrupt);
+            }
+            self.lengths.get_mut(*at..end).unwrap_or_default().fill(length);
+            *at = end;
+        }
+        Ok(true)
+    }
+
+    /// Makes the codes whose lengths have come.
+    pub(super) fn use_lengths(&mut self, sizes: Sizes) -> Result<(), Corrupt> {
+        let (literals, rest) = self.lengths.split_at_checked(sizes.literals).ok_or(Corrupt)?;
+        if codes::at(literals, usize::from(END_OF_BLOCK)) == 0 {
+            return Err(Corrupt);
+        }
+        self.literals.build(literals, Incomplete::OneCode)?;
+        self.distances.build(rest.get(..sizes.distances).unwrap_or_default(), Incomplete::OneCodeOrNone)
+    }
+}
