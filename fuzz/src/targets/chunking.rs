@@ -3,7 +3,7 @@
 
 use ws_proto::{Delivery, Outcome};
 
-use crate::endpoint::Endpoint;
+use crate::driven::Driven;
 use crate::events::merge;
 use crate::input::{Cuts, Ending, Setup, Wire};
 use crate::naive::Item;
@@ -23,7 +23,7 @@ pub fn chunking(input: Wire) {
 
 /// What one end makes of `bytes`, in events and in bytes. It writes nothing before it has read all.
 fn run(setup: &Setup, cuts: Cuts, bytes: &[u8]) -> (Vec<Item>, Option<Outcome>, Vec<u8>) {
-    let mut end = Endpoint::new(setup);
+    let mut end = Driven::new(setup);
     for piece in cuts.pieces(bytes) {
         end.read(piece);
     }

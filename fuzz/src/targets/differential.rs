@@ -3,7 +3,7 @@
 
 use ws_proto::utf8::Utf8Stream;
 
-use crate::endpoint::Endpoint;
+use crate::driven::Driven;
 use crate::input::{Cuts, Ending, Setup, Wire};
 use crate::naive::{self, Decoded, End, Item, Rules};
 
@@ -12,7 +12,7 @@ pub fn differential(input: Wire) {
     let expected = naive::decode(bytes, &setup.rules());
 
     for cuts in [Cuts::WHOLE, *cuts] {
-        let mut end = Endpoint::new(setup);
+        let mut end = Driven::new(setup);
         for piece in cuts.pieces(bytes) {
             end.read(piece);
         }
@@ -28,7 +28,7 @@ pub fn differential(input: Wire) {
 }
 
 /// Pongs to the pings, and a Close frame to a Close frame or a fault. Nothing was written before all was read.
-fn check_answer(end: &Endpoint, setup: &Setup, expected: &Decoded) {
+fn check_answer(end: &Driven, setup: &Setup, expected: &Decoded) {
     let rules = Rules { masked: !setup.rules().masked, frame: None, message: None, fragments: None };
     let answer = naive::decode(&end.stream, &rules);
     let closing = match (&answer.end, &expected.end) {
@@ -68,7 +68,7 @@ fn check_place(setup: &Setup, bytes: &[u8], expected: &End) {
         End::Close { at, .. } | End::Fault { at, .. } => Some(*at),
     };
     let setup = Setup { puts_off: false, ..setup.clone() };
-    let mut end = Endpoint::new(&setup);
+    let mut end = Driven::new(&setup);
     let closed_at = bytes.iter().position(|byte| {
         end.read(&[*byte]);
         end.outcome().is_some()

@@ -1,11 +1,11 @@
 //! Whatever comes over the wire, however it is cut, while time passes and the transport takes this much or that: no
-//! panic, and all that [`Endpoint`] asserts.
+//! panic, and all that [`Driven`] asserts.
 
 use std::time::Duration;
 
 use ws_proto::frame::codec;
 
-use crate::endpoint::Endpoint;
+use crate::driven::Driven;
 use crate::input::{Time, Wire, Writes};
 use crate::naive;
 
@@ -13,7 +13,7 @@ pub fn frames(input: Wire) {
     check_codec(&input.bytes);
 
     let setup = &input.setup;
-    let mut end = Endpoint::new(setup);
+    let mut end = Driven::new(setup);
     for piece in input.cuts.pieces(&input.bytes) {
         end.read(piece);
         match setup.writes {

@@ -1,4 +1,4 @@
-//! What the peer, the application, the transport and the clock do, in any order. Besides what [`Endpoint`] asserts: what
+//! What the peer, the application, the transport and the clock do, in any order. Besides what [`Driven`] asserts: what
 //! was taken is what is written, in order; what is refused is refused for its reason and handed back.
 //!
 //! A script is the two bytes of [`Setup`] and then operations, each one byte (modulo 23) and what the table says. A size
@@ -37,7 +37,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use ws_proto::{Bytes, CloseCode, CloseFrame, Message, MessageKind, PingId, SendError, Timestamp};
 
-use crate::endpoint::Endpoint;
+use crate::driven::Driven;
 use crate::events::Seen;
 use crate::input::{Setup, frame_to};
 
@@ -147,7 +147,7 @@ fn kind(flags: u8) -> MessageKind {
 
 pub fn messages(script: Script) {
     let mut run = Run {
-        end: Endpoint::new(&script.setup),
+        end: Driven::new(&script.setup),
         unsent: vec![],
         taken: vec![],
         unfinished: None,
@@ -167,7 +167,7 @@ pub fn messages(script: Script) {
 }
 
 struct Run {
-    end: Endpoint,
+    end: Driven,
     /// What the peer sends in front of its next frame.
     unsent: Vec<u8>,
     /// The frames of the messages that were taken to be sent: final, opcode, payload.

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use ws_proto::frame::FrameHeader;
 use ws_proto::{Event, Incoming};
 
-use super::{Endpoint, MAX_CONTROL};
+use super::{Driven, MAX_CONTROL};
 use crate::input::Reads;
 use crate::{memory, naive};
 
 /// How much is read elsewhere at once, where the connection may say what to read to and no frame begins.
 const BUFFER: usize = 24 << 10;
 
-impl Endpoint {
+impl Driven {
     /// What comes is read, to wherever the connection and the setup say, and what follows from it.
     pub fn read(&mut self, bytes: &[u8]) {
         let queued = self.queued;

@@ -1,4 +1,4 @@
-//! One end of a connection with the driver that every adapter has to be, on a virtual clock. At every step it asserts
+//! The core of one end, driven as every adapter has to drive it, on a virtual clock. At every step it asserts
 //! what must hold whatever the peer and the application do.
 
 mod reading;
@@ -35,7 +35,7 @@ pub struct Sent {
     pub end: usize,
 }
 
-pub struct Endpoint {
+pub struct Driven {
     pub connection: Connection,
     pub now: Timestamp,
     /// All events so far.
@@ -66,7 +66,7 @@ pub struct Endpoint {
     reads: Reads,
 }
 
-impl Endpoint {
+impl Driven {
     pub fn new(setup: &Setup) -> Self {
         let config = setup.config();
         let now = Timestamp::ZERO;
