@@ -26,6 +26,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::time::Duration;
 use ws_proto::{Config, Delivery, Role};
+use ws_test_support::frames::frame;
 
 use crate::naive::Rules;
 
@@ -85,28 +86,10 @@ fn follow(mut recipe: &[u8], role: Role) -> Vec<u8> {
     bytes
 }
 
-/// Appends a frame as the peer of `role` sends it.
+/// Appends a frame as the peer of `role` sends it. Frames of different kinds have different masking keys.
 pub fn frame_to(role: Role, first: u8, payload: &[u8], out: &mut Vec<u8>) {
-    let masked = if role == Role::Server { 0x80 } else { 0 };
-    out.push(first);
-    match payload.len() {
-        len @ 0..126 => out.push(masked | len as u8),
-        len @ 126..65_536 => {
-            out.push(masked | 126);
-            out.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(masked | 127);
-            out.extend((len as u64).to_be_bytes());
-        }
-    }
-    if role == Role::Server {
-        let key = [0x37, 0xFA, 0x21, first];
-        out.extend(key);
-        out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-    } else {
-        out.extend(payload);
-    }
+    let key = (role == Role::Server).then_some([0x37, 0xFA, 0x21, first]);
+    out.extend(frame(first, payload, key));
 }
 
 /// Who we are, and how we behave.

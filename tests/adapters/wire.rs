@@ -2,7 +2,6 @@
 //! ever.
 
 use std::io::{ErrorKind, Read as _, Result, Write as _};
-use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
@@ -10,7 +9,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use ws_proto::handshake::{encode, server::RequestReader, server::Upgrade};
+use ws_proto::handshake::server::RequestReader;
+use ws_test_support::frames::{CLOSE, Frame, Received};
+pub(crate) use ws_test_support::frames::{KEY as MASK, close_body, frame, header};
+use ws_test_support::opening::ACCEPT;
+pub(crate) use ws_test_support::opening::{KEY, request, response_to};
+pub(crate) use ws_test_support::random::Random;
 use ws_tokio::http::Request;
 
 pub(crate) const KIB: usize = 1 << 10;
@@ -59,84 +63,11 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// SplitMix64: what a seed decides, and no compression makes small.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| self.next().to_be_bytes()).collect();
-        bytes.truncate(len);
-        bytes
-    }
-}
-
 // ---- bytes ----
 
-/// The key that peers send and mask with, and the answer to it.
-pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-pub(crate) const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
-
-/// A WebSocket request with these lines added.
-pub(crate) fn request(path: &str, lines: &[&str]) -> String {
-    let added: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{added}\r\n"
-    )
-}
-
+/// What a head says, parsed.
 pub(crate) fn parse(head: &str) -> Request<()> {
     RequestReader::new().read(head.as_bytes()).unwrap().expect("a whole head").request
-}
-
-/// The 101 to a request.
-pub(crate) fn response(request: Request<()>) -> String {
-    let accepted = Upgrade::new(request).unwrap().accept(None, Default::default()).unwrap();
-    let mut bytes = Vec::new();
-    encode::response_head(&accepted.response, &mut bytes);
-    String::from_utf8(bytes).unwrap()
-}
-
-/// A frame: its first byte as given, the payload masked when there is a key.
-pub(crate) fn frame(first: u8, payload: impl AsRef<[u8]>, key: Option<[u8; 4]>) -> Vec<u8> {
-    let payload = payload.as_ref();
-    let mut bytes = header(first, payload.len(), key);
-    let key = key.unwrap_or_default();
-    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-    bytes
-}
-
-/// A frame's header, for a payload that may never come.
-pub(crate) fn header(first: u8, len: usize, key: Option<[u8; 4]>) -> Vec<u8> {
-    let masked = if key.is_some() { 0x80 } else { 0 };
-    let mut bytes = vec![first];
-    match len {
-        0..126 => bytes.push(masked | len as u8),
-        126..0x1_0000 => {
-            bytes.push(masked | 126);
-            bytes.extend((len as u16).to_be_bytes());
-        }
-        _ => {
-            bytes.push(masked | 127);
-            bytes.extend((len as u64).to_be_bytes());
-        }
-    }
-    bytes.extend(key.into_iter().flatten());
-    bytes
 }
 
 /// A frame as clients send it.
@@ -146,12 +77,7 @@ pub(crate) fn masked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
 
 /// A client's Close frame.
 pub(crate) fn masked_close(code: u16, reason: &str) -> Vec<u8> {
-    masked(0x88, close_body(code, reason))
-}
-
-/// A Close frame's payload.
-pub(crate) fn close_body(code: u16, reason: &str) -> Vec<u8> {
-    [&code.to_be_bytes(), reason.as_bytes()].concat()
+    masked(CLOSE, close_body(code, reason))
 }
 
 /// A response, as it was read.
@@ -188,7 +114,7 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
 pub(crate) struct Peer {
     stream: TcpStream,
     /// What was read and not yet taken.
-    received: Vec<u8>,
+    received: Received,
 }
 
 impl Peer {
@@ -196,7 +122,7 @@ impl Peer {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(TOO_LONG)).unwrap();
         stream.set_write_timeout(Some(TOO_LONG)).unwrap();
-        Self { stream, received: Vec::new() }
+        Self { stream, received: Received::default() }
     }
 
     pub(crate) fn connect(address: SocketAddr) -> Self {
@@ -228,19 +154,22 @@ impl Peer {
 
     /// Reads once; how much came.
     fn read(&mut self) -> Result<usize> {
-        let before = self.received.len();
-        self.received.resize(before + 64 * KIB, 0);
-        let read = self.stream.read(&mut self.received[before..]);
-        self.received.truncate(before + read.as_ref().map_or(0, |n| *n));
+        let received = &mut self.received.bytes;
+        let before = received.len();
+        received.resize(before + 64 * KIB, 0);
+        let read = self.stream.read(&mut received[before..]);
+        received.truncate(before + read.as_ref().map_or(0, |n| *n));
         read
     }
 
-    fn take(&mut self, n: usize) -> Vec<u8> {
-        while self.received.len() < n {
-            assert!(self.read().unwrap() > 0, "the end of the stream, after {:.200?}", self.received);
+    /// Reads until what is looked for is there.
+    fn wait_for<T>(&mut self, mut find: impl FnMut(&mut Received) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = find(&mut self.received) {
+                return found;
+            }
+            assert!(self.read().unwrap() > 0, "the end of the stream, after {:.200?}", self.received.bytes);
         }
-        let rest = self.received.split_off(n);
-        mem::replace(&mut self.received, rest)
     }
 
     /// Whether nothing comes for a while.
@@ -254,7 +183,7 @@ impl Peer {
     /// All there is until the end of the stream, which must not be a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read().expect("the end of the stream, not a reset") > 0 {}
-        mem::take(&mut self.received)
+        self.received.rest()
     }
 
     /// All there is until the other end has let go, in whatever way.
@@ -265,20 +194,14 @@ impl Peer {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     panic!("it took too long")
                 }
-                _ => return mem::take(&mut self.received),
+                _ => return self.received.rest(),
             }
         }
     }
 
     /// A head, with the empty line that ends it.
     pub(crate) fn head(&mut self) -> String {
-        let end = loop {
-            if let Some(at) = self.received.windows(4).position(|four| four == b"\r\n\r\n") {
-                break at + 4;
-            }
-            assert!(self.read().unwrap() > 0, "the end of the stream, after {:?}", self.received);
-        };
-        String::from_utf8(self.take(end)).unwrap()
+        self.wait_for(Received::head)
     }
 
     /// A response that ends the connection.
@@ -298,25 +221,15 @@ impl Peer {
 
     /// Does a server's opening handshake, and sends `behind` in the same write as the 101. The request it answered.
     pub(crate) fn accept(&mut self, behind: &[u8]) -> Request<()> {
-        let request = parse(&self.head());
-        self.write([response(request.clone()).as_bytes(), behind].concat());
-        request
+        let head = self.head();
+        self.write([&response_to(head.as_bytes()), behind].concat());
+        parse(&head)
     }
 
     /// A frame: its first byte, and its payload without the mask.
     pub(crate) fn frame(&mut self) -> (u8, Vec<u8>) {
-        let start = self.take(2);
-        let len = match start[1] & 0x7F {
-            126 => self.take(2).iter().fold(0, |len, &byte| len << 8 | usize::from(byte)),
-            127 => self.take(8).iter().fold(0, |len, &byte| len << 8 | usize::from(byte)),
-            short => usize::from(short),
-        };
-        if start[1] & 0x80 == 0 {
-            return (start[0], self.take(len));
-        }
-        let key = self.take(4);
-        let payload = self.take(len);
-        (start[0], payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect())
+        let Frame(first, payload) = self.wait_for(Received::frame).frame;
+        (first, payload)
     }
 
     /// A Close frame: its code and its reason.

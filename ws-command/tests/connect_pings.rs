@@ -6,40 +6,35 @@ use crate::support::{bare, in_time, run, stderr, stdout, ws};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::unbounded_channel;
+use ws_test_support::frames::{CLOSE, Found, Frame, PING, PONG, Received, TEXT, frame};
 
-const TEXT: u8 = 0x81;
-const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
-const PONG: u8 = 0x8A;
-
-/// The next frame of a client: a short one.
-async fn frame(socket: &mut TcpStream) -> (u8, Vec<u8>) {
-    let mut head = [0; 6];
-    socket.read_exact(&mut head).await.unwrap();
-    let [first, length, key @ ..] = head;
-    assert!((0x80..=0x80 + 125).contains(&length), "masked and short: {length:#x}");
-    let mut payload = vec![0; usize::from(length & 0x7F)];
-    socket.read_exact(&mut payload).await.unwrap();
-    payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
-    (first, payload)
+/// The next frame of a client, and not a byte more.
+async fn next(socket: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut received = Received::default();
+    loop {
+        received.bytes.push(socket.read_u8().await.unwrap());
+        if let Some(Found { frame: Frame(first, payload), key, .. }) = received.frame() {
+            assert!(key.is_some(), "masked");
+            return (first, payload);
+        }
+    }
 }
 
 async fn answer(socket: &mut TcpStream, first: u8, payload: &[u8]) {
-    let answer = [&[first, payload.len().try_into().unwrap()], payload].concat();
-    socket.write_all(&answer).await.unwrap();
+    socket.write_all(&frame(first, payload, None)).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_interval_can_be_set() {
     let url = bare(|mut socket| async move {
         for _ in 0..3 {
-            let (first, payload) = frame(&mut socket).await;
+            let (first, payload) = next(&mut socket).await;
             assert_eq!(first, PING);
             answer(&mut socket, PONG, &payload).await;
         }
         answer(&mut socket, CLOSE, b"\x03\xE8pinged").await;
         // Behind pings that are on their way.
-        while frame(&mut socket).await.0 != CLOSE {}
+        while next(&mut socket).await.0 != CLOSE {}
     })
     .await;
     // The input does not end.
@@ -56,7 +51,7 @@ async fn pings_can_be_switched_off() {
     let (tell, mut told) = unbounded_channel();
     let url = bare(|mut socket| async move {
         loop {
-            let (first, payload) = frame(&mut socket).await;
+            let (first, payload) = next(&mut socket).await;
             tell.send(first).unwrap();
             answer(&mut socket, first, &payload).await;
             if first == CLOSE {

@@ -46,7 +46,7 @@ async fn a_head_at_one_byte_a_second_gets_408_at_ten_seconds() {
     let started = Instant::now();
     let (task, mut raw) = accepting();
     let mut second = interval(Duration::from_secs(1));
-    let request = request("/");
+    let request = request("/", &[]);
     let mut bytes = request.bytes();
     let mut reply = [0; 4096];
     let n = loop {

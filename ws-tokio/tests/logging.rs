@@ -15,6 +15,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
+use ws_test_support::frames::{KEY, frame};
 use ws_tokio::http::{Response, StatusCode};
 use ws_tokio::{Client, CloseCode, Escaped, Message, Server, WebSocket, handler};
 
@@ -156,14 +157,14 @@ async fn refusals_are_traced_with_their_reason() {
     let server = start(Server::new().origins(["https://example.com"]).on_request(hook), echo).await;
     for (bytes, level, part, says) in [
         (
-            request("/"),
+            request("/", &[]),
             Level::INFO,
             "status=403",
             "connection rejected: 403 Forbidden: The request has no Origin header",
         ),
-        (request("/health"), Level::INFO, "status=204", "request answered"),
+        (request("/health", &[]), Level::INFO, "status=204", "request answered"),
         ("GET / HTTP/1.0\r\n\r\n".to_owned(), Level::INFO, "status=505", "connection rejected: 505"),
-        (request("/panic"), Level::ERROR, "hook", "the request hook panicked"),
+        (request("/panic", &[]), Level::ERROR, "hook", "the request hook panicked"),
     ] {
         let mut raw = server.raw().await;
         raw.write(bytes).await;
@@ -185,7 +186,7 @@ async fn behind_a_proxy_lines_tell_of_the_client_too() {
     capture();
     let server = start(Server::new().trusted_proxies(["127.0.0.1"]).on_request(|_| None), echo).await;
     let mut raw = server.raw().await;
-    raw.write(request("/").replace("\r\n\r\n", "\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")).await;
+    raw.write(request("/", &["X-Forwarded-For: 203.0.113.9"])).await;
     raw.finish().await;
     raw.rest().await;
     for part in ["connection open", "connection closed"] {
@@ -355,18 +356,9 @@ async fn a_handler_that_has_never_received_is_named_once_when_reading_stops() {
     assert!(warned.ends_with(&format!("id={}", sockets[1].1)), "{warned}");
 }
 
-/// A frame as a client sends it, with a masking key of zeros.
+/// A frame as a client sends it.
 fn masked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    let payload = payload.as_ref();
-    let mut bytes = vec![first];
-    match u8::try_from(payload.len()) {
-        Ok(len @ 0..126) => bytes.push(0x80 | len),
-        _ => {
-            bytes.push(0x80 | 126);
-            bytes.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
-        }
-    }
-    [&bytes, &[0; 4][..], payload].concat()
+    frame(first, payload, Some(KEY))
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::super::setup::rustls;
-use super::super::setup::{Client, KIB, Running, Server, TOO_LONG, parse, request, response, uncompressed};
+use super::super::setup::{Client, KIB, Running, Server, TOO_LONG, request, response_to, uncompressed};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
@@ -229,8 +229,8 @@ impl TlsPeer {
 
     /// Does a server's opening handshake.
     pub(super) fn accept(&mut self) {
-        let request = parse(&self.head());
-        self.write(response(request));
+        let request = self.head();
+        self.write(response_to(request.as_bytes()));
     }
 
     /// Says that TLS ends here (`close_notify`).

@@ -6,7 +6,7 @@ use shuttle::sync::Mutex;
 use ws_session::{Cause, CloseCode};
 
 use crate::explore::explore;
-use crate::peer::{Frame, text, texts};
+use crate::peer::{CLOSE, Frame, text, texts};
 use crate::setup::{Endpoint, Setup, receive_all};
 use crate::tasks::{Gate, join_all, spawn};
 
@@ -33,7 +33,7 @@ fn what_is_sent_from_elsewhere_arrives() {
             Ok(())
         }));
         let peer = spawn(async move {
-            peer.send(&[text("e0"), text("e1")].concat()).await;
+            peer.put([text("e0"), text("e1")].concat()).await;
             let mut frames = Vec::new();
             for _ in 0..6 {
                 frames.push(peer.next().await.unwrap());
@@ -70,7 +70,7 @@ fn a_handler_ends_while_others_send_and_wait() {
             Ok(())
         }));
         let peer = spawn(async move {
-            peer.send(&text("0")).await;
+            peer.put(text("0")).await;
             peer.finish().await
         });
         running.join().unwrap();
@@ -93,14 +93,14 @@ fn a_close_from_elsewhere_reaches_a_handler_that_waits() {
             Ok(())
         }));
         let peer = spawn(async move {
-            peer.send(&text("0")).await;
+            peer.put(text("0")).await;
             peer.finish().await
         });
         let [first, second] = closing.map(|closing| closing.join());
         assert_eq!(first, second);
         running.join().unwrap();
         assert_eq!(*received.lock().unwrap(), (vec!["0".to_owned()], true));
-        assert!(matches!(peer.join()[..], [Frame::Close(_)]));
+        assert!(matches!(peer.join()[..], [Frame(CLOSE, _)]));
     });
 }
 
@@ -123,7 +123,7 @@ fn a_handler_hands_its_handle_to_another_thread() {
             Ok(())
         }));
         let peer = spawn(async move {
-            peer.send(&["0", "1", "2"].map(text).concat()).await;
+            peer.put(["0", "1", "2"].map(text).concat()).await;
             peer.close().await
         });
         running.join().unwrap();

@@ -25,8 +25,8 @@ fn a_recv_given_up_loses_no_message() {
             (received, end)
         });
         let peer = spawn(async move {
-            peer.send(&[text("0"), text("1")].concat()).await;
-            peer.send(&text("2")).await;
+            peer.put([text("0"), text("1")].concat()).await;
+            peer.put(text("2")).await;
             peer.close().await
         });
         assert_eq!(receiver.join(), (["0", "1", "2"].map(String::from).into(), true));

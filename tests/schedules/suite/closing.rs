@@ -3,7 +3,7 @@
 use ws_session::{Cause, CloseCode};
 
 use crate::explore::explore;
-use crate::peer::{Frame, text, texts};
+use crate::peer::{CLOSE, Frame, text, texts};
 use crate::setup::{Endpoint, Setup, receive_all};
 use crate::tasks::{Gate, join_all, spawn};
 
@@ -92,7 +92,7 @@ fn a_close_meets_the_peers_close_and_its_messages() {
         let closing = spawn(async move { sender.close(CloseCode::NORMAL, "").await.unwrap() });
         let receiver = spawn(async move { receive_all(&mut socket).await });
         let peer = spawn(async move {
-            peer.send(&[text("0"), text("1")].concat()).await;
+            peer.put([text("0"), text("1")].concat()).await;
             peer.close().await
         });
         assert!(closing.join().is_normal());
@@ -112,13 +112,13 @@ fn letting_go_of_the_handle_meets_the_peers_close() {
         let waiting = spawn(async move { sender.closed().await });
         let letting_go = spawn(async move { drop(socket) });
         let peer = spawn(async move {
-            peer.send(&text("0")).await;
+            peer.put(text("0")).await;
             peer.close().await
         });
         assert!(waiting.join().is_clean());
         letting_go.join();
         driver.join();
-        assert!(matches!(peer.join()[..], [Frame::Close(_)]));
+        assert!(matches!(peer.join()[..], [Frame(CLOSE, _)]));
     });
 }
 

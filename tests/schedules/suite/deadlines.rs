@@ -5,7 +5,7 @@ use std::time::Duration;
 use ws_session::CloseCode;
 
 use crate::explore::explore;
-use crate::peer::{Frame, text, texts};
+use crate::peer::{CLOSE, Frame, PING, text, texts};
 use crate::setup::{Endpoint, Setup, receive_all};
 use crate::tasks::spawn;
 
@@ -18,7 +18,7 @@ fn a_close_meets_its_deadline() {
         let closing = spawn(async move { sender.close(CloseCode::NORMAL, "").await });
         let receiver = spawn(async move { receive_all(&mut socket).await });
         let peer = spawn(async move {
-            peer.send(&text("0")).await;
+            peer.put(text("0")).await;
             peer.finish().await
         });
         let deadline = spawn(async move {
@@ -33,7 +33,7 @@ fn a_close_meets_its_deadline() {
         driver.join();
         deadline.join();
         // The Close frame went out in time: the link has room.
-        assert!(matches!(peer.join()[..], [Frame::Close(_)]));
+        assert!(matches!(peer.join()[..], [Frame(CLOSE, _)]));
     });
 }
 
@@ -57,10 +57,10 @@ fn keepalive_goes_on_between_messages() {
             }
         });
         let peer = spawn(async move {
-            peer.send(&text("in")).await;
+            peer.put(text("in")).await;
             let mut frames = Vec::new();
             // One ping at least: the clock passes its time whatever happens.
-            while texts(&frames).len() < 3 || !frames.iter().any(|frame| matches!(frame, Frame::Ping(_))) {
+            while texts(&frames).len() < 3 || !frames.iter().any(|frame| matches!(frame, Frame(PING, _))) {
                 frames.push(peer.next().await.unwrap());
             }
             peer.close().await;
@@ -80,7 +80,7 @@ fn an_answer_that_was_put_off_goes_out_in_time() {
         let (Endpoint { mut socket, driver, .. }, mut peer, clock) = Setup::new().with_peer();
         let driver = spawn(driver);
         let peer = spawn(async move {
-            peer.send(&text("0")).await;
+            peer.put(text("0")).await;
             peer.close().await
         });
         let time = spawn(async move { clock.advance(Duration::from_secs(2)) });
@@ -95,6 +95,6 @@ fn an_answer_that_was_put_off_goes_out_in_time() {
         time.join();
         let frames = peer.join();
         assert_eq!(texts(&frames).len(), usize::from(answered));
-        assert!(matches!(frames.last(), Some(Frame::Close(_))));
+        assert!(matches!(frames.last(), Some(Frame(CLOSE, _))));
     });
 }

@@ -2,8 +2,6 @@
 //! doubled. See `README.md` beside `Cargo.toml`.
 
 mod clock;
-#[path = "../../../ws-session/tests/session/sim/cut_off.rs"]
-mod cut_off;
 mod explore;
 mod link;
 mod peer;

@@ -16,8 +16,8 @@ fn reading_goes_on_when_there_is_room_again() {
         let receiver = spawn(async move { receive_all(&mut socket).await });
         let peer = spawn(async move {
             // Some in one read, behind a full queue, and some that have to be read later.
-            peer.send(&["0", "1", "2", "3", "4"].map(text).concat()).await;
-            peer.send(&[text("5"), ping("last"), text("6")].concat()).await;
+            peer.put(["0", "1", "2", "3", "4"].map(text).concat()).await;
+            peer.put([text("5"), ping("last"), text("6")].concat()).await;
             peer.close().await
         });
         assert_eq!(receiver.join(), ((0..7).map(|n| n.to_string()).collect(), true));
@@ -63,8 +63,8 @@ fn who_waits_for_the_end_does_not_stop_it() {
         let (Endpoint { mut socket, driver, .. }, mut peer, _) = setup.with_peer();
         let driver = spawn(driver);
         let peer = spawn(async move {
-            peer.send(&["0", "1", "2"].map(text).concat()).await;
-            peer.send(&text("3")).await;
+            peer.put(["0", "1", "2"].map(text).concat()).await;
+            peer.put(text("3")).await;
             peer.close().await
         });
         let waiting = spawn(async move {
@@ -99,7 +99,7 @@ fn letting_go_of_a_handle_with_a_full_queue_ends_the_connection() {
         let (Endpoint { mut socket, driver, .. }, mut peer, _) = setup.with_peer();
         let driver = spawn(driver);
         let peer = spawn(async move {
-            peer.send(&["0", "1", "2"].map(text).concat()).await;
+            peer.put(["0", "1", "2"].map(text).concat()).await;
             peer.finish().await
         });
         let letting_go = spawn(async move {

@@ -16,7 +16,7 @@ fn every_message_comes_once_and_in_order() {
         let receiver = spawn(async move { receive_all(&mut socket).await });
         let peer = spawn(async move {
             for message in ["0", "1", "2", "3"] {
-                peer.send(&text(message)).await;
+                peer.put(text(message)).await;
             }
             peer.close().await
         });
@@ -58,7 +58,7 @@ fn a_handle_is_woken_on_the_thread_it_was_taken_to() {
         let driver = spawn(driver);
         let peer = spawn(async move {
             for message in ["0", "1"] {
-                peer.send(&text(message)).await;
+                peer.put(text(message)).await;
             }
             peer.close().await
         });
@@ -86,7 +86,7 @@ fn messages_before_a_broken_transport_come_first() {
         let sender = socket.sender();
         let driver = spawn(driver);
         let peer = spawn(async move {
-            peer.send(&[text("0"), text("1")].concat()).await;
+            peer.put([text("0"), text("1")].concat()).await;
             // Leaves without a Close.
         });
         let sending = spawn(async move { while sender.send("out").await.is_ok() && sender.flush().await.is_ok() {} });

@@ -4,10 +4,11 @@ use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
+use ws_proto::Role;
+use ws_test_support::opening::REQUEST;
 
 use crate::explore::explore;
-use crate::link::End;
-use crate::peer::Peer;
+use crate::link::{End, Peer};
 use crate::setup::{Setup, new_world, receive_all};
 use crate::tasks::{Running, join_all, spawn};
 
@@ -20,8 +21,9 @@ fn some_socket() -> TcpListener {
 /// A client that comes, waits for the end, and goes.
 fn client(end: impl FnOnce() -> End + Send + 'static) -> Running<()> {
     spawn(async move {
-        let mut peer = Peer::new(end());
-        peer.shake_hands().await;
+        let mut peer = Peer::new(Role::Client, end());
+        // A server that shuts down may refuse it.
+        peer.upgrade(REQUEST).await;
         assert!(peer.finish().await.len() <= 1, "nothing but a Close comes");
     })
 }

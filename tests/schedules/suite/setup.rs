@@ -9,11 +9,12 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::future::join;
 use shuttle::sync::Mutex;
+use ws_proto::Role;
 use ws_session::{Addresses, Config, Message, Runtime, WebSocket};
+use ws_test_support::opening::REQUEST;
 
 use crate::clock::{Alarm, Clock};
-use crate::link::{End, LinkOptions, Wire, link};
-use crate::peer::Peer;
+use crate::link::{End, LinkOptions, Peer, Wire, link};
 use crate::tasks::{block_on, spawn};
 
 pub(crate) type Driver = ws_session::Driver<End, Alarm>;
@@ -74,8 +75,9 @@ impl Setup {
     pub(crate) fn with_peer(&self) -> (Endpoint, Peer, Clock) {
         let clock = new_world().clock;
         let (ours, theirs) = link(self.link);
-        let mut peer = Peer::new(theirs);
-        let (server, ()) = block_on(join(self.accept(ours), peer.shake_hands()));
+        let mut peer = Peer::new(Role::Client, theirs);
+        let (server, is_open) = block_on(join(self.accept(ours), peer.upgrade(REQUEST)));
+        assert!(is_open);
         (server, peer, clock)
     }
 
@@ -88,7 +90,7 @@ impl Setup {
     }
 
     async fn accept(&self, end: End) -> Endpoint {
-        let outgoing = end.outgoing.clone();
+        let outgoing = end.outgoing();
         let server = self.server();
         let (socket, driver) = server.accept(end, Addresses::default()).await.unwrap();
         Endpoint { socket, driver, outgoing }
@@ -99,7 +101,7 @@ impl Setup {
     }
 
     pub(crate) async fn connect(&self, end: End) -> Endpoint {
-        let outgoing = end.outgoing.clone();
+        let outgoing = end.outgoing();
         let client = Client::new("ws://example.com").config(self.config.clone()).inbound_queue(self.inbound);
         let (socket, driver) = client.handshake(end, Addresses::default()).await.unwrap();
         Endpoint { socket, driver, outgoing }

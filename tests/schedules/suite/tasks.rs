@@ -8,8 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
-
-use crate::cut_off::cut_off;
+use ws_test_support::cut_off::cut_off;
 
 /// A task on a thread of its own. Let go of without a [`join`](Self::join), it still has to end.
 #[must_use]

@@ -12,7 +12,7 @@ use crate::sim::*;
 
 /// The `n`th message: its number, and more or less behind it.
 fn numbered(n: usize) -> Message {
-    let padding = Rng::new(n as u64).below(if n.is_multiple_of(7) { 3000 } else { 60 });
+    let padding = Rng(n as u64).below(if n.is_multiple_of(7) { 3000 } else { 60 });
     let text = format!("{n} {}", "é".repeat(padding));
     if n.is_multiple_of(3) { text.into_bytes().into() } else { text.into() }
 }
@@ -159,6 +159,7 @@ fn two_that_chat(seed: u64, buffered: bool) {
         window: None,
         steady_window: false,
         resets: true,
+        ..LinkOptions::default()
     };
     let inbound = 1 + rng.below(20);
     let Pair { server, client } = open_pair_with(&world, &config, inbound, options);

@@ -122,6 +122,7 @@ fn whatever_happens_ends_and_in_order() {
                 window: None,
                 steady_window: false,
                 resets: false,
+                ..LinkOptions::default()
             },
             ..Setup::new(role)
         };

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, yield_now};
-use ws_proto::handshake::{encode, server::RequestReader, server::Upgrade};
+use ws_test_support::frames::Received;
+pub(crate) use ws_test_support::opening::request;
+use ws_test_support::opening::response_to;
 use ws_tokio::{Addresses, Client, HandlerResult, Server, ServerHandle, TokioIo, WebSocket};
 
 pub(crate) const KIB: usize = 1 << 10;
@@ -151,24 +153,16 @@ pub(crate) async fn ending(ws: &mut WebSocket) -> (u16, String) {
 
 // ---- peers that speak in bytes ----
 
-/// A WebSocket request.
-pub(crate) fn request(path: &str) -> String {
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-}
-
 /// One end of a stream, in the hands of a test.
 pub(crate) struct Raw<S> {
     pub(crate) stream: S,
     /// What was read and not yet taken.
-    received: Vec<u8>,
+    received: Received,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, received: Vec::new() }
+        Self { stream, received: Received::default() }
     }
 
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -178,29 +172,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// Reads once; how much came.
     async fn read(&mut self) -> io::Result<usize> {
-        in_time(self.stream.read_buf(&mut self.received)).await
+        in_time(self.stream.read_buf(&mut self.received.bytes)).await
     }
 
     /// All there is until the end of the stream, which must not be a reset.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.read().await.expect("the end of the stream, not a reset") > 0 {}
-        std::mem::take(&mut self.received)
+        self.received.rest()
     }
 
     /// A head, with the empty line that ends it.
     async fn head(&mut self) -> String {
-        let end = loop {
-            if let Some(at) = self.received.windows(4).position(|four| four == b"\r\n\r\n") {
-                break at + 4;
+        loop {
+            if let Some(head) = self.received.head() {
+                return head;
             }
-            assert!(self.read().await.unwrap() > 0, "the end of the stream, after {:?}", self.received);
-        };
-        String::from_utf8(self.received.drain(..end).collect()).unwrap()
+            assert!(self.read().await.unwrap() > 0, "the end of the stream, after {:?}", self.received.bytes);
+        }
     }
 
     /// Does a client's opening handshake, which has to succeed.
     pub(crate) async fn upgrade(&mut self, path: &str) {
-        self.write(request(path)).await;
+        self.write(request(path, &[])).await;
         let head = self.head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     }
@@ -208,10 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     /// Does a server's opening handshake, and sends `behind` in the same write as the 101.
     pub(crate) async fn accept(&mut self, behind: &[u8]) {
         let head = self.head().await;
-        let request = RequestReader::new().read(head.as_bytes()).unwrap().expect("a whole head").request;
-        let accepted = Upgrade::new(request).unwrap().accept(None, Default::default()).unwrap();
-        let mut bytes = Vec::new();
-        encode::response_head(&accepted.response, &mut bytes);
+        let mut bytes = response_to(head.as_bytes());
         bytes.extend_from_slice(behind);
         self.write(bytes).await;
     }

@@ -96,7 +96,7 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<(End, Addresses)>
         }
         Route::Serves(after) => {
             sleep(after).await;
-            let (ours, theirs) = link(LinkOptions::default(), &mut Rng::new(1));
+            let (ours, theirs) = link(LinkOptions::default(), &mut Rng(1));
             spawn_here("server", async move {
                 let (_socket, driver) = Server::new().accept(theirs, Addresses::default()).await.unwrap();
                 driver.await;
@@ -105,7 +105,7 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<(End, Addresses)>
         }
         Route::Mute(after) => {
             sleep(after).await;
-            let (ours, theirs) = link(LinkOptions::default(), &mut Rng::new(1));
+            let (ours, theirs) = link(LinkOptions::default(), &mut Rng(1));
             spawn_here("mute", async move {
                 let _held = theirs;
                 std::future::pending().await

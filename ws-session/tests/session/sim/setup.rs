@@ -5,12 +5,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use ws_proto::Role;
-use ws_proto::handshake::encode;
-use ws_proto::handshake::server::{RequestReader, Upgrade};
 use ws_session::{Addresses, Config, HandlerError, HandlerResult, WebSocket};
+use ws_test_support::opening::{REQUEST, response_to};
 
-use super::link::{End, LinkOptions, link};
-use super::peer::{Peer, REQUEST};
+use super::link::{End, LinkOptions, Peer, link};
 use super::runtime::{Client, Driver, Server};
 use super::world::{Task, World};
 
@@ -182,15 +180,6 @@ async fn handshake(end: End, config: Config, inbound: usize, lowat: Option<Optio
         client = client.notsent_lowat(bytes);
     }
     client.handshake(end, Addresses::default()).await.expect("the client's handshake")
-}
-
-/// What a server says to this request.
-pub(crate) fn response_to(request: &[u8]) -> Vec<u8> {
-    let head = RequestReader::new().read(request).expect("a valid request").expect("a complete request");
-    let accepted = Upgrade::new(head.request).and_then(|upgrade| Ok(upgrade.accept(None, Default::default())?));
-    let mut bytes = Vec::new();
-    encode::response_head(&accepted.expect("a request that can be accepted").response, &mut bytes);
-    bytes
 }
 
 pub(crate) fn secs(n: u64) -> Duration {

@@ -59,7 +59,7 @@ impl World {
         HERE.with_borrow_mut(|slot| *slot = Some(here));
         Self {
             seed,
-            rng: RefCell::new(Rng::new(seed)),
+            rng: RefCell::new(Rng(seed)),
             clock,
             ready: Arc::default(),
             tasks: RefCell::default(),

@@ -1,4 +1,4 @@
-//! Futures that are not waited for to the end. `tests/schedules` has this file too.
+//! Futures that are not waited for to the end.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -6,7 +6,7 @@ use std::task::Poll;
 
 /// Polls `future` `polls` times at most, and then drops it: right after it said that it is not ready, or when it has been
 /// woken and would be polled again. `None` when that was before it was ready.
-pub(crate) async fn cut_off<F: Future>(future: F, polls: usize, when_woken: bool) -> Option<F::Output> {
+pub async fn cut_off<F: Future>(future: F, polls: usize, when_woken: bool) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut polled = 0;
     poll_fn(|cx| {

@@ -1,0 +1,20 @@
+//! What the suites share.
+//!
+//! | module | content |
+//! | --- | --- |
+//! | [`frames`] | frames put together by hand, and taken apart |
+//! | [`opening`] | a client's request, and the answer to one |
+//! | [`link`] | a link in memory, whose buffers, stalls and errors a test decides |
+//! | [`peer`] | the other end of a link, played by hand |
+//! | [`random`] | random numbers that a seed decides |
+//! | [`cut_off`] | futures that are dropped before they are ready |
+//!
+//! Frames are encoded and decoded here without this project's own code, so that a test compares with something else. Only
+//! [`opening::response_to`] uses it, because the answer to a random key takes SHA-1.
+
+pub mod cut_off;
+pub mod frames;
+pub mod link;
+pub mod opening;
+pub mod peer;
+pub mod random;
