@@ -70,6 +70,18 @@
 //! Most types come from the crate [`ws-session`](endpoint), which knows no runtime: start with `WebSocket`, `Sender`, `Server`
 //! and `Client`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime for any [`Executor`], and
 //! [`AsyncIo`] turns any stream that implements `futures-io`'s traits into a transport.
+//!
+//! # Features
+//!
+//! Features only add. Each brings further crates into the build; the README of the crate says how many.
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `async-std` | yes | `serve`, `connect`, `Server`, `Client` on async-std's executor |
+//! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
+//! | `tls` | yes | `wss://`, with rustls |
+//! | `json` | no | `send_json` and `recv_json`, with serde |
+//! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -44,6 +44,17 @@
 //!   then, as when nginx stops, both ends see 1006. The server's own shutdown reaches clients as 1001.
 //! - **Origins** are compared with what the browser sent, which a proxy does not change.
 //!
+//! # Features
+//!
+//! Features only add. Each brings further crates into the build; the README of the crate says how many.
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
+//! | `tls` | yes | `wss://`, with rustls |
+//! | `json` | no | `send_json` and `recv_json`, with serde |
+//! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
+//!
 //! # The files
 //!
 //! | folder or file | what it does |

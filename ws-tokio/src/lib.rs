@@ -96,6 +96,17 @@
 //! Most types come from the crate `ws-session`, which knows no runtime: start with [`WebSocket`], [`Sender`], [`Server`] and
 //! [`Client`]. This crate adds tokio: [`Tokio`] supplies sockets, timers and tasks, and [`TokioIo`] turns any stream that
 //! implements tokio's `AsyncRead` and `AsyncWrite` into a transport.
+//!
+//! # Features
+//!
+//! Features only add. Each brings further crates into the build; the README of the crate says how many.
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
+//! | `tls` | yes | `wss://`, with rustls |
+//! | `json` | no | `send_json` and `recv_json`, with serde |
+//! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
