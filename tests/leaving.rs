@@ -102,7 +102,7 @@ fn what_was_sent_over_tls_arrives_when_the_program_ends() {
     let certificate = params.signed_by(&key, &issuer).unwrap();
     let ca = std::env::temp_dir().join(format!("send-and-exit-{}.pem", std::process::id()));
     std::fs::write(&ca, issuer.pem()).unwrap();
-    let server = Counting::start(Server::new().tls(certificate.pem(), key.serialize_pem()).unwrap());
+    let server = Counting::start(Server::new().tls(certificate.pem(), key.serialize_pem()));
     for runtime in RUNTIMES {
         for (count, how) in [(1, "socket"), (20, "socket"), (1000, "socket"), (20, "sender")] {
             for _ in 0..RUNS / 3 {

@@ -173,9 +173,22 @@ fn settings_that_cannot_be_are_told_when_the_server_is_to_start() {
         let shown = format!("{server:?}");
         let (_near, far) = tcp_pair();
         let error = block_on(server.accept(Io::new(stream(far)), Addresses::default())).unwrap_err();
-        assert!(matches!(&error, AcceptError::Io(io) if io.kind() == ErrorKind::InvalidInput), "{shown}: {error:?}");
-        assert_eq!(block_on(server.bind("127.0.0.1:0")).unwrap_err().kind(), ErrorKind::InvalidInput);
+        let AcceptError::Setting(mistake) = error else { panic!("{shown}: {error:?}") };
+        let error = block_on(server.bind("127.0.0.1:0")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(matches!(&error, ServeError::Setting(same) if *same == mistake), "{shown}: {error:?}");
     }
+}
+
+#[test]
+fn the_first_setting_that_cannot_be_is_told() {
+    let server = Server::new().trusted_proxies(["nobody"]).header("X Y", "z").origins(["example.com"]);
+    let ServeError::Setting(mistake) = block_on(server.bind("127.0.0.1:0")).unwrap_err() else { panic!() };
+    assert!(matches!(mistake, InvalidSetting::TrustedProxies(_)), "{mistake}");
+    // Before any address is bound or looked up.
+    let server = Server::new().header("X Y", "z");
+    let error = block_on(server.bind("nowhere.invalid:1")).unwrap_err();
+    assert!(matches!(error, ServeError::Setting(InvalidSetting::Header(_))), "{error}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn accept_refuses_as_a_server_does() {
 #[test]
 fn who_has_the_stream_says_what_its_addresses_are() {
     let (near, far) = tcp_pair();
-    let addresses = Addresses { local: far.local_addr().ok(), peer: far.peer_addr().ok() };
+    let addresses = Addresses::new(far.local_addr().ok(), far.peer_addr().ok());
     let transport = Io::new(stream(far));
     let accepting = spawn(async move { Server::new().accept(transport, addresses).await });
     Peer::new(near).upgrade("/");

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cancelling;
+mod chains;
 mod closing;
 mod compression;
 mod connecting;

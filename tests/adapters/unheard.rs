@@ -36,6 +36,22 @@ fn failures_are_printed_to_standard_error() {
     assert!(!said.contains("connection closed"), "an ordinary end is no failure: {said}");
 }
 
+/// An error of an application that shows what it wraps in its place, as `#[error(transparent)]` has it.
+#[derive(Debug)]
+struct Transparent(Error);
+
+impl std::fmt::Display for Transparent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Transparent {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
 fn fail() {
     let hook = |request: &http::Request<()>| match request.uri().path() {
         "/hook" => panic!("the hook fails on purpose"),
@@ -48,6 +64,10 @@ fn fail() {
                 Err(anyhow::Error::new(cause).context("reading the users").into())
             }
             "/panic" => panic!("on purpose"),
+            "/wrapped" => {
+                ws.recv().await.map_err(Transparent)?;
+                Ok(())
+            }
             "/deaf" => loop {
                 ws.send("tick").await?;
                 sleep(Duration::from_millis(50)).await;
@@ -71,6 +91,9 @@ fn fail() {
     }
     deaf.reset();
     server.upgraded().reset();
+    let mut wrapped = server.peer();
+    wrapped.upgrade("/wrapped");
+    wrapped.reset();
     until(|| server.handle.connections() == 0);
     server.stop();
 }

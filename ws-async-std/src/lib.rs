@@ -98,9 +98,23 @@ mod time;
 
 /// All of `ws-session`, with [`Server`](endpoint::Server) and [`Client`](endpoint::Client) for any runtime.
 pub use ws_session as endpoint;
-// Only with async-std, where `Server` and `Client` at the top are those for it: a feature must not change a name.
+// By name, so that what `ws-session` adds for adapters does not become a part of this crate. Only with async-std, where
+// `Server` and `Client` at the top are those for it: a feature must not change a name.
+#[cfg(all(feature = "async-std", feature = "json"))]
+pub use ws_session::JsonError;
+#[cfg(all(feature = "async-std", feature = "tls"))]
+pub use ws_session::rustls;
 #[cfg(feature = "async-std")]
-pub use ws_session::*;
+pub use ws_session::{
+    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteString, Bytes, Cause, ClientIp, CloseCode, CloseFrame,
+    Closed, CompressionError, Config, ConnectError, Deadlines, DialError, Driver, Error, Escaped, EscapedBytes,
+    Handled, HandlerError, HandlerOutput, HandlerResult, HandshakeError, HeadLimits, InFlight, InvalidSetting, Limits,
+    MaskKeys, Message, MessageKind, Outcome, PemInput, Prepared, Rejection, RoundTrip, RunError, Runtime, SendError,
+    Sender, ServeError, ServerHandle, Stage, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted,
+    UrlError, Violation, WebSocket, handler, http, tcp, without_password,
+};
+#[cfg(all(feature = "async-std", feature = "deflate"))]
+pub use ws_session::{Agreed, Compress, Deflate, InvalidAnswer};
 
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]

@@ -119,6 +119,6 @@ fn connected(stream: TcpStream, peer: Option<SocketAddr>) -> (AsyncIo<TcpStream>
     // Small messages go out at once: what belongs together is written together. This fails only on a connection that
     // is gone already, which the first read will tell.
     let _ = stream.set_nodelay(true);
-    let addresses = Addresses { local: stream.local_addr().ok(), peer };
+    let addresses = Addresses::new(stream.local_addr().ok(), peer);
     (AsyncIo::new(stream), addresses)
 }

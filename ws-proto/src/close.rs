@@ -202,6 +202,7 @@ impl Received {
 
 /// How a connection ended, or began to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The Close frame we sent, if any. `None` when one was queued and the transport ended before it had taken it all.
     pub sent: Option<CloseFrame>,
@@ -217,6 +218,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// An end with these Close frames, of which the peer's was as it should be. For tests of what is done with an outcome.
+    pub const fn new(sent: Option<CloseFrame>, received: Option<CloseFrame>, cause: Cause) -> Self {
+        Self { sent, received, malformed: None, cause }
+    }
+
     /// The connection's close code (RFC 6455 §7.1.5): the peer's, whatever it is; 1005 when its Close frame held none, 1006
     /// when there was no Close frame.
     pub fn code(&self) -> CloseCode {

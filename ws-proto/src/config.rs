@@ -36,8 +36,10 @@ pub struct Config {
 pub struct Limits {
     /// The longest message accepted. A longer one is refused with 1009 as soon as a frame header shows it. The inflated size
     /// of a compressed message counts, and is checked while it inflates. Default 1 MiB; `None` for no limit.
+    #[doc(alias = "max_size", alias = "max_message_size")]
     pub message: Option<usize>,
     /// The longest frame accepted, as its header announces it. A longer one is refused with 1009. Default 1 MiB; `None` for no limit.
+    #[doc(alias = "max_frame_size")]
     pub frame: Option<usize>,
     /// The most frames of one message, empty ones included. At least 1. Default 16,384; `None` for no limit.
     pub fragments: Option<u32>,

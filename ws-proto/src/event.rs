@@ -30,6 +30,7 @@ pub enum Event<'i> {
 /// A piece of a message, as it came off the wire: never held back, never put together. What came compressed is inflated,
 /// 10 KiB at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Chunk<'i> {
     /// The kind of the message it belongs to.
     pub kind: MessageKind,
@@ -44,6 +45,7 @@ pub struct Chunk<'i> {
 
 /// A pong (RFC 6455 §5.5.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pong<'i> {
     /// What it carries, at most 125 bytes.
     pub payload: Cow<'i, [u8]>,

@@ -7,6 +7,7 @@ use crate::time::Timestamp;
 /// The kernel takes megabytes at once, which a slow peer reads in minutes. With this, deadlines run from what the peer
 /// has taken: see [`Connection::set_in_flight`](crate::Connection::set_in_flight).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InFlight {
     /// How many bytes were written and have not been acknowledged by the peer's system: unsent ones, and those sent and
     /// not acknowledged. What is added below the connection, by TLS for one, may be counted.
@@ -14,6 +15,13 @@ pub struct InFlight {
     /// The peer's receive window: how many bytes more than those acknowledged it lets us send. It opens while the peer's
     /// application reads, also when all has been acknowledged. `None` where the transport does not know it.
     pub window: Option<u64>,
+}
+
+impl InFlight {
+    /// So many bytes that are not acknowledged, and the peer's receive window, where it is known.
+    pub const fn new(unacknowledged: u64, window: Option<u64>) -> Self {
+        Self { unacknowledged, window }
+    }
 }
 
 /// What was told last. On the heap, and only once something has been told.
@@ -75,7 +83,7 @@ mod tests {
     #[test]
     fn progress_is_what_was_taken_or_offered_and_never_goes_back() {
         let at = |secs| Timestamp::new(Duration::from_secs(secs));
-        let told = |unacknowledged, window| InFlight { unacknowledged, window };
+        let told = |unacknowledged, window| InFlight::new(unacknowledged, window);
         let mut taken = Taken::new(told(70, Some(50)), 100, at(1));
         assert_eq!((taken.position(), taken.progress(), taken.told_at()), (30, 0, at(1)));
         assert!(!taken.update(told(70, Some(50)), 100, Some(90), at(2)));

@@ -24,6 +24,16 @@ pub enum Message {
 }
 
 impl Message {
+    /// A text message.
+    pub fn text(text: impl Into<ByteString>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A binary message. Bytes that are borrowed are copied by [`From`]: `Message::from(&bytes)`.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::Binary(bytes.into())
+    }
+
     /// The payload.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -236,6 +246,43 @@ impl Incoming<'_> {
         }
     }
 
+    /// The text, when it is a text message.
+    #[doc(alias = "to_text", alias = "as_str")]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// Whether it is a text message.
+    pub fn is_text(&self) -> bool {
+        self.kind() == MessageKind::Text
+    }
+
+    /// Whether it is a binary message.
+    pub fn is_binary(&self) -> bool {
+        self.kind() == MessageKind::Binary
+    }
+
+    /// Text or binary.
+    pub fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// The payload's length in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
     /// The message on its own: copied when it borrows, moved when it does not.
     pub fn into_message(self) -> Message {
         match self {
@@ -274,6 +321,28 @@ mod tests {
         assert_eq!(message, "Hello\n".to_owned());
         assert_eq!("Hello\n".to_owned(), message);
         assert_ne!(message, "hello");
+    }
+
+    #[test]
+    fn what_comes_in_says_what_it_is_without_a_copy() {
+        for (incoming, text) in [
+            (Incoming::Text(Cow::Borrowed("Hello")), Some("Hello")),
+            (Incoming::Text(Cow::Owned("Hello".to_owned())), Some("Hello")),
+            (Incoming::Binary(Cow::Borrowed(b"Hello")), None),
+        ] {
+            assert_eq!((incoming.as_text(), incoming.len(), incoming.is_empty()), (text, 5, false));
+            assert_eq!((incoming.is_text(), incoming.is_binary()), (text.is_some(), text.is_none()));
+            assert_eq!(incoming.kind(), incoming.clone().into_message().kind());
+        }
+        assert!(Incoming::Text(Cow::Borrowed("")).is_empty());
+    }
+
+    #[test]
+    fn messages_are_made_by_kind() {
+        assert_eq!(Message::text("Hello"), Message::Text("Hello".into()));
+        assert_eq!(Message::text("Hello".to_owned()), "Hello");
+        assert_eq!(Message::binary(vec![1, 2]), Message::Binary(Bytes::from_static(&[1, 2])));
+        assert_eq!(Message::binary("Hello").kind(), MessageKind::Binary);
     }
 
     #[test]

@@ -60,8 +60,7 @@ fn close_frames_and_outcomes() {
     for reason in NASTY {
         let frame = CloseFrame::new(CloseCode::NORMAL, reason);
         both("CloseFrame", &frame);
-        let outcome =
-            Outcome { sent: Some(frame.clone()), received: Some(frame.clone()), malformed: None, cause: Cause::Peer };
+        let outcome = Outcome::new(Some(frame.clone()), Some(frame.clone()), Cause::Peer);
         both("Outcome", &outcome);
         // Whoever wants it as it came has it.
         assert_eq!(outcome.reason(), reason);

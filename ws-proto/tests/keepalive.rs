@@ -475,7 +475,7 @@ fn a_peer_whose_system_takes_everything_is_dead_if_it_says_nothing() {
             end.connection.send("tick".into()).unwrap();
             end.settle();
             // All is acknowledged, and the window stays what it is.
-            end.connection.hooks().set_in_flight(InFlight { unacknowledged: 0, window: Some(65_536) }, end.now);
+            end.connection.hooks().set_in_flight(InFlight::new(0, Some(65_536)), end.now);
             end.assert_open();
         }
         end.wait_until(at(40));
@@ -489,7 +489,7 @@ fn a_window_that_opens_is_life() {
         let mut end = End::new(role, &keepalive(20, Some(20)));
         for second in 1..500 {
             end.wait_until(at(second));
-            end.connection.hooks().set_in_flight(InFlight { unacknowledged: 0, window: Some(1000 * second) }, end.now);
+            end.connection.hooks().set_in_flight(InFlight::new(0, Some(1000 * second)), end.now);
             end.assert_open();
         }
     }

@@ -77,7 +77,7 @@ fn a_transport_that_knows_of_no_progress_changes_nothing() {
         for second in 1..223 {
             end.wait_until(at(second));
             // All is acknowledged, and the window stays what it is.
-            end.connection.hooks().set_in_flight(InFlight { unacknowledged: 0, window: Some(65_536) }, end.now);
+            end.connection.hooks().set_in_flight(InFlight::new(0, Some(65_536)), end.now);
             end.assert_open();
         }
         assert_dead_at(&mut end, 223);
@@ -92,7 +92,7 @@ fn a_ping_that_the_peers_system_has_not_taken_is_not_being_read_up_to() {
         for second in 1..40 {
             end.wait_until(at(second));
             // Where an application reads, this moves.
-            end.connection.hooks().set_in_flight(InFlight { unacknowledged: 2_000_000, window: Some(0) }, end.now);
+            end.connection.hooks().set_in_flight(InFlight::new(2_000_000, Some(0)), end.now);
         }
         assert_dead_at(&mut end, 40);
     }
@@ -201,7 +201,7 @@ fn what_the_peer_takes_is_asked_for_without_a_write_deadline_too() {
             assert!(!end.connection.hooks().wants_in_flight(end.now));
             end.settle();
             assert!(end.connection.hooks().wants_in_flight(end.now));
-            end.connection.hooks().set_in_flight(InFlight { unacknowledged: 500, window: None }, end.now);
+            end.connection.hooks().set_in_flight(InFlight::new(500, None), end.now);
             assert!(!end.connection.hooks().wants_in_flight(just_before(1)));
             assert!(end.connection.hooks().wants_in_flight(at(1)));
             assert!(!end.connection.hooks().is_peer_late(at(1)));

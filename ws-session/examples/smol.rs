@@ -94,7 +94,7 @@ impl Runtime for Smol {
 
 fn connected(stream: TcpStream) -> io::Result<(Socket<TcpStream>, Addresses)> {
     stream.set_nodelay(true)?;
-    let addresses = Addresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
+    let addresses = Addresses::new(stream.local_addr().ok(), stream.peer_addr().ok());
     Ok((Socket::new(stream), addresses))
 }
 

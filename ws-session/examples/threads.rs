@@ -31,7 +31,7 @@ fn connected(stream: TcpStream) -> io::Result<(Socket, Addresses)> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(TICK))?;
     stream.set_write_timeout(Some(TICK))?;
-    let addresses = Addresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
+    let addresses = Addresses::new(stream.local_addr().ok(), stream.peer_addr().ok());
     Ok((Socket(stream), addresses))
 }
 

@@ -117,8 +117,8 @@ pub use ws_proto::{
 pub use self::client::{Client, RunError, without_password};
 pub use self::driver::Driver;
 pub use self::error::{
-    AcceptError, Attempt, BoxError, Closed, ConnectError, DialError, Error, HandlerError, HandlerResult, Stage,
-    TimedOut, UrlError,
+    AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, HandlerError,
+    HandlerResult, InvalidSetting, Stage, TimedOut, UrlError,
 };
 #[cfg(feature = "json")]
 pub use self::handle::JsonError;

@@ -63,7 +63,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let server = Server::new().tls(std::fs::read("cert.pem")?, std::fs::read("key.pem")?)?;
+//!     let server = Server::new().tls(std::fs::read("cert.pem")?, std::fs::read("key.pem")?);
 //!     let echo = |mut ws: ws_tokio::WebSocket| async move {
 //!         while let Some(message) = ws.recv().await? {
 //!             ws.send(message).await?;
@@ -133,7 +133,21 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 #[cfg(feature = "tls")]
 use ws_session::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
-pub use ws_session::*;
+// By name, so that what `ws-session` adds for adapters does not become a part of this crate.
+#[cfg(feature = "json")]
+pub use ws_session::JsonError;
+#[cfg(feature = "tls")]
+pub use ws_session::rustls;
+pub use ws_session::{
+    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteString, Bytes, Cause, ClientIp, CloseCode, CloseFrame,
+    Closed, CompressionError, Config, ConnectError, Deadlines, DialError, Driver, Error, Escaped, EscapedBytes,
+    Handled, HandlerError, HandlerOutput, HandlerResult, HandshakeError, HeadLimits, InFlight, InvalidSetting, Limits,
+    MaskKeys, Message, MessageKind, Outcome, PemInput, Prepared, Rejection, RoundTrip, RunError, Runtime, SendError,
+    Sender, ServeError, ServerHandle, Stage, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted,
+    UrlError, Violation, WebSocket, handler, http, tcp, without_password,
+};
+#[cfg(feature = "deflate")]
+pub use ws_session::{Agreed, Compress, Deflate, InvalidAnswer};
 
 pub use self::io::TokioIo;
 pub use self::listener::TokioListener;
@@ -209,6 +223,6 @@ impl Runtime for Tokio {
 }
 
 fn connected(stream: TcpStream, peer: Option<SocketAddr>) -> (TokioIo<TcpStream>, Addresses) {
-    let addresses = Addresses { local: stream.local_addr().ok(), peer };
+    let addresses = Addresses::new(stream.local_addr().ok(), peer);
     (TokioIo::new(stream), addresses)
 }

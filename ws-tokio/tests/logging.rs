@@ -546,7 +546,7 @@ async fn handlers_that_are_dropped_are_named() {
 async fn what_does_not_speak_tls_is_told_of_in_a_line() {
     capture();
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let secure = Server::new().tls(cert.pem(), signing_key.serialize_pem()).unwrap();
+    let secure = Server::new().tls(cert.pem(), signing_key.serialize_pem());
     let server = start(secure, echo).await;
     let mut raw = server.raw().await;
     raw.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n").await;

@@ -107,13 +107,13 @@ fn without_a_ca_of_its_own_a_client_trusts_the_world_and_not_us() {
 fn certificates_can_be_for_addresses() {
     let authority = Authority::new();
     let identity = authority.issue(&["127.0.0.1", "::1"]);
-    let server = Server::new().tls(&identity.certificate, &identity.key).unwrap();
+    let server = Server::new().tls(&identity.certificate, &identity.key);
     let server = start(server, echo);
     close(block_on(secure_client(&server, &authority).connect()).unwrap());
     server.stop();
 
     // Not every machine has IPv6.
-    if let Ok(listening) = block_on(Server::new().tls(&identity.certificate, &identity.key).unwrap().bind("[::1]:0")) {
+    if let Ok(listening) = block_on(Server::new().tls(&identity.certificate, &identity.key).bind("[::1]:0")) {
         let (address, handle) = (listening.local_addr().unwrap(), listening.handle());
         let serving = spawn(listening.serve(echo));
         close(block_on(Client::new(format!("wss://{address}/")).ca(authority.pem()).connect()).unwrap());

@@ -125,7 +125,7 @@ pub(super) fn demanding_config(
 pub(super) fn secure_server() -> (Server, Authority) {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost", "127.0.0.1"]);
-    (uncompressed().tls(identity.certificate, identity.key).unwrap(), authority)
+    (uncompressed().tls(identity.certificate, identity.key), authority)
 }
 
 /// Where it is reached, with TLS.

@@ -19,7 +19,7 @@ use clap::Args;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{Request, Response, StatusCode};
 use tracing_subscriber::filter::LevelFilter;
-use ws_tokio::{HandlerResult, ServeError, Server, WebSocket};
+use ws_tokio::{HandlerResult, InvalidSetting, ServeError, Server, WebSocket};
 
 use self::chat::Chat;
 use self::counter::Counter;
@@ -139,6 +139,9 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     };
     let listening = match server.bind(&*args.listen.0).await {
         Ok(listening) => listening,
+        Err(ServeError::Setting(InvalidSetting::Tls(error))) => {
+            return fail(format_args!("{}", args.identity.explain(None, &error)));
+        }
         Err(error) => return fail(format_args!("{}.", explain(&args.listen, &error))),
     };
     match listening.local_addr() {
@@ -161,13 +164,10 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     }
 }
 
-/// The server, with TLS if there is a certificate, and whether there is; else what is wrong with a file, in a sentence.
+/// The server, with TLS if there is a certificate, and whether there is; else which file cannot be read, in a sentence.
 fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), String> {
     match identity.read()? {
-        Some(pem) => match server.tls(pem.certificate, pem.key) {
-            Ok(server) => Ok((server, true)),
-            Err(error) => Err(identity.explain(None, &error)),
-        },
+        Some(pem) => Ok((server.tls(pem.certificate, pem.key), true)),
         None => Ok((server, false)),
     }
 }

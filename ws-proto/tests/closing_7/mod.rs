@@ -14,13 +14,16 @@ use ws_proto::{Cause, Outcome};
 
 fn outcome(sent: Option<(u16, &str)>, received: Option<(u16, &str)>, cause: Cause) -> Seen {
     let frame = |(code, reason)| close_frame(code, reason);
-    Seen::Closed(Outcome { sent: sent.map(frame), received: received.map(frame), malformed: None, cause })
+    Seen::Closed(Outcome::new(sent.map(frame), received.map(frame), cause))
 }
 
 /// The same, where the peer's Close frame was against the rules and had this body.
 fn malformed(sent: Option<(u16, &str)>, received: (u16, &str), body: &[u8], cause: Cause) -> Seen {
     match outcome(sent, Some(received), cause) {
-        Seen::Closed(outcome) => Seen::Closed(Outcome { malformed: Some(body.into()), ..outcome }),
+        Seen::Closed(mut outcome) => {
+            outcome.malformed = Some(body.into());
+            Seen::Closed(outcome)
+        }
         other => other,
     }
 }

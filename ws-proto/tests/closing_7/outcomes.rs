@@ -52,7 +52,7 @@ fn the_end_is_reported_once_whatever_comes_after() {
 fn an_end_is_clean_with_the_peers_close_and_without_a_fault_and_normal_when_no_code_says_otherwise() {
     let normal = || Some(close_frame(1000, ""));
     let other = || Some(close_frame(1011, ""));
-    let end = |sent, received, cause| Outcome { sent, received, malformed: None, cause };
+    let end = |sent, received, cause| Outcome::new(sent, received, cause);
     for (outcome, is_clean, is_normal) in [
         (end(normal(), normal(), Cause::Local), true, true),
         (end(normal(), normal(), Cause::Peer), true, true),

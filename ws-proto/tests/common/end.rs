@@ -242,7 +242,9 @@ impl End {
         };
         let sent = Some(close_frame(code, &reason));
         let (received, malformed) = (None, None);
-        assert_eq!(self.seen.last(), Some(&Seen::Closed(Outcome { sent, received, malformed, cause })));
+        let mut outcome = Outcome::new(sent, received, cause);
+        outcome.malformed = malformed;
+        assert_eq!(self.seen.last(), Some(&Seen::Closed(outcome)));
         assert_eq!(self.outcome().unwrap().code(), CloseCode::ABNORMAL);
         self.assert_wrote_last(code, &reason);
     }

@@ -109,7 +109,7 @@ fn sent(role: Role, len: usize) -> End {
     let mut end = End::new(role, &Config::default());
     end.connection.send_binary(&vec![7; len]).unwrap();
     end.settle();
-    let in_flight = InFlight { unacknowledged: len as u64, window: Some(100) };
+    let in_flight = InFlight::new(len as u64, Some(100));
     end.connection.hooks().set_in_flight(in_flight, end.now);
     end
 }
@@ -117,7 +117,7 @@ fn sent(role: Role, len: usize) -> End {
 /// What a transport tells: all that was written but so many bytes has been acknowledged, and how much more the peer takes.
 fn tell(end: &mut End, unacknowledged: u64, window: u64) {
     if end.connection.hooks().wants_in_flight(end.now) {
-        let in_flight = InFlight { unacknowledged, window: Some(window) };
+        let in_flight = InFlight::new(unacknowledged, Some(window));
         end.connection.hooks().set_in_flight(in_flight, end.now);
     }
 }

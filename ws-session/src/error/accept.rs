@@ -8,6 +8,7 @@ use http::StatusCode;
 use ws_proto::Escaped;
 use ws_proto::handshake::server::Rejection;
 
+use super::InvalidSetting;
 use crate::tls::TlsError;
 
 /// Why a connection did not open.
@@ -28,6 +29,8 @@ pub enum AcceptError {
     /// The client's request was not complete when another client needed its place
     /// ([`Server::max_handshakes`](crate::Server::max_handshakes)).
     Displaced,
+    /// A setting of the server cannot be used. The client was told nothing.
+    Setting(InvalidSetting),
     /// TLS failed, or the client speaks it where we do not.
     Tls(TlsError),
     /// The transport failed.
@@ -46,6 +49,7 @@ impl fmt::Display for AcceptError {
             Self::Displaced => {
                 f.write_str("the client had not completed its request when another needed its place (max_handshakes)")
             }
+            Self::Setting(mistake) => mistake.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Io(error) => Escaped(error).fmt(f),
         }
@@ -62,9 +66,31 @@ impl fmt::Debug for AcceptError {
 impl StdError for AcceptError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Tls(error) => Some(error),
-            Self::Io(error) => Some(error),
+            // Each is told by the sentence above.
+            Self::Tls(error) => error.source(),
+            Self::Io(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl From<InvalidSetting> for AcceptError {
+    fn from(mistake: InvalidSetting) -> Self {
+        Self::Setting(mistake)
+    }
+}
+
+impl From<AcceptError> for io::Error {
+    /// Of the kind of the transport's error, if it was one; otherwise of one that fits. The [`AcceptError`] is inside.
+    fn from(error: AcceptError) -> Self {
+        let kind = match &error {
+            AcceptError::Io(error) => error.kind(),
+            AcceptError::Setting(_) => io::ErrorKind::InvalidInput,
+            AcceptError::Timeout => io::ErrorKind::TimedOut,
+            AcceptError::Eof | AcceptError::Silent => io::ErrorKind::UnexpectedEof,
+            AcceptError::Rejected(_) | AcceptError::Tls(_) => io::ErrorKind::InvalidData,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
     }
 }

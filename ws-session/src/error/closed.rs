@@ -10,8 +10,7 @@ use ws_proto::{CloseCode, CloseError, Escaped, Outcome, SendError};
 /// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
 #[derive(Clone)]
 pub struct Closed {
-    /// Which connection.
-    pub(crate) id: u64,
+    pub(crate) ended: Ended,
     pub(crate) outcome: Outcome,
     pub(crate) io: Option<Arc<io::Error>>,
 }
@@ -45,8 +44,10 @@ impl fmt::Debug for Closed {
 }
 
 impl StdError for Closed {
+    /// Leads to nothing that the sentence above has not said but the connection's ID. The I/O error is
+    /// [`io_error`](Self::io_error).
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.io.as_deref().map(|error| error as _)
+        Some(&self.ended)
     }
 }
 
@@ -70,9 +71,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether an error, or its cause, is [`Closing`](Self::Closing).
-    pub(crate) fn is_closing(error: &(dyn StdError + 'static)) -> bool {
-        error.is::<Ending>() || matches!(error.downcast_ref(), Some(Self::Closing))
+    /// Whether an error says that connection `id` has ended, or is closing. One that an application has wrapped is known
+    /// by its cause.
+    pub(crate) fn is_end_of(id: u64, error: &(dyn StdError + 'static)) -> bool {
+        let ended = match error.downcast_ref() {
+            Some(Self::Closing) => return true,
+            Some(Self::Closed(closed)) => Some(&closed.ended),
+            Some(_) => None,
+            None => error.downcast_ref::<Closed>().map(|closed| &closed.ended).or_else(|| error.downcast_ref()),
+        };
+        ended.is_some_and(|ended| ended.id == id) || error.is::<Ending>()
     }
 
     /// The end of the connection, when that is what it was.
@@ -107,16 +115,31 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Closed(closed) => Some(&**closed),
+            Self::Closed(closed) => Some(&closed.ended),
             Self::Closing => Some(&Ending),
             _ => None,
         }
     }
 }
 
-/// The cause of [`Error::Closing`]: by it that is known again in whatever an application has wrapped it in.
-#[derive(Debug)]
-struct Ending;
+/// The cause of [`Error::Closed`]: by it that error is known again in whatever an application has wrapped it in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Which connection.
+    pub(crate) id: u64,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {}", self.id)
+    }
+}
+
+impl StdError for Ended {}
+
+/// The cause of [`Error::Closing`], as [`Ended`] is that of [`Error::Closed`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending;
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,8 +181,8 @@ mod tests {
 
     #[test]
     fn an_error_of_the_transport_stays_on_its_line() {
-        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
-        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::Error::other("a\nb\u{1b}[2J"))) };
+        let outcome = Outcome::new(None, None, Cause::TransportFailed);
+        let closed = Closed { ended: Ended { id: 1 }, outcome, io: Some(Arc::new(io::Error::other("a\nb\u{1b}[2J"))) };
         assert!(closed.to_string().ends_with(r" (a\nb\x1b[2J)"), "{closed}");
         let error = Error::Closed(Box::new(closed));
         assert!(!error.to_string().contains(char::is_control) && !format!("{error:?}").contains(char::is_control));
@@ -167,8 +190,9 @@ mod tests {
 
     #[test]
     fn an_io_error_keeps_the_kind_and_the_words() {
-        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
-        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        let outcome = Outcome::new(None, None, Cause::TransportFailed);
+        let closed =
+            Closed { ended: Ended { id: 1 }, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
         let error = Error::Closed(Box::new(closed));
         let told = io::Error::from(error.clone());
         assert_eq!((told.kind(), told.to_string()), (io::ErrorKind::ConnectionReset, error.to_string()));
@@ -177,8 +201,9 @@ mod tests {
 
     #[test]
     fn what_main_prints_is_a_sentence() {
-        let outcome = Outcome { sent: None, received: None, malformed: None, cause: Cause::TransportFailed };
-        let closed = Closed { id: 1, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        let outcome = Outcome::new(None, None, Cause::TransportFailed);
+        let closed =
+            Closed { ended: Ended { id: 1 }, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
         assert_eq!(format!("{closed:?}"), closed.to_string());
         for error in [
             Error::Closed(Box::new(closed)),

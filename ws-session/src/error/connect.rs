@@ -7,11 +7,9 @@ use std::io;
 use bytes::Bytes;
 use http::Response;
 use ws_proto::handshake::client::{BuildError, Error as HandshakeError, describe_refusal};
-#[cfg(feature = "deflate")]
-use ws_proto::permessage_deflate::InvalidAnswer;
 use ws_proto::{Escaped, EscapedBytes};
 
-use super::{DialError, TimedOut, UrlError};
+use super::{CompressionError, DialError, TimedOut, UrlError};
 use crate::tls::{TlsConfigError, TlsError};
 
 /// Why a connection did not open.
@@ -56,8 +54,7 @@ pub enum ConnectError {
     /// The server's answer is not a valid opening handshake (RFC 6455 §4.1).
     Handshake(HandshakeError),
     /// The server's answer is no answer to the compression that was offered (RFC 7692 §7.1).
-    #[cfg(feature = "deflate")]
-    Compression(InvalidAnswer),
+    Compression(CompressionError),
 }
 
 impl ConnectError {
@@ -97,7 +94,6 @@ impl fmt::Display for ConnectError {
             Self::NotHttp(line) => write!(f, "the server does not speak HTTP; it said {:?}", EscapedBytes(line)),
             Self::Rejected(response) => describe_refusal(response).fmt(f),
             Self::Handshake(error) => error.fmt(f),
-            #[cfg(feature = "deflate")]
             Self::Compression(error) => error.fmt(f),
         }
     }
@@ -112,15 +108,30 @@ impl fmt::Debug for ConnectError {
 impl StdError for ConnectError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Url(error) => Some(error),
-            Self::Request(error) => Some(error),
-            Self::TlsConfig(error) => Some(error),
-            Self::Tls(error) => Some(error),
-            Self::Handshake(error) => Some(error),
-            #[cfg(feature = "deflate")]
-            Self::Compression(error) => Some(error),
-            _ => self.io_error().map(|error| error as _),
+            // What each is made of is told by the sentence above.
+            Self::Tls(error) => error.source(),
+            _ => self.io_error().and_then(StdError::source),
         }
+    }
+}
+
+impl From<ConnectError> for io::Error {
+    /// Of the kind of the system's error, if it was one; otherwise of one that fits. The [`ConnectError`] is inside
+    /// ([`io::Error::get_ref`], [`io::Error::downcast`]).
+    fn from(error: ConnectError) -> Self {
+        let kind = match &error {
+            ConnectError::Url(_) | ConnectError::Request(_) | ConnectError::TlsConfig(_) => io::ErrorKind::InvalidInput,
+            ConnectError::TlsUnsupported => io::ErrorKind::Unsupported,
+            ConnectError::Timeout(_) => io::ErrorKind::TimedOut,
+            ConnectError::Eof => io::ErrorKind::UnexpectedEof,
+            ConnectError::Rejected(_) => io::ErrorKind::ConnectionRefused,
+            ConnectError::Tls(_)
+            | ConnectError::NotHttp(_)
+            | ConnectError::Handshake(_)
+            | ConnectError::Compression(_) => io::ErrorKind::InvalidData,
+            _ => error.io_error().map_or(io::ErrorKind::Other, io::Error::kind),
+        };
+        Self::new(kind, error)
     }
 }
 

@@ -77,7 +77,7 @@ impl fmt::Debug for DialError {
 
 impl StdError for DialError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.attempts.last().map(|attempt| &attempt.error as _)
+        self.attempts.last().and_then(|attempt| attempt.error.source())
     }
 }
 

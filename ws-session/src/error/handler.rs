@@ -78,7 +78,8 @@ impl fmt::Debug for HandlerError {
 impl StdError for HandlerError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Failed(error) => Some(&**error),
+            // The error itself is told by the sentence above.
+            Self::Failed(error) => error.source(),
             _ => None,
         }
     }

@@ -2,14 +2,19 @@
 
 mod accept;
 mod closed;
+mod compression;
 mod connect;
 mod dial;
 mod handler;
+mod setting;
 mod url;
 
 pub use self::accept::AcceptError;
 pub use self::closed::{Closed, Error};
+pub(crate) use self::closed::{Ended, Ending};
+pub use self::compression::CompressionError;
 pub use self::connect::ConnectError;
 pub use self::dial::{Attempt, DialError, Stage, TimedOut};
 pub use self::handler::{BoxError, HandlerError, HandlerResult};
+pub use self::setting::InvalidSetting;
 pub use self::url::UrlError;

@@ -33,8 +33,9 @@ impl fmt::Display for JsonError {
 impl StdError for JsonError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Json(error) => Some(error),
-            Self::WebSocket(error) => Some(error),
+            // Each is told by the sentence above.
+            Self::Json(error) => error.source(),
+            Self::WebSocket(error) => error.source(),
         }
     }
 }

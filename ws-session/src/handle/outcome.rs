@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::WebSocket;
-use crate::error::{BoxError, Closed, Error, HandlerResult};
+use crate::error::{BoxError, Closed, Ended, Ending, Error, HandlerResult};
 
 /// Makes a handler of one that returns nothing, or fails with an error of its own.
 ///
@@ -153,6 +153,12 @@ fn told(error: &(dyn StdError + 'static)) -> BoxError {
     }
     if let Some(closed) = error.downcast_ref::<Closed>() {
         return Box::new(closed.clone());
+    }
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        return Box::new(*ended);
+    }
+    if let Some(ending) = error.downcast_ref::<Ending>() {
+        return Box::new(*ending);
     }
     Box::new(Told { message: error.to_string(), source: error.source().map(told) })
 }

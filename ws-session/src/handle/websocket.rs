@@ -15,7 +15,7 @@ use futures_sink::Sink;
 use http::{Request, Response};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
-use ws_proto::{CloseCode, Message, Outcome, Prepared, Role};
+use ws_proto::{CloseCode, Message, Outcome, Prepared, Role, SendError};
 
 use super::Sender;
 use crate::error::Error;
@@ -169,6 +169,15 @@ impl WebSocket {
         self.sender.send(message)
     }
 
+    /// Queues a message at once, whatever the high-water mark. See [`Sender::try_send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::try_send`].
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
+        self.sender.try_send(message)
+    }
+
     /// Queues a message, and says whether it is compressed. See [`Sender::send_with`].
     ///
     /// # Errors
@@ -190,6 +199,15 @@ impl WebSocket {
     /// As [`Sender::send_prepared`].
     pub fn send_prepared<'a>(&'a self, prepared: &'a Prepared) -> impl Future<Output = Result<(), Error>> + Send + 'a {
         self.sender.send_prepared(prepared)
+    }
+
+    /// Queues such a message at once, whatever the high-water mark. See [`Sender::try_send_prepared`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::try_send_prepared`].
+    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError<()>> {
+        self.sender.try_send_prepared(prepared)
     }
 
     /// Queues the first or next fragment of a message. See [`Sender::send_fragment`].

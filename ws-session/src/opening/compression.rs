@@ -6,6 +6,8 @@ use ws_proto::handshake::extensions::Extension;
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::{Agreed, Deflate};
 
+#[cfg(feature = "deflate")]
+use crate::error::CompressionError;
 use crate::error::ConnectError;
 
 /// What this end wants.
@@ -46,7 +48,9 @@ impl Compression {
     /// What a client makes of the answer.
     pub(crate) fn confirm(&self, answers: &[Extension]) -> Result<Agreement, ConnectError> {
         let agreed = match self.deflate {
-            Some(deflate) => deflate.confirm(answers).map_err(ConnectError::Compression)?,
+            Some(deflate) => {
+                deflate.confirm(answers).map_err(|answer| ConnectError::Compression(CompressionError::new(answer)))?
+            }
             None => None,
         };
         Ok(Agreement { agreed })

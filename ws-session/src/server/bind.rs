@@ -6,6 +6,8 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::error::InvalidSetting;
+
 /// How many connections the system may hold that nobody has accepted yet. The standard library asks for 128, and when
 /// more come at once, the clients that find no room try again only after a second.
 const BACKLOG: i32 = 1024;
@@ -18,8 +20,8 @@ const TRIES: usize = 16;
 /// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it.
 #[non_exhaustive]
 pub enum ServeError {
-    /// A setting of the server is invalid.
-    Setting(String),
+    /// A setting of the server cannot be used.
+    Setting(InvalidSetting),
     /// The address to listen on was given as a name, which could not be resolved.
     Resolve(io::Error),
     /// This address cannot be listened on.
@@ -51,7 +53,7 @@ impl ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setting(mistake) => f.write_str(mistake),
+            Self::Setting(mistake) => mistake.fmt(f),
             Self::Resolve(error) => write!(f, "cannot resolve the address to listen on: {error}"),
             Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::Io(error) => write!(f, "cannot serve: {error}"),
@@ -67,7 +69,14 @@ impl fmt::Debug for ServeError {
 
 impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.io_error().map(|error| error as _)
+        // The system's own words are in the sentence above.
+        self.io_error().and_then(std::error::Error::source)
+    }
+}
+
+impl From<InvalidSetting> for ServeError {
+    fn from(mistake: InvalidSetting) -> Self {
+        Self::Setting(mistake)
     }
 }
 

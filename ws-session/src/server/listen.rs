@@ -20,7 +20,7 @@ use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::driver::Driver;
-use crate::error::{AcceptError, Closed, Error, HandlerError, HandlerResult};
+use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
 use crate::handle::WebSocket;
 use crate::info::Caller;
 use crate::logging::{Chain, TARGET, causes, unless_heard};
@@ -360,10 +360,7 @@ fn log_rejection(error: &AcceptError, caller: &Caller) {
 /// A handler that passes on how its own connection ended has not failed, whatever it has wrapped that in: its cause is
 /// looked for, and the cause of that.
 fn is_end_of(id: u64, error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    causes(error).any(|cause| {
-        let closed = cause.downcast_ref::<Closed>().or_else(|| cause.downcast_ref::<Error>()?.closed());
-        closed.is_some_and(|closed| closed.id == id) || Error::is_closing(cause)
-    })
+    causes(error).any(|cause| Error::is_end_of(id, cause))
 }
 
 /// Waits for the end of all connections, for so long; then drops them.

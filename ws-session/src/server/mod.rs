@@ -27,7 +27,7 @@ use ws_proto::handshake::server::{Origins, is_reserved};
 use ws_proto::permessage_deflate::Deflate;
 
 use crate::driver::Driver;
-use crate::error::AcceptError;
+use crate::error::{AcceptError, InvalidSetting};
 use crate::handle::WebSocket;
 use crate::info::Caller;
 use crate::opening::compression::Compression;
@@ -35,7 +35,7 @@ use crate::runtime::Runtime;
 use crate::settings::connection_settings;
 use crate::shared::inbound::InboundLimits;
 #[cfg(feature = "tls")]
-use crate::tls::{self, TlsConfigError};
+use crate::tls;
 use crate::transport::Addresses;
 use crate::transport::tcp::NOTSENT_LOWAT;
 use crate::transport::{Timer, Transport};
@@ -78,8 +78,8 @@ pub(crate) struct Settings {
     pub(crate) handshake_grace: Duration,
     pub(crate) max_connections: Option<usize>,
     pub(crate) drain_timeout: Duration,
-    /// A setting that cannot be; reported when the server is to start.
-    pub(crate) mistake: Option<String>,
+    /// The first setting that cannot be used; reported when the server is to start.
+    pub(crate) mistake: Option<InvalidSetting>,
 }
 
 impl<R: Runtime> Server<R> {
@@ -109,6 +109,16 @@ impl<R: Runtime> Server<R> {
         Self { settings, runtime: PhantomData }
     }
 
+    /// Keeps the first setting that cannot be used, until the server is to start.
+    fn mistake(&mut self, mistake: InvalidSetting) {
+        self.settings.mistake.get_or_insert(mistake);
+    }
+
+    /// Fails if there is such a setting.
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.settings.mistake.clone().map_or(Ok(()), Err)
+    }
+
     pub(crate) fn config_mut(&mut self) -> &mut Arc<Config> {
         &mut self.settings.config
     }
@@ -133,13 +143,16 @@ impl<R: Runtime> Server<R> {
     /// The TLS handshake is a part of the opening handshake: the same [deadline](Self::handshake_timeout) and the same
     /// [limit](Self::max_handshakes) hold for it.
     ///
-    /// # Errors
-    ///
-    /// When there is no certificate or no key in what was given, they are damaged, or do not belong together.
+    /// A certificate or a key that is missing, damaged or not the other's is reported by [`bind`](Self::bind)
+    /// ([`InvalidSetting::Tls`](crate::InvalidSetting::Tls)).
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, TlsConfigError> {
-        self.settings.tls = Some(tls::server_config(certificate.as_ref(), key.as_ref())?);
-        Ok(self)
+    #[must_use]
+    pub fn tls(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        match tls::server_config(certificate.as_ref(), key.as_ref()) {
+            Ok(config) => self.settings.tls = Some(config),
+            Err(error) => self.mistake(InvalidSetting::Tls(error)),
+        }
+        self
     }
 
     /// Serves `wss://` and `https://` as this configuration says, made with [`rustls`](crate::rustls). When it names no
@@ -182,7 +195,7 @@ impl<R: Runtime> Server<R> {
     pub fn origins(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         match Origins::new(origins) {
             Ok(origins) => self.settings.origins = Some(origins),
-            Err(error) => self.settings.mistake = Some(error.to_string()),
+            Err(error) => self.mistake(InvalidSetting::Origins(error.to_string())),
         }
         self
     }
@@ -208,12 +221,12 @@ impl<R: Runtime> Server<R> {
     pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
         match (name.try_into(), value.try_into()) {
             (Ok(name), Ok(_)) if is_reserved(&name) => {
-                self.settings.mistake = Some(format!("the header {name} is set by the handshake"));
+                self.mistake(InvalidSetting::Header(format!("the header {name} is set by the handshake")));
             }
             (Ok(name), Ok(value)) => {
                 self.settings.headers.append(name, value);
             }
-            _ => self.settings.mistake = Some("invalid response header".to_owned()),
+            _ => self.mistake(InvalidSetting::Header("invalid response header".to_owned())),
         }
         self
     }
@@ -249,7 +262,7 @@ impl<R: Runtime> Server<R> {
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         match TrustedProxies::new(proxies) {
             Ok(proxies) => self.settings.proxies = proxies,
-            Err(mistake) => self.settings.mistake = Some(mistake),
+            Err(mistake) => self.mistake(InvalidSetting::TrustedProxies(mistake)),
         }
         self
     }
@@ -337,6 +350,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// When an address cannot be bound, or a setting is invalid.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Listening<R>, ServeError> {
+        self.check()?;
         self.listen_on_all(bind::bind(address)?)
     }
 
@@ -346,13 +360,11 @@ impl<R: Runtime> Server<R> {
     ///
     /// When the runtime cannot watch it, or a setting is invalid.
     pub fn listen_on(self, listener: TcpListener) -> Result<Listening<R>, ServeError> {
+        self.check()?;
         self.listen_on_all(vec![listener])
     }
 
     fn listen_on_all(self, listeners: Vec<TcpListener>) -> Result<Listening<R>, ServeError> {
-        if let Some(mistake) = self.settings.mistake {
-            return Err(ServeError::Setting(mistake));
-        }
         let listen = |listener: TcpListener| {
             listener.set_nonblocking(true)?;
             R::listen(listener)
@@ -372,9 +384,7 @@ impl<R: Runtime> Server<R> {
         transport: T,
         addresses: Addresses,
     ) -> Result<(WebSocket, Driver<T, R::Timer>), AcceptError> {
-        if let Some(mistake) = &self.settings.mistake {
-            return Err(AcceptError::Io(io::Error::new(io::ErrorKind::InvalidInput, mistake.clone())));
-        }
+        self.check()?;
         let timer = R::timer();
         let deadline = timer.now() + self.settings.handshake_timeout;
         accept::accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await

@@ -22,7 +22,7 @@ use self::inbound::InboundLimits;
 use self::pings::Pings;
 pub use self::unwanted::Unwanted;
 use self::waiting::Waiters;
-use crate::error::{Closed, Error};
+use crate::error::{Closed, Ended, Error};
 use crate::info::{Caller, Info, Opening};
 use crate::logging::{TARGET, log_received};
 use crate::memory::{recycle, scratch};
@@ -265,7 +265,7 @@ impl State {
 
     /// How the connection ended.
     pub(crate) fn outcome(&self) -> Outcome {
-        let gone = Outcome { sent: None, received: None, malformed: None, cause: Cause::Aborted };
+        let gone = Outcome::new(None, None, Cause::Aborted);
         self.closed.as_ref().map_or(gone, |closed| closed.outcome.clone())
     }
 
@@ -435,7 +435,7 @@ impl State {
     }
 
     fn on_closed(&mut self, outcome: Outcome, io: Option<Arc<io::Error>>, id: u64) {
-        let closed = Box::new(Closed { id, outcome, io });
+        let closed = Box::new(Closed { ended: Ended { id }, outcome, io });
         let (peer, client) = (self.caller.peer(), self.caller.client());
         info!(target: TARGET, id, peer, client, "connection closed: {closed}");
         self.closed = Some(closed);

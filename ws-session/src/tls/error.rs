@@ -93,7 +93,8 @@ impl fmt::Debug for TlsError {
 impl StdError for TlsError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Certificate(error) | Self::Other(error) => Some(&**error),
+            // The error itself is told by the sentence above.
+            Self::Certificate(error) | Self::Other(error) => error.source(),
             _ => None,
         }
     }

@@ -80,12 +80,20 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 }
 
 /// The two ends of a transport, where it has addresses.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Addresses {
     /// Our end.
     pub local: Option<SocketAddr>,
     /// The peer's end.
     pub peer: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// The addresses of our end and of the peer's, as far as they are known. [`Default`] knows none.
+    pub fn new(local: Option<SocketAddr>, peer: Option<SocketAddr>) -> Self {
+        Self { local, peer }
+    }
 }
 
 /// A clock and one alarm.

@@ -103,7 +103,7 @@ mod system {
         let sent_once = info.bytes_sent.saturating_sub(info.bytes_retrans);
         // The numbers of SYN and FIN are acknowledged, too, but not sent as bytes.
         let unacknowledged = sent_once.saturating_sub(info.bytes_acked) + u64::from(info.notsent_bytes);
-        Some(InFlight { unacknowledged, window: Some(info.snd_wnd.into()) })
+        Some(InFlight::new(unacknowledged, Some(info.snd_wnd.into())))
     }
 
     /// Whether the kernel fills in all of [`Info`]: from 5.4 on. An older one returns less, which is refused with a panic.
@@ -193,7 +193,7 @@ mod system {
 
     pub(super) fn in_flight(socket: &Socket) -> Option<InFlight> {
         let unacknowledged = u64::try_from(getsockopt(socket, UnacknowledgedBytes).ok()?).ok()?;
-        Some(InFlight { unacknowledged, window: None })
+        Some(InFlight::new(unacknowledged, None))
     }
 }
 

@@ -197,7 +197,7 @@ fn k4_an_invalid_answer_opens_no_connection() {
     ] {
         let (opened, mut peer, _) = connect(&world, client, Some(answer));
         let found = opened.map(drop).unwrap_err();
-        assert!(matches!(&found, ConnectError::Compression(found) if *found == error), "{answer}: {found:?}");
+        assert!(matches!(&found, ConnectError::Compression(found) if *found.answer() == error), "{answer}: {found:?}");
         assert_eq!(found.to_string(), error.to_string());
         assert!(peer.from.is_writer_gone(), "{answer}");
         assert_eq!(peer.bytes(), b"", "{answer}: nothing follows the request");

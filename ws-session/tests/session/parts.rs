@@ -57,7 +57,7 @@ fn what_is_known_of_the_opening_is_told() {
         let request = Request::get("/room?a=1").header("x-a", "1").body(()).unwrap();
         let response = Response::builder().status(101).header("x-b", "2").body(()).unwrap();
         let parts = parts.heads(request, response).subprotocol("chat");
-        let (socket, _driver) = parts.addresses(Addresses { local: Some(local), peer: Some(peer) }).open();
+        let (socket, _driver) = parts.addresses(Addresses::new(Some(local), Some(peer))).open();
         assert_eq!(socket.request().uri().path(), "/room");
         assert_eq!(
             (&socket.request().headers()["x-a"], &socket.response().headers()["x-b"]),

@@ -13,7 +13,7 @@ use crate::sim::*;
 const PEER: &str = "10.0.0.1:4711";
 
 fn from(peer: &str) -> Addresses {
-    Addresses { local: Some("10.0.0.9:80".parse().unwrap()), peer: Some(peer.parse().unwrap()) }
+    Addresses::new(Some("10.0.0.9:80".parse().unwrap()), Some(peer.parse().unwrap()))
 }
 
 fn ip(text: &str) -> Option<IpAddr> {

@@ -29,7 +29,7 @@ pub(super) fn request(input: &[u8], read: usize) -> Job {
         .subprotocols(["first.example", "second.example", "third.example"])
         .trusted_proxies(["10.0.0.0/8", "192.168.0.0/16", "2001:db8::/32"]);
     let peer = SocketAddr::from((Ipv4Addr::new(10, 0, 0, 1), 1234));
-    let addresses = Addresses { local: None, peer: Some(peer) };
+    let addresses = Addresses::new(None, Some(peer));
     let mut accepting: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
         let _ = black_box(server.accept(link, addresses).await);
     });

@@ -92,14 +92,7 @@ impl fmt::Display for Refusal<'_> {
     }
 }
 
-impl core::error::Error for Error {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Head(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl core::error::Error for Error {}
 
 impl From<HeadError> for Error {
     fn from(error: HeadError) -> Self {

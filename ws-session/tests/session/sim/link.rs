@@ -60,7 +60,7 @@ impl Transport for End {
 
     fn in_flight(&self) -> Option<InFlight> {
         let (unacknowledged, window) = self.0.in_flight()?;
-        Some(InFlight { unacknowledged, window: Some(window) })
+        Some(InFlight::new(unacknowledged, Some(window)))
     }
 
     fn set_notsent_lowat(&self, bytes: u32) {

@@ -101,7 +101,7 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<(End, Addresses)>
                 let (_socket, driver) = Server::new().accept(theirs, Addresses::default()).await.unwrap();
                 driver.await;
             });
-            Ok((ours, Addresses { local: None, peer: Some(address) }))
+            Ok((ours, Addresses::new(None, Some(address))))
         }
         Route::Mute(after) => {
             sleep(after).await;
@@ -110,7 +110,7 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<(End, Addresses)>
                 let _held = theirs;
                 std::future::pending().await
             });
-            Ok((ours, Addresses { local: None, peer: Some(address) }))
+            Ok((ours, Addresses::new(None, Some(address))))
         }
     }
 }

@@ -109,7 +109,7 @@ impl Backlog {
     }
 
     pub(crate) fn connect(&self, end: End, peer: Option<SocketAddr>) {
-        self.push(Ok((end, Addresses { local: None, peer })));
+        self.push(Ok((end, Addresses::new(None, peer))));
     }
 
     /// Has one call of accept fail.

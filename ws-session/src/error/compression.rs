@@ -1,0 +1,45 @@
+//! An answer to what was offered of compression.
+
+#[cfg(not(feature = "deflate"))]
+use std::convert::Infallible;
+use std::fmt;
+
+#[cfg(feature = "deflate")]
+use ws_proto::permessage_deflate::InvalidAnswer;
+
+/// Why a server's answer to the compression that was offered cannot be accepted (RFC 7692 §7.1). Without the feature
+/// `deflate` nothing is offered, and there is no such error.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CompressionError {
+    #[cfg(feature = "deflate")]
+    answer: InvalidAnswer,
+    #[cfg(not(feature = "deflate"))]
+    answer: Infallible,
+}
+
+#[cfg(feature = "deflate")]
+impl CompressionError {
+    pub(crate) fn new(answer: InvalidAnswer) -> Self {
+        Self { answer }
+    }
+
+    /// What is wrong with the answer.
+    pub fn answer(&self) -> &InvalidAnswer {
+        &self.answer
+    }
+}
+
+impl fmt::Display for CompressionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.answer.fmt(f)
+    }
+}
+
+impl fmt::Debug for CompressionError {
+    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for CompressionError {}
