@@ -56,6 +56,9 @@ impl<R: Runtime> Client<R> {
     /// `http://` and `https://` stand for `ws://` and `wss://`, as in browsers. An IPv6 address may have a zone, the network
     /// interface to reach it by: `ws://[fe80::1%25eth0]/`.
     ///
+    /// A host that is not ASCII needs the crate feature `idna`; without it, connecting fails with
+    /// [`UrlError::InternationalHost`](crate::UrlError::InternationalHost). Its ASCII form (`xn--…`) always works.
+    ///
     /// Anything that is a string will do: a `&str`, a `String`, a [`Url`](https://docs.rs/url).
     pub fn new(url: impl AsRef<str>) -> Self {
         let request = Target::parse(url.as_ref()).map(|target| {
