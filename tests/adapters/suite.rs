@@ -13,6 +13,7 @@ mod limits;
 mod messages;
 mod newcomer;
 mod opening;
+mod polled;
 mod pressure;
 mod proxies;
 mod refusals;

@@ -7,4 +7,5 @@ mod handshake;
 mod messages;
 mod pem;
 mod pki;
+mod polled;
 mod self_signed;

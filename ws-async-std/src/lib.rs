@@ -119,8 +119,8 @@ pub use ws_session::{Agreed, Compress, Deflate, InvalidAnswer};
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]
 pub use self::on_async_std::{
-    AsyncStd, AsyncStdTasks, Client, Listening, Parts, Server, accept, client_parts, connect, serve, serve_until,
-    server_parts,
+    AsyncStd, AsyncStdTasks, Client, ClientStream, Listening, Parts, Server, WebSocketStream, accept, accept_stream,
+    client_parts, connect, connect_stream, serve, serve_until, server_parts,
 };
 pub use self::reactor::{Executor, Reactor};
 pub use self::time::AsyncTimer;

@@ -86,6 +86,41 @@ macro_rules! adapter {
             Ok(socket)
         }
 
+        /// A connection over a stream that is driven by being polled, without a task. See [`ws_session::WebSocketStream`].
+        pub type WebSocketStream<S> = $crate::WebSocketStream<$io<S>, <$runtime as $crate::Runtime>::Timer>;
+
+        /// A client's connection that is driven by being polled. See [`ws_session::Client::connect_stream`].
+        pub type ClientStream = $crate::WebSocketStream<
+            $crate::MaybeTls<<$runtime as $crate::Runtime>::Stream>,
+            <$runtime as $crate::Runtime>::Timer,
+        >;
+
+        /// Connects to a `ws://` or `wss://` URL with the default settings; the connection is driven by being polled, without
+        /// a task. See [`Client::connect_stream`] for other settings.
+        ///
+        /// # Errors
+        ///
+        /// As [`Client::connect`].
+        pub fn connect_stream(
+            url: impl AsRef<str>,
+        ) -> impl ::std::future::Future<Output = ::std::result::Result<ClientStream, $crate::ConnectError>> + Send
+        {
+            Client::new(url).connect_stream()
+        }
+
+        /// Does a server's opening handshake on any stream, with the default settings; the connection is driven by being
+        /// polled, without a task. See [`Server::accept_stream`] for other settings.
+        ///
+        /// # Errors
+        ///
+        /// As [`Server::accept`].
+        pub async fn accept_stream<S>(stream: S) -> ::std::result::Result<WebSocketStream<S>, $crate::AcceptError>
+        where
+            S: $($stream)+ + Unpin + Send + 'static,
+        {
+            Server::new().accept_stream($io::new(stream), $crate::Addresses::default()).await
+        }
+
         /// The parts of a connection over a stream, with this adapter's timer. See [`ws_session::Parts`].
         pub type Parts<S> = $crate::Parts<$io<S>, <$runtime as $crate::Runtime>::Timer>;
 

@@ -114,7 +114,7 @@ pub use ws_proto::{
     MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
-pub use self::client::{Client, RunError, without_password};
+pub use self::client::{Client, ClientUpgrade, RunError, without_password};
 pub use self::driver::Driver;
 pub use self::error::{
     AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, HandlerError,
@@ -123,11 +123,11 @@ pub use self::error::{
 #[cfg(feature = "json")]
 pub use self::handle::JsonError;
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
-pub use self::opening::Parts;
+pub use self::opening::{Accepted, Parts};
 pub use self::runtime::Runtime;
-pub use self::server::{ClientIp, Listening, ServeError, Server, ServerHandle};
+pub use self::server::{ClientIp, Listening, Refused, ServeError, Server, ServerHandle};
 pub use self::shared::Unwanted;
 pub use self::shared::pings::RoundTrip;
 pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
-pub use self::transport::{Addresses, Timer, Transport, tcp};
+pub use self::transport::{Addresses, MaybeTls, Timer, Transport, tcp};

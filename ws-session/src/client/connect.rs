@@ -10,13 +10,12 @@ use http::Response;
 use rustls::pki_types::ServerName;
 use ws_proto::Config;
 use ws_proto::handshake::body::BodyReader;
-use ws_proto::handshake::client::{Error as HandshakeError, Handshake};
+use ws_proto::handshake::client::{Builder, Error as HandshakeError, Handshake};
 
 use super::Client;
 use super::dial::{Deadline, dial};
 #[cfg(feature = "tls")]
 use super::url::Host;
-use crate::driver::Driver;
 #[cfg(feature = "tls")]
 use crate::error::UrlError;
 use crate::error::{ConnectError, Stage, TimedOut};
@@ -29,20 +28,18 @@ use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::tls::{self, TlsError};
 use crate::transport::Addresses;
-use crate::transport::stream::Stream;
+use crate::transport::MaybeTls;
 use crate::transport::{Timer, Transport};
 
 /// Connects, with a driver in a task of its own.
 pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, ConnectError> {
-    let (socket, driver) = open(client).await?;
+    let (socket, driver) = open(client).await?.open();
     driver.spawn::<R>();
     Ok(socket)
 }
 
 /// Dials and does the handshake, all within one deadline.
-pub(super) async fn open<R: Runtime>(
-    client: Client<R>,
-) -> Result<(WebSocket, Driver<Stream<R::Stream>, R::Timer>), ConnectError> {
+pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
     #[cfg(feature = "tls")]
     let tls = client.tls;
     let Client { request, config, inbound, notsent_lowat, compression, connect_timeout, .. } = client;
@@ -57,7 +54,7 @@ pub(super) async fn open<R: Runtime>(
         false => None,
     };
     // The request is built first: what is wrong with it is told before anything is dialled.
-    let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
+    let handshake = build(builder, &compression)?;
     let mut deadline = Deadline::new(R::timer(), connect_timeout);
     let (stream, addresses) = dial::<R>(&target.host, target.port, &mut deadline).await?;
     let opening = |deadline| Opening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline };
@@ -69,9 +66,14 @@ pub(super) async fn open<R: Runtime>(
             Some(Err(error)) => return Err(failure(error)),
             None => return Err(TimedOut::new(Stage::Tls, connect_timeout, peer(addresses)).into()),
         };
-        return opening(deadline).open(Stream::Tls(transport)).await;
+        return opening(deadline).open(MaybeTls::tls(transport)).await;
     }
-    opening(deadline).open(Stream::Plain(stream)).await
+    opening(deadline).open(MaybeTls::plain(stream)).await
+}
+
+/// The request, with what it offers, and a fresh key.
+pub(super) fn build(builder: Builder, compression: &Compression) -> Result<Handshake, ConnectError> {
+    compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)
 }
 
 /// Whom the certificate has to be for.
@@ -90,10 +92,10 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     client: Client<R>,
     transport: T,
     addresses: Addresses,
-) -> Result<(WebSocket, Driver<T, R::Timer>), ConnectError> {
+) -> Result<Parts<T, R::Timer>, ConnectError> {
     let Client { request, config, inbound, notsent_lowat, compression, connect_timeout, .. } = client;
     let (_, builder) = request.map_err(ConnectError::Url)?;
-    let handshake = compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)?;
+    let handshake = build(builder, &compression)?;
     let deadline = Deadline::new(R::timer(), connect_timeout);
     Opening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline }.open(transport).await
 }
@@ -110,7 +112,7 @@ struct Opening<C> {
 }
 
 impl<C: Timer> Opening<C> {
-    async fn open<T: Transport>(self, transport: T) -> Result<(WebSocket, Driver<T, C>), ConnectError> {
+    async fn open<T: Transport>(self, transport: T) -> Result<Parts<T, C>, ConnectError> {
         let Self { mut handshake, compression, config, inbound, notsent_lowat, addresses, deadline } = self;
         let Deadline { timer, at, timeout } = deadline;
         let mut exchange = Exchange { transport, timer, deadline: at, received: Vec::new() };
@@ -155,7 +157,7 @@ impl<C: Timer> Opening<C> {
         let parts = Parts::client(transport, timer).config(config).addresses(addresses).received(received);
         let parts = parts.heads(handshake.into_request(), established.response);
         let subprotocol = established.subprotocol.map(Into::into);
-        Ok(Parts { inbound, notsent_lowat, agreement, subprotocol, ..parts }.open())
+        Ok(Parts { inbound, notsent_lowat, agreement, subprotocol, ..parts })
     }
 }
 

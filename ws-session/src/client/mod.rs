@@ -3,6 +3,7 @@
 mod connect;
 mod dial;
 mod run;
+mod upgrade;
 mod url;
 
 use std::fmt;
@@ -25,12 +26,14 @@ use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
 use crate::settings::connection_settings;
 use crate::shared::inbound::InboundLimits;
+use crate::stream::WebSocketStream;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
 use crate::transport::tcp::NOTSENT_LOWAT;
-use crate::transport::{Addresses, Transport};
+use crate::transport::{Addresses, MaybeTls, Transport};
 
 pub use self::run::RunError;
+pub use self::upgrade::ClientUpgrade;
 pub use self::url::without_password;
 
 use self::url::Target;
@@ -240,7 +243,31 @@ impl<R: Runtime> Client<R> {
         transport: T,
         addresses: Addresses,
     ) -> Result<(WebSocket, Driver<T, R::Timer>), ConnectError> {
-        connect::handshake_alone(self, transport, addresses).await
+        Ok(connect::handshake_alone(self, transport, addresses).await?.open())
+    }
+
+    /// Connects as [`connect`](Self::connect) does; the connection is one value, which is driven by being polled, without a
+    /// task of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_stream(self) -> Result<WebSocketStream<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
+        Ok(connect::open(self).await?.into_stream())
+    }
+
+    /// Does the opening handshake as [`handshake`](Self::handshake) does; the connection is one value, which is driven by being
+    /// polled, without a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn handshake_stream<T: Transport>(
+        self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<WebSocketStream<T, R::Timer>, ConnectError> {
+        Ok(connect::handshake_alone(self, transport, addresses).await?.into_stream())
     }
 }
 

@@ -51,7 +51,7 @@ impl<R: Runtime> Client<R> {
         H: FnOnce(WebSocket) -> F,
         F: Future<Output = HandlerResult>, // wrap others: handler(…)
     {
-        let (socket, driver) = connect::open(client.into()).await.map_err(RunError::Connect)?;
+        let (socket, driver) = connect::open(client.into()).await.map_err(RunError::Connect)?.open();
         let shared = Arc::clone(driver.shared());
         // Called within the task that catches its panics.
         driver.run(async move { handler(socket).await }).await.map_err(RunError::Handler)?;

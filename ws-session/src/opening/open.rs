@@ -23,7 +23,8 @@ use crate::transport::{Addresses, Timer, Transport};
 ///
 /// [`Server::accept`](crate::Server::accept) and [`Client::connect`](crate::Client::connect) do the handshake themselves, and
 /// end here too. Use `Parts` where an HTTP library does the handshake, where both ends agree to speak WebSocket without one,
-/// or in tests.
+/// or in tests. [`Server::upgrade`](crate::Server::upgrade) and [`Client::upgrade`](crate::Client::upgrade) do a handshake
+/// over [`http`] types, without I/O, and fill in the parts.
 ///
 /// Only the transport and the timer are needed; everything else has the default of [`Server`](crate::Server) and
 /// [`Client`](crate::Client), without compression and without a subprotocol. An adapter such as `ws-tokio` has

@@ -4,28 +4,23 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http::header::{CONNECTION, DATE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use tracing::error;
+use http::header::DATE;
+use http::{HeaderValue, Method, Request, Response, Uri};
 use ws_proto::Timestamp;
 use ws_proto::handshake::encode;
-use ws_proto::handshake::server::{Accepted, Rejection, RequestReader, Upgrade};
+use ws_proto::handshake::server::{Rejection, RequestReader};
 
 use super::Settings;
-use super::proxies::ClientIp;
+use super::decision::{Decision, Refusal, decide, identify};
 use super::registry::HandshakeGuard;
-use crate::driver::Driver;
 use crate::error::AcceptError;
-use crate::handle::WebSocket;
 use crate::info::{Caller, Heads};
-use crate::logging::{TARGET, log_head, unless_heard};
+use crate::logging::log_head;
 use crate::opening::Parts;
 use crate::opening::compression::Agreement;
 use crate::opening::exchange::{Exchange, Interrupted};
@@ -59,33 +54,27 @@ struct Grant {
     target: Uri,
 }
 
-/// A request that gets another answer, and no connection.
-struct Refusal {
-    response: Box<Response<Bytes>>,
-    error: AcceptError,
-}
-
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        Self::new(rejection.clone().into_response(), AcceptError::Rejected(rejection))
+impl Grant {
+    /// `head` is the request's, as it came.
+    fn new(decision: Decision, mut head: Vec<u8>) -> Self {
+        let Decision { request, mut response, subprotocol, agreement } = decision;
+        set_date(&mut response);
+        let response_at = head.len();
+        encode::response_head(&response, &mut head);
+        let heads = Heads::from_bytes(head, response_at);
+        Self { heads, subprotocol, agreement, target: request.into_parts().0.uri }
     }
 }
 
-impl Refusal {
-    fn new(response: Response<Bytes>, error: AcceptError) -> Self {
-        Self { response: Box::new(response), error }
+/// The bytes of an answer that refuses.
+fn encode_refusal(mut refusal: Refusal, is_head: bool) -> (Vec<u8>, AcceptError) {
+    set_date(&mut refusal.response);
+    let mut bytes = Vec::new();
+    match is_head {
+        true => encode::response_to_head(&refusal.response, &mut bytes),
+        false => encode::response(&refusal.response, &mut bytes),
     }
-
-    /// The answer's bytes.
-    fn encode(mut self, is_head: bool) -> (Vec<u8>, AcceptError) {
-        set_date(&mut self.response);
-        let mut bytes = Vec::new();
-        match is_head {
-            true => encode::response_to_head(&self.response, &mut bytes),
-            false => encode::response(&self.response, &mut bytes),
-        }
-        (bytes, self.error)
-    }
+    (bytes, refusal.error)
 }
 
 /// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts. Who the caller is may
@@ -97,7 +86,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     timer: C,
     deadline: Timestamp,
     caller: &mut Caller,
-) -> Result<(WebSocket, Driver<T, C>), AcceptError> {
+) -> Result<Parts<T, C>, AcceptError> {
     let mut exchange = Exchange { transport, timer, deadline, received: Vec::with_capacity(HEADS_SIZE) };
     // Requests and responses are large: none is kept while something is waited for.
     let decision = match read_request(settings, guard, &mut exchange).await {
@@ -105,17 +94,18 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
             log_head("<", &head);
             let is_head = request.method() == Method::HEAD;
             identify(caller, settings, request.headers());
-            decide(settings, guard, request, head, caller).map_err(|refusal| refusal.encode(is_head))
+            let decision = decide(settings, guard, request, caller);
+            decision.map(|decision| Grant::new(decision, head)).map_err(|refusal| encode_refusal(refusal, is_head))
         }
         // Who speaks TLS cannot read the answer, but sees that it is none.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
             let error = AcceptError::Tls(TlsError::Unexpected);
-            Err(Refusal::new(rejection.into_response(), error).encode(false))
+            Err(encode_refusal(Refusal::new(rejection.into_response(), error), false))
         }
-        Err(AcceptError::Rejected(rejection)) => Err(Refusal::from(rejection).encode(false)),
+        Err(AcceptError::Rejected(rejection)) => Err(encode_refusal(rejection.into(), false)),
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
-            Err(Refusal::new(response, AcceptError::Timeout).encode(false))
+            Err(encode_refusal(Refusal::new(response, AcceptError::Timeout), false))
         }
         Err(error) => return Err(error),
     };
@@ -159,75 +149,19 @@ async fn read_request<T: Transport, C: Timer>(
     }
 }
 
-/// Takes in what a trusted proxy says of the client.
-fn identify(caller: &mut Caller, settings: &Settings, headers: &HeaderMap) {
-    let peer = caller.client_ip();
-    let client = settings.proxies.client_ip(peer, headers);
-    caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
-}
-
-/// `head` is the request's, as it came.
-fn decide(
-    settings: &Settings,
-    guard: Option<&HandshakeGuard>,
-    mut request: Request<()>,
-    mut head: Vec<u8>,
-    caller: &Caller,
-) -> Result<Grant, Refusal> {
-    if let Some(hook) = &settings.hook {
-        let extensions = request.extensions_mut();
-        extensions.insert(caller.addresses);
-        caller.client_ip().map(|client| extensions.insert(ClientIp(client)));
-        match catch_unwind(AssertUnwindSafe(|| hook(&request))) {
-            Ok(None) => {}
-            Ok(Some(mut response)) => {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                let error = AcceptError::Answered(response.status());
-                return Err(Refusal::new(response, error));
-            }
-            Err(_) => {
-                error!(target: TARGET, path = request.uri().path(), "the request hook panicked");
-                unless_heard(format_args!("the request hook panicked"));
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return Err(Rejection::new(status, "The server failed to look at the request.").into());
-            }
-        }
-    }
-    let upgrade = Upgrade::new(request)?;
-    if let Some(origins) = &settings.origins {
-        origins.check(upgrade.request().headers())?;
-    }
-    if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
-        return Err(Rejection::service_unavailable().into());
-    }
-    let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
-    let (extension, agreement) = settings.compression.accept(upgrade.extensions());
-    let accepted = upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone());
-    let Accepted { request, mut response, .. } = accepted.map_err(|mistake| {
-        error!(target: TARGET, "{mistake}");
-        unless_heard(format_args!("a request was refused by mistake: {mistake}"));
-        Rejection::from(mistake)
-    })?;
-    set_date(&mut response);
-    let response_at = head.len();
-    encode::response_head(&response, &mut head);
-    let heads = Heads::from_bytes(head, response_at);
-    Ok(Grant { heads, subprotocol: subprotocol.map(Into::into), agreement, target: request.into_parts().0.uri })
-}
-
 /// Hands over a connection that has been answered.
 fn open<T: Transport, C: Timer>(
     settings: &Settings,
     exchange: Exchange<T, C>,
     grant: Grant,
     caller: &Caller,
-) -> (WebSocket, Driver<T, C>) {
+) -> Parts<T, C> {
     let Grant { heads, subprotocol, agreement, target } = grant;
     let Exchange { transport, timer, received, .. } = exchange;
     let parts = Parts::server(transport, timer).config(Arc::clone(&settings.config)).received(received);
     let (inbound, notsent_lowat) = (settings.inbound, settings.notsent_lowat);
     let (target, caller) = (Some(target), caller.clone());
-    Parts { inbound, notsent_lowat, agreement, subprotocol, heads, target, caller, ..parts }.open()
+    Parts { inbound, notsent_lowat, agreement, subprotocol, heads, target, caller, ..parts }
 }
 
 /// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to

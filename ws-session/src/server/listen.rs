@@ -19,13 +19,13 @@ use super::admission::Admission;
 use super::registry::{Awaited, HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
-use crate::driver::Driver;
 use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
 use crate::handle::WebSocket;
 use crate::info::Caller;
 use crate::logging::{Chain, TARGET, causes, unless_heard};
+use crate::opening::Parts;
 use crate::runtime::Runtime;
-use crate::transport::stream::Stream;
+use crate::transport::MaybeTls;
 use crate::transport::{Addresses, Timer};
 
 /// How long accepting rests after an error such as too many open files.
@@ -255,7 +255,7 @@ where
         .await
     };
     let (socket, driver) = match accepted {
-        Ok(accepted) => accepted,
+        Ok(parts) => parts.open(),
         Err(error) => {
             log_rejection(&error, &caller);
             return None;
@@ -274,15 +274,15 @@ async fn accept_stream<R: Runtime>(
     handshake: &HandshakeGuard,
     stream: R::Stream,
     caller: &mut Caller,
-) -> Result<(WebSocket, Driver<Stream<R::Stream>, R::Timer>), AcceptError> {
+) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, AcceptError> {
     let timer = R::timer();
     let deadline = timer.now() + settings.handshake_timeout;
     #[cfg(feature = "tls")]
     if let Some(config) = &settings.tls {
         let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
-        return accept(settings, Some(handshake), Stream::Tls(stream), timer, deadline, caller).await;
+        return accept(settings, Some(handshake), MaybeTls::tls(stream), timer, deadline, caller).await;
     }
-    accept(settings, Some(handshake), Stream::Plain(stream), timer, deadline, caller).await
+    accept(settings, Some(handshake), MaybeTls::plain(stream), timer, deadline, caller).await
 }
 
 pin_project! {

@@ -3,11 +3,13 @@
 mod accept;
 mod admission;
 mod bind;
+mod decision;
 mod listen;
 mod proxies;
 mod registry;
 #[cfg(feature = "tls")]
 mod secure;
+mod upgrade;
 
 use std::fmt;
 use std::io;
@@ -30,10 +32,12 @@ use crate::driver::Driver;
 use crate::error::{AcceptError, InvalidSetting};
 use crate::handle::WebSocket;
 use crate::info::Caller;
+use crate::opening::Parts;
 use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
 use crate::settings::connection_settings;
 use crate::shared::inbound::InboundLimits;
+use crate::stream::WebSocketStream;
 #[cfg(feature = "tls")]
 use crate::tls;
 use crate::transport::Addresses;
@@ -44,6 +48,7 @@ pub use self::bind::ServeError;
 pub use self::listen::{Listening, ServerHandle};
 pub use self::proxies::ClientIp;
 use self::proxies::TrustedProxies;
+pub use self::upgrade::Refused;
 
 /// A server to be: what it accepts and how long it waits. [`bind`](Self::bind) makes it listen, and
 /// [`Listening::serve`] runs it; [`accept`](Self::accept) serves a connection from elsewhere.
@@ -384,6 +389,28 @@ impl<R: Runtime> Server<R> {
         transport: T,
         addresses: Addresses,
     ) -> Result<(WebSocket, Driver<T, R::Timer>), AcceptError> {
+        Ok(self.accept_parts(transport, addresses).await?.open())
+    }
+
+    /// Does the opening handshake as [`accept`](Self::accept) does; the connection is one value, which is driven by being
+    /// polled, without a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub async fn accept_stream<T: Transport>(
+        &self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<WebSocketStream<T, R::Timer>, AcceptError> {
+        Ok(self.accept_parts(transport, addresses).await?.into_stream())
+    }
+
+    async fn accept_parts<T: Transport>(
+        &self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<Parts<T, R::Timer>, AcceptError> {
         self.check()?;
         let timer = R::timer();
         let deadline = timer.now() + self.settings.handshake_timeout;

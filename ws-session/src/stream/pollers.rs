@@ -1,9 +1,9 @@
 //! The tasks that poll one connection, where there are two: one that receives, one that sends.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, PoisonError};
 
 /// What a task polls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What an adapter supplies: a way to move bytes, and a way to wait.
 
-pub(crate) mod stream;
+mod stream;
 pub mod tcp;
 
 use std::io::{self, IoSlice};
@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use ws_proto::{InFlight, Timestamp};
+
+pub use self::stream::MaybeTls;
 
 /// A reliable stream of bytes both ways: a TCP or TLS connection, a pipe.
 ///

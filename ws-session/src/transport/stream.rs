@@ -1,70 +1,120 @@
 //! What connections run over: TCP, or TLS on it.
 
-use std::io::{IoSlice, Result};
+use std::fmt;
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use ws_proto::InFlight;
 
 use super::Transport;
 
-/// A connection's transport. One without TLS takes no more room, and no more steps than a branch, for the others' sake.
-pub(crate) enum Stream<S> {
+/// A connection's transport: a TCP connection of the runtime's, or TLS on one.
+///
+/// It is what [`Client::connect_stream`](crate::Client::connect_stream) connects with.
+pub struct MaybeTls<S>(Inner<S>);
+
+/// One without TLS takes no more room, and no more steps than a branch, for the others' sake.
+enum Inner<S> {
     Plain(S),
     #[cfg(feature = "tls")]
     Tls(Box<dyn Transport + Send>),
 }
 
-impl<S: Transport> Transport for Stream<S> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
-        match self {
-            Self::Plain(stream) => stream.poll_read(cx, buffer),
+impl<S> MaybeTls<S> {
+    pub(crate) fn plain(stream: S) -> Self {
+        Self(Inner::Plain(stream))
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(stream: Box<dyn Transport + Send>) -> Self {
+        Self(Inner::Tls(stream))
+    }
+
+    /// Whether there is TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tcp().is_none()
+    }
+
+    /// The TCP connection, where there is no TLS on it.
+    pub fn tcp(&self) -> Option<&S> {
+        match &self.0 {
+            Inner::Plain(stream) => Some(stream),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.poll_read(cx, buffer),
+            Inner::Tls(_) => None,
         }
     }
 
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<Result<usize>> {
-        match self {
-            Self::Plain(stream) => stream.poll_write_vectored(cx, buffers),
+    /// The TCP connection, where there is no TLS on it; otherwise this comes back.
+    ///
+    /// # Errors
+    ///
+    /// When there is TLS.
+    pub fn into_tcp(self) -> Result<S, Self> {
+        match self.0 {
+            Inner::Plain(stream) => Ok(stream),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.poll_write_vectored(cx, buffers),
+            tls => Err(Self(tls)),
+        }
+    }
+}
+
+impl<S: Transport> Transport for MaybeTls<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Inner::Plain(stream) => stream.poll_read(cx, buffer),
+            #[cfg(feature = "tls")]
+            Inner::Tls(stream) => stream.poll_read(cx, buffer),
         }
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        match self {
-            Self::Plain(stream) => stream.poll_flush(cx),
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Inner::Plain(stream) => stream.poll_write_vectored(cx, buffers),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.poll_flush(cx),
+            Inner::Tls(stream) => stream.poll_write_vectored(cx, buffers),
         }
     }
 
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        match self {
-            Self::Plain(stream) => stream.poll_shutdown(cx),
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Inner::Plain(stream) => stream.poll_flush(cx),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.poll_shutdown(cx),
+            Inner::Tls(stream) => stream.poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Inner::Plain(stream) => stream.poll_shutdown(cx),
+            #[cfg(feature = "tls")]
+            Inner::Tls(stream) => stream.poll_shutdown(cx),
         }
     }
 
     /// What a runtime calls its stream is TCP.
     fn ends_when_dropped(&self) -> bool {
-        matches!(self, Self::Plain(_))
+        matches!(self.0, Inner::Plain(_))
     }
 
     fn in_flight(&self) -> Option<InFlight> {
-        match self {
-            Self::Plain(stream) => stream.in_flight(),
+        match &self.0 {
+            Inner::Plain(stream) => stream.in_flight(),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.in_flight(),
+            Inner::Tls(stream) => stream.in_flight(),
         }
     }
 
     fn set_notsent_lowat(&self, bytes: u32) {
-        match self {
-            Self::Plain(stream) => stream.set_notsent_lowat(bytes),
+        match &self.0 {
+            Inner::Plain(stream) => stream.set_notsent_lowat(bytes),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.set_notsent_lowat(bytes),
+            Inner::Tls(stream) => stream.set_notsent_lowat(bytes),
         }
+    }
+}
+
+impl<S> fmt::Debug for MaybeTls<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_tls() { "MaybeTls(TLS)" } else { "MaybeTls(TCP)" })
     }
 }

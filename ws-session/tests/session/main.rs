@@ -25,5 +25,6 @@ mod slow;
 mod stopped;
 mod stream;
 mod unwanted;
+mod upgrade;
 mod waiting;
 mod wakeups;

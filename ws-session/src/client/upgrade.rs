@@ -1,0 +1,110 @@
+//! A client's opening handshake over `http` types, without I/O.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use ws_proto::handshake::client::{Error as HandshakeError, Handshake};
+use ws_proto::{Config, Role};
+
+use super::Client;
+use super::connect::build;
+use crate::error::ConnectError;
+use crate::info::Caller;
+use crate::opening::Accepted;
+use crate::opening::compression::Compression;
+use crate::runtime::Runtime;
+use crate::shared::inbound::InboundLimits;
+use crate::transport::Addresses;
+
+/// A client's opening handshake for an HTTP library that does the I/O: the request to send, and then what becomes of the
+/// response. [`Client::upgrade`] makes it.
+#[must_use = "send `request`, and give the response to `confirm`"]
+pub struct ClientUpgrade<R> {
+    handshake: Handshake,
+    compression: Compression,
+    config: Arc<Config>,
+    inbound: InboundLimits,
+    notsent_lowat: Option<u32>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Runtime> Client<R> {
+    /// Begins an opening handshake without I/O, for an HTTP library that sends the request itself: hyper's client, or a test.
+    ///
+    /// ```
+    /// use ws_session::http::{Request, Response};
+    /// use ws_session::{Client, ConnectError, Runtime, Transport, WebSocketStream};
+    ///
+    /// /// `exchange` sends the request over HTTP/1.1, and returns the response and the transport behind it.
+    /// async fn connect<R: Runtime, T: Transport>(
+    ///     url: &str,
+    ///     exchange: impl AsyncFnOnce(Request<()>) -> (Response<()>, T),
+    /// ) -> Result<WebSocketStream<T, R::Timer>, ConnectError> {
+    ///     let upgrade = Client::<R>::new(url).subprotocols(["chat"]).upgrade()?;
+    ///     let (response, transport) = exchange(upgrade.request().clone()).await;
+    ///     Ok(upgrade.confirm(&response)?.parts(transport).into_stream())
+    /// }
+    /// ```
+    ///
+    /// The URL's scheme, [`connect_timeout`](Self::connect_timeout) and the settings of TLS are for whoever does the I/O.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL or the request.
+    pub fn upgrade(self) -> Result<ClientUpgrade<R>, ConnectError> {
+        let Self { request, compression, config, inbound, notsent_lowat, runtime, .. } = self;
+        let (_, builder) = request.map_err(ConnectError::Url)?;
+        let handshake = build(builder, &compression)?;
+        Ok(ClientUpgrade { handshake, compression, config, inbound, notsent_lowat, runtime })
+    }
+}
+
+impl<R: Runtime> ClientUpgrade<R> {
+    /// The request, in HTTP/1.1: its target is a path, and `Host` names the server.
+    pub fn request(&self) -> &Request<()> {
+        self.handshake.request()
+    }
+
+    /// Checks the response (RFC 6455 §4.1). Its body, if it has one, is not looked at. Interim responses (1xx other than 101)
+    /// are for the HTTP library to skip.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Rejected`] when the response is no 101, without a body; otherwise what is wrong with it. The
+    /// connection cannot be used for WebSocket then.
+    pub fn confirm<B>(self, response: &Response<B>) -> Result<Accepted<R>, ConnectError> {
+        let Self { handshake, compression, config, inbound, notsent_lowat, runtime } = self;
+        let confirmed = handshake.confirm(response).map_err(|error| match error {
+            HandshakeError::Rejected { response, .. } => {
+                ConnectError::Rejected(Box::new(response.map(|()| Bytes::new())))
+            }
+            error => ConnectError::Handshake(error),
+        })?;
+        let agreement = compression.confirm(&confirmed.extensions)?;
+        let mut head = Response::new(());
+        *head.status_mut() = response.status();
+        *head.version_mut() = response.version();
+        *head.headers_mut() = response.headers().clone();
+        Ok(Accepted {
+            role: Role::Client,
+            request: handshake.into_request(),
+            response: head,
+            subprotocol: confirmed.subprotocol.map(Into::into),
+            agreement,
+            config,
+            inbound,
+            notsent_lowat,
+            caller: Caller::new(Addresses::default()),
+            runtime,
+        })
+    }
+}
+
+impl<R> fmt::Debug for ClientUpgrade<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientUpgrade").field("target", self.handshake.request().uri()).finish_non_exhaustive()
+    }
+}

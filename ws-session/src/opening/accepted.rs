@@ -1,0 +1,73 @@
+//! A connection whose opening handshake has been done over `http` types, without I/O.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use ws_proto::{Config, Role};
+
+use super::Parts;
+use super::compression::Agreement;
+use crate::info::Caller;
+use crate::runtime::Runtime;
+use crate::shared::inbound::InboundLimits;
+use crate::transport::Transport;
+
+/// A connection that both ends have agreed to open: of a server's [`upgrade`](crate::Server::upgrade), or of a client's
+/// ([`ClientUpgrade::confirm`](crate::ClientUpgrade::confirm)).
+///
+/// A server sends the [`response`](Self::response). Once the HTTP library hands over the transport, [`parts`](Self::parts)
+/// makes the connection, with what was agreed on and the settings of the server or client.
+#[must_use = "the connection is made by `parts`"]
+pub struct Accepted<R> {
+    pub(crate) role: Role,
+    pub(crate) request: Request<()>,
+    pub(crate) response: Response<()>,
+    pub(crate) subprotocol: Option<Box<str>>,
+    pub(crate) agreement: Agreement,
+    pub(crate) config: Arc<Config>,
+    pub(crate) inbound: InboundLimits,
+    pub(crate) notsent_lowat: Option<u32>,
+    pub(crate) caller: Caller,
+    pub(crate) runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Runtime> Accepted<R> {
+    /// The client's request.
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// The server's response, 101.
+    pub fn response(&self) -> &Response<()> {
+        &self.response
+    }
+
+    /// The subprotocol that both ends agreed on, if any (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The parts of the connection over this transport: the one that carried the request and the response, once both are
+    /// through. Bytes that were read behind the head are given to [`Parts::received`].
+    pub fn parts<T: Transport>(self, transport: T) -> Parts<T, R::Timer> {
+        let timer = R::timer();
+        let parts = match self.role {
+            Role::Server => Parts::server(transport, timer),
+            Role::Client => Parts::client(transport, timer),
+        };
+        let Self { subprotocol, agreement, inbound, notsent_lowat, caller, .. } = self;
+        let parts = parts.config(self.config).heads(self.request, self.response);
+        Parts { subprotocol, agreement, inbound, notsent_lowat, caller, ..parts }
+    }
+}
+
+impl<R> fmt::Debug for Accepted<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("role", &self.role)
+            .field("subprotocol", &self.subprotocol)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! What becomes of a request: a connection, or another answer. Without I/O.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use tracing::error;
+use ws_proto::handshake::server::{Accepted, Rejection, Upgrade};
+
+use super::Settings;
+use super::proxies::ClientIp;
+use super::registry::HandshakeGuard;
+use crate::error::AcceptError;
+use crate::info::Caller;
+use crate::logging::{TARGET, unless_heard};
+use crate::opening::compression::Agreement;
+
+/// A request that is accepted: what opens the connection once it has been sent, and what was agreed on.
+pub(super) struct Decision {
+    pub(super) request: Request<()>,
+    pub(super) response: Response<()>,
+    pub(super) subprotocol: Option<Box<str>>,
+    pub(super) agreement: Agreement,
+}
+
+/// A request that gets another answer, and no connection.
+pub(super) struct Refusal {
+    pub(super) response: Box<Response<Bytes>>,
+    pub(super) error: AcceptError,
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(rejection.clone().into_response(), AcceptError::Rejected(rejection))
+    }
+}
+
+impl Refusal {
+    pub(super) fn new(response: Response<Bytes>, error: AcceptError) -> Self {
+        Self { response: Box::new(response), error }
+    }
+}
+
+/// Takes in what a trusted proxy says of the client.
+pub(super) fn identify(caller: &mut Caller, settings: &Settings, headers: &HeaderMap) {
+    let peer = caller.client_ip();
+    let client = settings.proxies.client_ip(peer, headers);
+    caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
+}
+
+/// What becomes of a request.
+pub(super) fn decide(
+    settings: &Settings,
+    guard: Option<&HandshakeGuard>,
+    mut request: Request<()>,
+    caller: &Caller,
+) -> Result<Decision, Refusal> {
+    if let Some(hook) = &settings.hook {
+        let extensions = request.extensions_mut();
+        extensions.insert(caller.addresses);
+        caller.client_ip().map(|client| extensions.insert(ClientIp(client)));
+        match catch_unwind(AssertUnwindSafe(|| hook(&request))) {
+            Ok(None) => {}
+            Ok(Some(mut response)) => {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                let error = AcceptError::Answered(response.status());
+                return Err(Refusal::new(response, error));
+            }
+            Err(_) => {
+                error!(target: TARGET, path = request.uri().path(), "the request hook panicked");
+                unless_heard(format_args!("the request hook panicked"));
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                return Err(Rejection::new(status, "The server failed to look at the request.").into());
+            }
+        }
+    }
+    let upgrade = Upgrade::new(request)?;
+    if let Some(origins) = &settings.origins {
+        origins.check(upgrade.request().headers())?;
+    }
+    if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
+        return Err(Rejection::service_unavailable().into());
+    }
+    let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
+    let (extension, agreement) = settings.compression.accept(upgrade.extensions());
+    let accepted = upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone());
+    let Accepted { request, response, .. } = accepted.map_err(|mistake| {
+        error!(target: TARGET, "{mistake}");
+        unless_heard(format_args!("a request was refused by mistake: {mistake}"));
+        Rejection::from(mistake)
+    })?;
+    Ok(Decision { request, response, subprotocol: subprotocol.map(Into::into), agreement })
+}
