@@ -108,7 +108,11 @@ impl Keepalive {
     }
 
     /// Where the first keepalive ping ends after which a sign of life is awaited.
+    #[inline]
     pub(crate) fn first_end(&self) -> Option<u64> {
+        if self.in_flight.is_empty() {
+            return None;
+        }
         self.in_flight.iter().find(|ping| ping.awaited).map(|ping| ping.end)
     }
 

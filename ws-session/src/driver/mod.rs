@@ -219,6 +219,12 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         {
             self.is_spent = state.connection.hooks().is_inflate_budget_spent();
         }
+        if made && another_follows && !self.is_spent && self.broken.is_none() && state.connection.is_open() {
+            // The usual case: the connection goes on, and the time can wait.
+            let _replaced = set_waker(&mut state.driver, cx);
+            wake_whom_it_concerns(state, beside, true);
+            return Progress::Made;
+        }
         let mut wanted = self.wanted(&mut state);
         if wanted == Wanted::HalfClose {
             self.shut_down(cx, &mut state, now);

@@ -53,7 +53,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             state.paused = false;
             state.connection.hooks().set_paused(false, now);
-        } else if state.is_inbound_full() {
+        } else if state.has_waiting() && state.is_inbound_full() {
             // Who waited for nothing but the end, and let more come, no longer does.
             self.pause(state, now);
             return false;
@@ -138,6 +138,11 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 buffer.truncate(n);
                 if let Some(event) = state.connection.receive_whole(buffer, now) {
                     state.on_event(event, self.shared.info.id, now);
+                    if state.is_inbound_full() {
+                        self.pause(state, now);
+                        self.unread = Unread::new(buffer.to_vec());
+                        return Poll::Ready(Ok(n));
+                    }
                 }
                 self.receive_or_keep(state, buffer, now);
                 Poll::Ready(Ok(n))
@@ -173,16 +178,19 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Feeds the connection until the input or the room for messages is used up.
+    /// Feeds the connection until the input or the room for messages, which there is, is used up.
     fn receive(&mut self, state: &mut State, input: &mut &mut [u8], now: Timestamp) {
         let mut burst = Burst::default();
-        while !state.is_inbound_full() {
+        loop {
             match state.connection.receive(input, now) {
                 Some(Event::Message(message)) => {
                     state.on_message(burst.message(message, input.len()), self.shared.info.id)
                 }
                 Some(event) => state.on_event(event, self.shared.info.id, now),
                 None => return,
+            }
+            if state.is_inbound_full() {
+                break;
             }
         }
         self.pause(state, now);

@@ -31,9 +31,16 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<()> {
+    #[cold]
+    fn hold_little_when_full_for_long(&mut self, now: Timestamp) {
         if self.full_since.is_some_and(|since| since + FULL_FOR <= now) {
             self.hold_little();
+        }
+    }
+
+    fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<()> {
+        if state.is_write_blocked {
+            self.hold_little_when_full_for_long(now);
         }
         loop {
             let is_blocked = self.pass_on(cx, state, now)?;

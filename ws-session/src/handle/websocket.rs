@@ -86,7 +86,7 @@ impl WebSocket {
             mem::swap(&mut self.taken, &mut state.inbound);
             state.is_receiving = false;
             let bytes = mem::take(&mut state.inbound_bytes) - message.len();
-            self.tell_at = state.inbound_limits.resume_at(self.taken.iter().rev(), bytes);
+            self.tell_at = state.inbound_limits.resume_at(&self.taken, bytes);
             let driver = state.leave_to_handle(self.taken.len(), bytes);
             drop(state);
             wake(driver);

@@ -1,5 +1,7 @@
 //! How much may wait to be received.
 
+use std::collections::VecDeque;
+
 use ws_proto::Message;
 
 use super::State;
@@ -42,7 +44,8 @@ impl InboundLimits {
     }
 
     /// With how many of these messages left reading may go on: half of what may wait.
-    pub(crate) fn resume_at<'a>(&self, messages: impl Iterator<Item = &'a Message>, bytes: usize) -> usize {
+    #[inline]
+    pub(crate) fn resume_at(&self, messages: &VecDeque<Message>, bytes: usize) -> usize {
         let half = self.messages() / 2;
         match bytes <= self.bytes / 2 {
             true => half,
@@ -50,12 +53,12 @@ impl InboundLimits {
         }
     }
 
-    /// How many messages at the end, given from there, have half of the bytes that may wait, at most.
+    /// How many messages at the end have half of the bytes that may wait, at most.
     #[cold]
-    fn last_of<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> usize {
+    fn last_of(&self, messages: &VecDeque<Message>) -> usize {
         let mut left = self.bytes / 2;
         let fits = |message: &&Message| left.checked_sub(message.len()).inspect(|rest| left = *rest).is_some();
-        messages.take_while(fits).count()
+        messages.iter().rev().take_while(fits).count()
     }
 }
 
@@ -83,7 +86,14 @@ impl State {
         is_half || (self.is_write_blocked && !self.has_no_room())
     }
 
+    /// Whether the application has a message waiting. Without one there is room, whatever the limits are.
+    #[inline]
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.unreceived() > 0
+    }
+
     /// How many messages the application has waiting.
+    #[inline]
     fn unreceived(&self) -> usize {
         self.inbound.len() + self.taken as usize
     }
