@@ -1,10 +1,13 @@
 //! A process that is stopped, and goes on when its pong deadline has passed: a pong that came meanwhile lies in the socket,
 //! and is seen before the deadline is judged. On each runtime.
+//!
+//! The process is stopped while its handler is at work, so that the driver runs before the runtime has asked the system about
+//! the socket. One that waits for the system when it is stopped finds the pong in any case.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -14,15 +17,13 @@ use ws_tokio::{Addresses, Server, TokioIo};
 
 const RUNTIMES: [&str; 4] = ["tokio-current-thread", "tokio-multi-thread", "async-std", "smol"];
 
-/// Longer than the program's ping interval, when it looks next, and shorter than half of what it waits for a pong.
-const UNTIL_SEEN: Duration = Duration::from_millis(600);
-
 /// Longer than the program waits for a pong.
 const STOPPED_FOR: Duration = Duration::from_secs(3);
 
 /// A hang is a failure; nothing here takes so long.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
+const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8A;
@@ -30,6 +31,7 @@ const PONG: u8 = 0x8A;
 /// The program, and its connection to this test.
 struct Stopped {
     child: Child,
+    output: BufReader<ChildStdout>,
     stream: TcpStream,
     /// Whether the program is the server.
     is_server: bool,
@@ -37,27 +39,26 @@ struct Stopped {
 
 impl Stopped {
     fn server(runtime: &str) -> Self {
-        let mut child = program(runtime, "server");
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        let mut stream = TcpStream::connect(address.trim()).unwrap();
+        let (child, mut output) = program(runtime, "server");
+        let address = next_line(&mut output);
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(TOO_LONG)).unwrap();
         let request = "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
         let head = read_head(&mut stream);
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
-        Self { child, stream, is_server: true }
+        Self { child, output, stream, is_server: true }
     }
 
     fn client(runtime: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let child = program(runtime, &format!("ws://{}/", listener.local_addr().unwrap()));
+        let (child, output) = program(runtime, &listener.local_addr().unwrap().to_string());
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(TOO_LONG)).unwrap();
         let response = response_to(&read_head(&mut stream));
         stream.write_all(&response).unwrap();
-        Self { child, stream, is_server: false }
+        Self { child, output, stream, is_server: false }
     }
 
     /// The next frame: a short one.
@@ -92,22 +93,21 @@ impl Stopped {
     fn stop(&mut self, answers: bool) -> (u8, Vec<u8>) {
         let (first, payload) = self.frame();
         assert_eq!(first, PING);
-        // Until the program has seen that the ping was acknowledged, which would give its peer more time.
-        thread::sleep(UNTIL_SEEN);
+        assert_eq!(next_line(&mut self.output), "busy");
         self.signal(Signal::STOP);
         if answers {
             self.write(PONG, &payload);
         }
         thread::sleep(STOPPED_FOR);
+        // The handler goes on as soon as the process does.
+        self.child.stdin.as_ref().unwrap().write_all(b"\n").unwrap();
         self.signal(Signal::CONT);
         loop {
             match self.frame() {
                 // Only once it has gone on: until then nothing but the pong shows that its peer is there.
-                (PING, another) if answers => {
-                    self.write(PING, b"alive?");
-                    self.write(PONG, &another);
-                }
-                (PING, _) => {}
+                (TEXT, _) if answers => self.write(PING, b"alive?"),
+                (PING, another) if answers => self.write(PONG, &another),
+                (TEXT | PING, _) => {}
                 other => break other,
             }
         }
@@ -121,9 +121,18 @@ impl Drop for Stopped {
     }
 }
 
-fn program(runtime: &str, role: &str) -> Child {
+fn program(runtime: &str, role: &str) -> (Child, BufReader<ChildStdout>) {
     let program = env!("CARGO_BIN_EXE_keeps-alive");
-    Command::new(program).args([runtime, role]).stdout(Stdio::piped()).spawn().unwrap()
+    let mut command = Command::new(program);
+    let mut child = command.args([runtime, role]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    (child, output)
+}
+
+fn next_line(output: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
 }
 
 fn read_head(stream: &mut TcpStream) -> Vec<u8> {
