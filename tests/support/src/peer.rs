@@ -137,9 +137,14 @@ impl<L: Lock, C: Chance> Peer<L, C> {
         }
         loop {
             if let Some(head) = self.received.head() {
-                return head.starts_with("HTTP/1.1 101 ");
+                let is_open = head.starts_with("HTTP/1.1 101 ");
+                if !is_open {
+                    self.received.rest();
+                }
+                return is_open;
             }
             if !self.read().await {
+                self.received.rest();
                 return false;
             }
         }
