@@ -37,12 +37,12 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ),
     (
         "16 messages in the inbound queue",
-        "ws-session/tests/session/pressure.rs",
+        "ws-session/tests/session/pressure/inbound.rs",
         &["with_16_messages_waiting_reading_stops_until_half_are_taken", "the_size_of_the_inbound_queue_can_be_set"],
     ),
     (
         "the high-water mark and the hard cap, as senders see them",
-        "ws-session/tests/session/pressure.rs",
+        "ws-session/tests/session/pressure/outgoing.rs",
         &["send_waits_above_the_high_water_mark_and_goes_on_below_it", "try_send_hands_the_message_back_at_the_cap"],
     ),
     (
