@@ -35,7 +35,7 @@ async fn messages_are_traced_at_debug_and_elided() {
     assert_eq!(traced(Level::DEBUG).iter().filter(|line| line.contains("4000 (private use) why")).count(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_frame_is_traced_at_debug() {
     capture();
     let (server, mut raw) = piped_server(Server::new()).await;
