@@ -13,7 +13,7 @@
 
 use arbitrary::Arbitrary;
 use ws_deflate::{Compressor, Corrupt, Inflater, Settings};
-use ws_proto::permessage_deflate::Agreed;
+use ws_proto::permessage_deflate::{Agreed, Deflate};
 use ws_proto::{Config, Connection, Delivery, Event, Outcome, Timestamp};
 use zlib_rs::{Inflate as Other, InflateFlush, Status};
 
@@ -127,15 +127,10 @@ fn received(data: &[u8], bits: u8, size: usize, delivery: Delivery) -> (Vec<u8>,
     config.delivery = delivery;
     config.limits.message = Some(50_000);
     let mut connection = Connection::client(config, || [0; 4], Timestamp::ZERO);
-    connection.set_deflate(Some(Agreed {
-        send_window_bits: bits,
-        receive_window_bits: bits,
-        send_context_takeover: true,
-        receive_context_takeover: true,
-        level: 1,
-        mem_level: 1,
-        threshold: 0,
-    }));
+    let mut agreed = Agreed::new(Deflate::client());
+    (agreed.send_window_bits, agreed.receive_window_bits) = (bits, bits);
+    (agreed.level, agreed.mem_level, agreed.threshold) = (1, 1, 0);
+    connection.set_deflate(Some(agreed));
     let mut frame = vec![0xC2, 126];
     frame.extend((data.len() as u16).to_be_bytes());
     if data.len() < 126 {

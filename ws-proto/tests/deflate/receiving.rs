@@ -215,7 +215,7 @@ fn d5_what_looks_back_too_far_is_refused() {
     let mut random = Random(5);
     for bits in 9..=15 {
         let window = 1_usize << bits;
-        let narrow = Agreed { receive_window_bits: bits, ..WIDE };
+        let narrow = wide(|agreed| agreed.receive_window_bits = bits);
         let part = noise(&mut random, 300);
         // The same 300 bytes again, so far behind their first beginning.
         let message = |distance: usize| {
@@ -274,7 +274,8 @@ fn d5_the_window_is_exact() {
                 bits_out.chunks(8).map(|byte| byte.iter().rev().fold(0, |value, &bit| value << 1 | u8::from(bit))),
             );
             for role in ROLES {
-                let mut end = End::compressing(role, &Config::default(), Agreed { receive_window_bits: bits, ..WIDE });
+                let mut end =
+                    End::compressing(role, &Config::default(), wide(|agreed| agreed.receive_window_bits = bits));
                 end.read_frame(BINARY | RSV1, &data);
                 if is_fine {
                     assert_eq!(end.seen, [binary(vec![b'x'; stored.len() + 3])]);

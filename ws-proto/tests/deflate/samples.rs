@@ -1,6 +1,6 @@
 //! What the tests compress, and what both ends agree on.
 
-use ws_proto::permessage_deflate::Agreed;
+use ws_proto::permessage_deflate::{Agreed, Deflate};
 
 use crate::common::Random;
 
@@ -10,15 +10,22 @@ mod shared;
 pub(crate) use self::shared::*;
 
 /// Windows of 15 bits both ways, with context takeover.
-pub(crate) const WIDE: Agreed = Agreed {
-    send_window_bits: 15,
-    receive_window_bits: 15,
-    send_context_takeover: true,
-    receive_context_takeover: true,
-    level: 6,
-    mem_level: 8,
-    threshold: 0,
+pub(crate) const WIDE: Agreed = {
+    let mut agreed = Agreed::new(Deflate::client());
+    (agreed.level, agreed.mem_level, agreed.threshold) = (6, 8, 0);
+    agreed
 };
 
 /// The same without context takeover.
-pub(crate) const ALONE: Agreed = Agreed { send_context_takeover: false, receive_context_takeover: false, ..WIDE };
+pub(crate) const ALONE: Agreed = {
+    let mut agreed = WIDE;
+    (agreed.send_context_takeover, agreed.receive_context_takeover) = (false, false);
+    agreed
+};
+
+/// [`WIDE`] with a change.
+pub(crate) fn wide(change: impl FnOnce(&mut Agreed)) -> Agreed {
+    let mut agreed = WIDE;
+    change(&mut agreed);
+    agreed
+}

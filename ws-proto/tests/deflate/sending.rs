@@ -10,11 +10,9 @@ use crate::common::*;
 /// What `end` wrote, read by another end with the parameters turned around.
 #[track_caller]
 fn read_back(end: &End, agreed: Agreed) -> Vec<Seen> {
-    let turned = Agreed {
-        receive_window_bits: agreed.send_window_bits,
-        receive_context_takeover: agreed.send_context_takeover,
-        ..agreed
-    };
+    let mut turned = agreed;
+    turned.receive_window_bits = agreed.send_window_bits;
+    turned.receive_context_takeover = agreed.send_context_takeover;
     let role = if end.role() == Role::Server { Role::Client } else { Role::Server };
     let mut other = End::compressing(role, &Config::default(), turned);
     for piece in end.written.chunks(1000) {
@@ -29,7 +27,11 @@ fn all_that_is_sent_is_understood() {
     for role in ROLES {
         for takeover in [false, true] {
             for bits in 8..=15 {
-                let agreed = Agreed { send_window_bits: bits, send_context_takeover: takeover, mem_level: 5, ..WIDE };
+                let agreed = wide(|agreed| {
+                    agreed.send_window_bits = bits;
+                    agreed.send_context_takeover = takeover;
+                    agreed.mem_level = 5;
+                });
                 let config = config(|config| {
                     config.limits.hard_cap = usize::MAX;
                     config.ping_between_fragments = true;
@@ -56,7 +58,7 @@ fn all_that_is_sent_is_understood() {
 
 #[test]
 fn what_is_compressed_is_chosen_by_length_and_by_message() {
-    let agreed = Agreed { threshold: 100, ..WIDE };
+    let agreed = wide(|agreed| agreed.threshold = 100);
     let (short, long) = ("x".repeat(99), "x".repeat(100));
     for role in ROLES {
         let mut end = End::compressing(role, &Config::default(), agreed);
@@ -87,7 +89,10 @@ fn what_is_compressed_is_chosen_by_length_and_by_message() {
 fn fragments_say_it_once_and_can_be_read_as_they_come() {
     for role in ROLES {
         for takeover in [false, true] {
-            let agreed = Agreed { send_context_takeover: takeover, threshold: 1000, ..WIDE };
+            let agreed = wide(|agreed| {
+                agreed.send_context_takeover = takeover;
+                agreed.threshold = 1000;
+            });
             let mut end = End::compressing(role, &Config::default(), agreed);
             for (compress, expected) in [
                 (Compress::Default, [RSV1 | TEXT_BEGINS, CONTINUES, LAST]),
@@ -123,7 +128,7 @@ fn what_does_not_become_shorter_goes_as_it_is() {
     let payload = noise(&mut Random(1), 1000);
     for role in ROLES {
         for takeover in [false, true] {
-            let agreed = Agreed { send_context_takeover: takeover, ..WIDE };
+            let agreed = wide(|agreed| agreed.send_context_takeover = takeover);
             let mut end = End::compressing(role, &Config::default(), agreed);
             for _ in 0..3 {
                 end.connection.send(payload.clone().into()).unwrap();
@@ -162,7 +167,10 @@ fn a_refused_message_leaves_no_trace() {
 #[test]
 fn context_takeover_is_one_ways_affair() {
     for (send, receive) in [(false, false), (false, true), (true, false), (true, true)] {
-        let agreed = Agreed { send_context_takeover: send, receive_context_takeover: receive, ..WIDE };
+        let agreed = wide(|agreed| {
+            agreed.send_context_takeover = send;
+            agreed.receive_context_takeover = receive;
+        });
         for role in ROLES {
             let mut end = End::compressing(role, &Config::default(), agreed);
             end.connection.send_text("Hello").unwrap();
@@ -191,8 +199,11 @@ fn prepared_messages_are_compressed_once_and_can_be_looked_back_on() {
             for bits in [9, 12, 15] {
                 let mut frames = vec![];
                 for takeover in [false, true] {
-                    let agreed =
-                        Agreed { send_window_bits: bits, send_context_takeover: takeover, threshold: 9, ..WIDE };
+                    let agreed = wide(|agreed| {
+                        agreed.send_window_bits = bits;
+                        agreed.send_context_takeover = takeover;
+                        agreed.threshold = 9;
+                    });
                     let mut end = End::compressing(role, &Config::default(), agreed);
                     for _ in 0..2 {
                         end.connection.send_prepared(&prepared).unwrap();
@@ -223,15 +234,11 @@ fn two_ends_talk() {
     let mut random = Random(77);
     for takeover in [false, true] {
         for bits in [9, 12, 15] {
-            let agreed = Agreed {
-                send_window_bits: bits,
-                receive_window_bits: bits,
-                send_context_takeover: takeover,
-                receive_context_takeover: takeover,
-                mem_level: 5,
-                level: 4,
-                threshold: 32,
-            };
+            let agreed = wide(|agreed| {
+                (agreed.send_window_bits, agreed.receive_window_bits) = (bits, bits);
+                (agreed.send_context_takeover, agreed.receive_context_takeover) = (takeover, takeover);
+                (agreed.level, agreed.mem_level, agreed.threshold) = (4, 5, 32);
+            });
             let mut ends = ROLES.map(|role| End::compressing(role, &Config::default(), agreed));
             let mut sent = [vec![], vec![]];
             for _ in 0..150 {

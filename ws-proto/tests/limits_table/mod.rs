@@ -39,15 +39,10 @@ const SHAPES: [Shape; 4] = [Shape::OneFrame, Shape::Fragments, Shape::Compressed
 fn agreed_end(role: Role, config: &Config) -> End {
     #[cfg(feature = "deflate")]
     let end = {
-        let agreed = ws_proto::permessage_deflate::Agreed {
-            send_window_bits: 15,
-            receive_window_bits: 15,
-            send_context_takeover: false,
-            receive_context_takeover: false,
-            level: 6,
-            mem_level: 8,
-            threshold: usize::MAX,
-        };
+        use ws_proto::permessage_deflate::{Agreed, Deflate};
+        let mut agreed = Agreed::new(Deflate::client());
+        (agreed.send_context_takeover, agreed.receive_context_takeover) = (false, false);
+        agreed.threshold = usize::MAX;
         End::compressing(role, config, agreed)
     };
     #[cfg(not(feature = "deflate"))]

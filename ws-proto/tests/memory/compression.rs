@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ws_deflate::{Compressor, Settings};
-use ws_proto::permessage_deflate::{Agreed, Compress};
+use ws_proto::permessage_deflate::{Agreed, Compress, Deflate};
 use ws_proto::{Config, Delivery, Role};
 
 use crate::common::*;
@@ -22,15 +22,11 @@ checks![
 const SETTINGS: usize = 256;
 
 fn agreed(bits: u8, mem_level: u8, takeover: bool) -> Agreed {
-    Agreed {
-        send_window_bits: bits,
-        receive_window_bits: bits,
-        send_context_takeover: takeover,
-        receive_context_takeover: takeover,
-        level: 6,
-        mem_level,
-        threshold: 0,
-    }
+    let mut agreed = Agreed::new(Deflate::client());
+    (agreed.send_window_bits, agreed.receive_window_bits) = (bits, bits);
+    (agreed.send_context_takeover, agreed.receive_context_takeover) = (takeover, takeover);
+    (agreed.level, agreed.mem_level, agreed.threshold) = (6, mem_level, 0);
+    agreed
 }
 
 impl Subject {

@@ -108,8 +108,10 @@ const DEFAULT_THRESHOLD: usize = 64;
 
 /// What both sides have agreed on (RFC 7692 §7.1), and how to compress.
 ///
-/// It comes from [`Deflate::accept`] or [`Deflate::confirm`]; one that is negotiated elsewhere is made by hand.
+/// It comes from [`Deflate::accept`] or [`Deflate::confirm`]. For parameters that were negotiated elsewhere,
+/// [`new`](Self::new) makes one, and its fields are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Agreed {
     /// How far back our compressor looks: 2 to the power of this many bytes, 8 to 15.
     pub send_window_bits: u8,
@@ -128,6 +130,19 @@ pub struct Agreed {
 }
 
 impl Agreed {
+    /// What comes of a wish that the peer leaves as it is.
+    pub const fn new(deflate: Deflate) -> Self {
+        Self {
+            send_window_bits: deflate.send_window_bits,
+            receive_window_bits: deflate.receive_window_bits,
+            send_context_takeover: deflate.send_context_takeover,
+            receive_context_takeover: deflate.receive_context_takeover,
+            level: deflate.level,
+            mem_level: deflate.mem_level,
+            threshold: deflate.threshold,
+        }
+    }
+
     fn settings(&self) -> Settings {
         Settings::new().window_bits(self.send_window_bits).level(self.level).memory_level(self.mem_level)
     }
@@ -135,6 +150,7 @@ impl Agreed {
 
 /// Whether a message is compressed. Without [`Agreed`] none is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Compress {
     /// When it is not shorter than the threshold. One that does not become smaller may go as it is.
     #[default]
