@@ -18,6 +18,13 @@ pub struct RoundTrip {
     pub payload_differed: bool,
 }
 
+impl RoundTrip {
+    /// A ping that was answered after this time, and whether with another payload. For tests of what is done with it.
+    pub const fn new(time: Duration, payload_differed: bool) -> Self {
+        Self { time, payload_differed }
+    }
+}
+
 /// Each under a key, so that who gives up is forgotten. Takes no memory while there are none.
 #[derive(Debug, Default)]
 pub(crate) struct Pings {
