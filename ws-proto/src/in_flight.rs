@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 /// What a transport knows of the bytes that it took and that are still on their way to the peer.
 ///
 /// The kernel takes megabytes at once, which a slow peer reads in minutes. With this, deadlines run from what the peer
-/// has taken: see [`Connection::set_in_flight`](crate::Connection::set_in_flight).
+/// has taken: see [`Hooks::set_in_flight`](crate::Hooks::set_in_flight).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InFlight {

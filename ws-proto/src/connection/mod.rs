@@ -40,8 +40,8 @@ pub use self::hooks::Hooks;
 ///
 /// A driver that queues messages, or stops reading, finds in [`hooks`](Self::hooks) what it needs besides.
 ///
-/// Input methods return events; the last is [`Event::Closed`], exactly once. Nothing the peer does is an error of a
-/// method, panics, or makes the connection hold more than its [`Limits`](crate::Limits) allow.
+/// Input methods return events; the last is [`Event::Closed`](crate::Event::Closed), exactly once. Nothing the peer
+/// does is an error of a method, panics, or makes the connection hold more than its [`Limits`](crate::Limits) allow.
 #[derive(Debug)]
 pub struct Connection {
     role: Role,
