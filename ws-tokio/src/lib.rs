@@ -97,6 +97,24 @@
 //! [`Client`]. This crate adds tokio: [`Tokio`] supplies sockets, timers and tasks, and [`TokioIo`] turns any stream that
 //! implements tokio's `AsyncRead` and `AsyncWrite` into a transport.
 //!
+//! # Without a task
+//!
+//! [`connect`] and [`accept`] spawn a task that moves a connection's bytes. [`connect_stream`] and [`accept_stream`] spawn none:
+//! they return a [`WebSocketStream`], which owns the transport and is driven by being polled.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut ws = ws_tokio::connect_stream("ws://127.0.0.1:8765").await?;
+//! ws.send("Hello").await?;
+//! println!("{:?}", ws.recv().await?);
+//! ws.close(1000, "").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An HTTP server that parses requests itself hands one over with [`Server::upgrade`](ws_session::Server::upgrade). A
+//! connection whose opening handshake something else has done is made from [`server_parts`] or [`client_parts`].
+//!
 //! # Features
 //!
 //! Features only add. Each brings further crates into the build; the README of the crate says how many.

@@ -5,3 +5,4 @@ mod common;
 mod deadlines;
 mod io;
 mod logging;
+mod stream;

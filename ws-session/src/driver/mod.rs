@@ -345,7 +345,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             Some((until, _)) if self.looks_again => *until,
             _ => now + TURN,
         };
-        self.looks_again = until > now && self.timer.poll_at(cx, until).is_pending();
+        // The timer is asked, not the clock: tokio's goes off in the turn that looks at the sockets, too, and a program may
+        // block its thread until long past this time.
+        self.looks_again = self.timer.poll_at(cx, until).is_pending();
         if self.looks_again {
             self.armed = Some((until, cx.waker().clone()));
         }

@@ -281,12 +281,13 @@ impl WebSocket {
         self.sender.id()
     }
 
-    /// The request that opened the connection.
+    /// The request that opened the connection. Empty (`GET /`) where a connection was made without
+    /// [`Parts::heads`](crate::Parts::heads).
     pub fn request(&self) -> &Request<()> {
         self.sender.shared.info.opening.heads.request()
     }
 
-    /// The response that accepted it.
+    /// The response that accepted it. A 101 without headers where there are no heads.
     pub fn response(&self) -> &Response<()> {
         self.sender.shared.info.opening.heads.response()
     }

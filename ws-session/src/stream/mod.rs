@@ -304,12 +304,12 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         self.socket.id()
     }
 
-    /// The request that opened the connection.
+    /// The request that opened the connection. See [`WebSocket::request`].
     pub fn request(&self) -> &Request<()> {
         self.socket.request()
     }
 
-    /// The response that accepted it.
+    /// The response that accepted it. See [`WebSocket::response`].
     pub fn response(&self) -> &Response<()> {
         self.socket.response()
     }
