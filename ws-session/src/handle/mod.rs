@@ -7,6 +7,7 @@ mod outcome;
 mod sender;
 mod unwanted;
 mod websocket;
+mod within;
 
 #[cfg(feature = "json")]
 pub use self::json::JsonError;

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,15 +34,15 @@ use crate::shared::{Shared, State, set_waker, wake};
 /// Dropping it never waits. A client's connection is closed with 1001 then, by its driver, unless a [`Sender`] is left; a
 /// server's is closed when its handler returns.
 pub struct WebSocket {
-    sender: Sender,
+    pub(super) sender: Sender,
     /// Messages taken out of the inbound queue together, so that not each takes the lock.
-    taken: VecDeque<Message>,
+    pub(super) taken: VecDeque<Message>,
     /// With so many of them left, the driver is told, and may go on reading.
     tell_at: usize,
     /// What the sink waits for.
-    sink: Waiting,
+    pub(super) sink: Waiting,
     /// Whether the stream has returned its last item.
-    stream_ended: bool,
+    pub(super) stream_ended: bool,
 }
 
 impl WebSocket {
@@ -318,50 +317,6 @@ impl WebSocket {
             Role::Server => state.caller.client_ip(),
             Role::Client => None,
         }
-    }
-}
-
-/// What a [`WebSocketStream`](crate::WebSocketStream) needs of the handle within it.
-impl WebSocket {
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.sender.shared
-    }
-
-    pub(crate) fn sender_ref(&self) -> &Sender {
-        &self.sender
-    }
-
-    /// Whether messages have been taken out of the inbound queue that nobody has received.
-    #[inline]
-    pub(crate) fn has_taken(&self) -> bool {
-        !self.taken.is_empty()
-    }
-
-    /// All messages that nobody has received.
-    pub(crate) fn take_messages(&mut self) -> Vec<Message> {
-        let mut state = self.sender.shared.lock();
-        (state.taken, state.taken_bytes, state.inbound_bytes) = (0, 0, 0);
-        mem::take(&mut self.taken).into_iter().chain(mem::take(&mut state.inbound)).collect()
-    }
-
-    /// Whether somebody who polled the sink has not found what it waits for.
-    pub(crate) fn is_sink_waiting(&self) -> bool {
-        self.sink.is_registered()
-    }
-
-    /// What `ready` finds, for who polls the sink.
-    pub(crate) fn poll_sink<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        ready: impl FnOnce(&mut State) -> Option<R>,
-    ) -> Poll<R> {
-        let Self { sender, sink, .. } = self;
-        sink.poll(&sender.shared, cx, ready)
-    }
-
-    /// Remembers whether this is the last item of the stream.
-    pub(crate) fn note_end(&mut self, received: &Result<Option<Message>, Error>) {
-        self.stream_ended = !matches!(received, Ok(Some(_)));
     }
 }
 

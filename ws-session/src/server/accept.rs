@@ -15,17 +15,21 @@ use ws_proto::Timestamp;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Rejection, RequestReader};
 
-use super::Settings;
 use super::decision::{Decision, Refusal, decide, identify};
 use super::registry::HandshakeGuard;
+use super::{Server, Settings};
+use crate::driver::Driver;
 use crate::error::AcceptError;
+use crate::handle::WebSocket;
 use crate::info::{Caller, Heads};
 use crate::logging::log_head;
 use crate::opening::Parts;
 use crate::opening::compression::Agreement;
 use crate::opening::exchange::{Exchange, Interrupted};
+use crate::runtime::Runtime;
+use crate::stream::WebSocketStream;
 use crate::tls::{self, TlsError};
-use crate::transport::{Timer, Transport};
+use crate::transport::{Addresses, Timer, Transport};
 
 /// After an answer other than 101, input is read and thrown away for so long, and so much of it.
 pub(super) const FINISH_TIME: Duration = Duration::from_secs(2);
@@ -42,6 +46,47 @@ impl From<Interrupted> for AcceptError {
             Interrupted::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Eof,
             Interrupted::Io(error) => tls::from_io(error).map_or_else(Self::Io, Self::Tls),
         }
+    }
+}
+
+impl<R: Runtime> Server<R> {
+    /// Does the opening handshake on any transport, without TLS: it may be a TLS connection itself. Whoever calls this runs the driver: by itself or beside a handler
+    /// ([`Driver::run`]).
+    ///
+    /// # Errors
+    ///
+    /// When the handshake failed; the peer has been told why.
+    pub async fn accept<T: Transport>(
+        &self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<(WebSocket, Driver<T, R::Timer>), AcceptError> {
+        Ok(self.accept_parts(transport, addresses).await?.open())
+    }
+
+    /// Does the opening handshake as [`accept`](Self::accept) does; the connection is one value, which is driven by being
+    /// polled, without a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub async fn accept_stream<T: Transport>(
+        &self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<WebSocketStream<T, R::Timer>, AcceptError> {
+        Ok(self.accept_parts(transport, addresses).await?.into_stream())
+    }
+
+    async fn accept_parts<T: Transport>(
+        &self,
+        transport: T,
+        addresses: Addresses,
+    ) -> Result<Parts<T, R::Timer>, AcceptError> {
+        self.check()?;
+        let timer = R::timer();
+        let deadline = timer.now() + self.settings.handshake_timeout;
+        accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await
     }
 }
 

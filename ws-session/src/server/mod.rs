@@ -28,21 +28,14 @@ use ws_proto::handshake::server::{Origins, is_reserved};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Deflate;
 
-use crate::driver::Driver;
-use crate::error::{AcceptError, InvalidSetting};
-use crate::handle::WebSocket;
-use crate::info::Caller;
-use crate::opening::Parts;
+use crate::error::InvalidSetting;
 use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
 use crate::settings::connection_settings;
 use crate::shared::inbound::InboundLimits;
-use crate::stream::WebSocketStream;
 #[cfg(feature = "tls")]
 use crate::tls;
-use crate::transport::Addresses;
 use crate::transport::tcp::NOTSENT_LOWAT;
-use crate::transport::{Timer, Transport};
 
 pub use self::bind::ServeError;
 pub use self::listen::{Listening, ServerHandle};
@@ -237,7 +230,7 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Believes these peers, reverse proxies, when they say for whom they connect; see
-    /// [`WebSocket::client_ip`] and [`ClientIp`]. They are addresses (`127.0.0.1`, `::1`) and networks (`10.0.0.0/8`);
+    /// [`WebSocket::client_ip`](crate::WebSocket::client_ip) and [`ClientIp`]. They are addresses (`127.0.0.1`, `::1`) and networks (`10.0.0.0/8`);
     /// `unix:` stands for peers without an address, as over a Unix socket.
     ///
     /// `X-Forwarded-For` is read from the right, where each proxy adds who has connected to it: trusted proxies are passed
@@ -278,7 +271,7 @@ impl<R: Runtime> Server<R> {
     /// It is asked about every request that can be read, those in HTTP/1.0 too: haproxy's `httpchk` and nginx's
     /// `proxy_pass`, unless told otherwise, send such. With `None` they are refused with 505.
     ///
-    /// Who asks is among the request's extensions: [`ClientIp`], where it is known, and [`Addresses`].
+    /// Who asks is among the request's extensions: [`ClientIp`], where it is known, and [`Addresses`](crate::Addresses).
     #[must_use]
     pub fn on_request(
         mut self,
@@ -376,45 +369,6 @@ impl<R: Runtime> Server<R> {
         };
         let listeners: io::Result<Vec<_>> = listeners.into_iter().map(listen).collect();
         Ok(Listening::new(listeners?, self.settings))
-    }
-
-    /// Does the opening handshake on any transport, without TLS: it may be a TLS connection itself. Whoever calls this runs the driver: by itself or beside a handler
-    /// ([`Driver::run`]).
-    ///
-    /// # Errors
-    ///
-    /// When the handshake failed; the peer has been told why.
-    pub async fn accept<T: Transport>(
-        &self,
-        transport: T,
-        addresses: Addresses,
-    ) -> Result<(WebSocket, Driver<T, R::Timer>), AcceptError> {
-        Ok(self.accept_parts(transport, addresses).await?.open())
-    }
-
-    /// Does the opening handshake as [`accept`](Self::accept) does; the connection is one value, which is driven by being
-    /// polled, without a task of its own.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub async fn accept_stream<T: Transport>(
-        &self,
-        transport: T,
-        addresses: Addresses,
-    ) -> Result<WebSocketStream<T, R::Timer>, AcceptError> {
-        Ok(self.accept_parts(transport, addresses).await?.into_stream())
-    }
-
-    async fn accept_parts<T: Transport>(
-        &self,
-        transport: T,
-        addresses: Addresses,
-    ) -> Result<Parts<T, R::Timer>, AcceptError> {
-        self.check()?;
-        let timer = R::timer();
-        let deadline = timer.now() + self.settings.handshake_timeout;
-        accept::accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await
     }
 }
 

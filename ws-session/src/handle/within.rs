@@ -1,0 +1,54 @@
+//! What a [`WebSocketStream`](crate::WebSocketStream) needs of the handle within it.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ws_proto::Message;
+
+use super::{Sender, WebSocket};
+use crate::error::Error;
+use crate::shared::{Shared, State};
+
+impl WebSocket {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.sender.shared
+    }
+
+    pub(crate) fn sender_ref(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// Whether messages have been taken out of the inbound queue that nobody has received.
+    #[inline]
+    pub(crate) fn has_taken(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
+    /// All messages that nobody has received.
+    pub(crate) fn take_messages(&mut self) -> Vec<Message> {
+        let mut state = self.sender.shared.lock();
+        (state.taken, state.taken_bytes, state.inbound_bytes) = (0, 0, 0);
+        mem::take(&mut self.taken).into_iter().chain(mem::take(&mut state.inbound)).collect()
+    }
+
+    /// Whether somebody who polled the sink has not found what it waits for.
+    pub(crate) fn is_sink_waiting(&self) -> bool {
+        self.sink.is_registered()
+    }
+
+    /// What `ready` finds, for who polls the sink.
+    pub(crate) fn poll_sink<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&mut State) -> Option<R>,
+    ) -> Poll<R> {
+        let Self { sender, sink, .. } = self;
+        sink.poll(&sender.shared, cx, ready)
+    }
+
+    /// Remembers whether this is the last item of the stream.
+    pub(crate) fn note_end(&mut self, received: &Result<Option<Message>, Error>) {
+        self.stream_ended = !matches!(received, Ok(Some(_)));
+    }
+}
