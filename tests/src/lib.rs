@@ -49,6 +49,24 @@ mod tests {
         }
     }
 
+    /// The workflow runs every part of `.ci/run`, each once, and no part that is not there.
+    #[test]
+    fn the_workflow_runs_each_part() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let read = |path: &str| fs::read_to_string(repository.join(path)).unwrap();
+        let (script, workflow) = (read(".ci/run"), read(".github/workflows/ci.yml"));
+        // A call of the function, not its definition: `part NAME SHOW COMMAND`.
+        let calls = script.lines().filter_map(|line| line.trim_start().strip_prefix("part "));
+        let mut parts: Vec<_> = calls.filter_map(|call| call.split(' ').next()).collect();
+        let matrix = workflow.split_once("        part:\n").unwrap().1;
+        let jobs = matrix.lines().map_while(|line| line.strip_prefix("          - "));
+        let mut run: Vec<_> = jobs.flat_map(|job| job.split(' ')).collect();
+        parts.sort_unstable();
+        run.sort_unstable();
+        assert!(parts.len() > 10, "{parts:?}");
+        assert_eq!(run, parts);
+    }
+
     /// Each setting that the document on particular peers names is there.
     #[test]
     fn the_settings_for_particular_peers_exist() {
@@ -59,7 +77,7 @@ mod tests {
             "Client" => read("ws-session/src/client/mod.rs") + &read("ws-session/src/settings.rs"),
             "ConnectError" => read("ws-session/src/error/connect.rs"),
             "RoundTrip" => read("ws-session/src/shared/pings.rs"),
-            "Deflate" => read("ws-proto/src/deflate/mod.rs"),
+            "Deflate" => read("ws-proto/src/extensions/permessage_deflate/mod.rs"),
             "Deadlines" => read("ws-proto/src/config.rs"),
             "Outcome" | "Cause" => read("ws-proto/src/close.rs"),
             other => panic!("{other}: say where it is"),
