@@ -11,7 +11,7 @@ const OPCODES: [u8; 6] = [TEXT, BINARY, TEXT_BEGINS, BINARY_BEGINS, PING, PONG];
 fn f1_an_unmasked_client_frame_fails_the_connection() {
     for first in OPCODES.into_iter().chain([CLOSE]) {
         for len in [0, 1, 125] {
-            let bad = frame(first, &vec![b'x'; len], None);
+            let bad = frame(first, vec![b'x'; len], None);
             assert_eq!(bytes_until_closed(Role::Server, &Config::default(), &bad), Some(2), "{bad:02x?}");
             let input = [to(Role::Server, BINARY, "before"), bad].concat();
             each_way(Role::Server, &Config::default(), &input, |end| {
@@ -26,7 +26,7 @@ fn f1_an_unmasked_client_frame_fails_the_connection() {
 fn f1_a_masked_server_frame_fails_the_connection() {
     for first in OPCODES.into_iter().chain([CLOSE]) {
         for (len, key) in [(0, KEY), (1, KEY), (125, KEY), (5, [0; 4])] {
-            let bad = frame(first, &vec![b'x'; len], Some(key));
+            let bad = frame(first, vec![b'x'; len], Some(key));
             assert_eq!(bytes_until_closed(Role::Client, &Config::default(), &bad), Some(2), "{bad:02x?}");
             let input = [to(Role::Client, BINARY, "before"), bad].concat();
             each_way(Role::Client, &Config::default(), &input, |end| {
@@ -76,7 +76,7 @@ fn each_frame_has_its_own_key() {
         frame(PING, b"ping", Some([5, 6, 7, 8])),
         frame(CONTINUES, b"with different ", Some([9, 10, 11, 12])),
         frame(LAST, b"keys", Some([0; 4])),
-        frame(CLOSE, &close_body(1000, "bye"), Some([0xFF, 0, 0xFF, 0])),
+        frame(CLOSE, close_body(1000, "bye"), Some([0xFF, 0, 0xFF, 0])),
     ]
     .concat();
     each_way(Role::Server, &Config::default(), &input, |end| {

@@ -1,7 +1,6 @@
 //! Messages that come in (RFC 7692 §6.2, §7.2.2): what is refused, what is delivered, and the limits.
 
 use ws_deflate::Compressor;
-use ws_proto::permessage_deflate::Agreed;
 use ws_proto::{Cause, Config, Violation};
 
 use super::ends::*;

@@ -42,7 +42,7 @@ fn who_only_sends_hears_pings_and_the_close_behind_unread_messages() {
         world.run();
         let mut frames = running.peer.frames();
         frames.retain(|frame| *frame != text("tick"));
-        let mut expected: Vec<_> = (0..5).map(|n| pong(&[n])).collect();
+        let mut expected: Vec<_> = (0..5).map(|n| pong([n])).collect();
         expected.push(close(1000, ""));
         assert_eq!(frames, expected, "{setup:?}: at once, though nothing was received");
         running.peer.leave();

@@ -28,7 +28,7 @@ fn a_sleeping_handler_answers_pings() {
             running.peer.send(PING, [n]);
             world.run();
             let frames = running.peer.frames();
-            assert!(frames.contains(&pong(&[n])), "{frames:?}");
+            assert!(frames.contains(&pong([n])), "{frames:?}");
             // Keepalive's own pings want an answer too.
             for Frame(_, payload) in frames.iter().filter(|frame| frame.0 == PING) {
                 running.peer.send(PONG, payload);
