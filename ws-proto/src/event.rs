@@ -3,9 +3,9 @@
 use alloc::borrow::Cow;
 use core::time::Duration;
 
-use crate::close::Outcome;
 use crate::keepalive::PingId;
 use crate::message::{Incoming, MessageKind};
+use crate::outcome::Outcome;
 
 /// Something that happened on a connection, borrowing from the input where it can.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use core::fmt;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::frame::OpCode;
+
 /// A whole message. Cloning shares the payload.
 ///
 /// It is made of what it holds: `&str`, `String`, `Cow<str>` and `char` become text; `Vec<u8>`, `&[u8]`, arrays of bytes and
@@ -223,6 +225,17 @@ pub enum MessageKind {
     Text,
     /// Any bytes.
     Binary,
+}
+
+impl MessageKind {
+    /// The opcode of a message's first frame.
+    #[inline]
+    pub(crate) const fn opcode(self) -> OpCode {
+        match self {
+            Self::Text => OpCode::Text,
+            Self::Binary => OpCode::Binary,
+        }
+    }
 }
 
 /// A whole message as it came in.

@@ -1,7 +1,5 @@
 //! Messages encoded once, to be sent on many connections.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -9,7 +7,6 @@ use bytestring::ByteString;
 use crate::extensions::permessage_deflate::Variants;
 use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
-use crate::send::opcode_of;
 
 /// A message and its frame, encoded once: for the same message to many peers. Cloning shares both.
 ///
@@ -34,8 +31,8 @@ impl Prepared {
     pub fn new(message: impl Into<Message>) -> Self {
         let message = message.into();
         let payload = message.as_bytes();
-        let header = FrameHeader::new(opcode_of(message.kind()), payload.len() as u64);
-        let frame = encode(&header, payload);
+        let header = FrameHeader::new(message.kind().opcode(), payload.len() as u64);
+        let frame = codec::frame(&header, payload);
         let payload = frame.slice(frame.len() - payload.len()..);
         let message = match message {
             Message::Binary(_) => Message::Binary(payload),
@@ -64,14 +61,6 @@ impl Prepared {
     pub(crate) fn compressed(&self) -> &Variants {
         &self.compressed
     }
-}
-
-/// A frame in one piece.
-pub(crate) fn encode(header: &FrameHeader, payload: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(FrameHeader::MAX_SIZE + payload.len());
-    codec::encode(header, &mut frame);
-    frame.extend_from_slice(payload);
-    frame.into()
 }
 
 impl PartialEq for Prepared {

@@ -95,7 +95,7 @@ impl Sender {
         if let Err(refused) = self.admit(message.len(), limits) {
             return Err(refused.map(|()| message));
         }
-        let opcode = opcode_of(message.kind());
+        let opcode = message.kind().opcode();
         #[cfg(feature = "deflate")]
         if self.push_compressed(opcode, message.as_bytes(), Compress::Default) {
             return Ok(());
@@ -109,10 +109,10 @@ impl Sender {
     pub(crate) fn slice(&mut self, kind: MessageKind, payload: &[u8], limits: &Limits) -> Result<(), SendError<()>> {
         self.admit(payload.len(), limits)?;
         #[cfg(feature = "deflate")]
-        if self.push_compressed(opcode_of(kind), payload, Compress::Default) {
+        if self.push_compressed(kind.opcode(), payload, Compress::Default) {
             return Ok(());
         }
-        self.push_copied(true, opcode_of(kind), payload);
+        self.push_copied(true, kind.opcode(), payload);
         Ok(())
     }
 
@@ -123,17 +123,17 @@ impl Sender {
         self.admit(message.len(), limits)?;
         #[cfg(feature = "deflate")]
         if let Some(outbound) = &mut self.outbound
-            && let Some(compressed) = outbound.prepared(prepared)
+            && let Some(compressed) = outbound.prepared(message, prepared.compressed())
         {
             match self.keys {
                 None => self.outgoing.push_frame(&compressed.frame),
-                Some(_) => self.push_with(true, opcode_of(message.kind()), RSV1, compressed.payload),
+                Some(_) => self.push_with(true, message.kind().opcode(), RSV1, compressed.payload),
             }
             return Ok(());
         }
         match self.keys {
             None => self.outgoing.push_frame(prepared.frame()),
-            Some(_) => self.push_copied(true, opcode_of(message.kind()), message.as_bytes()),
+            Some(_) => self.push_copied(true, message.kind().opcode(), message.as_bytes()),
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Sender {
     ) -> Result<(OpCode, Message), SendError<Message>> {
         let kind = fragment.kind();
         let opcode = match self.unfinished {
-            None => opcode_of(kind),
+            None => kind.opcode(),
             Some(begun) if begun == kind => OpCode::Continuation,
             Some(_) => return Err(SendError::Unfinished(fragment)),
         };
@@ -305,7 +305,7 @@ impl Sender {
         if let Err(refused) = self.admit(message.len(), limits) {
             return Err(refused.map(|()| message));
         }
-        let opcode = opcode_of(message.kind());
+        let opcode = message.kind().opcode();
         if !self.push_compressed(opcode, message.as_bytes(), compress) {
             self.push(true, opcode, message.into_bytes());
         }
@@ -360,13 +360,6 @@ impl Pongs {
         while self.queued.front().is_some_and(|&end| end <= written) {
             self.queued.pop_front();
         }
-    }
-}
-
-pub(crate) fn opcode_of(kind: MessageKind) -> OpCode {
-    match kind {
-        MessageKind::Text => OpCode::Text,
-        MessageKind::Binary => OpCode::Binary,
     }
 }
 

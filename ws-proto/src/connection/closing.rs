@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
-use crate::close::{Cause, CloseCode, CloseFrame, Outcome, Received};
+use crate::close::{CloseCode, CloseFrame};
 use crate::config::Role;
 use crate::connection::Connection;
 use crate::connection::in_flight::ASK_EVERY;
 use crate::error::{CloseError, Violation};
 use crate::event::Event;
+use crate::outcome::{Cause, Outcome};
+use crate::receive::Received;
 use crate::state::{State, Step};
 use crate::time::Timestamp;
 use crate::timer::Timer;

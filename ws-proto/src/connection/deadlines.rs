@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use crate::close::{Cause, CloseCode};
+use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::keepalive::PingId;
+use crate::outcome::Cause;
 use crate::state::State;
 use crate::time::Timestamp;
 use crate::timer::Timer;

@@ -11,13 +11,15 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::close::{Cause, CloseFrame, Received};
+use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
 use crate::extensions::permessage_deflate::{Agreed, Inbound, Outbound};
 use crate::frame::mask::MaskKeys;
 use crate::in_flight::Taken;
 use crate::keepalive::Keepalive;
+use crate::outcome::Cause;
+use crate::receive::Received;
 use crate::receive::{Progress, Receiver};
 use crate::send::Sender;
 use crate::state::{State, Step};

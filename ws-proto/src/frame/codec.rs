@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use super::{FrameHeader, OpCode};
 use crate::error::Violation;
 
@@ -132,6 +134,14 @@ pub fn encode(header: &FrameHeader, out: &mut Vec<u8>) {
     if let Some(key) = header.mask {
         out.extend_from_slice(&key);
     }
+}
+
+/// A frame in one piece.
+pub(crate) fn frame(header: &FrameHeader, payload: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(FrameHeader::MAX_SIZE + payload.len());
+    encode(header, &mut frame);
+    frame.extend_from_slice(payload);
+    frame.into()
 }
 
 #[cfg(test)]

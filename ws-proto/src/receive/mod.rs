@@ -1,5 +1,6 @@
 //! Bytes in, messages and control frames out (RFC 6455 §5). Knows nothing of what is sent.
 
+mod close;
 #[cfg(feature = "deflate")]
 mod compressed;
 mod header;
@@ -12,7 +13,6 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::assemble::{Assembly, Buffers, REUSED_FROM, check_size};
-use crate::close::Received;
 use crate::config::{Config, Delivery, Limits, Role};
 use crate::error::Violation;
 use crate::event::Chunk;
@@ -21,6 +21,8 @@ use crate::extensions::permessage_deflate::{Inbound, RSV1};
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::Payload;
+
+pub(crate) use self::close::Received;
 
 use self::header::PartialHeader;
 

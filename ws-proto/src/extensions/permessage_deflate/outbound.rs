@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use ws_deflate::{Compressor, TAIL};
 
-use super::{Agreed, Compress, Compressed};
-use crate::prepared::Prepared;
+use super::{Agreed, Compress, Compressed, Variants};
+use crate::message::Message;
 
 /// Compresses messages. It holds a compressor between two of them only with context takeover.
 #[derive(Debug)]
@@ -40,12 +40,12 @@ impl Outbound {
     }
 
     /// A message that is compressed once for many connections; `None` when it is to go as it is.
-    pub(crate) fn prepared(&mut self, prepared: &Prepared) -> Option<Compressed> {
-        let payload = prepared.message().as_bytes();
+    pub(crate) fn prepared(&mut self, message: &Message, variants: &Variants) -> Option<Compressed> {
+        let payload = message.as_bytes();
         if !self.wants(payload.len(), Compress::Default) {
             return None;
         }
-        let compressed = prepared.compressed().get(prepared.message(), &self.agreed)?;
+        let compressed = variants.get(message, &self.agreed)?;
         if self.agreed.send_context_takeover {
             self.compressor().remember(payload);
         }

@@ -6,10 +6,8 @@ use bytes::Bytes;
 use ws_deflate::{Compressor, Settings, TAIL};
 
 use super::{Agreed, RSV1};
-use crate::frame::FrameHeader;
+use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
-use crate::prepared::encode;
-use crate::send::opcode_of;
 
 /// The compressed forms of one message: one for each way of compressing that connections ask for. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +63,7 @@ fn compress(message: &Message, settings: Settings) -> Option<Compressed> {
     if out.len() >= payload.len() {
         return None;
     }
-    let header = FrameHeader { rsv: RSV1, ..FrameHeader::new(opcode_of(message.kind()), out.len() as u64) };
-    let frame = encode(&header, &out);
+    let header = FrameHeader { rsv: RSV1, ..FrameHeader::new(message.kind().opcode(), out.len() as u64) };
+    let frame = codec::frame(&header, &out);
     Some(Compressed { payload: frame.slice(frame.len() - out.len()..), frame })
 }
