@@ -136,12 +136,18 @@
 //!
 //! # Features
 //!
-//! `handshake`, on by default, adds the [`handshake`] module and needs `std`. Without it the crate is `no_std` and
-//! needs `alloc` only. `deflate`, on by default, adds the [`permessage_deflate`] module; it needs `alloc` only, and
-//! `handshake` for what is negotiated in headers. Nothing is compressed until [`Connection::set_deflate`] says so.
+//! All are on by default. Without any the crate is `no_std` and needs `alloc` only.
+//!
+//! | feature | what it adds | what it needs |
+//! | --- | --- | --- |
+//! | `std` | vectored output (`chunks_vectored` of [`Outgoing`]), compressed forms of a [`Prepared`] message that connections share | the standard library |
+//! | `handshake` | the [`handshake`] module: the opening handshake | `std` |
+//! | `deflate` | the [`permessage_deflate`] module: compression of messages | `alloc`; `handshake` for its negotiation in headers |
+//!
+//! Nothing is compressed until [`Connection::set_deflate`] says so.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(not(feature = "handshake"), no_std)]
+#![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 extern crate alloc;

@@ -285,7 +285,7 @@ impl Buf for Outgoing {
         }
     }
 
-    #[cfg(feature = "handshake")]
+    #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
         let front = Some(self.front.unread()).filter(|front| !front.is_empty());
         let chunks = front.into_iter().chain(self.segments.iter().map(Segment::unread));
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "handshake")]
+    #[cfg(feature = "std")]
     fn one_vectored_write_sees_headers_and_payloads_in_order() {
         let out = sample();
         let mut slices = [std::io::IoSlice::new(&[]); 16];

@@ -16,7 +16,7 @@ use crate::message::Message;
 ///
 /// Compressed it is once too, for the connections that compress alike, when the first of them sends it. A connection with
 /// context takeover sends that variant as well: it does not look back on earlier messages, but later ones look back on
-/// it. (Without the `handshake` feature, and so without `std`, each connection compresses it anew.)
+/// it. (Without the feature `std` each connection compresses it anew.)
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// Shares the frame's memory.

@@ -30,6 +30,16 @@ fn echo() -> Option<()> {
     let mut client = Connection::client(Config::default(), || [1, 2, 3, 4], now);
     let mut server = Connection::server(Config::default(), now);
 
+    #[cfg(feature = "deflate")]
+    {
+        use ws_proto::permessage_deflate::{Agreed, Deflate};
+        // Every message is compressed, however short it is.
+        let mut agreed = Agreed::new(Deflate::server());
+        agreed.threshold = 0;
+        client.set_deflate(Some(agreed));
+        server.set_deflate(Some(agreed));
+    }
+
     client.send(Message::from("Hello, 世界")).ok()?;
     let mut request = written(&mut client);
     let mut input = request.as_mut_slice();

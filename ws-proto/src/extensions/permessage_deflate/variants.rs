@@ -12,11 +12,11 @@ use crate::message::Message;
 /// The compressed forms of one message: one for each way of compressing that connections ask for. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variants {
-    #[cfg(feature = "handshake")]
+    #[cfg(feature = "std")]
     shared: std::sync::Arc<std::sync::Mutex<Vec<Variant>>>,
 }
 
-#[cfg(feature = "handshake")]
+#[cfg(feature = "std")]
 #[derive(Clone, Debug)]
 struct Variant {
     settings: Settings,
@@ -34,7 +34,7 @@ pub(crate) struct Compressed {
 
 impl Variants {
     /// The message as this connection sends it; `None` when it does not become smaller.
-    #[cfg(feature = "handshake")]
+    #[cfg(feature = "std")]
     pub(crate) fn get(&self, message: &Message, agreed: &Agreed) -> Option<Compressed> {
         let settings = agreed.settings();
         // Nothing that is done under this lock can fail half way.
@@ -48,7 +48,7 @@ impl Variants {
     }
 
     /// The message as this connection sends it; `None` when it does not become smaller.
-    #[cfg(not(feature = "handshake"))]
+    #[cfg(not(feature = "std"))]
     pub(crate) fn get(&self, message: &Message, agreed: &Agreed) -> Option<Compressed> {
         compress(message, agreed.settings())
     }
