@@ -31,6 +31,7 @@ impl DynamicCodes {
     }
 
     /// A block begins: no length has come yet.
+    #[inline]
     pub(super) fn begin(&mut self) {
         self.lengths = [0; 320];
     }
@@ -42,6 +43,7 @@ impl DynamicCodes {
     }
 
     /// Makes the code in which the lengths of the others come. It has the place of the distances' until they come.
+    #[inline]
     pub(super) fn use_code_lengths(&mut self) -> Result<(), Corrupt> {
         self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
         self.lengths = [0; 320];
@@ -50,6 +52,7 @@ impl DynamicCodes {
 
     /// Reads lengths and repetitions of them (RFC 1951 §3.2.7) until there are `count`; whether there are. `at` is how
     /// many there are already.
+    #[inline]
     pub(super) fn read_lengths(
         &mut self,
         at: &mut usize,
@@ -92,6 +95,7 @@ impl DynamicCodes {
     }
 
     /// Makes the codes whose lengths have come.
+    #[inline]
     pub(super) fn use_lengths(&mut self, sizes: Sizes) -> Result<(), Corrupt> {
         let (literals, rest) = self.lengths.split_at_checked(sizes.literals).ok_or(Corrupt)?;
         if codes::at(literals, usize::from(END_OF_BLOCK)) == 0 {
