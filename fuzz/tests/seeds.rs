@@ -19,7 +19,7 @@ macro_rules! target {
 /// Its name, the folder with its seeds, and what runs it.
 type Target = (&'static str, &'static str, fn(&[u8]));
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 11] = [
     target!("wire", frames),
     target!("wire", differential),
     target!("wire", chunking),
@@ -27,7 +27,9 @@ const TARGETS: [Target; 9] = [
     target!("handshake_server", handshake_server),
     target!("handshake_client", handshake_client),
     target!("extensions", extensions),
-    target!("inflate", inflate),
+    target!("deflate", deflate_inflate),
+    target!("deflate", permessage_deflate),
+    target!("deflate_compress", deflate_compress),
     target!("negotiate", negotiate),
 ];
 

@@ -4,8 +4,8 @@
 use arbitrary::Arbitrary;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
-use ws_proto::permessage_deflate::{Agreed, Deflate};
 use ws_proto::handshake::extensions::{Extension, parse};
+use ws_proto::permessage_deflate::{Agreed, Deflate};
 
 #[derive(Arbitrary, Debug)]
 pub struct Negotiation<'a> {

@@ -3,4 +3,4 @@
 use libfuzzer_sys::fuzz_target;
 use ws_fuzz::targets::Inflate;
 
-fuzz_target!(|input: Inflate<'_>| ws_fuzz::targets::inflate(input));
+fuzz_target!(|input: Inflate<'_>| ws_fuzz::targets::deflate_inflate(input));
