@@ -1,12 +1,12 @@
 //! The last words of a connection whose driver is dropped, or may never run again.
 
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use ws_proto::{CloseCode, CloseFrame};
 
-use super::{Driver, Progress, READS_PER_POLL};
+use super::step::Progress;
+use super::{Driver, READS_PER_POLL};
 use crate::shared::{State, wake};
 use crate::transport::{Timer, Transport};
 
@@ -23,35 +23,35 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     pub(crate) fn hasten(&mut self) {
         let shared = Arc::clone(&self.shared);
         let state = shared.lock();
-        if state.done {
+        if state.lifecycle.is_gone() {
             return;
         }
-        let waker = state.driver.clone();
+        let waker = state.wakers.peek_driver().cloned();
         drop(state);
         let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(Waker::noop()));
         for _ in 0..READS_PER_POLL {
-            if self.step(&shared, cx, None, true) != Progress::Made {
+            if self.step_alone(&shared, cx, true) != Progress::Made {
                 break;
             }
         }
         // Whatever was left out, the time for one, is looked at in the task, which may also have an end to notice.
-        let registered = shared.lock().driver.take();
+        let registered = shared.lock().wakers.take_driver();
         wake(waker.or(registered));
     }
 
     /// Writes what is queued, and a Close frame behind it, as far as the transport takes them at once: a runtime that ends
     /// drops its tasks, and what `send` has said `Ok` to is not to end with them.
     pub(super) fn leave(&mut self, state: &mut State) {
-        if state.is_broken || mem::take(&mut state.abort_request) {
+        if state.lifecycle.is_broken() || state.connection.is_over() {
             return;
         }
         let now = self.timer.now();
         // The task may be gone, and will not be polled again.
         let cx = &mut Context::from_waker(Waker::noop());
-        state.close_request.get_or_insert_with(|| Box::new(CloseFrame::new(CloseCode::GOING_AWAY, "")));
-        state.do_what_was_asked(true, self.shared.info.id, now);
+        state.lifecycle.close(CloseFrame::new(CloseCode::GOING_AWAY, ""));
+        state.do_what_was_asked(self.shared.info.id, now);
         self.write(cx, state, now);
-        if state.is_broken {
+        if state.lifecycle.is_broken() || state.connection.is_over() {
             return;
         }
         self.discard_input(cx);

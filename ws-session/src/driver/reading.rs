@@ -7,7 +7,8 @@ use std::time::Duration;
 use tracing::warn;
 use ws_proto::{Event, Timestamp};
 
-use super::{Driver, MOST_READ};
+use super::Driver;
+use super::broken::MOST_READ;
 use crate::logging::{TARGET, unless_heard};
 use crate::memory::burst::Burst;
 use crate::memory::scratch::{with_message_buffer, with_read_buffer};
@@ -46,14 +47,14 @@ impl Unread {
 impl<T: Transport, C: Timer> Driver<T, C> {
     /// Reads once, unless the application must take messages first; whether anything came.
     pub(super) fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
-        if state.paused {
-            if !state.may_resume() {
+        if state.mailbox.is_paused() {
+            if !state.mailbox.may_resume() {
                 self.name_the_deaf(state, now);
                 return false;
             }
-            state.paused = false;
+            state.mailbox.set_paused(false);
             state.connection.hooks().set_paused(false, now);
-        } else if state.has_waiting() && state.is_inbound_full() {
+        } else if state.mailbox.has_waiting() && state.mailbox.is_full() {
             // Who waited for nothing but the end, and let more come, no longer does.
             self.pause(state, now);
             return false;
@@ -117,7 +118,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             if let Some(event) = state.connection.payload_received(n, now) {
                 state.on_event(event, self.shared.info.id, now);
-                if state.is_inbound_full() {
+                if state.mailbox.is_full() {
                     self.pause(state, now);
                 }
             }
@@ -138,7 +139,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 buffer.truncate(n);
                 if let Some(event) = state.connection.receive_whole(buffer, now) {
                     state.on_event(event, self.shared.info.id, now);
-                    if state.is_inbound_full() {
+                    if state.mailbox.is_full() {
                         self.pause(state, now);
                         self.unread = Unread::new(buffer.to_vec());
                         return Poll::Ready(Ok(n));
@@ -189,7 +190,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                 Some(event) => state.on_event(event, self.shared.info.id, now),
                 None => return,
             }
-            if state.is_inbound_full() {
+            if state.mailbox.is_full() {
                 break;
             }
         }
@@ -199,16 +200,15 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// Stops reading until the application has taken messages.
     fn pause(&mut self, state: &mut State, now: Timestamp) {
         self.paused_at = now;
-        state.paused = true;
+        state.mailbox.set_paused(true);
         state.connection.hooks().set_paused(true, now);
     }
 
     /// An application that has never asked for a message may not know that it has to, and is named once. One that has just
     /// begun will ask.
     fn name_the_deaf(&self, state: &mut State, now: Timestamp) {
-        if !state.has_received && now - self.paused_at >= DEAF_AFTER {
-            state.has_received = true;
-            let (id, messages) = (self.shared.info.id, state.inbound.len());
+        if now - self.paused_at >= DEAF_AFTER && state.mailbox.is_first_warning() {
+            let (id, messages) = (self.shared.info.id, state.mailbox.len());
             let told = format!(
                 "{messages} messages wait, and the application has never received one: reading stops, so that pings are not \
                  answered and a Close is not seen; if it only sends, it should call WebSocket::send_only"

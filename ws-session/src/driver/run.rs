@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use ws_proto::{CloseCode, CloseFrame};
 
-use super::{Beside, Driver, Progress};
+use super::Driver;
+use super::step::Progress;
 use crate::error::{HandlerError, HandlerResult};
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
@@ -67,7 +68,8 @@ where
                 *this.driver = None;
             }
             if this.driver.is_none() {
-                this.shared.lock().driver = None;
+                // Dropped once the lock is released.
+                let _waker = this.shared.lock().wakers.take_driver();
             }
             if !is_aborted {
                 this.shared.close(match &result {
@@ -101,8 +103,14 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
     for round in 1..=ROUNDS_PER_POLL {
         let progress = match driver {
             Some(driver) => {
-                let beside = Beside { waker: cx.waker(), is_due };
-                driver.step(shared, cx, Some(beside), round < ROUNDS_PER_POLL)
+                let mut state = shared.lock();
+                let own = cx.waker();
+                let step = driver.step(&mut state, &mut Context::from_waker(own), Some(own), round < ROUNDS_PER_POLL);
+                // What the handler asks for when it is polled after this, the next step finds.
+                state.wakers.set_driver_awake(is_due || step.progress == Progress::Made);
+                drop(state);
+                step.due.wake();
+                step.progress
             }
             None => Progress::Blocked,
         };
@@ -130,12 +138,21 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
             continue;
         }
         let mut state = shared.lock();
-        state.driver_follows = false;
-        if driver.is_none() {
-            // Only an abort of the server is left to be told of.
-            state.driver = Some(cx.waker().clone());
-        }
-        if progress == Progress::Blocked && !(driver.is_some() && state.has_work()) {
+        state.wakers.set_driver_awake(false);
+        let may_sleep = match driver {
+            Some(_) => !state.has_work(),
+            None => {
+                // Only an abort of the server is left to be told of.
+                let replaced = state.wakers.set_driver(cx);
+                drop(state);
+                drop(replaced);
+                if shared.is_handler_cancelled() {
+                    return Poll::Ready(Err(HandlerError::Aborted));
+                }
+                true
+            }
+        };
+        if progress == Progress::Blocked && may_sleep {
             return Poll::Pending;
         }
     }

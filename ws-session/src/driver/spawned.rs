@@ -39,7 +39,7 @@ where
         let shared = Arc::clone(self.shared());
         let driver = Arc::new(Mutex::new(self));
         let weak = Arc::downgrade(&driver);
-        shared.set_spawned(weak);
+        shared.handles.set_spawned(weak);
         R::spawn(Task { driver });
     }
 }

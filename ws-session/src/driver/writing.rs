@@ -2,13 +2,18 @@
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Buf;
 use ws_proto::Timestamp;
 
-use super::{Driver, FULL_FOR};
+use super::Driver;
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
+
+/// How long a transport is full before it is to hold fewer unsent bytes. What it holds then takes its peer longer than that,
+/// and a ping or a Close frame waits behind all of it.
+const FULL_FOR: Duration = Duration::from_secs(1);
 
 /// How many pieces one vectored write takes.
 const SLICES: usize = 32;
@@ -39,17 +44,17 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     fn try_write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<()> {
-        if state.is_write_blocked {
+        if state.mailbox.is_write_blocked() {
             self.hold_little_when_full_for_long(now);
         }
         loop {
             let is_blocked = self.pass_on(cx, state, now)?;
-            state.is_write_blocked = is_blocked;
+            state.mailbox.set_write_blocked(is_blocked);
             if !self.needs_flush {
                 break;
             }
             let Poll::Ready(flushed) = self.transport.poll_flush(cx) else {
-                state.is_write_blocked = true;
+                state.mailbox.set_write_blocked(true);
                 break;
             };
             flushed?;
@@ -62,7 +67,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         let written = state.connection.outgoing().written();
         if !self.needs_flush && state.flushed != written {
             state.flushed = written;
-            state.news = true;
+            state.wakers.announce();
         }
         Ok(())
     }
@@ -91,7 +96,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
                     outgoing.advance(n);
                     self.needs_flush = true;
                     self.full_since = None;
-                    state.news = true;
+                    state.wakers.announce();
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {

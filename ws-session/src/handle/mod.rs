@@ -1,5 +1,6 @@
 //! The handles that an application holds, and what handlers return.
 
+mod guard;
 #[cfg(feature = "json")]
 mod json;
 pub(crate) mod outbound;

@@ -29,7 +29,7 @@ pub(super) fn queue<O: Outbound>(shared: &Shared, unsent: &mut Option<O>, urgent
     let Some(outbound) = unsent.take() else { return Ok(()) };
     log_sent(shared.info.id, outbound.message());
     outbound.queue(&mut state.connection).map_err(|refused| refused.map(|outbound| *unsent = Some(outbound)))?;
-    let waker = state.driver_waker();
+    let waker = state.wakers.driver();
     drop(state);
     wake(waker);
     Ok(())

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::hash::{Hash, Hasher};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -12,13 +11,12 @@ use std::time::Duration;
 use ws_proto::permessage_deflate::Compress;
 use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
 
+use super::guard::Guard;
 #[cfg(feature = "deflate")]
 use super::outbound::Chosen;
 use super::outbound::{self, Fragment, Outbound};
 use crate::error::Error;
-use crate::shared::pings::RoundTrip;
-use crate::shared::waiting::Guard;
-use crate::shared::{Shared, State, wake};
+use crate::shared::{Key, RoundTrip, Shared, State, wake};
 
 /// Sends to one connection. Clones share it.
 ///
@@ -37,7 +35,7 @@ pub struct Sender {
 
 impl Sender {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.add_handle();
+        shared.handles.add();
         Self { shared }
     }
 
@@ -203,7 +201,7 @@ impl Sender {
     /// Waits for the end of the connection, whoever ends it: the transport is gone then.
     pub fn closed(&self) -> impl Future<Output = Outcome> + Send + '_ {
         let mut waiting = Guard::new(&self.shared);
-        poll_fn(move |cx| waiting.poll(cx, |state| state.done.then(|| state.outcome())))
+        poll_fn(move |cx| waiting.poll(cx, |state| state.outcome()))
     }
 
     /// Whether messages can be sent.
@@ -249,7 +247,7 @@ impl Sender {
     /// A send that is refused by the engine's own rules.
     pub(crate) fn error_of<M>(&self, error: SendError<M>) -> Error {
         match error {
-            SendError::Closed(_) => self.shared.lock().closed_error(),
+            SendError::Closed(_) => self.shared.lock().lifecycle.error(),
             other => other.into(),
         }
     }
@@ -289,14 +287,14 @@ impl Drop for Sender {
 /// A ping that is waited for; dropped, it no longer is.
 pub(crate) struct PingGuard<'a> {
     shared: &'a Shared,
-    key: NonZeroU64,
+    key: Key,
 }
 
 impl<'a> PingGuard<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
         let key = state.pings.request();
-        let waker = state.driver_waker();
+        let waker = state.wakers.driver();
         drop(state);
         wake(waker);
         Self { shared, key }
@@ -306,7 +304,7 @@ impl<'a> PingGuard<'a> {
     pub(crate) fn result(&self, state: &State) -> Option<Result<RoundTrip, Error>> {
         match state.pings.answer(self.key) {
             Some(took) => Some(Ok(took)),
-            None => state.is_closing().then(|| Err(state.closed_error())),
+            None => state.is_closing().then(|| Err(state.lifecycle.error())),
         }
     }
 }

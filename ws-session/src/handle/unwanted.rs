@@ -33,7 +33,7 @@ impl WebSocket {
     #[must_use = "dropping the last handle closes a client's connection"]
     pub fn send_only_with(self, unwanted: Unwanted) -> Sender {
         let sender = self.sender();
-        sender.shared.lock().unwanted = unwanted;
+        sender.shared.lock().mailbox.set_unwanted(unwanted);
         sender
     }
 }
@@ -41,6 +41,6 @@ impl WebSocket {
 impl Sender {
     /// How many messages were discarded because nobody receives any more: see [`WebSocket::send_only`].
     pub fn discarded(&self) -> u64 {
-        self.shared.lock().discarded
+        self.shared.lock().mailbox.discarded()
     }
 }

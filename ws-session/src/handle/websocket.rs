@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,9 +17,7 @@ use ws_proto::{CloseCode, Message, Outcome, Prepared, Role, SendError};
 
 use super::Sender;
 use crate::error::Error;
-use crate::shared::pings::RoundTrip;
-use crate::shared::waiting::Waiting;
-use crate::shared::{Shared, State, set_waker, wake};
+use crate::shared::{RoundTrip, Shared, State, Waiting, wake};
 
 /// An open WebSocket: receives, and sends like a [`Sender`].
 ///
@@ -80,35 +77,33 @@ impl WebSocket {
     /// Takes all that has come in.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         let mut state = self.sender.shared.lock();
-        state.has_received = true;
-        if let Some(message) = state.inbound.pop_front() {
-            mem::swap(&mut self.taken, &mut state.inbound);
-            state.is_receiving = false;
-            let bytes = mem::take(&mut state.inbound_bytes) - message.len();
-            self.tell_at = state.inbound_limits.resume_at(&self.taken, bytes);
-            let driver = state.leave_to_handle(self.taken.len(), bytes);
+        if let Some((message, tell_at)) = state.mailbox.take(&mut self.taken) {
+            self.tell_at = tell_at;
+            state.wakers.stop_receiving();
+            let driver = state.driver_to_resume();
             drop(state);
             wake(driver);
             return Poll::Ready(Ok(Some(message)));
         }
         // Both are empty: an idle connection keeps no room.
         self.taken = VecDeque::new();
-        if let Some(closed) = &state.closed {
+        let has_gap = state.mailbox.has_gap();
+        if let Some(closed) = state.lifecycle.closed() {
             return Poll::Ready(match closed.outcome.is_normal() {
-                true if state.has_gap => Err(Error::Skipped),
+                true if has_gap => Err(Error::Skipped),
                 true => Ok(None),
-                false => Err(Error::Closed(closed.clone())),
+                false => Err(state.lifecycle.error()),
             });
         }
-        if state.has_gap {
+        if has_gap {
             return Poll::Ready(Err(Error::Skipped));
         }
-        let replaced = set_waker(&mut state.receiver, cx);
-        state.is_receiving = true;
-        let mut driver = state.leave_to_handle(0, 0);
+        let replaced = state.wakers.receive(cx);
+        state.mailbox.set_taken(0, 0);
+        let mut driver = state.driver_to_resume();
         if state.connection.hooks().is_ending() {
             // A Close that was put off until everything before it is dealt with waits no longer.
-            driver = driver.or_else(|| state.driver_waker());
+            driver = driver.or_else(|| state.wakers.driver());
         }
         drop(state);
         drop(replaced);
@@ -120,7 +115,10 @@ impl WebSocket {
     #[cold]
     fn tell_driver(&self) {
         let bytes = self.taken.iter().map(Message::len).sum();
-        let driver = self.sender.shared.lock().leave_to_handle(self.taken.len(), bytes);
+        let mut state = self.sender.shared.lock();
+        state.mailbox.set_taken(self.taken.len(), bytes);
+        let driver = state.driver_to_resume();
+        drop(state);
         wake(driver);
     }
 
@@ -381,15 +379,14 @@ impl Sink<Message> for WebSocket {
 impl Drop for WebSocket {
     fn drop(&mut self) {
         let mut state = self.sender.shared.lock();
-        state.receiver_dropped = true;
-        (state.taken, state.taken_bytes, state.inbound_bytes) = (0, 0, 0);
-        self.sink.leave(&mut state);
-        let unread = (mem::take(&mut state.inbound), state.receiver.take());
-        state.discard_unwanted(unread.0.len() + self.taken.len());
-        let waker = state.driver_waker();
+        self.sink.leave(state.wakers.waiters());
+        // Dropped once the lock is released.
+        let (unread, receiver) = (state.mailbox.abandon(), state.wakers.drop_receiver());
+        state.discard_unwanted(unread.len() + self.taken.len());
+        let driver = state.wakers.driver();
         drop(state);
-        drop(unread);
-        wake(waker);
+        drop((unread, receiver));
+        wake(driver);
     }
 }
 
@@ -402,9 +399,9 @@ pub(crate) struct AwaitsEnd<'a> {
 impl<'a> AwaitsEnd<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
-        state.await_end += 1;
-        let is_due = state.paused || state.connection.hooks().is_ending();
-        let driver = if is_due { state.driver_waker() } else { None };
+        state.mailbox.begin_awaiting_end();
+        let is_due = state.mailbox.is_paused() || state.connection.hooks().is_ending();
+        let driver = if is_due { state.wakers.driver() } else { None };
         drop(state);
         wake(driver);
         Self { shared }
@@ -413,7 +410,7 @@ impl<'a> AwaitsEnd<'a> {
 
 impl Drop for AwaitsEnd<'_> {
     fn drop(&mut self) {
-        self.shared.lock().await_end -= 1;
+        self.shared.lock().mailbox.stop_awaiting_end();
     }
 }
 

@@ -27,14 +27,13 @@ impl WebSocket {
 
     /// All messages that nobody has received.
     pub(crate) fn take_messages(&mut self) -> Vec<Message> {
-        let mut state = self.sender.shared.lock();
-        (state.taken, state.taken_bytes, state.inbound_bytes) = (0, 0, 0);
-        mem::take(&mut self.taken).into_iter().chain(mem::take(&mut state.inbound)).collect()
+        let waiting = self.sender.shared.lock().mailbox.empty();
+        mem::take(&mut self.taken).into_iter().chain(waiting).collect()
     }
 
     /// Whether somebody who polled the sink has not found what it waits for.
     pub(crate) fn is_sink_waiting(&self) -> bool {
-        self.sink.is_registered()
+        self.sink.is_waiting()
     }
 
     /// What `ready` finds, for who polls the sink.
@@ -44,7 +43,7 @@ impl WebSocket {
         ready: impl FnOnce(&mut State) -> Option<R>,
     ) -> Poll<R> {
         let Self { sender, sink, .. } = self;
-        sink.poll(&sender.shared, cx, ready)
+        sender.shared.poll_until(sink, cx, ready)
     }
 
     /// Remembers whether this is the last item of the stream.

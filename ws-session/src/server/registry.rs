@@ -282,7 +282,7 @@ impl HandshakeGuard {
         if state.handshakes.get(&self.id).is_some_and(|handshake| has_come(&state, handshake)) {
             return Poll::Ready(());
         }
-        let replaced = state.handshakes.get_mut(&self.id).and_then(|handshake| set_waker(&mut handshake.waker, cx));
+        let replaced = state.handshakes.get_mut(&self.id).map(|handshake| set_waker(&mut handshake.waker, cx));
         // Dropping it may drop a task and what that holds.
         drop(state);
         drop(replaced);

@@ -1,11 +1,10 @@
 //! The pings that somebody waits for.
 
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 use ws_proto::{Connection, PingId, Timestamp};
 
-use super::waiting::new_key;
+use super::key::Key;
 
 /// A ping and the pong that answered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(crate) struct Pings {
 
 #[derive(Debug)]
 struct Wait {
-    key: NonZeroU64,
+    key: Key,
     ping: State,
 }
 
@@ -47,13 +46,13 @@ enum State {
 
 impl Pings {
     /// Asks for a ping; its key.
-    pub(crate) fn request(&mut self) -> NonZeroU64 {
-        let key = new_key();
+    pub(crate) fn request(&mut self) -> Key {
+        let key = Key::new();
         self.waits.get_or_insert_default().push(Wait { key, ping: State::Requested });
         key
     }
 
-    pub(crate) fn forget(&mut self, key: NonZeroU64) {
+    pub(crate) fn forget(&mut self, key: Key) {
         if let Some(waits) = &mut self.waits {
             waits.retain(|wait| wait.key != key);
         }
@@ -61,7 +60,7 @@ impl Pings {
     }
 
     /// The round trip of a ping that has been answered.
-    pub(crate) fn answer(&self, key: NonZeroU64) -> Option<RoundTrip> {
+    pub(crate) fn answer(&self, key: Key) -> Option<RoundTrip> {
         self.iter().find(|wait| wait.key == key).and_then(|wait| match wait.ping {
             State::Answered(took) => Some(took),
             _ => None,

@@ -2,8 +2,6 @@
 
 use ws_proto::{CloseCode, CloseFrame};
 
-use super::State;
-
 /// The reason that a peer gets whose message is refused.
 const REASON: &str = "no messages are taken here";
 
@@ -19,18 +17,11 @@ pub enum Unwanted {
     Refuse(CloseCode),
 }
 
-impl State {
-    /// So many messages have come that nobody will receive.
-    #[cold]
-    pub(crate) fn discard_unwanted(&mut self, messages: usize) {
-        self.discarded += messages as u64;
-        if messages == 0 || self.is_closing() {
-            return;
-        }
-        if let Unwanted::Refuse(code) = self.unwanted {
-            let code = if code.may_be_sent() { code } else { CloseCode::UNSUPPORTED_DATA };
-            self.close_request = Some(Box::new(CloseFrame::new(code, REASON)));
-            self.news = true;
-        }
+impl Unwanted {
+    /// The Close frame that a message is answered with that nobody receives, if it is refused.
+    pub(super) fn refusal(self) -> Option<CloseFrame> {
+        let Self::Refuse(code) = self else { return None };
+        let code = if code.may_be_sent() { code } else { CloseCode::UNSUPPORTED_DATA };
+        Some(CloseFrame::new(code, REASON))
     }
 }

@@ -1,26 +1,46 @@
-//! Who waits for something other than a message: room, a flush, a pong, the end.
+//! The tasks that wait for something other than a message: room, a flush, a pong, the end.
 
-use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
-use super::{Shared, State};
+use super::key::Key;
 
-/// The tasks that wait, each under a key, so that who gives up is forgotten. Takes no memory while there are none.
+/// The tasks that wait, each under a key, so that one that gives up is forgotten. Takes no memory while there are none.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     #[expect(clippy::box_collection, reason = "a vector would take three words of every idle connection")]
-    waiting: Option<Box<Vec<(NonZeroU64, Waker)>>>,
-}
-
-/// A key that no other has in this process: who waits keeps its own while it is registered nowhere.
-pub(crate) fn new_key() -> NonZeroU64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed))
+    waiting: Option<Box<Vec<(Key, Waker)>>>,
 }
 
 impl Waiters {
-    fn set(&mut self, key: NonZeroU64, waker: &Waker) {
+    /// All of them, if any; a task that still has to wait comes back.
+    pub(super) fn take(&mut self) -> Self {
+        Self { waiting: self.waiting.take() }
+    }
+
+    /// Takes `own` out; whether it was there.
+    #[inline]
+    pub(super) fn take_out(&mut self, own: &Waker) -> bool {
+        let Some(all) = &mut self.waiting else { return false };
+        let before = all.len();
+        all.retain(|(_, waker)| !waker.will_wake(own));
+        all.len() < before
+    }
+
+    /// The tasks that wait, but for `own`.
+    pub(crate) fn others(&self, own: &Waker) -> Vec<Waker> {
+        let wakers = self.waiting.iter().flat_map(|all| all.iter()).map(|(_, waker)| waker);
+        wakers.filter(|waker| !waker.will_wake(own)).cloned().collect()
+    }
+
+    /// Wakes all of them. Not to be called under the lock: a waker may run anything.
+    #[inline]
+    pub(super) fn wake(self) {
+        if let Some(all) = self.waiting {
+            all.into_iter().for_each(|(_, waker)| waker.wake());
+        }
+    }
+
+    fn set(&mut self, key: Key, waker: &Waker) {
         let all = self.waiting.get_or_insert_default();
         match all.iter_mut().find(|(other, _)| *other == key) {
             Some((_, waiting)) => waiting.clone_from(waker),
@@ -28,82 +48,71 @@ impl Waiters {
         }
     }
 
-    fn remove(&mut self, key: NonZeroU64) {
+    fn remove(&mut self, key: Key) {
         if let Some(all) = &mut self.waiting {
             all.retain(|(other, _)| *other != key);
         }
         self.waiting.take_if(|all| all.is_empty());
     }
-
-    /// Those that wait in another task than this waker's.
-    pub(crate) fn others(&self, waker: &Waker) -> Vec<Waker> {
-        let wakers = self.waiting.iter().flat_map(|all| all.iter()).map(|(_, waker)| waker);
-        wakers.filter(|other| !other.will_wake(waker)).cloned().collect()
-    }
-
-    /// All of them, if any; whoever still has to wait comes back.
-    pub(crate) fn take(&mut self) -> Option<Vec<(NonZeroU64, Waker)>> {
-        self.waiting.take().map(|all| *all)
-    }
 }
 
-/// One who waits. Dropped, it no longer does.
+/// One task's place among the [`Waiters`], which it keeps from one poll to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    key: Option<NonZeroU64>,
+    key: Option<Key>,
 }
 
 impl Waiting {
-    /// Whether it waits for something that has not been found.
-    pub(crate) fn is_registered(&self) -> bool {
+    /// Whether it has waited, and not left since.
+    pub(crate) fn is_waiting(&self) -> bool {
         self.key.is_some()
     }
 
-    /// What `ready` finds, or to be woken when there is something new to find.
-    pub(crate) fn poll<R>(
-        &mut self,
-        shared: &Shared,
-        cx: &mut Context<'_>,
-        ready: impl FnOnce(&mut State) -> Option<R>,
-    ) -> Poll<R> {
-        let mut state = shared.lock();
-        if let Some(result) = ready(&mut state) {
-            self.leave(&mut state);
-            return Poll::Ready(result);
-        }
-        let key = *self.key.get_or_insert_with(new_key);
-        state.waiters.set(key, cx.waker());
-        Poll::Pending
+    /// Has `waker` woken with the others.
+    pub(crate) fn wait(&mut self, waiters: &mut Waiters, waker: &Waker) {
+        waiters.set(*self.key.get_or_insert_with(Key::new), waker);
     }
 
     /// Waits no longer.
-    pub(crate) fn leave(&mut self, state: &mut State) {
+    pub(crate) fn leave(&mut self, waiters: &mut Waiters) {
         if let Some(key) = self.key.take() {
-            state.waiters.remove(key);
+            waiters.remove(key);
         }
     }
 }
 
-/// One who waits, as a future's state: it leaves when the future is dropped.
-pub(crate) struct Guard<'a> {
-    shared: &'a Shared,
-    waiting: Waiting,
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
 
-impl<'a> Guard<'a> {
-    pub(crate) fn new(shared: &'a Shared) -> Self {
-        Self { shared, waiting: Waiting::default() }
+    use super::*;
+
+    #[test]
+    fn who_leaves_is_forgotten_and_nothing_is_kept() {
+        let (mut waiters, mut one, mut other) = (Waiters::default(), Waiting::default(), Waiting::default());
+        one.wait(&mut waiters, Waker::noop());
+        one.wait(&mut waiters, Waker::noop());
+        other.wait(&mut waiters, Waker::noop());
+        assert_eq!(waiters.waiting.as_ref().map(|all| all.len()), Some(2), "each has one place");
+        one.leave(&mut waiters);
+        assert!(!one.is_waiting() && other.is_waiting());
+        other.leave(&mut waiters);
+        assert!(waiters.waiting.is_none());
+        other.leave(&mut waiters);
     }
 
-    pub(crate) fn poll<R>(&mut self, cx: &mut Context<'_>, ready: impl FnOnce(&mut State) -> Option<R>) -> Poll<R> {
-        self.waiting.poll(self.shared, cx, ready)
-    }
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        if self.waiting.key.is_some() {
-            self.waiting.leave(&mut self.shared.lock());
+    #[test]
+    fn ones_own_task_is_taken_out() {
+        struct Task;
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
         }
+        let (mut waiters, own) = (Waiters::default(), Waker::from(Arc::new(Task)));
+        assert!(!waiters.take_out(&own));
+        Waiting::default().wait(&mut waiters, &own);
+        Waiting::default().wait(&mut waiters, &Arc::new(Task).into());
+        assert!(waiters.take_out(&own) && !waiters.take_out(&own));
+        assert_eq!(waiters.waiting.as_ref().map(|all| all.len()), Some(1), "another task is not");
     }
 }

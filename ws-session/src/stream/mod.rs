@@ -25,7 +25,7 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::handle::outbound::{Fragment, Outbound};
 use crate::handle::{AwaitsEnd, PingGuard, Sender, WebSocket};
-use crate::shared::pings::RoundTrip;
+use crate::shared::RoundTrip;
 use crate::transport::{Timer, Transport};
 
 /// An open WebSocket that owns its transport and is driven by being polled, without a task of its own.
@@ -110,7 +110,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// A handle and its driver in one value.
     pub(crate) fn new(socket: WebSocket, mut driver: Driver<T, C>) -> Self {
         driver.keep_transport(true);
-        socket.shared().lock().inbound_limits.set_polled(true);
+        socket.shared().lock().mailbox.set_polled(true);
         Self { driver, socket, pollers: None }
     }
 
@@ -269,7 +269,10 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
             begun?;
             let shared = Arc::clone(self.socket.shared());
             let _waiting = AwaitsEnd::new(&shared);
-            poll_fn(|cx| self.poll_state(cx, |state| if state.done { state.close_result() } else { None })).await
+            poll_fn(|cx| {
+                self.poll_state(cx, |state| if state.lifecycle.is_gone() { state.close_result() } else { None })
+            })
+            .await
         }
     }
 
@@ -280,7 +283,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     pub async fn closed(&mut self) -> Outcome {
         let shared = Arc::clone(self.socket.shared());
         let _waiting = AwaitsEnd::new(&shared);
-        poll_fn(|cx| self.poll_state(cx, |state| state.done.then(|| state.outcome()))).await
+        poll_fn(|cx| self.poll_state(cx, |state| state.outcome())).await
     }
 
     /// A handle that only sends; it can be cloned and moved to other tasks. What it queues wakes the task that polls this
@@ -350,9 +353,9 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         let Self { mut driver, socket, pollers: _ } = self;
         driver.keep_transport(false);
         let mut state = socket.shared().lock();
-        state.inbound_limits.set_polled(false);
+        state.mailbox.set_polled(false);
         // It registers its task with the first poll; who sends before that has nobody to wake.
-        state.driver_follows = false;
+        state.wakers.set_driver_awake(false);
         drop(state);
         (socket, driver)
     }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::WebSocketStream;
 use super::pollers::{Pollers, Side};
-use crate::driver::{Beside, Progress};
+use crate::driver::Progress;
 use crate::handle::WebSocket;
 use crate::shared::{Shared, State};
 use crate::transport::{Timer, Transport};
@@ -16,8 +16,8 @@ const ROUNDS_PER_POLL: usize = 16;
 impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// Moves bytes until `find` is ready.
     ///
-    /// `driver_follows` tells other tasks, and what `find` itself does, that nobody need be woken to have something written:
-    /// it is set while this runs, and stays so when this was ready, since nothing happens until the next poll.
+    /// While this runs the driver counts as awake: other tasks, and `find` itself, wake nobody to have something written. It
+    /// stays so when this was ready, since nothing happens until the next poll.
     pub(super) fn poll_until<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -26,7 +26,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ) -> Poll<R> {
         let shared = Arc::clone(self.socket.shared());
         let both = self.waker_of_both(&shared, cx, side);
-        shared.lock().driver_follows = true;
+        shared.lock().wakers.set_driver_awake(true);
         let mut found = find(&mut self.socket, cx);
         let mut is_second_look = false;
         self.driver.begin_poll();
@@ -42,7 +42,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
                 Progress::Made | Progress::Done => is_second_look = false,
                 Progress::Blocked => {
                     let mut state = shared.lock();
-                    state.driver_follows = false;
+                    state.wakers.set_driver_awake(false);
                     // What `find` asks for, or another task has, is done at once.
                     if is_second_look || !state.has_work() {
                         return Poll::Pending;
@@ -81,16 +81,21 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     }
 
     fn step(&mut self, shared: &Shared, cx: &mut Context<'_>, both: Option<&Waker>, another_follows: bool) -> Progress {
-        let beside = Beside { waker: cx.waker(), is_due: false };
-        let cx = &mut Context::from_waker(both.unwrap_or(cx.waker()));
-        self.driver.step(shared, cx, Some(beside), another_follows)
+        let own = cx.waker();
+        let cx = &mut Context::from_waker(both.unwrap_or(own));
+        let mut state = shared.lock();
+        let step = self.driver.step(&mut state, cx, Some(own), another_follows);
+        state.wakers.set_driver_awake(step.progress == Progress::Made);
+        drop(state);
+        step.due.wake();
+        step.progress
     }
 
     /// This task has what it wanted. The other, if there is one, may have to go on.
     fn leave<R>(&mut self, shared: &Shared, both: Option<Waker>, found: Poll<R>) -> Poll<R> {
         if let Some(both) = both {
             let mut state = shared.lock();
-            state.driver_follows = false;
+            state.wakers.set_driver_awake(false);
             let has_work = state.has_work();
             drop(state);
             if has_work {
@@ -120,8 +125,8 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     fn other_pollers(&self, shared: &Shared, cx: &Context<'_>, side: Side) -> Vec<Waker> {
         match side {
             Side::Receiving if !self.socket.is_sink_waiting() => Vec::new(),
-            Side::Receiving => shared.lock().waiters.others(cx.waker()),
-            Side::Sending => shared.lock().other_receiver(cx.waker()).into_iter().collect(),
+            Side::Receiving => shared.lock().wakers.waiters().others(cx.waker()),
+            Side::Sending => shared.lock().wakers.other_receiver(cx.waker()).into_iter().collect(),
         }
     }
 }

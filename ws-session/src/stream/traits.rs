@@ -57,7 +57,8 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Sink<Message> for WebSocketStream<T
         let this = self.get_mut();
         this.socket.sender_ref().close_unless_closing(CloseCode::NORMAL);
         this.poll_until(cx, Side::Sending, |socket, cx| {
-            socket.poll_sink(cx, |state: &mut State| if state.done { state.close_result() } else { None })
+            socket
+                .poll_sink(cx, |state: &mut State| if state.lifecycle.is_gone() { state.close_result() } else { None })
         })
         .map_ok(drop)
     }

@@ -1,0 +1,149 @@
+//! One round of a driver, under the connection's lock.
+
+#[cfg(feature = "deflate")]
+use std::mem;
+use std::task::{Context, Poll, Waker};
+
+use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
+
+use super::Driver;
+use crate::shared::{Due, Replaced, Shared, State};
+use crate::transport::{Timer, Transport};
+
+/// How much it inflates, as [`Hooks::set_inflate_budget`](ws_proto::Hooks::set_inflate_budget) counts: about a
+/// millisecond's worth.
+#[cfg(feature = "deflate")]
+const INFLATED_PER_POLL: usize = 256 << 10;
+
+/// What came of one step, and which tasks are to be woken for it once the lock is released.
+#[must_use]
+pub(crate) struct Step {
+    pub(crate) progress: Progress,
+    pub(crate) due: Due,
+    _replaced: Replaced,
+}
+
+/// How far one step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Something came in, or a deadline passed: the application may have something to do.
+    Made,
+    /// Nothing can be done before the task is woken.
+    Blocked,
+    /// The connection has ended and the transport can go.
+    Done,
+}
+
+impl<T: Transport, C: Timer> Driver<T, C> {
+    /// A step of a driver that has its task to itself: it wakes all tasks that have something to find, and closes the
+    /// connection when nobody is left to send or to receive. `shared` is the driver's own, lent so that not each step counts a
+    /// reference.
+    pub(super) fn step_alone(&mut self, shared: &Shared, cx: &mut Context<'_>, another_follows: bool) -> Progress {
+        let mut state = shared.lock();
+        if shared.handles.are_gone() {
+            state.lifecycle.close(CloseFrame::new(CloseCode::GOING_AWAY, ""));
+        }
+        let step = self.step(&mut state, cx, None, another_follows);
+        drop(state);
+        step.due.wake();
+        step.progress
+    }
+
+    /// One round, under the connection's lock: do what was asked, write what is queued, read once, look at the time.
+    ///
+    /// `own` is the task that the step runs in, where the application is polled in it, too: that needs no waking. When another
+    /// step follows at once if this one makes progress, the time can wait for that.
+    pub(crate) fn step(
+        &mut self,
+        state: &mut State,
+        cx: &mut Context<'_>,
+        own: Option<&Waker>,
+        another_follows: bool,
+    ) -> Step {
+        let now = self.timer.now();
+        state.wakers.set_driver_awake(false);
+        let pings = state.pings.has_requests();
+        if pings || state.is_asked() {
+            state.do_what_was_asked(self.shared.info.id, now);
+        }
+        self.write(cx, state, now);
+        if pings && state.has_ping_to_send() {
+            state.send_pings(now);
+            self.write(cx, state, now);
+        }
+        // What is read next may answer a ping that has just left, and did not come in no time at all.
+        let now = if pings { self.timer.now() } else { now };
+        #[cfg(feature = "deflate")]
+        if mem::take(&mut self.is_new_poll) {
+            state.connection.hooks().set_inflate_budget(Some(INFLATED_PER_POLL));
+        }
+        let mut made = self.read(cx, state, now);
+        #[cfg(feature = "deflate")]
+        {
+            self.is_spent = state.connection.hooks().is_inflate_budget_spent();
+        }
+        if made && another_follows && !self.is_spent && self.broken.is_none() && state.connection.is_open() {
+            // The usual case: the connection goes on, and the time can wait.
+            let replaced = state.wakers.set_driver(cx);
+            return Step { progress: Progress::Made, due: state.due(own), _replaced: replaced };
+        }
+        let mut wanted = self.wanted(state);
+        if wanted == Wanted::HalfClose {
+            self.shut_down(cx, state, now);
+        }
+        let mut ended = self.broken.is_some() && self.give_up_when_broken(state, now);
+        if !((made || ended) && another_follows && !self.is_spent) {
+            ended |= self.check_deadlines(cx, state, now);
+        }
+        made |= ended;
+        if ended {
+            wanted = self.wanted(state);
+        }
+
+        let is_done = wanted == Wanted::Close;
+        let replaced = if is_done { self.finish(cx, state).into() } else { state.wakers.set_driver(cx) };
+        let due = state.due(own);
+        let progress = match (is_done, made || due.is_own()) {
+            (true, _) => Progress::Done,
+            (false, true) => Progress::Made,
+            (false, false) => Progress::Blocked,
+        };
+        Step { progress, due, _replaced: replaced }
+    }
+
+    /// The connection has ended; the waker that is needed no more.
+    #[cold]
+    fn finish(&mut self, cx: &mut Context<'_>, state: &mut State) -> Option<Waker> {
+        let ends_by_itself = self.transport.ends_when_dropped() && !self.keeps_transport;
+        if !self.is_shut_down && !ends_by_itself {
+            self.is_shut_down = true;
+            // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
+            // What the transport does not take at once is not waited for.
+            let _ = self.transport.poll_shutdown(cx);
+        }
+        self.has_ended = true;
+        state.on_gone(self.shared.info.id)
+    }
+
+    /// What the connection wants of the transport, once the transport has passed on what it has.
+    fn wanted(&self, state: &mut State) -> Wanted {
+        match self.needs_flush && !state.connection.is_over() {
+            true => Wanted::Open,
+            false => state.connection.transport(),
+        }
+    }
+
+    /// Ends the write side, once.
+    #[cold]
+    fn shut_down(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
+        if !self.is_shut_down
+            && self.broken.is_none()
+            && let Poll::Ready(result) = self.transport.poll_shutdown(cx)
+        {
+            self.is_shut_down = true;
+            if let Err(error) = result {
+                self.break_off(state, error, now);
+            }
+        }
+    }
+}

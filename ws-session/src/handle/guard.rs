@@ -1,0 +1,30 @@
+//! One task that waits, as part of a future.
+
+use std::task::{Context, Poll};
+
+use crate::shared::{Shared, State, Waiting};
+
+/// One task that waits, as part of a future: it is forgotten when the future is dropped.
+pub(super) struct Guard<'a> {
+    shared: &'a Shared,
+    waiting: Waiting,
+}
+
+impl<'a> Guard<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Self { shared, waiting: Waiting::default() }
+    }
+
+    /// The result of `ready`, or to be woken when there is something new to find.
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>, ready: impl FnOnce(&mut State) -> Option<R>) -> Poll<R> {
+        self.shared.poll_until(&mut self.waiting, cx, ready)
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if self.waiting.is_waiting() {
+            self.waiting.leave(self.shared.lock().wakers.waiters());
+        }
+    }
+}

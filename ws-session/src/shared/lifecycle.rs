@@ -1,0 +1,162 @@
+//! How far a connection has come, as its handles see it.
+
+use ws_proto::{Cause, CloseFrame, Outcome};
+
+use crate::error::{Closed, Ended, Error};
+
+/// How far a connection has come, as its handles see it. The closing handshake itself (RFC 6455 §7) is the core's; this is
+/// what the application and the transport add to it: what was asked for, what can still be sent, and how it ended.
+///
+/// It only goes forward:
+///
+/// ```text
+/// Open ──► Closing ──┬──────────► Closed ──► Gone
+///   └──────► Broken ─┘
+/// ```
+#[derive(Debug, Default)]
+pub(crate) enum Lifecycle {
+    /// Nothing has been asked for.
+    #[default]
+    Open,
+    /// The application has asked for the closing handshake, or nobody is left to send or to receive.
+    Closing(Box<CloseFrame>),
+    /// The transport takes nothing more. Messages that came before can still be received.
+    Broken,
+    /// No message will follow. What is queued may still be written.
+    Closed(Box<Closed>),
+    /// The transport is gone.
+    Gone(Box<Closed>),
+}
+
+impl Lifecycle {
+    /// Asks for the closing handshake; whether that is the first that was asked for.
+    pub(crate) fn close(&mut self, frame: CloseFrame) -> bool {
+        let is_first = matches!(self, Self::Open);
+        if is_first {
+            *self = Self::Closing(Box::new(frame));
+        }
+        is_first
+    }
+
+    /// The transport takes nothing more.
+    pub(crate) fn set_broken(&mut self) {
+        if matches!(self, Self::Open | Self::Closing(_)) {
+            *self = Self::Broken;
+        }
+    }
+
+    /// No message will follow.
+    pub(crate) fn set_closed(&mut self, closed: Box<Closed>) {
+        if self.closed().is_none() {
+            *self = Self::Closed(closed);
+        }
+    }
+
+    /// The transport is gone, and with it a connection, of this ID, that nobody has ended before.
+    pub(crate) fn set_gone(&mut self, id: u64) {
+        *self = match std::mem::take(self) {
+            Self::Closed(closed) | Self::Gone(closed) => Self::Gone(closed),
+            Self::Open | Self::Closing(_) | Self::Broken => {
+                let outcome = Outcome::new(None, None, Cause::Aborted);
+                Self::Gone(Box::new(Closed { ended: Ended { id }, outcome, io: None }))
+            }
+        };
+    }
+
+    /// Whether nothing was asked for and nothing has happened: messages can be sent, as far as the core allows it.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+
+    /// The Close frame that was asked for, until the connection has ended otherwise.
+    #[inline]
+    pub(crate) fn close_asked(&self) -> Option<&CloseFrame> {
+        match self {
+            Self::Closing(frame) => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// Whether the transport takes nothing more, and what came before is still being received.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken)
+    }
+
+    /// Whether the transport is gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+
+    /// How the connection ended, once no message will follow.
+    #[inline]
+    pub(crate) fn closed(&self) -> Option<&Closed> {
+        match self {
+            Self::Closed(closed) | Self::Gone(closed) => Some(closed),
+            Self::Open | Self::Closing(_) | Self::Broken => None,
+        }
+    }
+
+    /// Why nothing can be sent any more.
+    pub(crate) fn error(&self) -> Error {
+        self.closed().map_or(Error::Closing, |closed| Error::Closed(Box::new(closed.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ws_proto::CloseCode;
+
+    use super::*;
+
+    fn closed(id: u64) -> Box<Closed> {
+        let outcome = Outcome::new(None, None, Cause::Local);
+        Box::new(Closed { ended: Ended { id }, outcome, io: None })
+    }
+
+    fn frame(code: CloseCode) -> CloseFrame {
+        CloseFrame::new(code, "")
+    }
+
+    #[test]
+    fn the_first_close_counts() {
+        let mut life = Lifecycle::default();
+        assert!(life.is_open() && life.close_asked().is_none());
+        assert!(life.close(frame(CloseCode::GOING_AWAY)) && !life.close(frame(CloseCode::NORMAL)));
+        assert_eq!(life.close_asked().map(|frame| frame.code), Some(CloseCode::GOING_AWAY));
+        assert!(!life.is_open() && matches!(life.error(), Error::Closing));
+    }
+
+    #[test]
+    fn a_transport_that_failed_takes_no_close() {
+        let mut life = Lifecycle::default();
+        life.set_broken();
+        assert!(life.is_broken() && !life.close(frame(CloseCode::NORMAL)) && life.close_asked().is_none());
+        assert!(matches!(life.error(), Error::Closing), "what came before may still be received");
+        life.set_closed(closed(1));
+        life.set_broken();
+        assert!(!life.is_broken() && matches!(life.error(), Error::Closed(closed) if closed.ended.id == 1));
+    }
+
+    #[test]
+    fn the_first_end_counts() {
+        let mut life = Lifecycle::default();
+        life.set_closed(closed(1));
+        life.set_closed(closed(2));
+        assert!(!life.is_gone() && !life.close(frame(CloseCode::NORMAL)));
+        life.set_gone(3);
+        life.set_gone(4);
+        life.set_closed(closed(5));
+        assert!(life.is_gone());
+        assert_eq!(life.closed().map(|closed| closed.ended.id), Some(1));
+    }
+
+    #[test]
+    fn a_transport_that_goes_first_has_aborted_the_connection() {
+        for mut life in [Lifecycle::Open, Lifecycle::Closing(Box::new(frame(CloseCode::NORMAL))), Lifecycle::Broken] {
+            life.set_gone(7);
+            let closed = life.closed().unwrap();
+            assert_eq!((closed.ended.id, &closed.outcome.cause), (7, &Cause::Aborted));
+        }
+    }
+}
