@@ -5,6 +5,7 @@ mod guard;
 mod json;
 pub(crate) mod outbound;
 mod outcome;
+mod receiving;
 mod sender;
 mod unwanted;
 mod websocket;

@@ -9,6 +9,8 @@ mod proxies;
 mod registry;
 #[cfg(feature = "tls")]
 mod secure;
+mod settings;
+mod task;
 mod upgrade;
 
 use std::fmt;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 use ws_proto::Config;
@@ -29,18 +31,16 @@ use ws_proto::handshake::server::{Origins, is_reserved};
 use ws_proto::permessage_deflate::Deflate;
 
 use crate::error::InvalidSetting;
-use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
 use crate::settings::connection_settings;
-use crate::shared::inbound::InboundLimits;
 #[cfg(feature = "tls")]
 use crate::tls;
-use crate::transport::tcp::NOTSENT_LOWAT;
 
 pub use self::bind::ServeError;
 pub use self::listen::{Listening, ServerHandle};
 pub use self::proxies::ClientIp;
 use self::proxies::TrustedProxies;
+use self::settings::Settings;
 pub use self::upgrade::Refused;
 
 /// A server to be: what it accepts and how long it waits. [`bind`](Self::bind) makes it listen, and
@@ -53,58 +53,10 @@ pub struct Server<R> {
     runtime: PhantomData<fn() -> R>,
 }
 
-/// Decides on a request before the handshake; see [`Server::on_request`].
-type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync;
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) config: Arc<Config>,
-    pub(crate) inbound: InboundLimits,
-    pub(crate) notsent_lowat: Option<u32>,
-    pub(crate) head: HeadLimits,
-    pub(crate) origins: Option<Origins>,
-    pub(crate) subprotocols: Vec<String>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) compression: Compression,
-    pub(crate) proxies: TrustedProxies,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Arc<ServerConfig>>,
-    pub(crate) hook: Option<Arc<RequestHook>>,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) max_handshakes: usize,
-    pub(crate) max_handshakes_per_ip: Option<usize>,
-    pub(crate) handshake_grace: Duration,
-    pub(crate) max_connections: Option<usize>,
-    pub(crate) drain_timeout: Duration,
-    /// The first setting that cannot be used; reported when the server is to start.
-    pub(crate) mistake: Option<InvalidSetting>,
-}
-
 impl<R: Runtime> Server<R> {
     /// A server with the default settings.
     pub fn new() -> Self {
-        let settings = Settings {
-            config: Arc::default(),
-            inbound: InboundLimits::default(),
-            notsent_lowat: Some(NOTSENT_LOWAT),
-            head: HeadLimits::default(),
-            origins: None,
-            subprotocols: Vec::new(),
-            headers: HeaderMap::new(),
-            compression: Compression::server(),
-            proxies: TrustedProxies::default(),
-            #[cfg(feature = "tls")]
-            tls: None,
-            hook: None,
-            handshake_timeout: Duration::from_secs(10),
-            max_handshakes: 1024,
-            max_handshakes_per_ip: Some(256),
-            handshake_grace: Duration::from_secs(1),
-            max_connections: None,
-            drain_timeout: Duration::from_secs(10),
-            mistake: None,
-        };
-        Self { settings, runtime: PhantomData }
+        Self { settings: Settings::default(), runtime: PhantomData }
     }
 
     /// Keeps the first setting that cannot be used, until the server is to start.

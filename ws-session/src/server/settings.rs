@@ -1,0 +1,71 @@
+//! The settings of a server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
+use ws_proto::Config;
+use ws_proto::handshake::head::HeadLimits;
+use ws_proto::handshake::server::Origins;
+
+use super::proxies::TrustedProxies;
+use crate::error::InvalidSetting;
+use crate::opening::compression::Compression;
+use crate::shared::inbound::InboundLimits;
+use crate::transport::tcp::NOTSENT_LOWAT;
+
+/// Decides on a request before the handshake; see [`Server::on_request`].
+type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) config: Arc<Config>,
+    pub(crate) inbound: InboundLimits,
+    pub(crate) notsent_lowat: Option<u32>,
+    pub(crate) head: HeadLimits,
+    pub(crate) origins: Option<Origins>,
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) compression: Compression,
+    pub(crate) proxies: TrustedProxies,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) hook: Option<Arc<RequestHook>>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) max_handshakes: usize,
+    pub(crate) max_handshakes_per_ip: Option<usize>,
+    pub(crate) handshake_grace: Duration,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) drain_timeout: Duration,
+    /// The first setting that cannot be used; reported when the server is to start.
+    pub(crate) mistake: Option<InvalidSetting>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            config: Arc::default(),
+            inbound: InboundLimits::default(),
+            notsent_lowat: Some(NOTSENT_LOWAT),
+            head: HeadLimits::default(),
+            origins: None,
+            subprotocols: Vec::new(),
+            headers: HeaderMap::new(),
+            compression: Compression::server(),
+            proxies: TrustedProxies::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            hook: None,
+            handshake_timeout: Duration::from_secs(10),
+            max_handshakes: 1024,
+            max_handshakes_per_ip: Some(256),
+            handshake_grace: Duration::from_secs(1),
+            max_connections: None,
+            drain_timeout: Duration::from_secs(10),
+            mistake: None,
+        }
+    }
+}

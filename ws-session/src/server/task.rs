@@ -1,0 +1,188 @@
+//! One connection of a server that listens, from its handshake to its end: a task.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tracing::{Instrument, debug, error, info, info_span};
+use ws_proto::Escaped;
+
+use super::Settings;
+use super::accept::accept;
+use super::registry::{HandshakeGuard, OpenGuard, Registry};
+#[cfg(feature = "tls")]
+use super::secure::secure;
+use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
+use crate::handle::WebSocket;
+use crate::info::Caller;
+use crate::logging::{Chain, TARGET, causes, unless_heard};
+use crate::opening::Parts;
+use crate::runtime::Runtime;
+use crate::transport::{Addresses, MaybeTls, Timer};
+
+/// What the tasks of a server share.
+pub(super) struct Serving {
+    pub(super) settings: Settings,
+    pub(super) registry: Arc<Registry>,
+}
+
+pin_project! {
+    /// A connection's whole life. Written out, as what it is made of is: an `async fn` would have room for what it runs
+    /// twice. The handshake is on the heap: an open connection does not carry the room it took.
+    #[project = ConnectionProjection]
+    pub(super) enum Connection<H, F> {
+        Opening { handshake: Pin<Box<H>> },
+        Open { #[pin] open: F },
+    }
+}
+
+impl<H: Future<Output = Option<F>>, F: Future<Output = ()>> Future for Connection<H, F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let opened = match self.as_mut().project() {
+                ConnectionProjection::Open { open } => return open.poll(cx),
+                ConnectionProjection::Opening { handshake } => ready!(handshake.as_mut().poll(cx)),
+            };
+            match opened {
+                Some(open) => self.set(Self::Open { open }),
+                None => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// Does the handshake; what is to be run when it went well.
+pub(super) async fn open<R, H, F>(
+    shared: Arc<Serving>,
+    handler: Arc<H>,
+    handshake: HandshakeGuard,
+    stream: R::Stream,
+    addresses: Addresses,
+) -> Option<Opened<impl Future<Output = Result<(), HandlerError>>>>
+where
+    R: Runtime,
+    H: Fn(WebSocket) -> F,
+    F: Future<Output = HandlerResult>,
+{
+    let Serving { settings, registry } = &*shared;
+    let mut caller = Caller::new(addresses);
+    let accepted = {
+        let mut accepting = pin!(accept_stream::<R>(settings, &handshake, stream, &mut caller));
+        poll_fn(|cx| match accepting.as_mut().poll(cx) {
+            Poll::Ready(accepted) => Poll::Ready(accepted),
+            Poll::Pending => handshake.poll_displaced(cx).map(|()| Err(AcceptError::Displaced)),
+        })
+        .await
+    };
+    let (socket, driver) = match accepted {
+        Ok(parts) => parts.open(),
+        Err(error) => {
+            log_rejection(&error, &caller);
+            return None;
+        }
+    };
+    let guard = registry.enter(socket.sender(), handshake);
+    let (id, peer, client) = (socket.id(), caller.peer(), caller.client());
+    let span = info_span!(target: TARGET, "websocket", id, peer, client);
+    let handler = Handler::Ready { handler, socket: Some(socket) };
+    Some(Opened { running: driver.run(handler.instrument(span)), guard })
+}
+
+/// Does the opening handshake, after that of TLS where there is TLS, both within one deadline.
+async fn accept_stream<R: Runtime>(
+    settings: &Settings,
+    handshake: &HandshakeGuard,
+    stream: R::Stream,
+    caller: &mut Caller,
+) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, AcceptError> {
+    let timer = R::timer();
+    let deadline = timer.now() + settings.handshake_timeout;
+    #[cfg(feature = "tls")]
+    if let Some(config) = &settings.tls {
+        let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
+        return accept(settings, Some(handshake), MaybeTls::tls(stream), timer, deadline, caller).await;
+    }
+    accept(settings, Some(handshake), MaybeTls::plain(stream), timer, deadline, caller).await
+}
+
+pin_project! {
+    /// An open connection, its handler, and that the server counts them.
+    pub(super) struct Opened<F> {
+        #[pin]
+        running: F,
+        guard: OpenGuard,
+    }
+}
+
+impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
+    type Output = ();
+
+    /// All has been said by the time the server counts it as gone.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let id = this.guard.id();
+        match ready!(this.running.poll(cx)) {
+            Ok(()) => {}
+            Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
+            Err(error) => {
+                let why = Escaped(Chain(&error));
+                error!(target: TARGET, id, "connection handler failed: {why}");
+                unless_heard(format_args!("connection {id}: the handler failed: {why}"));
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+pin_project! {
+    /// A handler, called when it is first polled: within its span, and where its panics are caught.
+    #[project = HandlerProjection]
+    enum Handler<H, F> {
+        Ready { handler: Arc<H>, socket: Option<WebSocket> },
+        Running { #[pin] running: F },
+    }
+}
+
+impl<H: Fn(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handler<H, F> {
+    type Output = HandlerResult;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
+        loop {
+            let running = match self.as_mut().project() {
+                HandlerProjection::Running { running } => return running.poll(cx),
+                HandlerProjection::Ready { handler, socket } => match socket.take() {
+                    Some(socket) => handler(socket),
+                    // It panicked when it was called.
+                    None => return Poll::Ready(Ok(())),
+                },
+            };
+            self.set(Self::Running { running });
+        }
+    }
+}
+
+fn log_rejection(error: &AcceptError, caller: &Caller) {
+    let (peer, client) = (caller.peer(), caller.client());
+    match error {
+        AcceptError::Rejected(rejection) => {
+            info!(target: TARGET, peer, client, status = rejection.status().as_u16(), "connection rejected: {rejection}");
+        }
+        AcceptError::Answered(status) => {
+            info!(target: TARGET, peer, client, status = status.as_u16(), "request answered")
+        }
+        // Counted where it was decided.
+        AcceptError::Silent => debug!(target: TARGET, peer, client, "{error}"),
+        AcceptError::Displaced => debug!(target: TARGET, peer, client, "opening handshake failed: {error}"),
+        error => info!(target: TARGET, peer, client, "opening handshake failed: {error}"),
+    }
+}
+
+/// A handler that passes on how its own connection ended has not failed, whatever it has wrapped that in: its cause is
+/// looked for, and the cause of that.
+fn is_end_of(id: u64, error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    causes(error).any(|cause| Error::is_end_of(id, cause))
+}
