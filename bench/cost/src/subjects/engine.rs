@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use ws_proto::permessage_deflate::{Agreed, Deflate};
 use ws_proto::handshake::extensions::{Extension, Param};
+use ws_proto::permessage_deflate::{Agreed, Deflate};
 use ws_proto::{Buf, Config, Connection, Delivery, Timestamp};
 
 use super::Job;

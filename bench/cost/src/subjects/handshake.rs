@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 
-use ws_proto::permessage_deflate::Deflate;
 use ws_proto::handshake::client::Handshake;
+use ws_proto::permessage_deflate::Deflate;
 use ws_session::{Addresses, Server};
 
 use super::Job;
