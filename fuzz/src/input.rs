@@ -10,7 +10,7 @@
 //! | | 3 | delivery: 0 messages, 1 chunks |
 //! | | 4 | whether the answer to a Close is put off |
 //! | | 5 | what came over the wire: 0 as it stands, 1 a recipe |
-//! | | 6, 7 | what is kept is read: 0 to the caller's buffer, 1 to where the connection says, 2 to there, and memory is larger than was asked for, 3 now like this, now like that |
+//! | | 6, 7 | what is kept is read: 0 to the caller's buffer, 1 to where the connection says, 2 to there, and memory is not what was asked for, 3 now like this, now like that |
 //! | 1 | 0, 1 | after each piece is written: 0 nothing, 1 everything, 2 one byte, 3 up to 100 bytes, vectored |
 //! | | 2, 3 | after each piece there passes: 0 no time, 1 a millisecond, 2 a second, 3 as long as to the next deadline |
 //! | | 4, 5 | it ends with: 0 EOF, 1 a failure, 2 a Close of ours and silence, 3 an abort |
@@ -114,10 +114,10 @@ pub struct Setup {
 pub enum Reads {
     /// A buffer of the caller's.
     Elsewhere,
-    /// What the connection offers, and memory of the size that it asks for.
+    /// What the connection says, and memory of the size that it asks for.
     Offered,
-    /// The same, and memory that was used before, twice as large.
-    Spacious,
+    /// The same, and memory that is too small or too large, and was used before.
+    Faulty,
     /// One after the other.
     InTurns,
 }
@@ -170,7 +170,7 @@ impl<'a> Arbitrary<'a> for Setup {
             ending: [Ending::Eof, Ending::Failure, Ending::Silence, Ending::Abort][usize::from(second >> 4 & 3)],
             short_deadlines: second & 64 != 0,
             keeps: second & 128 != 0,
-            reads: [Reads::Elsewhere, Reads::Offered, Reads::Spacious, Reads::InTurns][usize::from(first >> 6)],
+            reads: [Reads::Elsewhere, Reads::Offered, Reads::Faulty, Reads::InTurns][usize::from(first >> 6)],
         })
     }
 

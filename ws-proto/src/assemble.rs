@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::mem;
 
 #[cfg(feature = "deflate")]
@@ -11,8 +11,10 @@ use ws_deflate::Corrupt;
 use crate::config::Limits;
 use crate::error::Violation;
 use crate::frame::mask;
+use crate::memory::{Memory, supplied};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::Payload;
+use crate::sizes::{AT_ONCE, DECLARED_FROM, DECLARED_TIMES, SUPPLIED_FROM};
 use crate::utf8::{InvalidUtf8, Utf8Stream};
 
 /// A message whose end has not come.
@@ -123,7 +125,7 @@ impl Assembly {
         piece: &mut [u8],
         key: &mut Option<[u8; 4]>,
         bound: usize,
-        buffers: Option<Buffers>,
+        memory: Option<&Arc<dyn Memory>>,
     ) -> Result<(), Violation> {
         match self.kind {
             MessageKind::Text => {
@@ -131,7 +133,7 @@ impl Assembly {
                 self.push_text(piece, bound)?;
             }
             MessageKind::Binary => {
-                if let Some(payload) = self.grow(piece.len(), bound, buffers) {
+                if let Some(payload) = self.grow(piece.len(), bound, memory) {
                     *key = payload.push(piece, *key);
                 }
             }
@@ -139,15 +141,23 @@ impl Assembly {
         Ok(())
     }
 
-    /// Room for at most `most` bytes of a long binary message, to be read into; none where it is not worth it. `bound` as
-    /// in [`push`](Self::push).
-    pub(crate) fn room(&mut self, most: usize, bound: usize, buffers: Buffers) -> Option<&mut [u8]> {
-        if self.is_compressed() {
+    /// Makes room for at most `most` bytes of a long binary message, to be read into, and returns how much there is; none
+    /// where it is not worth it. `bound` as in [`push`](Self::push).
+    pub(crate) fn make_room(&mut self, most: usize, bound: usize, memory: &Arc<dyn Memory>) -> Option<usize> {
+        if self.is_compressed() || !AT_ONCE.contains(&most.min(*AT_ONCE.end())) {
             return None;
         }
-        let payload = self.grow(1, bound, Some(buffers))?;
-        let most = most.min(MOST_AT_ONCE).min(payload.capacity() - payload.len());
-        (most >= LEAST_AT_ONCE).then(|| payload.room(most))
+        let payload = self.grow(1, bound, Some(memory))?;
+        let most = most.min(*AT_ONCE.end()).min(payload.capacity() - payload.len());
+        AT_ONCE.contains(&most).then_some(most)
+    }
+
+    /// The room for the next `n` bytes, as [`make_room`](Self::make_room) has made it.
+    pub(crate) fn room(&mut self, n: usize) -> &mut [u8] {
+        match &mut self.body {
+            Body::Binary(payload) => payload.room(n),
+            Body::Text(_) => &mut [],
+        }
     }
 
     /// The first `n` bytes of the room have come; how many there were. Otherwise as [`push`](Self::push).
@@ -171,12 +181,12 @@ impl Assembly {
     }
 
     /// The bytes of a binary message, with room for `more`.
-    fn grow(&mut self, more: usize, bound: usize, buffers: Option<Buffers>) -> Option<&mut Payload> {
+    fn grow(&mut self, more: usize, bound: usize, memory: Option<&Arc<dyn Memory>>) -> Option<&mut Payload> {
         let Body::Binary(payload) = &mut self.body else { return None };
         let grown = room(payload.len(), payload.capacity(), more, self.declared, bound);
-        match buffers {
-            Some(buffers) if grown > 0 && payload.len() + grown >= REUSED_FROM => {
-                payload.move_to(buffers(payload.len() + grown));
+        match memory {
+            Some(memory) if grown > 0 && payload.len() + grown >= SUPPLIED_FROM => {
+                payload.move_to(supplied(memory, payload.len() + grown));
             }
             _ if grown > 0 => payload.reserve_exact(grown),
             _ => {}
@@ -231,13 +241,13 @@ impl Assembly {
         &mut self,
         piece: &[u8],
         limits: &Limits,
-        buffers: Option<Buffers>,
+        memory: Option<&Arc<dyn Memory>>,
     ) -> Result<(), Violation> {
         let bound = limits.message.unwrap_or(usize::MAX);
         match self.kind {
             MessageKind::Text => self.push_text(piece, bound)?,
             MessageKind::Binary => {
-                if let Some(payload) = self.grow(piece.len(), bound, buffers) {
+                if let Some(payload) = self.grow(piece.len(), bound, memory) {
                     payload.push(piece, None);
                 }
             }
@@ -247,7 +257,7 @@ impl Assembly {
 
     /// The whole message, when `piece` is all of it and it is short.
     pub(crate) fn inflated_at_once(&self, piece: &[u8]) -> Result<Option<Incoming<'static>>, Violation> {
-        if self.inflated.is_none_or(|inflated| inflated.message != piece.len()) || piece.len() >= LONG {
+        if self.inflated.is_none_or(|inflated| inflated.message != piece.len()) || piece.len() >= DECLARED_FROM {
             return Ok(None);
         }
         Ok(Some(match self.kind {
@@ -286,20 +296,6 @@ pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &
         .ok_or(Violation::MessageTooBig { limit })
 }
 
-/// Gives a buffer with at least so much capacity; what lies in it means nothing.
-pub(crate) type Buffers = fn(usize) -> Vec<u8>;
-
-/// From this much on, memory is worth using again.
-pub(crate) const REUSED_FROM: usize = 16 << 10;
-
-/// From this much on, a message is taken to be as long as its headers say, mostly.
-pub(crate) const LONG: usize = 64 << 10;
-
-/// How much of a long message is read into its own memory at once: what is less is not worth a read of its own, and more
-/// than that would have left the nearer caches by the time it is unmasked.
-const LEAST_AT_ONCE: usize = 16 << 10;
-const MOST_AT_ONCE: usize = 256 << 10;
-
 /// How much to reserve for `more` bytes beyond `len`: room for twice what has arrived, up to `bound`; of a long message for
 /// sixteen times that, up to what was `declared`, so that it is hardly ever copied as it grows.
 fn room(len: usize, capacity: usize, more: usize, declared: usize, bound: usize) -> usize {
@@ -307,7 +303,7 @@ fn room(len: usize, capacity: usize, more: usize, declared: usize, bound: usize)
     if arrived <= capacity {
         return 0;
     }
-    let expected = if arrived < LONG { 0 } else { arrived.saturating_mul(16).min(declared) };
+    let expected = if arrived < DECLARED_FROM { 0 } else { arrived.saturating_mul(DECLARED_TIMES).min(declared) };
     arrived.max(arrived.saturating_mul(2).min(bound)).max(expected) - len
 }
 

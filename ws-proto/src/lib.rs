@@ -125,6 +125,7 @@
 //! | [`Hooks`] | what a driver needs besides that queues messages or owns a transport |
 //! | `state` | the closing handshake as a table |
 //! | `receive`, `assemble`, `payload` | bytes to frames to messages, with every limit |
+//! | [`ReadBuffer`], [`Memory`], `sizes` | where reads go, memory that is supplied, and from which sizes on |
 //! | `send`, `outgoing` | messages to frames to a queue of bytes, a [`Buf`] |
 //! | [`Prepared`] | a message encoded once, for many connections |
 //! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
@@ -164,6 +165,7 @@ pub mod utf8;
 pub mod handshake;
 
 mod assemble;
+mod buffer;
 mod close;
 mod config;
 mod connection;
@@ -173,6 +175,7 @@ mod event;
 mod extensions;
 mod in_flight;
 mod keepalive;
+mod memory;
 mod message;
 mod outcome;
 mod outgoing;
@@ -180,6 +183,7 @@ mod payload;
 mod prepared;
 mod receive;
 mod send;
+mod sizes;
 mod state;
 mod time;
 mod timer;
@@ -187,6 +191,7 @@ mod timer;
 pub use bytes::{Buf, Bytes};
 pub use bytestring::ByteString;
 
+pub use self::buffer::ReadBuffer;
 pub use self::close::{CloseCode, CloseFrame};
 pub use self::config::{Config, Deadlines, Delivery, Limits, Role};
 pub use self::connection::{Connection, Hooks, Transport};
@@ -198,8 +203,9 @@ pub use self::extensions::permessage_deflate;
 pub use self::frame::mask::MaskKeys;
 pub use self::in_flight::InFlight;
 pub use self::keepalive::PingId;
+pub use self::memory::Memory;
 pub use self::message::{Incoming, Message, MessageKind};
 pub use self::outcome::{Cause, Outcome};
-pub use self::outgoing::{Outgoing, Scratch};
+pub use self::outgoing::Outgoing;
 pub use self::prepared::Prepared;
 pub use self::time::Timestamp;

@@ -1,12 +1,14 @@
 //! The queue of bytes on their way out.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
 use bytes::{Buf, Bytes};
 
 use crate::frame::{FrameHeader, codec, mask};
+use crate::memory::Memory;
 
 /// Payloads from this size on are kept by reference instead of being copied next to their header,
 const REFERENCE_FROM: usize = 4 << 10;
@@ -26,19 +28,6 @@ const MORE_SEGMENTS: usize = 16;
 /// How much a segment may keep to no purpose once nothing more is added to it.
 const SLACK: usize = 64;
 
-/// Memory for what is queued, lent to whichever connection has something to write: each worker thread has some, mostly.
-///
-/// A connection takes a vector when something is queued on an empty queue, and gives it back when that has been written
-/// or is thrown away; while its peer reads nothing, it stays lent. When the connection is dropped before, so is the vector.
-#[derive(Debug)]
-pub struct Scratch {
-    /// Gives an empty vector, of whatever capacity, 0 included. It grows as it needs to, to about 32 KiB.
-    pub take: fn() -> Vec<u8>,
-    /// Takes back what [`take`](Self::take) gave, grown perhaps, when all it held has been written; not necessarily on the
-    /// same thread. What lies in it means nothing.
-    pub give: fn(Vec<u8>),
-}
-
 /// Frames waiting to be written, oldest first: a [`bytes::Buf`] whose
 /// [`chunks_vectored`](Buf::chunks_vectored) gives what one vectored write can take.
 ///
@@ -54,7 +43,8 @@ pub struct Outgoing {
     /// How many bytes have been put in since the beginning, and taken out.
     queued: u64,
     written: u64,
-    scratch: Option<&'static Scratch>,
+    /// What supplies memory. It stands here because whoever writes empties the queue.
+    memory: Option<Arc<dyn Memory>>,
 }
 
 #[derive(Debug)]
@@ -98,8 +88,13 @@ impl Outgoing {
         self.len = 0;
     }
 
-    pub(crate) fn set_scratch(&mut self, scratch: Option<&'static Scratch>) {
-        self.scratch = scratch;
+    pub(crate) fn set_memory(&mut self, memory: Option<Arc<dyn Memory>>) {
+        self.memory = memory;
+    }
+
+    #[inline]
+    pub(crate) fn memory(&self) -> Option<&Arc<dyn Memory>> {
+        self.memory.as_ref()
     }
 
     /// An empty queue owns no memory.
@@ -113,9 +108,9 @@ impl Outgoing {
     fn release_front(&mut self) {
         if let Segment::Copied { bytes, .. } = mem::take(&mut self.front)
             && bytes.capacity() > 0
-            && let Some(scratch) = self.scratch
+            && let Some(memory) = &self.memory
         {
-            (scratch.give)(bytes);
+            memory.give_queue(bytes);
         }
     }
 
@@ -218,9 +213,11 @@ impl Outgoing {
     #[inline(never)]
     fn make_room(&mut self, size: usize, room: usize) -> Option<&mut Vec<u8>> {
         if self.is_empty()
-            && let Some(scratch) = self.scratch
+            && let Some(memory) = &self.memory
         {
-            self.front = Segment::Copied { bytes: (scratch.take)(), taken: 0 };
+            let mut bytes = memory.take_queue();
+            bytes.clear();
+            self.front = Segment::Copied { bytes, taken: 0 };
         }
         match self.last() {
             Some(last) if last.len() + size <= last.capacity() => {}
@@ -239,7 +236,7 @@ impl Outgoing {
 
     /// Gives back what the last segment does not need: nothing more is added to it. What is lent goes back whole.
     fn fit_last(&mut self) {
-        let is_lent = self.segments.is_empty() && self.scratch.is_some();
+        let is_lent = self.segments.is_empty() && self.memory.is_some();
         if let Some(bytes) = self.last()
             && bytes.capacity() > bytes.len() + SLACK
             && !is_lent

@@ -3,7 +3,6 @@
 
 mod common;
 
-mod buffers;
 mod closing_7;
 mod control_5_5;
 mod data_5_6_utf8_8_1;
@@ -19,14 +18,12 @@ mod limits_10_4;
 mod limits_table;
 mod masking_5_1_5_3;
 mod pair;
-mod payload_buffer;
 mod pieces;
 mod properties;
+mod reading;
 mod refusals;
-mod scratch;
 mod sending;
 mod slow_readers;
 mod streaming;
 mod transport;
-mod whole;
 mod words;

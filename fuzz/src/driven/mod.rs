@@ -4,10 +4,11 @@
 mod reading;
 
 use std::io::IoSlice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ws_proto::{
-    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Outcome, Outgoing, Role, Scratch, Timestamp, Transport,
+    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Memory, Outcome, Outgoing, Role, Timestamp, Transport,
 };
 
 use crate::events::{Seen, fault, merge};
@@ -21,9 +22,6 @@ const MAX_ROUNDS: usize = 8;
 /// How many bytes an idle connection may hold besides itself: where the last pongs ended, and the 16 keepalive pings that
 /// are remembered when nobody answers any.
 const IDLE: isize = 1024;
-
-/// Nothing is kept between two uses, so that what a connection holds can be told.
-static SCRATCH: Scratch = Scratch { take: || Vec::with_capacity(7), give: drop };
 
 /// The longest control frame.
 const MAX_CONTROL: usize = 2 + 4 + 125;
@@ -82,12 +80,11 @@ impl Driven {
             }
         };
         connection.hooks().set_putting_off(setup.puts_off);
-        let buffers = match setup.reads {
-            Reads::Elsewhere | Reads::Offered => Vec::with_capacity,
-            Reads::Spacious | Reads::InTurns => reading::used_before,
+        let memory: Arc<dyn Memory> = match setup.reads {
+            Reads::Elsewhere | Reads::Offered => Arc::new(reading::Fresh),
+            Reads::Faulty | Reads::InTurns => Arc::new(reading::Faulty),
         };
-        connection.set_buffers(setup.keeps.then_some(buffers));
-        connection.set_scratch(setup.keeps.then_some(&SCRATCH));
+        connection.set_memory(setup.keeps.then_some(memory));
         Self {
             connection,
             now,

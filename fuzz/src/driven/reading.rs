@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use ws_proto::frame::FrameHeader;
-use ws_proto::{Event, Incoming};
+use ws_proto::{Event, Incoming, Memory, ReadBuffer};
 
 use super::{Driven, MAX_CONTROL};
 use crate::input::Reads;
 use crate::{memory, naive};
 
-/// How much is read elsewhere at once, where the connection may say what to read to and no frame begins.
+/// How much is read at once, where the connection may say what to read to and no frame begins.
 const BUFFER: usize = 24 << 10;
 
 impl Driven {
@@ -19,10 +19,9 @@ impl Driven {
         let mut left = bytes;
         while !left.is_empty() {
             let n = match self.ways_to_read() {
-                Reads::Elsewhere => None,
-                _ => self.read_to_message(left).or_else(|| self.read_whole(left)),
+                Reads::Elsewhere => self.read_elsewhere(left),
+                _ => self.read_as_told(left),
             };
-            let n = n.unwrap_or_else(|| self.read_elsewhere(left));
             left = left.get(n..).expect("no more is read than there is");
         }
         self.settle();
@@ -33,13 +32,13 @@ impl Driven {
     /// How the next read goes.
     fn ways_to_read(&self) -> Reads {
         match self.reads {
-            Reads::InTurns => [Reads::Elsewhere, Reads::Offered, Reads::Spacious][self.read.len() % 3],
+            Reads::InTurns => [Reads::Elsewhere, Reads::Offered, Reads::Faulty][self.read.len() % 3],
             reads => reads,
         }
     }
 
-    /// Reads to a buffer of ours: all that is there or, where the connection may offer another next, a frame, as if the
-    /// peer rested behind it.
+    /// Reads to memory of ours: all that is there or, where the connection says what to read to at other times, a frame, as
+    /// if the peer rested behind it.
     fn read_elsewhere(&mut self, bytes: &[u8]) -> usize {
         let n = match self.reads {
             Reads::Elsewhere => bytes.len(),
@@ -50,54 +49,38 @@ impl Driven {
         n
     }
 
-    /// Reads to where the rest of a long message belongs, when the connection offers that.
-    fn read_to_message(&mut self, bytes: &[u8]) -> Option<usize> {
-        let now = self.now;
-        let (room, held) = memory::held(|| self.connection.payload_buffer());
-        self.held += held;
-        let room = room?;
-        assert!((16 << 10..=256 << 10).contains(&room.len()), "room for {}", room.len());
-        let n = room.len().min(bytes.len());
-        room[..n].copy_from_slice(&bytes[..n]);
-        self.read.extend_from_slice(&bytes[..n]);
-        let (event, held) = memory::held(|| self.connection.payload_received(n, now));
-        self.held += held;
-        if let Some(event) = event {
-            self.saw(event);
-        }
-        Some(n)
-    }
-
-    /// Reads to memory that the next message may keep, when the connection expects a long one.
-    fn read_whole(&mut self, bytes: &[u8]) -> Option<usize> {
-        let (size, now) = (self.connection.whole_message_size()?, self.now);
-        // The beginning of its header may have come already.
-        let least = (16 << 10) - FrameHeader::MAX_SIZE;
-        assert!((least..=(256 << 10) + FrameHeader::MAX_SIZE + 1).contains(&size), "{size} to be read");
-        let n = size.min(bytes.len());
-        self.read.extend_from_slice(&bytes[..n]);
-        // As the connection may keep it, so much is held until it turns out not to.
-        let (mut input, held) = memory::held(|| {
-            let mut input = match self.ways_to_read() {
-                Reads::Spacious => Vec::with_capacity(2 * size),
-                _ => Vec::with_capacity(size),
-            };
-            input.extend_from_slice(&bytes[..n]);
-            input
+    /// Reads to where the connection says, one frame at most, as if the peer rested behind it. The buffer lives no longer
+    /// than that, so that what the connection holds can be told.
+    fn read_as_told(&mut self, bytes: &[u8]) -> usize {
+        let (mut buffer, held) = memory::held(|| {
+            let mut buffer = ReadBuffer::new(BUFFER);
+            buffer.shared();
+            buffer
         });
         self.held += held;
-        let (event, held) = memory::held(|| self.connection.receive_whole(&mut input, now));
+        let shared = buffer.shared().as_ptr();
+        let (room, held) = memory::held(|| self.connection.read_buffer(&mut buffer));
         self.held += held;
-        if let Some(event) = event {
-            let Event::Message(Incoming::Binary(Cow::Owned(bytes))) = &event else { panic!("{event:?} keeps nothing") };
-            let most = 2 * (bytes.len() + FrameHeader::MAX_SIZE);
-            assert!(bytes.capacity() <= most, "{} bytes in memory for {}", bytes.len(), bytes.capacity());
-            self.saw(event);
-        }
-        self.receive(&mut input);
-        let ((), held) = memory::held(|| drop(input));
+        assert!(!room.is_empty(), "reading to nothing looks like the end");
+        let rests = match room.as_ptr() == shared {
+            true => naive::frame(bytes).map_or(BUFFER, |frame| frame.size),
+            false => {
+                // The rest of a message, or one with its header; the beginning of that may have come already.
+                let least = (16 << 10) - FrameHeader::MAX_SIZE;
+                let most = (256 << 10) + FrameHeader::MAX_SIZE + 1;
+                assert!((least..=most).contains(&room.len()), "room for {}", room.len());
+                usize::MAX
+            }
+        };
+        let n = room.len().min(bytes.len()).min(rests);
+        room[..n].copy_from_slice(&bytes[..n]);
+        self.read.extend_from_slice(&bytes[..n]);
+        let (input, held) = memory::held(|| self.connection.received(n, &mut buffer));
         self.held += held;
-        Some(n)
+        self.receive(input);
+        let ((), held) = memory::held(|| drop(buffer));
+        self.held += held;
+        n
     }
 
     fn receive(&mut self, mut input: &mut [u8]) {
@@ -106,9 +89,16 @@ impl Driven {
             let (event, held) = memory::held(|| self.connection.receive(&mut input, now));
             self.held += held;
             let Some(event) = event else { break };
-            assert!(input.len() < before || matches!(event, Event::Closed(_)), "an event out of nothing");
+            // A long message may have been read to where it lies, and be complete.
+            let is_long = matches!(&event, Event::Message(message) if message.as_bytes().len() >= 16 << 10);
+            let needs_input = !(is_long || matches!(event, Event::Closed(_)));
+            assert!(input.len() < before || !needs_input, "an event out of nothing");
             if let (Event::Ping(payload), true) = (&event, is_open) {
                 self.last_ping = Some(payload.to_vec());
+            }
+            if let Event::Message(Incoming::Binary(Cow::Owned(bytes))) = &event {
+                let most = 2 * (bytes.len() + FrameHeader::MAX_SIZE);
+                assert!(bytes.capacity() <= most, "{} bytes in memory for {}", bytes.len(), bytes.capacity());
             }
             self.saw(event);
         }
@@ -116,7 +106,31 @@ impl Driven {
     }
 }
 
-/// Memory that is larger than what was asked for, and not empty.
-pub(super) fn used_before(size: usize) -> Vec<u8> {
-    vec![0xEE; size + size / 2]
+/// Gives what was asked for. Nothing is kept between two uses, so that what a connection holds can be told.
+#[derive(Debug)]
+pub(super) struct Fresh;
+
+impl Memory for Fresh {
+    fn take_queue(&self) -> Vec<u8> {
+        Vec::with_capacity(7)
+    }
+}
+
+/// Gives memory that is too small, or larger than what was asked for, and not empty.
+#[derive(Debug)]
+pub(super) struct Faulty;
+
+impl Memory for Faulty {
+    fn take_message(&self, size: usize) -> Vec<u8> {
+        match size % 4 {
+            0 => vec![],
+            1 => vec![0xEE; size - 1],
+            2 => vec![0xEE; size + size / 2],
+            _ => vec![0xEE; 3 * size],
+        }
+    }
+
+    fn take_queue(&self) -> Vec<u8> {
+        vec![0xEE; 7]
+    }
 }

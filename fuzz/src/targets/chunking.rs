@@ -1,11 +1,12 @@
-//! The whole input at once, cut in pieces, and byte by byte: the same events, when chunks are put together, and the same
-//! bytes out. Handing out chunks changes neither messages nor bytes.
+//! The whole input at once, cut in pieces, and byte by byte, in memory of the driver's or to where the connection says: the
+//! same events, when chunks are put together, and the same bytes out. Handing out chunks changes neither messages nor
+//! bytes.
 
 use ws_proto::{Delivery, Outcome};
 
 use crate::driven::Driven;
 use crate::events::merge;
-use crate::input::{Cuts, Ending, Setup, Wire};
+use crate::input::{Cuts, Ending, Reads, Setup, Wire};
 use crate::naive::Item;
 
 pub fn chunking(input: Wire) {
@@ -13,6 +14,9 @@ pub fn chunking(input: Wire) {
     let whole = run(setup, Cuts::WHOLE, bytes);
     assert_eq!(run(setup, *cuts, bytes), whole);
     assert_eq!(run(setup, Cuts::BYTES, bytes), whole);
+    for reads in [Reads::Elsewhere, Reads::Offered, Reads::Faulty, Reads::InTurns] {
+        assert_eq!(run(&Setup { keeps: true, reads, ..setup.clone() }, *cuts, bytes), whole);
+    }
 
     let other = match setup.delivery {
         Delivery::Messages => Delivery::Chunks,

@@ -1,16 +1,97 @@
 //! Bytes in, events out.
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::mem;
 
+use crate::buffer::{ReadBuffer, Target};
 use crate::connection::Connection;
 use crate::error::Violation;
 use crate::event::{Event, Pong};
-use crate::outgoing::Scratch;
+use crate::memory::Memory;
 use crate::receive::Item;
 use crate::time::Timestamp;
 
 impl Connection {
+    /// Where to read next, at least 1 byte: pass how much was read to [`received`](Self::received). Nothing has to be done
+    /// when nothing was read.
+    ///
+    /// It is the beginning of what `buffer` shares among connections or, for long binary messages of a connection that has
+    /// [`Memory`](Self::set_memory), memory that the message keeps, which saves a copy:
+    ///
+    /// - of a message that is incomplete, the rest is read to where it belongs, 16 to 256 KiB at a time;
+    /// - a message as long as the one before, of 16 to 256 KiB, is expected to follow it, and is read with its header into
+    ///   memory of its own.
+    ///
+    /// A driver that reads into memory of its own gives that to [`receive`](Self::receive) instead. Both ways may take turns.
+    ///
+    /// ```
+    /// use std::io::Read;
+    ///
+    /// use ws_proto::{Connection, Event, ReadBuffer, Timestamp};
+    ///
+    /// /// Reads once and handles what came; whether there is more to read.
+    /// fn read(
+    ///     stream: &mut impl Read,
+    ///     connection: &mut Connection,
+    ///     buffer: &mut ReadBuffer, // one for each thread
+    ///     now: Timestamp,
+    ///     mut on_event: impl FnMut(&mut Connection, Event<'_>),
+    /// ) -> std::io::Result<bool> {
+    ///     let n = stream.read(connection.read_buffer(buffer))?;
+    ///     let mut input = connection.received(n, buffer);
+    ///     while let Some(event) = connection.receive(&mut input, now) {
+    ///         on_event(connection, event);
+    ///     }
+    ///     Ok(n > 0)
+    /// }
+    /// # let mut connection = Connection::server(ws_proto::Config::default(), Timestamp::ZERO);
+    /// # let (mut buffer, mut pings) = (ReadBuffer::new(64 << 10), 0);
+    /// # let mut stream = &b"\x89\x80\0\0\0\0"[..];
+    /// # let on_event = |_: &mut Connection, event: Event<'_>| pings += usize::from(matches!(event, Event::Ping(_)));
+    /// # assert!(read(&mut stream, &mut connection, &mut buffer, Timestamp::ZERO, on_event).unwrap());
+    /// # assert_eq!(pings, 1);
+    /// ```
+    #[inline]
+    pub fn read_buffer<'b>(&'b mut self, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
+        match self.receiver.may_read_own() {
+            true => self.read_buffer_of_own(buffer),
+            false => buffer.shared(),
+        }
+    }
+
+    #[inline(never)]
+    fn read_buffer_of_own<'b>(&'b mut self, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
+        match self.sender.outgoing().memory() {
+            Some(memory) if self.state.receives() => self.receiver.read_buffer(&self.config, memory, buffer),
+            _ => buffer.shared(),
+        }
+    }
+
+    /// Takes in that `n` bytes were read to [`read_buffer`](Self::read_buffer), which was called last, with the same
+    /// `buffer`. Returns the input for [`receive`](Self::receive), to be called until that returns `None`: at least once,
+    /// for the input is empty when all of it lies in a message already.
+    ///
+    /// What is left of the input, when receiving stops before its end, is to be kept by the caller.
+    #[inline]
+    pub fn received<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
+        if buffer.target() == Target::Shared {
+            self.receiver.set_last_read(n);
+            return buffer.first_shared(n);
+        }
+        self.received_own(n, buffer)
+    }
+
+    /// [`received`](Self::received), for what was read into memory of a message.
+    fn received_own<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
+        self.heard |= n > 0;
+        if buffer.target() == Target::Payload {
+            self.receiver.payload_received(n);
+            return &mut [];
+        }
+        self.receiver.set_last_read(n);
+        self.receiver.message_received(&self.config, n, buffer.message(), self.state.receives())
+    }
+
     /// Takes bytes from the front of `input`, unmasking them in place, and returns the next event. Call it until it
     /// returns `None`; `input` is empty then, and what was incomplete is kept inside. (Where there is a budget for
     /// inflating that is spent, some of `input` may be left: see `Hooks::set_inflate_budget`, with the feature
@@ -27,14 +108,21 @@ impl Connection {
         match self.receiver.short_message(input) {
             Some(Ok(message)) => Some(Event::Message(message)),
             Some(Err(violation)) => self.receive_violation(violation, input, now),
+            None if self.receiver.is_complete() => self.receive_complete(),
             None if input.is_empty() => None,
             None => self.receive_next(input, now),
         }
     }
 
+    #[inline(never)]
+    fn receive_complete<'i>(&mut self) -> Option<Event<'i>> {
+        self.heard = true;
+        self.receiver.take_complete().map(Event::Message)
+    }
+
     fn receive_next<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
         self.heard = true;
-        match self.receiver.next(&self.config, input) {
+        match self.receiver.next(&self.config, self.sender.outgoing().memory(), input) {
             Ok(None) => None,
             Ok(Some(Item::Message(message))) => Some(Event::Message(message)),
             Ok(Some(Item::Chunk(chunk))) => Some(Event::Chunk(chunk)),
@@ -75,62 +163,15 @@ impl Connection {
         ended
     }
 
-    /// For a caller that keeps messages: binary ones of 4 KiB and more are copied as they are unmasked, in one pass, and
-    /// come owned. The memory of long ones, of 16 KiB and more, is made by `buffers`, with at least the capacity it was
-    /// asked for. It may hand out the same memory again and again, which saves the system clearing it each time; what lies
-    /// in it means nothing, and is best left there: it need not be cleared to be read into.
+    /// Sets what supplies memory: for a caller that keeps messages, or sends many. `None` at first.
     ///
-    /// With `None`, as at first, what lies in the input as a whole is unmasked there and borrowed.
-    pub fn set_buffers(&mut self, buffers: Option<fn(usize) -> Vec<u8>>) {
-        self.receiver.set_buffers(buffers);
-    }
-
-    /// Says where the memory of what is queued and copied comes from, and goes to when it has been written, instead of
-    /// allocating and freeing it each time. A queue of large payloads needs little of it: they are referred to.
-    pub fn set_scratch(&mut self, scratch: Option<&'static Scratch>) {
-        self.sender.outgoing_mut().set_scratch(scratch);
-    }
-
-    /// Room for what is read next, when that is the payload of a long binary message and the caller keeps messages
-    /// ([`set_buffers`](Self::set_buffers)): it lies in the message, and saves a copy. At least 16 KiB, at most 256 KiB, and
-    /// never beyond the frame. After a read into it call [`payload_received`](Self::payload_received); with `None` read
-    /// elsewhere, and call [`receive`](Self::receive). Both ways may take turns.
-    #[inline]
-    pub fn payload_buffer(&mut self) -> Option<&mut [u8]> {
-        if self.state.receives() { self.receiver.payload_buffer(&self.config) } else { None }
-    }
-
-    /// `n` bytes have been read to the front of [`payload_buffer`](Self::payload_buffer), which was called last; the message,
-    /// when they complete it.
-    pub fn payload_received(&mut self, n: usize, _now: Timestamp) -> Option<Event<'static>> {
-        if !self.state.receives() || n == 0 {
-            return None;
-        }
-        self.heard = true;
-        self.receiver.payload_received(n).map(Event::Message)
-    }
-
-    /// How many bytes to read at once for the next message to be there as a whole, if it is binary and as long as the last
-    /// that had more than 125 bytes: to give it to [`receive_whole`](Self::receive_whole). One byte more than that takes, so
-    /// that a read that is not filled has left nothing behind; from 16 KiB to 256 KiB and 15 bytes, without the part of its
-    /// header that has come. With `None` read as it suits the caller: always between the beginning of a message and its end,
-    /// and while there are no buffers ([`set_buffers`](Self::set_buffers)).
-    #[inline]
-    pub fn whole_message_size(&self) -> Option<usize> {
-        if self.state.receives() { self.receiver.whole_size() } else { None }
-    }
-
-    /// For a caller that keeps messages ([`set_buffers`](Self::set_buffers)), before [`receive`](Self::receive): a binary
-    /// message of 16 KiB or more that `input` begins with, in one frame and not compressed, keeps that memory, which saves a
-    /// copy. A message of which only the beginning has come does so, too, and goes on there. Its capacity may be about twice what
-    /// the message takes, no more.
+    /// Binary messages of 4 KiB and more are then copied as they are unmasked, in one pass, and come owned: from 16 KiB on in
+    /// supplied memory. [`read_buffer`](Self::read_buffer) avoids that copy where it can. A message keeps at most about twice as
+    /// much memory as it needs. What is queued and copied lies in supplied memory, too.
     ///
-    /// What is left in `input` is to be received: what follows the message, in other memory then, or all that was in it.
-    pub fn receive_whole(&mut self, input: &mut Vec<u8>, _now: Timestamp) -> Option<Event<'static>> {
-        if !self.state.receives() {
-            return None;
-        }
-        self.heard |= !input.is_empty();
-        self.receiver.whole(&self.config, input).map(Event::Message)
+    /// With `None`, messages that lie in the input as a whole are unmasked there and borrowed, and memory comes from the
+    /// global allocator.
+    pub fn set_memory(&mut self, memory: Option<Arc<dyn Memory>>) {
+        self.sender.outgoing_mut().set_memory(memory);
     }
 }

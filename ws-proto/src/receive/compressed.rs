@@ -1,6 +1,7 @@
 //! Payload of messages that come compressed (RFC 7692 §6.2).
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{Item, Receiver, Step, take};
@@ -8,6 +9,7 @@ use crate::config::{Config, Delivery};
 use crate::error::Violation;
 use crate::event::Chunk;
 use crate::frame::mask;
+use crate::memory::Memory;
 
 /// How much compressed payload is unmasked at a time; what cannot be inflated yet is masked again.
 const COMPRESSED: usize = 4 << 10;
@@ -17,6 +19,7 @@ impl Receiver {
     pub(super) fn next_compressed<'i>(
         &mut self,
         config: &Config,
+        memory: Option<&Arc<dyn Memory>>,
         input: &mut &'i mut [u8],
     ) -> Result<Step<'i>, Violation> {
         let (Some(mut frame), Some(assembly), Some(inbound)) =
@@ -59,13 +62,13 @@ impl Receiver {
                     message = assembly.inflated_at_once(inflated)?;
                 }
                 if message.is_none() {
-                    assembly.push_inflated(inflated, &config.limits, self.buffers)?;
+                    assembly.push_inflated(inflated, &config.limits, memory)?;
                 }
                 if last {
                     let tail = inbound.tail()?;
                     if !is_all {
                         assembly.count_inflated(tail.len(), &config.limits)?;
-                        assembly.push_inflated(tail, &config.limits, self.buffers)?;
+                        assembly.push_inflated(tail, &config.limits, memory)?;
                     }
                     inbound.finish();
                     self.progress.messages += 1;

@@ -4,30 +4,29 @@ mod close;
 #[cfg(feature = "deflate")]
 mod compressed;
 mod header;
-mod straight;
-mod whole;
+mod own;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::assemble::{Assembly, Buffers, REUSED_FROM, check_size};
+use crate::assemble::{Assembly, check_size};
 use crate::config::{Config, Delivery, Limits, Role};
 use crate::error::Violation;
 use crate::event::Chunk;
 #[cfg(feature = "deflate")]
 use crate::extensions::permessage_deflate::{Inbound, RSV1};
 use crate::frame::{FrameHeader, OpCode, mask};
+use crate::memory::{Memory, supplied};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::Payload;
+use crate::sizes::{COPIED_FROM, SHORT_UP_TO, SUPPLIED_FROM};
 
 pub(crate) use self::close::Received;
 
 use self::header::PartialHeader;
-
-/// Payloads from this size on are copied as they are unmasked, for who keeps them: one pass over them, not two.
-const COPIED_FROM: u64 = 4 << 10;
 
 /// What one step of receiving found.
 #[derive(Debug)]
@@ -45,16 +44,16 @@ pub(crate) struct Receiver {
     role: Role,
     /// Payloads below this size are not too long by any rule or limit, and may go the short way.
     short_below: usize,
-    /// Where the memory of long binary messages comes from, when who gets them keeps them.
-    buffers: Option<Buffers>,
     /// The beginning of a header whose end has not come.
     header: PartialHeader,
     /// The frame whose payload is coming in.
     frame: Option<PartialFrame>,
-    /// The beginning of a control frame's payload; at most 125 bytes.
-    control: Vec<u8>,
-    /// How long the last message was that had one frame, not a short one, and was binary; else 0.
-    last_len: u64,
+    /// The beginning of a control frame's payload, at most 125 bytes; or a whole message that is handed out next.
+    held: Vec<u8>,
+    /// How long the next message is expected to be, when it is to be read into memory of its own; else 0.
+    expected: u32,
+    /// How much the last read brought that did not continue a message.
+    last_read: u32,
     /// The message whose end has not come. On the heap: most of the time there is none.
     assembly: Option<Box<Assembly>>,
     progress: Progress,
@@ -87,16 +86,16 @@ pub(crate) struct Progress {
 impl Receiver {
     pub(crate) fn new(role: Role, config: &Config) -> Self {
         let Limits { message, frame, .. } = config.limits;
-        let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(125);
+        let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
         let is_whole = config.delivery == Delivery::Messages;
         Self {
             role,
             short_below: if is_whole { longest + 1 } else { 0 },
-            buffers: None,
             header: PartialHeader::default(),
             frame: None,
-            control: Vec::new(),
-            last_len: 0,
+            held: Vec::new(),
+            expected: 0,
+            last_read: 0,
             assembly: None,
             progress: Progress::default(),
             #[cfg(feature = "deflate")]
@@ -122,7 +121,7 @@ impl Receiver {
     pub(crate) fn release(&mut self) {
         self.header.len = 0;
         self.frame = None;
-        self.control = Vec::new();
+        self.held = Vec::new();
         self.assembly = None;
         #[cfg(feature = "deflate")]
         {
@@ -148,8 +147,10 @@ impl Receiver {
         self.inbound.as_ref().is_some_and(|inbound| inbound.is_budget_spent())
     }
 
-    pub(crate) fn set_buffers(&mut self, buffers: Option<Buffers>) {
-        self.buffers = buffers;
+    /// How much a read brought that did not continue a message.
+    #[inline]
+    pub(crate) fn set_last_read(&mut self, n: usize) {
+        self.last_read = n as u32;
     }
 
     /// The usual case, to be tried ahead of [`next`](Self::next): a whole message in one short frame that is there as a
@@ -185,6 +186,7 @@ impl Receiver {
     pub(crate) fn next<'i>(
         &mut self,
         config: &Config,
+        memory: Option<&Arc<dyn Memory>>,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Item<'i>>, Violation> {
         loop {
@@ -202,14 +204,14 @@ impl Receiver {
                     && config.delivery == Delivery::Messages
                 {
                     check_size(0, header.len, false, &config.limits)?;
-                    self.last_len = if header.opcode == OpCode::Binary { header.len } else { 0 };
+                    self.expect(&header);
                     if input.len() as u64 >= header.len {
                         self.progress.messages += 1;
-                        if let Some(buffers) = self.buffers
+                        if let Some(memory) = memory
                             && header.opcode == OpCode::Binary
-                            && header.len >= COPIED_FROM
+                            && header.len >= COPIED_FROM as u64
                         {
-                            let payload = take_copy(input, &header, buffers);
+                            let payload = take_copy(input, &header, memory);
                             return Ok(Some(Item::Message(Incoming::Binary(Cow::Owned(payload)))));
                         }
                         let payload = take_payload(input, &header);
@@ -222,7 +224,7 @@ impl Receiver {
                 self.frame =
                     Some(PartialFrame { opcode: header.opcode, fin: header.fin, key: header.mask, left: header.len });
             }
-            match self.next_payload(config, input)? {
+            match self.next_payload(config, memory, input)? {
                 Step::Item(item) => return Ok(Some(item)),
                 Step::FrameDone => {}
                 Step::NeedInput => return Ok(None),
@@ -241,14 +243,19 @@ impl Receiver {
     }
 
     /// Takes what `input` has of the open frame's payload.
-    fn next_payload<'i>(&mut self, config: &Config, input: &mut &'i mut [u8]) -> Result<Step<'i>, Violation> {
+    fn next_payload<'i>(
+        &mut self,
+        config: &Config,
+        memory: Option<&Arc<dyn Memory>>,
+        input: &mut &'i mut [u8],
+    ) -> Result<Step<'i>, Violation> {
         let Some(frame) = &mut self.frame else { return Ok(Step::FrameDone) };
         if input.is_empty() && frame.left > 0 {
             return Ok(Step::NeedInput);
         }
         #[cfg(feature = "deflate")]
         if !frame.opcode.is_control() && self.assembly.as_ref().is_some_and(|assembly| assembly.is_compressed()) {
-            return self.next_compressed(config, input);
+            return self.next_compressed(config, memory, input);
         }
         let piece = take(input, usize::try_from(frame.left).unwrap_or(usize::MAX));
         frame.left -= piece.len() as u64;
@@ -262,12 +269,12 @@ impl Receiver {
         }
 
         if opcode.is_control() {
-            self.control.extend_from_slice(piece);
+            self.held.extend_from_slice(piece);
             if !done {
                 return Ok(Step::NeedInput);
             }
             self.progress.controls += 1;
-            return Ok(Step::Item(control_item(opcode, Cow::Owned(mem::take(&mut self.control)))));
+            return Ok(Step::Item(control_item(opcode, Cow::Owned(mem::take(&mut self.held)))));
         }
 
         self.progress.bytes += piece.len() as u64;
@@ -286,7 +293,7 @@ impl Receiver {
             return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: Cow::Borrowed(piece), first, last })));
         }
         let bound = assembly.bound(fin, &config.limits);
-        assembly.push(piece, &mut key, bound, self.buffers)?;
+        assembly.push(piece, &mut key, bound, memory)?;
         if let Some(frame) = &mut self.frame {
             frame.key = key;
         }
@@ -324,10 +331,10 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 }
 
 /// Splits off a payload that is there in full, and copies it as it is unmasked.
-fn take_copy(input: &mut &mut [u8], header: &FrameHeader, buffers: Buffers) -> Vec<u8> {
+fn take_copy(input: &mut &mut [u8], header: &FrameHeader, memory: &Arc<dyn Memory>) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
-    let memory = if payload.len() < REUSED_FROM { Vec::with_capacity(payload.len()) } else { buffers(payload.len()) };
-    let mut copy = Payload::within(memory);
+    let len = payload.len();
+    let mut copy = Payload::within(if len < SUPPLIED_FROM { Vec::with_capacity(len) } else { supplied(memory, len) });
     copy.push(payload, header.mask);
     copy.into_vec()
 }

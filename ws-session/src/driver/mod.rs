@@ -46,8 +46,6 @@ pub struct Driver<T: Transport, C: Timer> {
     shared: Arc<Shared>,
     /// Input that was read and that the application has not had room for. On the heap: most of the time there is none.
     unread: Option<Box<Unread>>,
-    /// How much the last read to a buffer brought.
-    last_read: usize,
     /// When reading last stopped for the application to take messages.
     paused_at: Timestamp,
     /// The deadline that the timer is set to.
@@ -98,7 +96,6 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             timer,
             shared,
             unread: Unread::new(unread),
-            last_read: 0,
             paused_at: Timestamp::ZERO,
             armed: None,
             is_spent: false,

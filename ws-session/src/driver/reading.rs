@@ -11,17 +11,9 @@ use super::Driver;
 use super::broken::MOST_READ;
 use crate::logging::{TARGET, unless_heard};
 use crate::memory::burst::Burst;
-use crate::memory::scratch::{with_message_buffer, with_read_buffer};
+use crate::memory::scratch::with_read_buffer;
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
-
-/// Messages of this size are read one at a time, shorter ones only when the last read brought one and nothing else: it is
-/// better to answer several at once than to save each a copy.
-const ALONE_FROM: usize = 64 << 10;
-
-/// Memory that was read into and not kept has to be cleared again behind what came. Where that is more than so many times
-/// what came, it costs more than the copy it might save.
-const MOST_CLEARED: usize = 8;
 
 /// How long messages wait before an application that has never received one is named.
 const DEAF_AFTER: Duration = Duration::from_secs(1);
@@ -108,54 +100,16 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Reads: the rest of a long message to where it belongs, one that is expected to be long to memory of its own, anything
-    /// else to this thread's buffer.
+    /// Reads to where the connection says: to this thread's buffer, mostly.
     fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
-        if let Some(buffer) = state.connection.payload_buffer() {
-            let n = ready!(self.transport.poll_read(cx, buffer))?;
-            if let Some(tap) = &mut self.tap {
-                tap.received(buffer.get(..n).unwrap_or_default());
-            }
-            if let Some(event) = state.connection.payload_received(n, now) {
-                state.on_event(event, self.shared.info.id, now);
-                if state.mailbox.is_full() {
-                    self.pause(state, now);
-                }
-            }
-            return Poll::Ready(Ok(n));
-        }
-        let whole = state.connection.whole_message_size();
-        if let Some(size) = whole.filter(|size| self.last_read + 1 == *size || ALONE_FROM < *size) {
-            return with_message_buffer(size, |buffer| {
-                let n = ready!(self.transport.poll_read(cx, buffer))?;
-                self.last_read = n;
-                if let Some(tap) = &mut self.tap {
-                    tap.received(buffer.get(..n).unwrap_or_default());
-                }
-                if n < size / MOST_CLEARED {
-                    self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
-                    return Poll::Ready(Ok(n));
-                }
-                buffer.truncate(n);
-                if let Some(event) = state.connection.receive_whole(buffer, now) {
-                    state.on_event(event, self.shared.info.id, now);
-                    if state.mailbox.is_full() {
-                        self.pause(state, now);
-                        self.unread = Unread::new(buffer.to_vec());
-                        return Poll::Ready(Ok(n));
-                    }
-                }
-                self.receive_or_keep(state, buffer, now);
-                Poll::Ready(Ok(n))
-            });
-        }
         with_read_buffer(|buffer| {
-            let n = ready!(self.transport.poll_read(cx, buffer))?;
-            self.last_read = n;
+            let room = state.connection.read_buffer(buffer);
+            let n = ready!(self.transport.poll_read(cx, room))?;
             if let Some(tap) = &mut self.tap {
-                tap.received(buffer.get(..n).unwrap_or_default());
+                tap.received(room.get(..n).unwrap_or_default());
             }
-            self.receive_or_keep(state, buffer.get_mut(..n).unwrap_or_default(), now);
+            let input = state.connection.received(n, buffer);
+            self.receive_or_keep(state, input, now);
             Poll::Ready(Ok(n))
         })
     }

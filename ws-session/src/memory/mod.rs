@@ -4,3 +4,6 @@
 pub(crate) mod burst;
 pub(crate) mod recycle;
 pub(crate) mod scratch;
+mod supplied;
+
+pub(crate) use self::supplied::supplied;

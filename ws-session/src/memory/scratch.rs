@@ -6,9 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use ws_proto::Scratch;
-
-use super::recycle;
+use ws_proto::ReadBuffer;
 
 /// How much is read at once.
 const READ: usize = 128 << 10;
@@ -17,7 +15,7 @@ const READ: usize = 128 << 10;
 const WRITE: usize = 4 << 10;
 
 thread_local! {
-    static READ_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static READ_BUFFER: RefCell<ReadBuffer> = const { RefCell::new(ReadBuffer::new(READ)) };
     static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -32,38 +30,24 @@ pub(crate) fn prepare() {
 /// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its
 /// own.
 #[inline]
-pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut ReadBuffer) -> R) -> R {
     READ_BUFFER.with(|buffer| match buffer.try_borrow_mut() {
-        Ok(mut buffer) => {
-            if buffer.is_empty() {
-                *buffer = vec![0; READ];
-            }
-            read(&mut buffer)
-        }
-        Err(_) => read(&mut vec![0; READ]),
+        Ok(mut buffer) => read(&mut buffer),
+        Err(_) => read(&mut ReadBuffer::new(READ)),
     })
 }
 
-/// Lends a buffer of this size that may be kept if something else is left in its place.
-pub(crate) fn with_message_buffer<R>(size: usize, read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut buffer = recycle::take(size);
-    buffer.resize(size, 0);
-    let result = read(&mut buffer);
-    recycle::give_back(buffer);
-    result
+/// Lends this thread's memory for what is queued. While a thread ends there is nothing to take.
+pub(super) fn take_queue() -> Vec<u8> {
+    WRITE_BUFFER.try_with(Cell::take).unwrap_or_default()
 }
 
-/// Lends this thread's memory for what is queued. While a thread ends there is nothing to take, and nobody to keep anything
-/// for; what has grown is not kept.
-pub(crate) static WRITING: Scratch = Scratch {
-    take: || WRITE_BUFFER.try_with(Cell::take).unwrap_or_default(),
-    give: |mut buffer| {
-        if buffer.capacity() == WRITE {
-            buffer.clear();
-            let _ = WRITE_BUFFER.try_with(|slot| slot.set(buffer));
-        }
-    },
-};
+/// Takes it back. What has grown is not kept, and while a thread ends there is nobody to keep anything for.
+pub(super) fn give_queue(memory: Vec<u8>) {
+    if memory.capacity() == WRITE {
+        let _ = WRITE_BUFFER.try_with(|slot| slot.set(memory));
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -71,39 +55,30 @@ mod tests {
 
     #[test]
     fn memory_comes_back_to_its_thread_and_no_other_memory_does() {
-        assert_eq!((WRITING.take)().capacity(), 0, "at first there is none");
+        assert_eq!(take_queue().capacity(), 0, "at first there is none");
         prepare();
         prepare();
-        let mut buffer = (WRITING.take)();
-        assert_eq!((buffer.capacity(), (WRITING.take)().capacity()), (WRITE, 0), "it is lent to one");
+        let mut buffer = take_queue();
+        assert_eq!((buffer.capacity(), take_queue().capacity()), (WRITE, 0), "it is lent to one");
         buffer.push(7);
         let address = buffer.as_ptr();
-        (WRITING.give)(buffer);
-        (WRITING.give)(Vec::with_capacity(WRITE - 1));
-        (WRITING.give)(Vec::with_capacity(WRITE + 1));
-        let buffer = (WRITING.take)();
-        assert_eq!((buffer.len(), buffer.as_ptr()), (0, address));
-        (WRITING.give)(buffer);
-        assert_eq!(std::thread::spawn(|| (WRITING.take)().capacity()).join().unwrap(), 0);
-    }
-
-    #[test]
-    fn a_message_buffer_is_as_large_as_asked_for_and_may_be_kept() {
-        // Too short to be used again by other tests.
-        for size in [8_000, 6_000, 12_000] {
-            with_message_buffer(size, |buffer| assert_eq!((buffer.len(), buffer.capacity() >= size), (size, true)));
-        }
-        assert_eq!(with_message_buffer(4_000, std::mem::take).len(), 4_000);
+        give_queue(buffer);
+        give_queue(Vec::with_capacity(WRITE - 1));
+        give_queue(Vec::with_capacity(WRITE + 1));
+        let buffer = take_queue();
+        assert_eq!(buffer.as_ptr(), address);
+        give_queue(buffer);
+        assert_eq!(std::thread::spawn(|| take_queue().capacity()).join().unwrap(), 0);
     }
 
     #[test]
     fn who_reads_while_another_does_gets_a_buffer_of_its_own() {
         with_read_buffer(|outer| {
-            outer.fill(1);
-            with_read_buffer(|inner| assert_eq!(inner, &vec![0; READ]));
-            assert_eq!(outer, &vec![1; READ]);
+            outer.shared().fill(1);
+            with_read_buffer(|inner| assert_eq!(inner.shared(), vec![0; READ]));
+            assert_eq!(outer.shared(), vec![1; READ]);
         });
-        with_read_buffer(|again| assert_eq!(again, &vec![1; READ], "it is the same as before"));
+        with_read_buffer(|again| assert_eq!(again.shared(), vec![1; READ], "it is the same as before"));
     }
 
     #[test]
@@ -112,7 +87,7 @@ mod tests {
         impl Drop for Late {
             fn drop(&mut self) {
                 prepare();
-                (WRITING.give)((WRITING.take)());
+                give_queue(take_queue());
             }
         }
         thread_local! {

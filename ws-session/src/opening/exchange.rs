@@ -39,6 +39,7 @@ impl<T: Transport, C: Timer> Exchange<T, C> {
         let Self { transport, timer, deadline, received } = self;
         poll_fn(|cx| {
             let read = with_read_buffer(|buffer| {
+                let buffer = buffer.shared();
                 transport.poll_read(cx, buffer).map_ok(|n| {
                     received.extend_from_slice(buffer.get(..n).unwrap_or_default());
                     n

@@ -33,7 +33,7 @@ use self::wakers::Wakers;
 pub(crate) use self::wakers::{Due, Replaced, set as set_waker, wake};
 use crate::info::{Caller, Info, Opening};
 use crate::logging::TARGET;
-use crate::memory::{recycle, scratch};
+use crate::memory::supplied;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One connection, as its handles and its driver see it.
@@ -57,8 +57,7 @@ impl Shared {
     ) -> Arc<Self> {
         // Messages wait in the mailbox: what came just before a Close can still be answered.
         connection.hooks().set_putting_off(true);
-        connection.set_buffers(Some(recycle::take));
-        connection.set_scratch(Some(&scratch::WRITING));
+        connection.set_memory(Some(supplied()));
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let (peer, client) = (caller.peer(), caller.client());

@@ -19,41 +19,54 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{RequestReader, Upgrade};
-use ws_proto::{Buf, Config, Connection, Event, Incoming, Scratch, Timestamp, Transport};
+use ws_proto::{Buf, Config, Connection, Event, Incoming, Memory, ReadBuffer, Timestamp, Transport};
 
 thread_local! {
     /// Larger than what arrives at once: tokio then knows from a short read that the socket is empty.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 128 * 1024]);
+    static BUFFER: RefCell<ReadBuffer> = const { RefCell::new(ReadBuffer::new(128 << 10)) };
     /// What small answers are gathered in, of whichever connection.
     static ANSWERS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-static SCRATCH: Scratch = Scratch {
-    take: || ANSWERS.take(),
-    give: |mut answers| {
-        answers.clear();
-        ANSWERS.set(answers);
-    },
-};
+/// Long messages use the worker's memory again, and so does what is queued.
+#[derive(Debug)]
+struct OfWorker;
+
+impl Memory for OfWorker {
+    fn take_message(&self, capacity: usize) -> Vec<u8> {
+        recycle::take(capacity)
+    }
+
+    fn give_message(&self, memory: Vec<u8>) {
+        recycle::give_back(memory);
+    }
+
+    fn take_queue(&self) -> Vec<u8> {
+        ANSWERS.take()
+    }
+
+    fn give_queue(&self, memory: Vec<u8>) {
+        ANSWERS.set(memory);
+    }
+}
 
 fn main() -> io::Result<()> {
     host::run(async |job: Job| {
         let mut config = Config::default();
         config.limits.message = config.limits.message.map(|limit| limit.max(job.message_size));
         config.limits.frame = config.limits.message;
-        let config = Arc::new(config);
+        let (config, memory) = (Arc::new(config), Arc::new(OfWorker));
         match job.task {
-            Task::Echo => host::serve(move |stream| serve(stream, Arc::clone(&config))).await,
+            Task::Echo => host::serve(move |stream| serve(stream, Arc::clone(&config), Arc::clone(&memory))).await,
             _ => job.unsupported(),
         }
     })
 }
 
-async fn serve(mut stream: TcpStream, config: Arc<Config>) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, config: Arc<Config>, memory: Arc<OfWorker>) -> io::Result<()> {
     let unread = open(&mut stream).await?;
     let (start, mut connection) = (Instant::now(), Connection::server(config, Timestamp::ZERO));
-    connection.set_buffers(Some(recycle::take));
-    connection.set_scratch(Some(&SCRATCH));
+    connection.set_memory(Some(memory));
     let mut driver = Driver { stream, connection, start, timer: None, unread, read_ended: false, half_closed: false };
     poll_fn(|cx| driver.poll(cx)).await
 }
@@ -126,30 +139,14 @@ impl Driver {
         if self.read_ended || self.connection.is_above_high_water() {
             return Ok(false);
         }
-        // The rest of a long message goes to where it belongs.
-        if let Some(buffer) = self.connection.payload_buffer() {
-            let mut free = ReadBuf::new(buffer);
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut free = ReadBuf::new(self.connection.read_buffer(buffer));
             if Pin::new(&mut self.stream).poll_read(cx, &mut free)?.is_pending() {
                 return Ok(false);
             }
             let n = free.filled().len();
-            self.read_ended = n == 0;
-            let event = match n {
-                0 => self.connection.receive_eof(now),
-                n => self.connection.payload_received(n, now),
-            };
-            if let Some(event) = event {
-                on_event(&mut self.connection, event);
-            }
-            return Ok(true);
-        }
-        BUFFER.with_borrow_mut(|buffer| {
-            let mut free = ReadBuf::new(buffer);
-            if Pin::new(&mut self.stream).poll_read(cx, &mut free)?.is_pending() {
-                return Ok(false);
-            }
-            let input = free.filled_mut();
-            if input.is_empty() {
+            let input = self.connection.received(n, buffer);
+            if n == 0 {
                 self.read_ended = true;
                 self.connection.receive_eof(now);
             }

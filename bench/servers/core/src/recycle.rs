@@ -38,13 +38,17 @@ impl AsRef<[u8]> for Recycled {
 
 impl Drop for Recycled {
     fn drop(&mut self) {
-        let buffer = mem::take(&mut self.0);
-        // While the thread ends there is nobody to keep it for.
-        let _ = KEPT.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            if kept.len() < MOST {
-                kept.push(buffer);
-            }
-        });
+        give_back(mem::take(&mut self.0));
     }
+}
+
+/// Keeps a buffer that nobody needs.
+pub(crate) fn give_back(buffer: Vec<u8>) {
+    // While the thread ends there is nobody to keep it for.
+    let _ = KEPT.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.len() < MOST {
+            kept.push(buffer);
+        }
+    });
 }

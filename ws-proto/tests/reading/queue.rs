@@ -1,11 +1,10 @@
-//! Memory that is lent for what is queued (`Connection::set_scratch`).
+//! The memory of what is queued (`Memory::take_queue`).
 
 use std::cell::RefCell;
 
-use crate::common::*;
-use ws_proto::{Buf, CloseCode, CloseFrame, Config, Connection, Message, Prepared, Role, Scratch, Timestamp};
+use ws_proto::{Buf, CloseCode, CloseFrame, Message, Prepared};
 
-const NOW: Timestamp = Timestamp::ZERO;
+use super::*;
 
 /// What the worker has, and how often it was asked for it and got it back.
 #[derive(Default)]
@@ -19,21 +18,25 @@ thread_local! {
     static WORKER: RefCell<Worker> = RefCell::default();
 }
 
-static SCRATCH: Scratch = Scratch {
-    take: || {
+/// Memory of the current thread.
+#[derive(Debug)]
+struct OfWorker;
+
+impl Memory for OfWorker {
+    fn take_queue(&self) -> Vec<u8> {
         WORKER.with_borrow_mut(|worker| {
             worker.taken += 1;
             std::mem::take(&mut worker.memory)
         })
-    },
-    give: |mut memory| {
+    }
+
+    fn give_queue(&self, memory: Vec<u8>) {
         WORKER.with_borrow_mut(|worker| {
             worker.given += 1;
-            memory.clear();
             worker.memory = memory;
         });
-    },
-};
+    }
+}
 
 fn counts() -> (usize, usize) {
     WORKER.with_borrow(|worker| (worker.taken, worker.given))
@@ -43,13 +46,8 @@ fn capacity() -> usize {
     WORKER.with_borrow(|worker| worker.memory.capacity())
 }
 
-fn connection(role: Role) -> Connection {
-    let mut connection = match role {
-        Role::Server => Connection::server(Config::default(), NOW),
-        Role::Client => Connection::client(Config::default(), || KEY, NOW),
-    };
-    connection.set_scratch(Some(&SCRATCH));
-    connection
+fn lent(role: Role) -> Connection {
+    keeping(role, Config::default(), OfWorker)
 }
 
 /// Writes in steps of so many bytes.
@@ -77,14 +75,14 @@ fn queue_everything(connection: &mut Connection) {
 #[test]
 fn the_same_bytes_go_out_whatever_the_memory() {
     for role in ROLES {
-        let mut plain = connection(role);
-        plain.set_scratch(None);
+        let mut plain = connection(role, Config::default());
         queue_everything(&mut plain);
         let expected = written(&mut plain, usize::MAX);
         for step in [1, 7, 1000, usize::MAX] {
-            let mut lent = connection(role);
-            queue_everything(&mut lent);
-            assert_eq!(written(&mut lent, step), expected, "{role:?} {step}");
+            for mut lent in [lent(role), keeping(role, Config::default(), UsedBefore)] {
+                queue_everything(&mut lent);
+                assert_eq!(written(&mut lent, step), expected, "{role:?} {step}");
+            }
         }
     }
 }
@@ -93,7 +91,7 @@ fn the_same_bytes_go_out_whatever_the_memory() {
 fn memory_is_lent_from_the_first_byte_queued_to_the_last_byte_written() {
     for role in ROLES {
         WORKER.take();
-        let mut connection = connection(role);
+        let mut connection = lent(role);
         assert_eq!(counts(), (0, 0));
         connection.send_text("hello").unwrap();
         connection.send_text("again").unwrap();
@@ -116,7 +114,7 @@ fn memory_is_lent_from_the_first_byte_queued_to_the_last_byte_written() {
 #[test]
 fn another_connection_gets_none_while_it_is_lent() {
     WORKER.take();
-    let (mut first, mut second) = (connection(Role::Server), connection(Role::Server));
+    let (mut first, mut second) = (lent(Role::Server), lent(Role::Server));
     first.send_text("hello").unwrap();
     written(&mut first, usize::MAX);
     first.send_text("one").unwrap();
@@ -129,7 +127,7 @@ fn another_connection_gets_none_while_it_is_lent() {
 #[test]
 fn what_has_grown_goes_back_whole() {
     WORKER.take();
-    let mut connection = connection(Role::Server);
+    let mut connection = lent(Role::Server);
     for _ in 0..50 {
         connection.send_binary(&[7; 100]).unwrap();
     }
@@ -146,7 +144,7 @@ fn what_has_grown_goes_back_whole() {
 #[test]
 fn it_comes_back_from_a_connection_that_breaks() {
     WORKER.take();
-    let mut broken = connection(Role::Server);
+    let mut broken = lent(Role::Server);
     broken.send_text("lost").unwrap();
     assert!(broken.fail().is_some());
     assert_eq!(counts(), (1, 1));
@@ -155,7 +153,7 @@ fn it_comes_back_from_a_connection_that_breaks() {
 #[test]
 fn what_is_only_referred_to_needs_none() {
     WORKER.take();
-    let mut connection = connection(Role::Server);
+    let mut connection = lent(Role::Server);
     connection.send_prepared(&Prepared::new(vec![7; 1000])).unwrap();
     written(&mut connection, usize::MAX);
     assert_eq!(counts(), (0, 0));

@@ -1,42 +1,40 @@
-//! Where the memory of long binary messages comes from, when the caller says (`Connection::set_buffers`).
+//! The memory that long binary messages lie in (`Memory::take_message`).
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::sync::Mutex;
 
-use crate::common::*;
-use ws_proto::{Config, Connection, Event, Incoming, Role, Timestamp};
+use ws_proto::Incoming;
+
+use super::*;
 
 const LONG: usize = 16 << 10;
 
-thread_local! {
-    /// The capacities that were asked for.
-    static ASKED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+/// The capacities that were asked for. It gives more, to see that it may.
+#[derive(Clone, Debug, Default)]
+struct Asked(Arc<Mutex<Vec<usize>>>);
+
+impl Memory for Asked {
+    fn take_message(&self, capacity: usize) -> Vec<u8> {
+        self.0.lock().unwrap().push(capacity);
+        Vec::with_capacity(capacity + 100)
+    }
 }
 
-/// More than was asked for, to see that it may be.
-fn buffer(capacity: usize) -> Vec<u8> {
-    ASKED.with(|asked| asked.borrow_mut().push(capacity));
-    Vec::with_capacity(capacity + 100)
-}
-
-fn connection(role: Role) -> Connection {
-    let mut connection = match role {
-        Role::Server => Connection::server(Config::default(), Timestamp::ZERO),
-        Role::Client => Connection::client(Config::default(), || KEY, Timestamp::ZERO),
-    };
-    connection.set_buffers(Some(buffer));
-    connection
+impl Asked {
+    fn take(&self) -> Vec<usize> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
 }
 
 /// The messages, and whether each is owned, when the input comes in pieces of this size; and what was asked for.
 fn receive(role: Role, input: &[u8], size: usize) -> (Vec<(Vec<u8>, bool)>, Vec<usize>) {
-    ASKED.take();
-    let mut connection = connection(role);
+    let asked = Asked::default();
+    let mut connection = keeping(role, Config::default(), asked.clone());
     let mut messages = vec![];
     for piece in input.chunks(size) {
         let mut piece = piece.to_vec();
         let mut piece = piece.as_mut_slice();
-        while let Some(event) = connection.receive(&mut piece, Timestamp::ZERO) {
+        while let Some(event) = connection.receive(&mut piece, NOW) {
             match event {
                 Event::Message(Incoming::Binary(Cow::Owned(bytes))) => messages.push((bytes, true)),
                 Event::Message(Incoming::Text(Cow::Owned(text))) => messages.push((text.into_bytes(), true)),
@@ -46,15 +44,11 @@ fn receive(role: Role, input: &[u8], size: usize) -> (Vec<(Vec<u8>, bool)>, Vec<
         }
     }
     assert!(connection.is_open());
-    (messages, ASKED.take())
-}
-
-fn letters(len: usize) -> Vec<u8> {
-    (0..len).map(|n| b'a' + (n % 23) as u8).collect()
+    (messages, asked.take())
 }
 
 #[test]
-fn a_long_message_lies_in_a_buffer_of_the_callers() {
+fn a_long_message_lies_in_supplied_memory() {
     for role in ROLES {
         for len in [LONG, LONG + 1, 100_000, 1 << 20] {
             let payload = letters(len);
@@ -113,14 +107,14 @@ fn only_long_ones_ask_for_memory_and_those_below_4_kib_and_text_are_borrowed() {
 #[test]
 fn memory_still_follows_what_arrives() {
     for role in ROLES {
-        ASKED.take();
-        let mut connection = connection(role);
+        let supplied = Asked::default();
+        let mut connection = keeping(role, Config::default(), supplied.clone());
         let mut header = header_to(role, BINARY, 1 << 20);
-        assert!(connection.receive(&mut header.as_mut_slice(), Timestamp::ZERO).is_none());
+        assert!(connection.receive(&mut header.as_mut_slice(), NOW).is_none());
         for (more, asked) in [(10_000, vec![20_000]), (10_000, vec![]), (10_000, vec![60_000])] {
             let mut some = letters(more);
-            assert!(connection.receive(&mut some.as_mut_slice(), Timestamp::ZERO).is_none());
-            assert_eq!(ASKED.take(), asked, "for {more} more");
+            assert!(connection.receive(&mut some.as_mut_slice(), NOW).is_none());
+            assert_eq!(supplied.take(), asked, "for {more} more");
         }
     }
 }
