@@ -6,7 +6,7 @@ use crate::codes::{
     CODE_LENGTH_ORDER, DISTANCE_EXTRA, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, LENGTH_EXTRA, MAX_BITS, at,
     distance_symbol, packed_length, put,
 };
-use crate::huffman::{self, Codes};
+use crate::encode_table::{self, EncodeTable};
 
 /// A stored block tells its length in 16 bits.
 const LONGEST_STORED: usize = 0xFFFF;
@@ -67,9 +67,9 @@ impl Block {
         }
         count(&mut self.literals, END_OF_BLOCK);
         // Lengths tell what it costs; codes are made only for what is written.
-        let literals = huffman::lengths(&self.literals, MAX_BITS);
-        let distances = huffman::lengths(&self.distances, MAX_BITS);
-        let header = Header::new(&literals, &distances);
+        let literals = encode_table::lengths(&self.literals, MAX_BITS);
+        let distances = encode_table::lengths(&self.distances, MAX_BITS);
+        let header = DynamicHeader::new(&literals, &distances);
         let extra = self.extra_bits();
         let dynamic = header.cost() + cost(&literals, &self.literals) + cost(&distances, &self.distances) + extra;
         let fixed = cost(&FIXED_LITERALS, &self.literals) + cost(&FIXED_DISTANCES, &self.distances) + extra;
@@ -80,11 +80,11 @@ impl Block {
             _ if dynamic < fixed => {
                 writer.put(0b100, 3);
                 header.write(writer);
-                self.write_symbols(&Codes::of(literals), &Codes::of(distances), writer);
+                self.write_symbols(&EncodeTable::of(literals), &EncodeTable::of(distances), writer);
             }
             _ => {
                 writer.put(0b010, 3);
-                self.write_symbols(&huffman::FIXED_LITERALS, &huffman::FIXED_DISTANCES, writer);
+                self.write_symbols(&encode_table::FIXED_LITERALS, &encode_table::FIXED_DISTANCES, writer);
             }
         }
         self.symbols.clear();
@@ -110,8 +110,8 @@ impl Block {
 
     fn write_symbols<const L: usize, const D: usize>(
         &self,
-        literals: &Codes<L>,
-        distances: &Codes<D>,
+        literals: &EncodeTable<L>,
+        distances: &EncodeTable<D>,
         writer: &mut BitWriter<'_>,
     ) {
         for &symbol in &self.symbols {
@@ -146,7 +146,7 @@ fn cost(lengths: &[u8], frequencies: &[u32]) -> usize {
 }
 
 /// How a block tells its codes (RFC 1951 §3.2.7): by their lengths, with repetitions, in a code of their own.
-struct Header {
+struct DynamicHeader {
     literals: usize,
     distances: usize,
     /// Code length symbols, each with the value of its extra bits above the low 8.
@@ -159,7 +159,7 @@ struct Header {
     frequencies: [u32; 19],
 }
 
-impl Header {
+impl DynamicHeader {
     fn new(literals: &[u8; 286], distances: &[u8; 30]) -> Self {
         let told = |lengths: &[u8], least: usize| lengths.iter().rposition(|&n| n > 0).map_or(0, |i| i + 1).max(least);
         let (literal_count, distance_count) = (told(literals, 257), told(distances, 1));
@@ -180,7 +180,7 @@ impl Header {
             }
             this.push_run(length, run);
         }
-        this.lengths = huffman::lengths(&this.frequencies, 7);
+        this.lengths = encode_table::lengths(&this.frequencies, 7);
         let of = |&symbol: &u8| at(&this.lengths, usize::from(symbol));
         this.told = CODE_LENGTH_ORDER.iter().rposition(|symbol| of(symbol) > 0).map_or(0, |i| i + 1).max(4);
         this
@@ -223,7 +223,7 @@ impl Header {
         for &symbol in CODE_LENGTH_ORDER.iter().take(self.told) {
             writer.put(u64::from(at(&self.lengths, usize::from(symbol))), 3);
         }
-        let codes = Codes::of(self.lengths);
+        let codes = EncodeTable::of(self.lengths);
         for &symbol in self.symbols.iter().take(self.len) {
             let (symbol, extra) = (symbol & 0xFF, symbol >> 8);
             let (bits, n) = codes.get(symbol);

@@ -65,7 +65,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `settings` | how to compress |
-//! | `compress`, `blocks`, `huffman` | bytes to DEFLATE: matches, blocks, codes |
+//! | `compress`, `blocks`, `encode_table` | bytes to DEFLATE: matches, blocks, codes |
 //! | `inflate` | DEFLATE to bytes |
 //! | `codes` | the symbols of RFC 1951, which both share |
 
@@ -77,7 +77,7 @@ extern crate alloc;
 mod blocks;
 mod codes;
 mod compress;
-mod huffman;
+mod encode_table;
 mod inflate;
 mod settings;
 

@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 
 use super::Corrupt;
-use super::ahead::Ahead;
-use super::code::{Code, DISTANCES, Incomplete, LITERALS};
+use super::bit_reader::BitReader;
+use super::decode_table::{DISTANCES, DecodeTable, Incomplete, LITERALS};
 use crate::codes::{self, END_OF_BLOCK};
 
 /// No code length takes more bits than this, repetition included.
@@ -14,20 +14,20 @@ const LONGEST_LENGTH: u32 = 14;
 pub(super) struct DynamicCodes {
     /// The code lengths that it begins with, while they are being read.
     lengths: [u8; 320],
-    pub(super) literals: Code<LITERALS>,
-    pub(super) distances: Code<DISTANCES>,
+    pub(super) literals: DecodeTable<LITERALS>,
+    pub(super) distances: DecodeTable<DISTANCES>,
 }
 
 /// How many lengths a block gives of each code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sizes {
+pub(super) struct LengthCounts {
     pub(super) literals: usize,
     pub(super) distances: usize,
 }
 
 impl DynamicCodes {
     pub(super) fn new() -> Box<Self> {
-        Box::new(Self { lengths: [0; 320], literals: Code::new(), distances: Code::new() })
+        Box::new(Self { lengths: [0; 320], literals: DecodeTable::new(), distances: DecodeTable::new() })
     }
 
     /// A block begins: no length has come yet.
@@ -57,16 +57,16 @@ impl DynamicCodes {
         &mut self,
         at: &mut usize,
         count: usize,
-        ahead: &mut Ahead,
+        reader: &mut BitReader,
         input: &mut &[u8],
     ) -> Result<bool, Corrupt> {
         while *at < count {
-            if ahead.count < LONGEST_LENGTH {
-                ahead.refill(input);
+            if reader.count < LONGEST_LENGTH {
+                reader.refill(input);
             }
-            let Some((symbol, used)) = self.distances.decode(ahead.bits, ahead.count)? else { return Ok(false) };
+            let Some((symbol, used)) = self.distances.decode(reader.bits, reader.count)? else { return Ok(false) };
             if symbol < 16 {
-                ahead.skip(used);
+                reader.skip(used);
                 codes::put(&mut self.lengths, *at, symbol as u8);
                 *at += 1;
                 continue;
@@ -76,15 +76,15 @@ impl DynamicCodes {
                 17 => (3, 3),
                 _ => (7, 11),
             };
-            if used + extra > ahead.count {
+            if used + extra > reader.count {
                 return Ok(false);
             }
             let length = match symbol {
                 16 => at.checked_sub(1).map(|before| codes::at(&self.lengths, before)).ok_or(Corrupt)?,
                 _ => 0,
             };
-            let end = *at + least + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
-            ahead.skip(used + extra);
+            let end = *at + least + (reader.bits >> used & ((1 << extra) - 1)) as usize;
+            reader.skip(used + extra);
             if end > count {
                 return Err(Corrupt);
             }
@@ -96,12 +96,12 @@ impl DynamicCodes {
 
     /// Makes the codes whose lengths have come.
     #[inline]
-    pub(super) fn use_lengths(&mut self, sizes: Sizes) -> Result<(), Corrupt> {
-        let (literals, rest) = self.lengths.split_at_checked(sizes.literals).ok_or(Corrupt)?;
+    pub(super) fn use_lengths(&mut self, counts: LengthCounts) -> Result<(), Corrupt> {
+        let (literals, rest) = self.lengths.split_at_checked(counts.literals).ok_or(Corrupt)?;
         if codes::at(literals, usize::from(END_OF_BLOCK)) == 0 {
             return Err(Corrupt);
         }
         self.literals.build(literals, Incomplete::OneCode)?;
-        self.distances.build(rest.get(..sizes.distances).unwrap_or_default(), Incomplete::OneCodeOrNone)
+        self.distances.build(rest.get(..counts.distances).unwrap_or_default(), Incomplete::OneCodeOrNone)
     }
 }

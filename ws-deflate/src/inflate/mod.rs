@@ -1,16 +1,16 @@
 //! DEFLATE in, bytes out (RFC 1951): a piece at a time, bounded while it runs, and with the window that was agreed on.
 
-mod ahead;
-mod code;
+mod bit_reader;
+mod decode_table;
 mod dynamic;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use self::ahead::Ahead;
-use self::code::{Code, DISTANCES, FIXED_DISTANCES, FIXED_LITERALS, LITERALS};
-use self::dynamic::{DynamicCodes, Sizes};
+use self::bit_reader::BitReader;
+use self::decode_table::{DISTANCES, DecodeTable, FIXED_DISTANCES, FIXED_LITERALS, LITERALS};
+use self::dynamic::{DynamicCodes, LengthCounts};
 use crate::TAIL;
 use crate::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
 
@@ -35,7 +35,7 @@ pub struct Inflater {
     state: State,
     /// Whether the block that is being read says that it is the last one.
     is_final: bool,
-    ahead: Ahead,
+    reader: BitReader,
     /// The codes that a block brought. Another one reuses the memory.
     codes: Option<Box<DynamicCodes>>,
 }
@@ -52,15 +52,15 @@ enum State {
     StoredSize,
     Stored { left: usize },
     Counts,
-    CodeLengths { at: usize, count: usize, sizes: Sizes },
-    Lengths { at: usize, sizes: Sizes },
-    Symbols { codes: Codes },
+    CodeLengths { at: usize, count: usize, counts: LengthCounts },
+    Lengths { at: usize, counts: LengthCounts },
+    Symbols { codes: BlockCodes },
     Corrupt,
 }
 
 /// Whose codes a block's symbols are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Codes {
+enum BlockCodes {
     Fixed,
     Dynamic,
 }
@@ -77,7 +77,7 @@ impl Inflater {
             window: 1 << window_bits.clamp(8, 15),
             state: State::Header,
             is_final: false,
-            ahead: Ahead { bits: 0, count: 0 },
+            reader: BitReader { bits: 0, count: 0 },
             codes: None,
         }
     }
@@ -110,11 +110,11 @@ impl Inflater {
         // Bytes that were read ahead go back when there is no room for them. They are of this input: what was left of
         // another has been used up first.
         if out.len() >= end {
-            let unread = (self.ahead.count / 8) as usize;
+            let unread = (self.reader.count / 8) as usize;
             let taken = (whole.len() - input.len()).saturating_sub(unread);
             *input = whole.get(taken..).unwrap_or_default();
-            self.ahead.count %= 8;
-            self.ahead.bits &= (1 << self.ahead.count) - 1;
+            self.reader.count %= 8;
+            self.reader.bits &= (1 << self.reader.count) - 1;
         }
         Ok(())
     }
@@ -141,33 +141,33 @@ impl Inflater {
     /// every message of a real compressor.
     #[inline]
     pub fn is_complete(&self) -> bool {
-        self.is_between_blocks() || (self.state == State::StoredSize && self.ahead.count == 0)
+        self.is_between_blocks() || (self.state == State::StoredSize && self.reader.count == 0)
     }
 
     fn is_between_blocks(&self) -> bool {
-        self.state == State::Header && self.ahead.count == 0
+        self.state == State::Header && self.reader.count == 0
     }
 
     /// Goes on as far as one state goes; whether there is more to do.
     fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
         match self.state {
             State::Header => {
-                let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
-                self.ahead.skip(3);
+                let Some(bits) = self.reader.peek(input, 3) else { return Ok(false) };
+                self.reader.skip(3);
                 self.is_final = bits & 1 != 0;
                 self.state = match bits >> 1 {
                     0 => {
-                        self.ahead.skip(self.ahead.count % 8);
+                        self.reader.skip(self.reader.count % 8);
                         State::StoredSize
                     }
-                    1 => State::Symbols { codes: Codes::Fixed },
+                    1 => State::Symbols { codes: BlockCodes::Fixed },
                     2 => State::Counts,
                     _ => return Err(Corrupt),
                 };
             }
             State::StoredSize => {
-                let Some(bits) = self.ahead.peek(input, 32) else { return Ok(false) };
-                self.ahead.skip(32);
+                let Some(bits) = self.reader.peek(input, 32) else { return Ok(false) };
+                self.reader.skip(32);
                 let (len, complement) = (bits as u16, (bits >> 16) as u16);
                 if len != !complement {
                     return Err(Corrupt);
@@ -177,31 +177,32 @@ impl Inflater {
             State::Stored { left: 0 } => self.end_block(),
             State::Stored { left } => return Ok(self.stored(left, input, out, end)),
             State::Counts => {
-                let Some(bits) = self.ahead.peek(input, 14) else { return Ok(false) };
-                self.ahead.skip(14);
-                let sizes = Sizes { literals: (bits & 31) as usize + 257, distances: (bits >> 5 & 31) as usize + 1 };
-                if sizes.literals > 286 || sizes.distances > 30 {
+                let Some(bits) = self.reader.peek(input, 14) else { return Ok(false) };
+                self.reader.skip(14);
+                let counts =
+                    LengthCounts { literals: (bits & 31) as usize + 257, distances: (bits >> 5 & 31) as usize + 1 };
+                if counts.literals > 286 || counts.distances > 30 {
                     return Err(Corrupt);
                 }
                 self.codes.get_or_insert_with(DynamicCodes::new).begin();
-                self.state = State::CodeLengths { at: 0, count: (bits >> 10) as usize + 4, sizes };
+                self.state = State::CodeLengths { at: 0, count: (bits >> 10) as usize + 4, counts };
             }
-            State::CodeLengths { at, count, sizes } if at == count => {
+            State::CodeLengths { at, count, counts } if at == count => {
                 self.codes.as_mut().ok_or(Corrupt)?.use_code_lengths()?;
-                self.state = State::Lengths { at: 0, sizes };
+                self.state = State::Lengths { at: 0, counts };
             }
-            State::CodeLengths { at, count, sizes } => {
-                let Some(bits) = self.ahead.peek(input, 3) else { return Ok(false) };
-                self.ahead.skip(3);
+            State::CodeLengths { at, count, counts } => {
+                let Some(bits) = self.reader.peek(input, 3) else { return Ok(false) };
+                self.reader.skip(3);
                 let symbol = CODE_LENGTH_ORDER.get(at).copied().unwrap_or_default();
                 self.codes.as_mut().ok_or(Corrupt)?.push_code_length(symbol, bits as u8);
-                self.state = State::CodeLengths { at: at + 1, count, sizes };
+                self.state = State::CodeLengths { at: at + 1, count, counts };
             }
-            State::Lengths { at, sizes } if at == sizes.literals + sizes.distances => {
-                self.codes.as_mut().ok_or(Corrupt)?.use_lengths(sizes)?;
-                self.state = State::Symbols { codes: Codes::Dynamic };
+            State::Lengths { at, counts } if at == counts.literals + counts.distances => {
+                self.codes.as_mut().ok_or(Corrupt)?.use_lengths(counts)?;
+                self.state = State::Symbols { codes: BlockCodes::Dynamic };
             }
-            State::Lengths { at, sizes } => return self.code_lengths(at, sizes, input),
+            State::Lengths { at, counts } => return self.code_lengths(at, counts, input),
             State::Symbols { codes } => return self.symbols(codes, input, out, end),
             State::Corrupt => return Err(Corrupt),
         }
@@ -211,19 +212,19 @@ impl Inflater {
     fn end_block(&mut self) {
         // After a last block there may be others: the window goes on, and so does the message (RFC 7692 §7.2.3.4).
         if self.is_final {
-            self.ahead.skip(self.ahead.count % 8);
+            self.reader.skip(self.reader.count % 8);
         }
         self.state = State::Header;
     }
 
     /// Copies stored bytes: those read ahead first.
     fn stored(&mut self, mut left: usize, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> bool {
-        while left > 0 && self.ahead.count >= 8 && out.len() < end {
-            out.push(self.ahead.bits as u8);
-            self.ahead.skip(8);
+        while left > 0 && self.reader.count >= 8 && out.len() < end {
+            out.push(self.reader.bits as u8);
+            self.reader.skip(8);
             left -= 1;
         }
-        if self.ahead.count == 0 {
+        if self.reader.count == 0 {
             let n = left.min(input.len()).min(end.saturating_sub(out.len()));
             let (bytes, rest) = input.split_at_checked(n).unwrap_or_default();
             out.extend_from_slice(bytes);
@@ -235,26 +236,32 @@ impl Inflater {
     }
 
     /// Reads the code lengths of a block; whether they are all there.
-    fn code_lengths(&mut self, mut at: usize, sizes: Sizes, input: &mut &[u8]) -> Result<bool, Corrupt> {
+    fn code_lengths(&mut self, mut at: usize, counts: LengthCounts, input: &mut &[u8]) -> Result<bool, Corrupt> {
         let codes = self.codes.as_deref_mut().ok_or(Corrupt)?;
         // Apart from the rest, so that registers can hold them.
-        let (mut ahead, mut rest) = (self.ahead, *input);
-        let done = codes.read_lengths(&mut at, sizes.literals + sizes.distances, &mut ahead, &mut rest);
-        (self.ahead, *input) = (ahead, rest);
-        self.state = State::Lengths { at, sizes };
+        let (mut reader, mut rest) = (self.reader, *input);
+        let done = codes.read_lengths(&mut at, counts.literals + counts.distances, &mut reader, &mut rest);
+        (self.reader, *input) = (reader, rest);
+        self.state = State::Lengths { at, counts };
         done
     }
 
     /// Literals and matches until the block ends. A symbol whose bits are not all there is left for the next time.
-    fn symbols(&mut self, codes: Codes, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
+    fn symbols(
+        &mut self,
+        codes: BlockCodes,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+        end: usize,
+    ) -> Result<bool, Corrupt> {
         let (literals, distances) = match (codes, &self.codes) {
-            (Codes::Dynamic, Some(codes)) => (&codes.literals, &codes.distances),
+            (BlockCodes::Dynamic, Some(codes)) => (&codes.literals, &codes.distances),
             _ => (&FIXED_LITERALS, &FIXED_DISTANCES),
         };
         // Apart from the rest, so that registers can hold them.
-        let (mut ahead, mut rest) = (self.ahead, *input);
-        let ended = self.symbols_from(literals, distances, &mut ahead, &mut rest, out, end);
-        (self.ahead, *input) = (ahead, rest);
+        let (mut reader, mut rest) = (self.reader, *input);
+        let ended = self.symbols_from(literals, distances, &mut reader, &mut rest, out, end);
+        (self.reader, *input) = (reader, rest);
         if ended? {
             self.end_block();
             return Ok(true);
@@ -266,58 +273,58 @@ impl Inflater {
     #[inline(always)]
     fn symbols_from(
         &self,
-        literals: &Code<LITERALS>,
-        distances: &Code<DISTANCES>,
-        ahead: &mut Ahead,
+        literals: &DecodeTable<LITERALS>,
+        distances: &DecodeTable<DISTANCES>,
+        reader: &mut BitReader,
         input: &mut &[u8],
         out: &mut Vec<u8>,
         end: usize,
     ) -> Result<bool, Corrupt> {
         loop {
-            if ahead.count < LONGEST_SYMBOL {
-                ahead.refill(input);
+            if reader.count < LONGEST_SYMBOL {
+                reader.refill(input);
             }
             // What would not fill a byte is used up in any case, so that nothing ever waits here without input.
-            if out.len() >= end && (ahead.count >= 8 || !input.is_empty()) {
+            if out.len() >= end && (reader.count >= 8 || !input.is_empty()) {
                 return Ok(false);
             }
-            let Some((symbol, used)) = literals.decode(ahead.bits, ahead.count)? else { return Ok(false) };
+            let Some((symbol, used)) = literals.decode(reader.bits, reader.count)? else { return Ok(false) };
             if symbol < END_OF_BLOCK {
-                ahead.skip(used);
+                reader.skip(used);
                 out.push(symbol as u8);
                 // Literals come in rows, and several are there for sure.
-                while ahead.count >= LONGEST_LITERAL
+                while reader.count >= LONGEST_LITERAL
                     && out.len() < end
-                    && let Some((literal, used)) = literals.short_literal(ahead.bits)
+                    && let Some((literal, used)) = literals.short_literal(reader.bits)
                 {
-                    ahead.skip(used);
+                    reader.skip(used);
                     out.push(literal);
                 }
                 continue;
             }
             if symbol == END_OF_BLOCK {
-                ahead.skip(used);
+                reader.skip(used);
                 return Ok(true);
             }
             let (len, extra) = codes::length_of(symbol).ok_or(Corrupt)?;
-            let len = len + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
+            let len = len + (reader.bits >> used & ((1 << extra) - 1)) as usize;
             let used = used + extra;
-            if used > ahead.count {
+            if used > reader.count {
                 return Ok(false);
             }
-            let decoded = distances.decode(ahead.bits >> used, ahead.count - used)?;
+            let decoded = distances.decode(reader.bits >> used, reader.count - used)?;
             let Some((symbol, more)) = decoded else { return Ok(false) };
             let (distance, extra) = codes::distance_of(symbol).ok_or(Corrupt)?;
             let used = used + more;
-            let distance = distance + (ahead.bits >> used & ((1 << extra) - 1)) as usize;
+            let distance = distance + (reader.bits >> used & ((1 << extra) - 1)) as usize;
             let used = used + extra;
-            if used > ahead.count {
+            if used > reader.count {
                 return Ok(false);
             }
             if distance > self.window || distance > out.len() {
                 return Err(Corrupt);
             }
-            ahead.skip(used);
+            reader.skip(used);
             repeat(out, distance, len);
         }
     }

@@ -2,12 +2,12 @@
 
 /// Bits that were read and not used yet, the next one lowest.
 #[derive(Clone, Copy)]
-pub(super) struct Ahead {
+pub(super) struct BitReader {
     pub(super) bits: u64,
     pub(super) count: u32,
 }
 
-impl Ahead {
+impl BitReader {
     /// The next `n` bits, at most 32, when they are there.
     pub(super) fn peek(&mut self, input: &mut &[u8], n: u32) -> Option<u64> {
         if self.count < n {

@@ -5,8 +5,10 @@ use crate::codes::{self, END_OF_BLOCK, MAX_BITS};
 
 /// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled: a peer can begin such a block with three
 /// bits, as often as it likes.
-pub(super) static FIXED_LITERALS: Code<LITERALS> = Code { short: fixed_literals(), mask: 511, ..Code::new() };
-pub(super) static FIXED_DISTANCES: Code<DISTANCES> = Code { short: fixed_distances(), mask: 31, ..Code::new() };
+pub(super) static FIXED_LITERALS: DecodeTable<LITERALS> =
+    DecodeTable { short: fixed_literals(), mask: 511, ..DecodeTable::new() };
+pub(super) static FIXED_DISTANCES: DecodeTable<DISTANCES> =
+    DecodeTable { short: fixed_distances(), mask: 31, ..DecodeTable::new() };
 
 /// The sizes of the tables.
 pub(super) const LITERALS: usize = 1024;
@@ -14,20 +16,20 @@ pub(super) const DISTANCES: usize = 256;
 
 /// A Huffman code, to be decoded (RFC 1951 §3.2.2). Codes of at most log2(`SIZE`) bits are looked up at once, longer ones
 /// by comparing them with the first code of each length.
-pub(super) struct Code<const SIZE: usize> {
+pub(super) struct DecodeTable<const SIZE: usize> {
     /// By the next bits: the symbol, and its length in the low four bits; 0 for what is longer, or no code.
     short: [u16; SIZE],
     /// How much of `short` is used, less one: no more than the longest code needs.
     mask: usize,
     /// The codes of each length.
-    lengths: [Length; MAX_BITS + 1],
+    lengths: [CodesOfLength; MAX_BITS + 1],
     /// The symbols by length, and then by value.
     symbols: [u16; 288],
 }
 
 /// The codes of one length.
 #[derive(Clone, Copy)]
-struct Length {
+struct CodesOfLength {
     /// The first code that is longer, in the high bits of 16.
     end: u32,
     /// Added to a code it is the place of its symbol.
@@ -44,9 +46,14 @@ pub(super) enum Incomplete {
     OneCodeOrNone,
 }
 
-impl<const SIZE: usize> Code<SIZE> {
+impl<const SIZE: usize> DecodeTable<SIZE> {
     pub(super) const fn new() -> Self {
-        Self { short: [0; SIZE], mask: 0, lengths: [Length { end: 0, place: 0 }; MAX_BITS + 1], symbols: [0; 288] }
+        Self {
+            short: [0; SIZE],
+            mask: 0,
+            lengths: [CodesOfLength { end: 0, place: 0 }; MAX_BITS + 1],
+            symbols: [0; 288],
+        }
     }
 
     /// Makes the code whose symbols have these lengths.
@@ -66,7 +73,7 @@ impl<const SIZE: usize> Code<SIZE> {
                 return Err(Corrupt);
             }
             let end = first + count;
-            *codes = Length { end: u32::from(end) << (16 - length), place: index.wrapping_sub(first) };
+            *codes = CodesOfLength { end: u32::from(end) << (16 - length), place: index.wrapping_sub(first) };
             *next_index = index;
             (index, first) = (index + count, end << 1);
             if count > 0 {
@@ -199,7 +206,7 @@ mod tests {
         None
     }
 
-    fn assert_decodes<const SIZE: usize>(code: &Code<SIZE>, lengths: &[u8]) {
+    fn assert_decodes<const SIZE: usize>(code: &DecodeTable<SIZE>, lengths: &[u8]) {
         for bits in (0..1 << 15).step_by(11) {
             let expected = decode_slowly(lengths, bits);
             assert_eq!(code.decode(bits, 15), expected.map(Some).ok_or(Corrupt), "{bits:015b}");
@@ -218,7 +225,7 @@ mod tests {
 
     #[test]
     fn codes_of_every_length_are_decoded() {
-        let (mut literals, mut distances) = (Code::<LITERALS>::new(), Code::<DISTANCES>::new());
+        let (mut literals, mut distances) = (DecodeTable::<LITERALS>::new(), DecodeTable::<DISTANCES>::new());
         // One after the other, for what was there before must not be found.
         for (lengths, incomplete) in [
             (&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15][..], Incomplete::Refused),

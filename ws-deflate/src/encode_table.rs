@@ -3,17 +3,17 @@
 use crate::codes::{self, MAX_BITS, at, put};
 
 /// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled.
-pub(super) static FIXED_LITERALS: Codes<288> = fixed_literals();
-pub(super) static FIXED_DISTANCES: Codes<32> = fixed_distances();
+pub(super) static FIXED_LITERALS: EncodeTable<288> = fixed_literals();
+pub(super) static FIXED_DISTANCES: EncodeTable<32> = fixed_distances();
 
 /// Codes by symbol, as they are written: the bits, the first one lowest, and how many.
 #[derive(Clone, Copy)]
-pub(super) struct Codes<const N: usize> {
+pub(super) struct EncodeTable<const N: usize> {
     lengths: [u8; N],
     bits: [u16; N],
 }
 
-impl<const N: usize> Codes<N> {
+impl<const N: usize> EncodeTable<N> {
     /// The codes whose symbols have these lengths.
     pub(super) fn of(lengths: [u8; N]) -> Self {
         let mut next = [0_u16; MAX_BITS + 1];
@@ -46,7 +46,7 @@ impl<const N: usize> Codes<N> {
     }
 }
 
-const fn fixed_literals() -> Codes<288> {
+const fn fixed_literals() -> EncodeTable<288> {
     let mut bits = [0; 288];
     let mut left: &mut [u16] = &mut bits;
     let mut symbol = 0_u16;
@@ -60,10 +60,10 @@ const fn fixed_literals() -> Codes<288> {
         symbol += 1;
         left = rest;
     }
-    Codes { lengths: codes::FIXED_LITERALS, bits }
+    EncodeTable { lengths: codes::FIXED_LITERALS, bits }
 }
 
-const fn fixed_distances() -> Codes<32> {
+const fn fixed_distances() -> EncodeTable<32> {
     let mut bits = [0; 32];
     let mut left: &mut [u16] = &mut bits;
     let mut symbol = 0_u16;
@@ -72,7 +72,7 @@ const fn fixed_distances() -> Codes<32> {
         symbol += 1;
         left = rest;
     }
-    Codes { lengths: codes::FIXED_DISTANCES, bits }
+    EncodeTable { lengths: codes::FIXED_DISTANCES, bits }
 }
 
 /// The lengths of the shortest codes of at most `limit` bits for symbols that occur so often: less than 2^23 times, and a
@@ -198,16 +198,16 @@ mod tests {
 
     #[test]
     fn fixed_codes_are_those_of_their_lengths() {
-        let literals = Codes::of(codes::FIXED_LITERALS);
+        let literals = EncodeTable::of(codes::FIXED_LITERALS);
         assert!((0..288).all(|symbol| FIXED_LITERALS.get(symbol) == literals.get(symbol)));
-        let distances = Codes::of(codes::FIXED_DISTANCES);
+        let distances = EncodeTable::of(codes::FIXED_DISTANCES);
         assert!((0..32).all(|symbol| FIXED_DISTANCES.get(symbol) == distances.get(symbol)));
     }
 
     #[test]
     fn codes_are_those_of_the_example() {
         // RFC 1951 §3.2.2: A to H.
-        let codes = Codes::of([3, 3, 3, 3, 3, 2, 4, 4]);
+        let codes = EncodeTable::of([3, 3, 3, 3, 3, 2, 4, 4]);
         let expected = [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111_u16];
         for (symbol, expected) in (0..).zip(expected) {
             let (bits, length) = codes.get(symbol);
