@@ -2,16 +2,16 @@
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ConnectionState {
     /// Messages go both ways.
     Open,
     /// Our Close is queued or sent, the peer's has not come: messages still come in, none goes out.
     CloseSent,
     /// The peer has closed or is at fault, and our Close waits until the application has answered what came before.
     /// What comes in is thrown away.
-    Ending,
+    CloseHeld,
     /// The transport takes nothing more, and our Close cannot follow: messages that had come before still come in.
-    Mute,
+    WriteFailed,
     /// Both Close frames are there. What comes in is thrown away.
     Exchanged,
     /// An error Close is queued or sent. What comes in is thrown away.
@@ -22,11 +22,11 @@ pub(crate) enum State {
 
 /// What moves a connection from one state to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum Transition {
     /// The application closes.
     LocalClose,
     /// The peer has closed or is at fault, and our answer is put off.
-    PutOff,
+    HoldClose,
     /// The peer's Close has come (and ours, if it was not there, is queued).
     PeerClose,
     /// The peer is at fault, or silent: an error Close, if none was sent before, is queued.
@@ -37,28 +37,28 @@ pub(crate) enum Step {
     End,
 }
 
-impl State {
-    /// The state after `step`; `None` when the step has no effect here.
-    pub(crate) const fn after(self, step: Step) -> Option<Self> {
-        use State::*;
-        use Step::*;
-        Some(match (self, step) {
+impl ConnectionState {
+    /// The state after `transition`; `None` when it has no effect here.
+    pub(crate) const fn after(self, transition: Transition) -> Option<Self> {
+        use ConnectionState::*;
+        use Transition::*;
+        Some(match (self, transition) {
             (Open, LocalClose) => CloseSent,
-            (Open, PutOff) => Ending,
-            (Open | CloseSent | Ending, PeerClose) => Exchanged,
-            (Open | CloseSent | Ending, Fail) => Failing,
-            (Open | CloseSent, WriteFail) => Mute,
+            (Open, HoldClose) => CloseHeld,
+            (Open | CloseSent | CloseHeld, PeerClose) => Exchanged,
+            (Open | CloseSent | CloseHeld, Fail) => Failing,
+            (Open | CloseSent, WriteFail) => WriteFailed,
             // Nobody can be told any more, and nobody is waited for.
-            (Mute, PeerClose | Fail) => Ended,
-            (Ending | Exchanged | Failing, WriteFail) => Ended,
-            (Open | CloseSent | Ending | Mute | Exchanged | Failing, End) => Ended,
+            (WriteFailed, PeerClose | Fail) => Ended,
+            (CloseHeld | Exchanged | Failing, WriteFail) => Ended,
+            (Open | CloseSent | CloseHeld | WriteFailed | Exchanged | Failing, End) => Ended,
             _ => return None,
         })
     }
 
     /// Whether messages can still come in.
     pub(crate) const fn receives(self) -> bool {
-        matches!(self, Self::Open | Self::CloseSent | Self::Mute)
+        matches!(self, Self::Open | Self::CloseSent | Self::WriteFailed)
     }
 
     /// Whether the end has been reported, or is being reported now.
@@ -73,29 +73,29 @@ impl State {
 
     /// Whether messages can still go out.
     pub(crate) const fn sends(self) -> bool {
-        matches!(self, Self::Open | Self::Ending)
+        matches!(self, Self::Open | Self::CloseHeld)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::State::*;
-    use super::Step::*;
+    use super::ConnectionState::*;
+    use super::Transition::*;
 
     #[test]
     fn the_table() {
-        //           LocalClose       PutOff        PeerClose        Fail           WriteFail    End
+        //           LocalClose       HoldClose        PeerClose        Fail           WriteFail    End
         for (state, rows) in [
-            (Open, [Some(CloseSent), Some(Ending), Some(Exchanged), Some(Failing), Some(Mute), Some(Ended)]),
-            (CloseSent, [None, None, Some(Exchanged), Some(Failing), Some(Mute), Some(Ended)]),
-            (Ending, [None, None, Some(Exchanged), Some(Failing), Some(Ended), Some(Ended)]),
-            (Mute, [None, None, Some(Ended), Some(Ended), None, Some(Ended)]),
+            (Open, [Some(CloseSent), Some(CloseHeld), Some(Exchanged), Some(Failing), Some(WriteFailed), Some(Ended)]),
+            (CloseSent, [None, None, Some(Exchanged), Some(Failing), Some(WriteFailed), Some(Ended)]),
+            (CloseHeld, [None, None, Some(Exchanged), Some(Failing), Some(Ended), Some(Ended)]),
+            (WriteFailed, [None, None, Some(Ended), Some(Ended), None, Some(Ended)]),
             (Exchanged, [None, None, None, None, Some(Ended), Some(Ended)]),
             (Failing, [None, None, None, None, Some(Ended), Some(Ended)]),
             (Ended, [None, None, None, None, None, None]),
         ] {
-            let steps = [LocalClose, PutOff, PeerClose, Fail, WriteFail, End];
-            assert_eq!(steps.map(|step| state.after(step)), rows, "{state:?}");
+            let transitions = [LocalClose, HoldClose, PeerClose, Fail, WriteFail, End];
+            assert_eq!(transitions.map(|transition| state.after(transition)), rows, "{state:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timer {
+pub(crate) enum TimerKind {
     /// Send the next keepalive ping.
     Ping,
     /// Send another, because the last is unanswered.
@@ -25,7 +25,7 @@ pub(crate) enum Timer {
     Close,
 }
 
-impl Timer {
+impl TimerKind {
     const ALL: [Self; 9] = [
         Self::Ping,
         Self::PingAgain,
@@ -42,7 +42,7 @@ impl Timer {
 /// One optional deadline per timer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
-    deadlines: [Option<Timestamp>; Timer::ALL.len()],
+    deadlines: [Option<Timestamp>; TimerKind::ALL.len()],
     /// The first of them: asked for in each round of I/O, while hardly any round changes one.
     earliest: Option<Timestamp>,
 }
@@ -50,13 +50,13 @@ pub(crate) struct Timers {
 impl Timers {
     /// A deadline at the end of time is too far ahead to be told, and never comes.
     #[inline]
-    pub(crate) fn set(&mut self, timer: Timer, deadline: Option<Timestamp>) {
+    pub(crate) fn set(&mut self, timer: TimerKind, deadline: Option<Timestamp>) {
         if deadline.is_some() || self.get(timer).is_some() {
             self.change(timer, deadline);
         }
     }
 
-    fn change(&mut self, timer: Timer, deadline: Option<Timestamp>) {
+    fn change(&mut self, timer: TimerKind, deadline: Option<Timestamp>) {
         let deadline = deadline.filter(|&deadline| deadline < Timestamp::MAX);
         if let Some(slot) = self.deadlines.get_mut(timer as usize) {
             *slot = deadline;
@@ -65,7 +65,7 @@ impl Timers {
     }
 
     #[inline]
-    pub(crate) fn get(&self, timer: Timer) -> Option<Timestamp> {
+    pub(crate) fn get(&self, timer: TimerKind) -> Option<Timestamp> {
         self.deadlines.get(timer as usize).copied().flatten()
     }
 
@@ -85,9 +85,9 @@ impl Timers {
     }
 
     /// Takes one timer that is due, in the order of the deadlines.
-    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
-        let due = |timer: &Timer| self.get(*timer).filter(|&deadline| deadline <= now);
-        let timer = Timer::ALL.into_iter().filter(|timer| due(timer).is_some()).min_by_key(|timer| due(timer))?;
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<TimerKind> {
+        let due = |timer: &TimerKind| self.get(*timer).filter(|&deadline| deadline <= now);
+        let timer = TimerKind::ALL.into_iter().filter(|timer| due(timer).is_some()).min_by_key(|timer| due(timer))?;
         self.set(timer, None);
         Some(timer)
     }
@@ -104,13 +104,13 @@ mod tests {
         let at = |secs| Timestamp::new(Duration::from_secs(secs));
         let mut timers = Timers::default();
         assert_eq!(timers.next(), None);
-        timers.set(Timer::Close, Some(at(3)));
-        timers.set(Timer::Pong, Some(at(2)));
-        timers.set(Timer::Ping, Some(at(5)));
+        timers.set(TimerKind::Close, Some(at(3)));
+        timers.set(TimerKind::Pong, Some(at(2)));
+        timers.set(TimerKind::Ping, Some(at(5)));
         assert_eq!(timers.next(), Some(at(2)));
         assert_eq!(timers.take_due(at(1)), None);
-        assert_eq!(timers.take_due(at(4)), Some(Timer::Pong));
-        assert_eq!(timers.take_due(at(4)), Some(Timer::Close));
+        assert_eq!(timers.take_due(at(4)), Some(TimerKind::Pong));
+        assert_eq!(timers.take_due(at(4)), Some(TimerKind::Close));
         assert_eq!(timers.take_due(at(4)), None);
         assert_eq!(timers.next(), Some(at(5)));
     }

@@ -11,9 +11,9 @@ use crate::error::{CloseError, Violation};
 use crate::event::Event;
 use crate::outcome::{Cause, Outcome};
 use crate::receive::Received;
-use crate::state::{State, Step};
+use crate::state::{ConnectionState, Transition};
 use crate::time::Timestamp;
-use crate::timer::Timer;
+use crate::timer::TimerKind;
 
 impl Connection {
     /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
@@ -21,7 +21,7 @@ impl Connection {
         self.eof = true;
         match self.state {
             // A transport that takes nothing has failed, however its other side ends.
-            State::Mute => self.fail(),
+            ConnectionState::WriteFailed => self.fail(),
             _ if self.awaits_close() => self.end(Cause::Unanswered),
             state if state.receives() => self.end(Cause::Eof),
             _ => None,
@@ -36,17 +36,18 @@ impl Connection {
     /// See [`Hooks::is_ending`](super::Hooks::is_ending).
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
-        self.state == State::Ending
+        self.state == ConnectionState::CloseHeld
     }
 
     /// See [`Hooks::conclude`](super::Hooks::conclude).
     pub(super) fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
         let frame = self.answer.take()?;
-        let step = if matches!(self.cause, Some(Cause::Violation(_))) { Step::Fail } else { Step::PeerClose };
-        if !self.step(step) {
+        let transition =
+            if matches!(self.cause, Some(Cause::Violation(_))) { Transition::Fail } else { Transition::PeerClose };
+        if !self.apply(transition) {
             return None;
         }
-        if self.state != State::Ended {
+        if self.state != ConnectionState::Ended {
             self.send_close(*frame, now);
         }
         self.closed()
@@ -68,7 +69,7 @@ impl Connection {
         if !frame.is_empty() && !frame.code.may_be_sent() {
             return Err(CloseError(frame.code));
         }
-        if self.step(Step::LocalClose) {
+        if self.apply(Transition::LocalClose) {
             self.cause.get_or_insert(Cause::Local);
             let frame = if frame.is_empty() { CloseFrame::EMPTY } else { CloseFrame::new(frame.code, frame.reason) };
             self.send_close(frame, now);
@@ -99,21 +100,21 @@ impl Connection {
     /// Answers the peer's Close, or its fault (RFC 6455 §7.1.7): now, or when the application is ready.
     pub(super) fn answer_with<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
         self.answer = Some(Box::new(frame));
-        if !self.putting_off || !self.step(Step::PutOff) {
+        if !self.putting_off || !self.apply(Transition::HoldClose) {
             return self.conclude(now);
         }
         self.receiver.release();
-        let stall = self.timers.get(Timer::WriteStall);
+        let stall = self.timers.get(TimerKind::WriteStall);
         self.timers.clear();
-        self.timers.set(Timer::WriteStall, stall);
-        self.timers.set(Timer::Answer, Some(now + self.config.deadlines.answer));
+        self.timers.set(TimerKind::WriteStall, stall);
+        self.timers.set(TimerKind::Answer, Some(now + self.config.deadlines.answer));
         None
     }
 
     /// Ends the connection with an error Close, because the peer is silent.
     pub(super) fn give_up<'i>(&mut self, cause: Cause, code: CloseCode, now: Timestamp) -> Option<Event<'i>> {
         let frame = CloseFrame::new(code, cause.to_string());
-        self.step(Step::Fail).then(|| self.send_close(frame, now))?;
+        self.apply(Transition::Fail).then(|| self.send_close(frame, now))?;
         self.cause = Some(cause);
         self.closed()
     }
@@ -125,17 +126,17 @@ impl Connection {
     /// been, or is not waited for any longer.
     pub fn fail_writing(&mut self) -> Option<Event<'static>> {
         let reported = self.state.is_over();
-        if !self.step(Step::WriteFail) {
+        if !self.apply(Transition::WriteFail) {
             return None;
         }
         self.stop_writing();
-        if self.state == State::Ended && !reported { self.closed() } else { None }
+        if self.state == ConnectionState::Ended && !reported { self.closed() } else { None }
     }
 
     /// Ends the connection without another word.
     pub(super) fn end<'i>(&mut self, cause: Cause) -> Option<Event<'i>> {
         let reported = self.state.is_over();
-        if !self.step(Step::End) {
+        if !self.apply(Transition::End) {
             return None;
         }
         self.stop_writing();
@@ -163,10 +164,10 @@ impl Connection {
     /// Queues our Close, unless it was sent before, and gives the rest of the connection a deadline.
     pub(super) fn send_close(&mut self, frame: CloseFrame, now: Timestamp) {
         let close_by = *self.close_by.get_or_insert(now + self.config.deadlines.close_total);
-        let stall = self.timers.get(Timer::WriteStall);
+        let stall = self.timers.get(TimerKind::WriteStall);
         self.timers.clear();
-        self.timers.set(Timer::Close, Some(close_by));
-        self.timers.set(Timer::WriteStall, stall);
+        self.timers.set(TimerKind::Close, Some(close_by));
+        self.timers.set(TimerKind::WriteStall, stall);
         if self.sent.is_none() {
             self.sender.close(&frame);
             self.sent = Some(Box::new(frame));
@@ -189,7 +190,7 @@ impl Connection {
     /// letting it read what we said. They count from when it last took something.
     pub(super) fn await_farewell(&mut self, now: Timestamp) {
         let (taking, is_untaken) = (self.taking(), self.awaits_taking());
-        let fails_now = self.state == State::Failing && !self.discarding;
+        let fails_now = self.state == ConnectionState::Failing && !self.discarding;
         let mut since = self.close_since.unwrap_or(now);
         // What was on its way when it was asked for last may have been taken right after that.
         if fails_now || is_untaken || (taking != self.close_mark && !self.is_untaken) {
@@ -199,14 +200,14 @@ impl Connection {
         self.discarding |= fails_now;
 
         let deadlines = &self.config.deadlines;
-        if self.state == State::CloseSent && self.role == Role::Client && !self.is_late {
-            self.timers.set(Timer::HalfClose, Some(since + deadlines.half_close));
+        if self.state == ConnectionState::CloseSent && self.role == Role::Client && !self.is_late {
+            self.timers.set(TimerKind::HalfClose, Some(since + deadlines.half_close));
         }
         let wait = if self.discarding { deadlines.discard.min(deadlines.close) } else { deadlines.close };
         let over = self.close_by.map_or(since + wait, |by| by.min(since + wait));
         // Where it is known what the peer takes, it is looked at again meanwhile.
         let look = self.looks_at().map_or(over, |look| if look > now { look } else { now + ASK_EVERY });
-        self.timers.set(Timer::Close, Some(over.min(look)));
+        self.timers.set(TimerKind::Close, Some(over.min(look)));
     }
 
     /// Whether our Close is written, and the peer's system has not taken all that was. One that is given up for its silence
@@ -224,9 +225,12 @@ impl Connection {
     /// some that wait for the client. After an error, whoever found it does.
     pub(super) fn says_half_close(&self) -> bool {
         let says_so = match self.state {
-            State::Exchanged | State::Failing => true,
-            State::CloseSent => self.is_late,
-            State::Open | State::Ending | State::Mute | State::Ended => false,
+            ConnectionState::Exchanged | ConnectionState::Failing => true,
+            ConnectionState::CloseSent => self.is_late,
+            ConnectionState::Open
+            | ConnectionState::CloseHeld
+            | ConnectionState::WriteFailed
+            | ConnectionState::Ended => false,
         };
         says_so && self.sender.is_idle()
     }
@@ -241,8 +245,8 @@ impl Connection {
         }
     }
 
-    pub(super) fn step(&mut self, step: Step) -> bool {
-        match self.state.after(step) {
+    pub(super) fn apply(&mut self, transition: Transition) -> bool {
+        match self.state.after(transition) {
             Some(next) => {
                 self.state = next;
                 true

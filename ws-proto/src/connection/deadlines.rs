@@ -7,12 +7,13 @@ use crate::connection::Connection;
 use crate::event::Event;
 use crate::keepalive::PingId;
 use crate::outcome::Cause;
-use crate::state::State;
+use crate::state::ConnectionState;
 use crate::time::Timestamp;
-use crate::timer::Timer;
+use crate::timer::TimerKind;
 
 /// The deadlines that are the peer's to keep.
-const VERDICTS: [Timer; 5] = [Timer::Pong, Timer::MessageProgress, Timer::WriteStall, Timer::HalfClose, Timer::Close];
+const VERDICTS: [TimerKind; 5] =
+    [TimerKind::Pong, TimerKind::MessageProgress, TimerKind::WriteStall, TimerKind::HalfClose, TimerKind::Close];
 
 /// How long a ping of the application's waits for an unfinished message that stands still: where no keepalive pings are sent,
 const STANDSTILL_WITHOUT_PINGS: Duration = Duration::from_secs(1);
@@ -31,29 +32,31 @@ impl Connection {
     /// Sets the deadlines that follow from what has been read and written, and returns the earliest. Call it after
     /// each round of I/O, with the time of that round.
     pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if matches!(self.state, State::Mute | State::Ended) {
+        if matches!(self.state, ConnectionState::WriteFailed | ConnectionState::Ended) {
             return None;
         }
-        if self.ping_waits && !self.must_not_interrupt() && self.state == State::Open {
+        if self.ping_waits && !self.must_not_interrupt() && self.state == ConnectionState::Open {
             self.ping_waits = false;
-            self.timers.set(Timer::Ping, Some(now));
+            self.timers.set(TimerKind::Ping, Some(now));
         }
         let was_writing = self.is_writing;
         self.is_writing = !self.sender.is_idle() || self.awaits_taking();
         if self.is_writing {
             self.await_taking(was_writing, now);
         } else {
-            self.timers.set(Timer::WriteStall, None);
+            self.timers.set(TimerKind::WriteStall, None);
         }
 
         if self.state.receives() {
             let progress = self.receiver.progress();
             if !self.receiver.is_midway(self.config.delivery) {
-                self.timers.set(Timer::MessageProgress, None);
-            } else if self.timers.get(Timer::MessageProgress).is_none() {
+                self.timers.set(TimerKind::MessageProgress, None);
+            } else if self.timers.get(TimerKind::MessageProgress).is_none() {
                 self.progress_mark = progress;
-                self.timers
-                    .set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| later(now, time)));
+                self.timers.set(
+                    TimerKind::MessageProgress,
+                    self.config.deadlines.message_progress.map(|time| later(now, time)),
+                );
             }
             self.await_life(progress.messages, now);
         }
@@ -70,23 +73,23 @@ impl Connection {
             return;
         }
         let stall = self.config.deadlines.write_stall.map(|stall| now + stall);
-        let full = self.timers.get(Timer::WriteStall);
+        let full = self.timers.get(TimerKind::WriteStall);
         if was_writing && (stall.is_none() || full < stall) && self.sender.waiting() > PING_SIZE {
             // It was full before, took some, and not all: behind it the peer did. Part of a ping alone shows nothing.
             self.moved_at = now;
         }
         self.taking_mark = taking;
-        self.timers.set(Timer::WriteStall, stall);
+        self.timers.set(TimerKind::WriteStall, stall);
     }
 
     /// After a keepalive ping has been written, something has to come in, whatever it is.
     fn await_life(&mut self, messages: u64, now: Timestamp) {
         let Some(pong) = self.config.deadlines.pong else { return };
-        if self.timers.get(Timer::Pong).is_some() {
+        if self.timers.get(TimerKind::Pong).is_some() {
             if self.heard || messages != self.heard_mark || !self.keepalive.is_waiting() {
                 self.keepalive.heard();
-                self.timers.set(Timer::Pong, None);
-                self.timers.set(Timer::PingAgain, None);
+                self.timers.set(TimerKind::Pong, None);
+                self.timers.set(TimerKind::PingAgain, None);
             }
         } else if self.keepalive.is_waiting_for_peer(self.sender.outgoing().written()) {
             self.heard = false;
@@ -97,8 +100,8 @@ impl Connection {
 
     /// Another ping goes out in between: some peers hold a pong back until they have something else to send.
     fn set_pong_deadline(&mut self, since: Timestamp, pong: Duration) {
-        self.timers.set(Timer::Pong, Some(later(since, pong)));
-        self.timers.set(Timer::PingAgain, Some(since + pong / 2));
+        self.timers.set(TimerKind::Pong, Some(later(since, pong)));
+        self.timers.set(TimerKind::PingAgain, Some(since + pong / 2));
         self.reading_counts = false;
     }
 
@@ -113,10 +116,10 @@ impl Connection {
     pub(super) fn set_paused(&mut self, paused: bool, now: Timestamp) {
         if self.paused && !paused {
             let (pong, progress) = (self.config.deadlines.pong, self.config.deadlines.message_progress);
-            if self.timers.get(Timer::MessageProgress).is_some() {
-                self.timers.set(Timer::MessageProgress, progress.map(|time| now + time));
+            if self.timers.get(TimerKind::MessageProgress).is_some() {
+                self.timers.set(TimerKind::MessageProgress, progress.map(|time| now + time));
             }
-            if let Some(pong) = pong.filter(|_| self.timers.get(Timer::Pong).is_some()) {
+            if let Some(pong) = pong.filter(|_| self.timers.get(TimerKind::Pong).is_some()) {
                 self.set_pong_deadline(now, pong);
             }
         }
@@ -134,19 +137,19 @@ impl Connection {
         self.poll_timeout(now);
         while let Some(timer) = self.timers.take_due(now) {
             let event = match timer {
-                Timer::Ping => self.ping_is_due(now),
+                TimerKind::Ping => self.ping_is_due(now),
                 // The next ping of the application's goes out.
-                Timer::Standstill => None,
-                Timer::PingAgain => self.another_ping_is_due(now),
-                Timer::Pong => self.pong_is_due(now),
-                Timer::MessageProgress => self.progress_is_due(now),
-                Timer::WriteStall => self.end(Cause::WriteStall),
-                Timer::Answer => self.conclude(now),
-                Timer::HalfClose => {
+                TimerKind::Standstill => None,
+                TimerKind::PingAgain => self.another_ping_is_due(now),
+                TimerKind::Pong => self.pong_is_due(now),
+                TimerKind::MessageProgress => self.progress_is_due(now),
+                TimerKind::WriteStall => self.end(Cause::WriteStall),
+                TimerKind::Answer => self.conclude(now),
+                TimerKind::HalfClose => {
                     self.is_late = true;
                     None
                 }
-                Timer::Close => self.end(Cause::CloseTimeout),
+                TimerKind::Close => self.end(Cause::CloseTimeout),
             };
             if event.is_some() {
                 return event;
@@ -156,13 +159,13 @@ impl Connection {
     }
 
     pub(super) fn ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        self.timers.set(Timer::Ping, self.config.deadlines.ping_interval.map(|interval| later(now, interval)));
+        self.timers.set(TimerKind::Ping, self.config.deadlines.ping_interval.map(|interval| later(now, interval)));
         let is_free = match self.config.deadlines.pong {
             Some(_) if !self.paused => !self.keepalive.is_waiting(),
             // Nobody listens for a pong, but a ping that cannot be written tells too.
             _ => !self.keepalive.is_queued(self.sender.outgoing().written()),
         };
-        if self.state == State::Open && is_free && !self.waits_for_fragments() {
+        if self.state == ConnectionState::Open && is_free && !self.waits_for_fragments() {
             self.queue_ping(now, true);
         }
         None
@@ -181,17 +184,17 @@ impl Connection {
     /// It has when the deadline that was set at the last fragment has passed.
     pub(super) fn is_held_by_fragments(&mut self, now: Timestamp) -> bool {
         if !self.must_not_interrupt() {
-            self.timers.set(Timer::Standstill, None);
+            self.timers.set(TimerKind::Standstill, None);
             return false;
         }
         let fragments = self.sender.fragments();
         if self.standstill_mark == fragments {
-            return self.timers.get(Timer::Standstill).is_some_and(|deadline| deadline > now);
+            return self.timers.get(TimerKind::Standstill).is_some_and(|deadline| deadline > now);
         }
         self.standstill_mark = fragments;
         let interval = self.config.deadlines.ping_interval;
         let standstill = interval.map_or(STANDSTILL_WITHOUT_PINGS, |interval| interval.min(MOST_STANDSTILL));
-        self.timers.set(Timer::Standstill, Some(later(now, standstill)));
+        self.timers.set(TimerKind::Standstill, Some(later(now, standstill)));
         true
     }
 
@@ -209,7 +212,7 @@ impl Connection {
 
     /// One ping is unanswered for half its time. Another is of use only to a peer that has taken it.
     fn another_ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        if self.state == State::Open && self.has_taken_ping() && !self.paused && !self.must_not_interrupt() {
+        if self.state == ConnectionState::Open && self.has_taken_ping() && !self.paused && !self.must_not_interrupt() {
             self.queue_ping(now, true);
         }
         None
@@ -233,7 +236,7 @@ impl Connection {
             let reading = self.reading_time();
             if !self.reading_counts && !reading.is_zero() && self.has_taken_ping() {
                 self.reading_counts = true;
-                self.timers.set(Timer::Pong, Some(now + reading));
+                self.timers.set(TimerKind::Pong, Some(now + reading));
                 return None;
             }
         }
@@ -250,7 +253,7 @@ impl Connection {
         if moved {
             self.progress_mark = progress;
             self.timers
-                .set(Timer::MessageProgress, self.config.deadlines.message_progress.map(|time| later(now, time)));
+                .set(TimerKind::MessageProgress, self.config.deadlines.message_progress.map(|time| later(now, time)));
             return None;
         }
         self.give_up(Cause::MessageTimeout, CloseCode::POLICY_VIOLATION, now)

@@ -6,13 +6,13 @@ use core::time::Duration;
 use crate::connection::Connection;
 use crate::in_flight::{InFlight, Taken};
 use crate::time::Timestamp;
-use crate::timer::Timer;
+use crate::timer::TimerKind;
 
 /// While the transport takes no more, and once our Close is written, it is asked this often at the most: asking costs a system call.
 pub(super) const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// The deadlines that run from what the peer has taken.
-const FROM_TAKEN: [Timer; 4] = [Timer::PingAgain, Timer::Pong, Timer::WriteStall, Timer::Close];
+const FROM_TAKEN: [TimerKind; 4] = [TimerKind::PingAgain, TimerKind::Pong, TimerKind::WriteStall, TimerKind::Close];
 
 impl Connection {
     /// See [`Hooks::wants_in_flight`](super::Hooks::wants_in_flight).

@@ -22,9 +22,9 @@ use crate::outcome::Cause;
 use crate::receive::Received;
 use crate::receive::{Progress, Receiver};
 use crate::send::Sender;
-use crate::state::{State, Step};
+use crate::state::{ConnectionState, Transition};
 use crate::time::Timestamp;
-use crate::timer::{Timer, Timers};
+use crate::timer::{TimerKind, Timers};
 
 pub use self::hooks::Hooks;
 
@@ -48,7 +48,7 @@ pub use self::hooks::Hooks;
 pub struct Connection {
     role: Role,
     config: Arc<Config>,
-    state: State,
+    state: ConnectionState,
     receiver: Receiver,
     sender: Sender,
     keepalive: Keepalive,
@@ -132,12 +132,12 @@ impl Connection {
 
     fn new(role: Role, config: Arc<Config>, keys: Option<Box<dyn MaskKeys + Send>>, now: Timestamp) -> Self {
         let mut timers = Timers::default();
-        timers.set(Timer::Ping, config.deadlines.ping_interval.map(|interval| now + interval));
+        timers.set(TimerKind::Ping, config.deadlines.ping_interval.map(|interval| now + interval));
         let receiver = Receiver::new(role, &config);
         Self {
             role,
             config,
-            state: State::Open,
+            state: ConnectionState::Open,
             receiver,
             sender: Sender::new(keys),
             keepalive: Keepalive::default(),
@@ -183,12 +183,15 @@ impl Connection {
     pub fn transport(&mut self) -> Transport {
         let flushed = self.sender.is_idle();
         let over = match self.state {
-            State::Ended => true,
-            State::Exchanged | State::Failing => flushed && self.eof,
-            State::Open | State::CloseSent | State::Ending | State::Mute => false,
+            ConnectionState::Ended => true,
+            ConnectionState::Exchanged | ConnectionState::Failing => flushed && self.eof,
+            ConnectionState::Open
+            | ConnectionState::CloseSent
+            | ConnectionState::CloseHeld
+            | ConnectionState::WriteFailed => false,
         };
         if over {
-            self.step(Step::End);
+            self.apply(Transition::End);
             self.timers.clear();
             return Transport::Close;
         }
@@ -216,12 +219,12 @@ impl Connection {
 
     /// Whether our Close frame has been written and the peer's is awaited.
     pub fn awaits_close(&self) -> bool {
-        self.state == State::CloseSent && self.sender.is_idle()
+        self.state == ConnectionState::CloseSent && self.sender.is_idle()
     }
 
     /// Whether nothing is left to do but to let go of the transport.
     pub fn is_over(&self) -> bool {
-        self.state == State::Ended
+        self.state == ConnectionState::Ended
     }
 
     /// Whether something that was queued, other than a Close frame, was thrown away: the connection ended before the
