@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use ws_proto::handshake::client::Handshake;
+use ws_proto::handshake::client::ClientHandshake;
 use ws_proto::{Buf as _, CloseCode, CloseFrame, Config, Connection, Event, Message, Outcome, Timestamp, Transport};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,7 +50,7 @@ impl WebSocket {
         let mut stream = TcpStream::connect(host)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let mut handshake = Handshake::builder(host, path).build(rand::random())?;
+        let mut handshake = ClientHandshake::builder(host, path).build(rand::random())?;
         stream.write_all(&handshake.request_bytes())?;
         let mut buffer = vec![0; 64 << 10];
         let mut received = Vec::new();

@@ -6,9 +6,9 @@ use std::fmt::{Debug, Display};
 
 use http::header::{COOKIE, HeaderName, HeaderValue, LOCATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{Request, Response, StatusCode};
-use ws_proto::handshake::client::{BuildError, Error as HandshakeError, Handshake};
+use ws_proto::handshake::client::{BuildError, ClientHandshake, HandshakeError};
 use ws_proto::handshake::extensions::{Extension, Param};
-use ws_proto::handshake::server::{AcceptError, InvalidOrigin, Origins, Rejection, RequestReader, Upgrade};
+use ws_proto::handshake::server::{InvalidOrigin, Origins, Rejection, RequestReader, Upgrade, UpgradeError};
 use ws_proto::{Cause, CloseCode, CloseFrame, Escaped, Incoming, Message, Outcome, SendError};
 
 /// A forged line, commands for a terminal, text that runs backwards.
@@ -112,7 +112,7 @@ fn what_a_client_says_of_bytes_off_the_wire() {
         "HTTP/1.1 \u{1b}\r\n".to_owned(),
         "HTTP/1.1 200 OK\r\n\u{1b}: x\r\n\r\n".to_owned(),
     ] {
-        let builder = Handshake::builder("example.com", "/").subprotocols(["chat"]);
+        let builder = ClientHandshake::builder("example.com", "/").subprotocols(["chat"]);
         let mut handshake = builder.build(*b"the sample nonce").unwrap();
         error("a response", &handshake.receive(lines.as_bytes()).unwrap_err());
     }
@@ -122,11 +122,11 @@ fn what_a_client_says_of_bytes_off_the_wire() {
 fn what_a_server_says_of_a_request() {
     for text in NASTY {
         error("Rejection", &Rejection::new(StatusCode::FORBIDDEN, text).with_header(LOCATION, header(text)));
-        error("AcceptError::SubprotocolNotOffered", &AcceptError::SubprotocolNotOffered(text.into()));
-        error("AcceptError::ExtensionNotOffered", &AcceptError::ExtensionNotOffered(text.into()));
+        error("UpgradeError::SubprotocolNotOffered", &UpgradeError::SubprotocolNotOffered(text.into()));
+        error("UpgradeError::ExtensionNotOffered", &UpgradeError::ExtensionNotOffered(text.into()));
         error("InvalidOrigin", &InvalidOrigin(text.into()));
         error("Origins", &Origins::new([text]).unwrap_err());
-        debug("HeaderName", &AcceptError::ReservedHeader(HeaderName::from_static("a")));
+        debug("HeaderName", &UpgradeError::ReservedHeader(HeaderName::from_static("a")));
         debug("Extension", &extension(text));
         let mut request = Request::get("/").body(()).unwrap();
         request.headers_mut().insert("x", header(text));

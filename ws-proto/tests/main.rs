@@ -25,5 +25,5 @@ mod refusals;
 mod sending;
 mod slow_readers;
 mod streaming;
+mod texts;
 mod transport;
-mod words;

@@ -104,7 +104,7 @@ mod transport;
 pub use http;
 #[cfg(feature = "tls")]
 pub use rustls;
-pub use ws_proto::handshake::client::{BuildError, Error as HandshakeError};
+pub use ws_proto::handshake::client::{BuildError, HandshakeError};
 pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;
 #[cfg(feature = "deflate")]

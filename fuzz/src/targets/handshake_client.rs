@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use http::HeaderMap;
 use ws_proto::handshake::body::BodyReader;
-use ws_proto::handshake::client::{Error, Established, Handshake};
+use ws_proto::handshake::client::{ClientHandshake, Established, HandshakeError};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::{RequestReader, Upgrade};
@@ -46,7 +46,7 @@ fn check_response(input: Client<'_>) {
     }
     match whole {
         Ok(Some(established)) => check_established(flags, &established, bytes),
-        Err(Error::Rejected { response, consumed }) => {
+        Err(HandshakeError::Rejected { response, consumed }) => {
             let head = last_head(&bytes[..consumed]);
             let status = response.status().as_u16();
             let (version, rest) = head.first.split_at(8);
@@ -72,13 +72,13 @@ fn check_response(input: Client<'_>) {
 }
 
 /// Receives until there is an answer; also, after how many bytes.
-fn receive(flags: u8, cuts: Cuts, bytes: &[u8]) -> (Result<Option<Established>, Error>, usize) {
+fn receive(flags: u8, cuts: Cuts, bytes: &[u8]) -> (Result<Option<Established>, HandshakeError>, usize) {
     let mut limits = HeadLimits::default();
     if flags & 2 != 0 {
         (limits.head, limits.headers) = (300, 8);
     }
     let offered = OFFERED.into_iter().filter(|_| flags & 1 != 0);
-    let builder = Handshake::builder("example.com", "/chat").subprotocols(offered).limits(limits);
+    let builder = ClientHandshake::builder("example.com", "/chat").subprotocols(offered).limits(limits);
     let mut handshake = builder.build(NONCE).expect("a valid request");
     let mut end = 0;
     for piece in cuts.pieces(bytes) {
@@ -123,7 +123,7 @@ fn last_head(bytes: &[u8]) -> naive_http::Head {
 fn check_request(bytes: &[u8]) {
     let mut parts = Parts(bytes);
     let [host, target, subprotocol] = [(); 3].map(|()| String::from_utf8_lossy(parts.next()).into_owned());
-    let mut builder = Handshake::builder(&host, &target);
+    let mut builder = ClientHandshake::builder(&host, &target);
     if !subprotocol.is_empty() {
         builder = builder.subprotocols(["chat", &subprotocol]);
     }

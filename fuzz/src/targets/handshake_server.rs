@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use http::{HeaderMap, Version};
 use ws_proto::handshake::body::BodyReader;
-use ws_proto::handshake::client::{Error, Handshake};
+use ws_proto::handshake::client::{ClientHandshake, HandshakeError};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::{Origins, Rejection, RequestHead, RequestReader, Upgrade};
@@ -115,7 +115,7 @@ fn check_accepted(upgrade: Upgrade, naive: &naive_http::Head) {
 
     let key = naive.only("sec-websocket-key").expect("there is one");
     let nonce = naive_http::nonce(key).expect("it is valid");
-    let mut client = Handshake::builder("a", "/").subprotocols(offers).build(nonce).expect("tokens, none twice");
+    let mut client = ClientHandshake::builder("a", "/").subprotocols(offers).build(nonce).expect("tokens, none twice");
     if client.request().headers()["sec-websocket-key"] != *key {
         return; // stray bits in the key, which is hashed as it was sent
     }
@@ -137,8 +137,8 @@ fn check_rejection(rejection: Rejection) {
     assert!(status != 405 || naive.only("allow") == Some(b"GET"));
     assert!(status != 426 || naive.only("upgrade") == Some(b"websocket") && naive.lists("connection", "upgrade"));
 
-    let mut client = Handshake::builder("a", "/").build([0; 16]).expect("a valid request");
-    let Err(Error::Rejected { response, consumed }) = client.receive(&sent) else { panic!("not a rejection") };
+    let mut client = ClientHandshake::builder("a", "/").build([0; 16]).expect("a valid request");
+    let Err(HandshakeError::Rejected { response, consumed }) = client.receive(&sent) else { panic!("not a rejection") };
     assert_eq!((response.status(), consumed), (status, head_end));
     let mut reader = BodyReader::new(&response);
     assert!(reader.read(&sent[consumed..]));

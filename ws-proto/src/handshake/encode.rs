@@ -36,7 +36,7 @@ pub fn response<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
 
 /// Appends the answer to a HEAD request to `out`: the head a GET would have got, with the length of the body that is left
 /// out (RFC 9110 §9.3.2).
-pub fn response_to_head<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
+pub fn response_to_head_request<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
     head(response, has_body(response.status()).then_some(response.body().as_ref().len()), out);
 }
 

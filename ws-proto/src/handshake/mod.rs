@@ -1,12 +1,12 @@
 //! The opening handshake (RFC 6455 §4), without I/O: HTTP/1.1 heads in, HTTP/1.1 heads out.
 //!
 //! ```text
-//!  server   bytes ─► RequestReader ─► http::Request ─► Upgrade ─► Accepted ─► encode::response ─► bytes
-//!                         └───────────────┬───────────────┴──► Rejection ─────────────┘
+//!  server   bytes ─► RequestReader ─► http::Request ─► Upgrade ─► AcceptedUpgrade ─► encode::response_head ─► bytes
+//!                         └───────────────┬───────────────┴──► Rejection ─► encode::response ─► bytes
 //!
-//!  client   Handshake::builder ─► Handshake ─► bytes
-//!                    bytes ─► Handshake::receive ─► Established
-//!                                        └─► Error::Rejected ─► body::BodyReader
+//!  client   ClientHandshake::builder ─► ClientHandshake ─► bytes
+//!                    bytes ─► ClientHandshake::receive ─► Established
+//!                                        └─► HandshakeError::Rejected ─► body::BodyReader
 //! ```
 //!
 //! The caller owns the read buffer. A reader is given *everything received so far* and remembers how much of it

@@ -221,7 +221,7 @@ impl Upgrade {
     ///
     /// When the client did not offer that subprotocol, or when `headers` holds a header that is the handshake's own
     /// or announces a body. Both are the server's mistake: as a [`Rejection`] they are a 500.
-    pub fn accept(self, subprotocol: Option<&str>, headers: HeaderMap) -> Result<Accepted, AcceptError> {
+    pub fn accept(self, subprotocol: Option<&str>, headers: HeaderMap) -> Result<AcceptedUpgrade, UpgradeError> {
         self.accept_with(subprotocol, &[], headers)
     }
 
@@ -236,32 +236,32 @@ impl Upgrade {
         subprotocol: Option<&str>,
         extensions: &[Extension],
         headers: HeaderMap,
-    ) -> Result<Accepted, AcceptError> {
+    ) -> Result<AcceptedUpgrade, UpgradeError> {
         if let Some(reserved) = headers.keys().find(|name| RESERVED.contains(name)) {
-            return Err(AcceptError::ReservedHeader(reserved.clone()));
+            return Err(UpgradeError::ReservedHeader(reserved.clone()));
         }
         let mut all = HeaderMap::new();
         all.insert(UPGRADE, HeaderValue::from_static("websocket"));
         all.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         all.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
         if let Some(name) = subprotocol {
-            let not_offered = || AcceptError::SubprotocolNotOffered(name.to_owned());
+            let not_offered = || UpgradeError::SubprotocolNotOffered(name.to_owned());
             let offered = self.subprotocols.into_iter().find(|offer| offer == name).ok_or_else(not_offered)?;
             all.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::try_from(offered).map_err(|_| not_offered())?);
         }
         if !extensions.is_empty() {
             let is_offered = |name: &str| self.extensions.iter().any(|offer| offer.name == name);
             if let Some(extension) = extensions.iter().find(|extension| !is_offered(&extension.name)) {
-                return Err(AcceptError::ExtensionNotOffered(extension.name.clone()));
+                return Err(UpgradeError::ExtensionNotOffered(extension.name.clone()));
             }
             let value = HeaderValue::try_from(extensions::format(extensions));
-            all.insert(SEC_WEBSOCKET_EXTENSIONS, value.map_err(|_| AcceptError::MalformedExtension)?);
+            all.insert(SEC_WEBSOCKET_EXTENSIONS, value.map_err(|_| UpgradeError::MalformedExtension)?);
         }
         all.extend(headers);
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = all;
-        Ok(Accepted { request: self.request, response })
+        Ok(AcceptedUpgrade { request: self.request, response })
     }
 }
 
@@ -273,7 +273,7 @@ pub fn is_reserved(name: &HeaderName) -> bool {
 /// A connection that opens once the response is sent.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Accepted {
+pub struct AcceptedUpgrade {
     /// The client's request.
     pub request: Request<()>,
     /// The response, 101. See [`encode::response_head`](super::encode::response_head).
@@ -283,7 +283,7 @@ pub struct Accepted {
 /// Why a connection could not be accepted: a mistake of the server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AcceptError {
+pub enum UpgradeError {
     /// The client did not offer this subprotocol (RFC 6455 §4.2.2).
     SubprotocolNotOffered(String),
     /// The client did not offer this extension (RFC 6455 §9.1).
@@ -294,7 +294,7 @@ pub enum AcceptError {
     ReservedHeader(HeaderName),
 }
 
-impl fmt::Display for AcceptError {
+impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SubprotocolNotOffered(name) => write!(f, "the client did not offer the subprotocol {name:?}"),
@@ -305,11 +305,11 @@ impl fmt::Display for AcceptError {
     }
 }
 
-impl core::error::Error for AcceptError {}
+impl core::error::Error for UpgradeError {}
 
-impl From<AcceptError> for Rejection {
+impl From<UpgradeError> for Rejection {
     /// 500, without the details, which are for the server's log.
-    fn from(_: AcceptError) -> Self {
+    fn from(_: UpgradeError) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to accept the connection.")
     }
 }
@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn accepts_only_what_was_offered() {
         let error = upgrade().accept(Some("c"), HeaderMap::new()).unwrap_err();
-        assert_eq!(error, AcceptError::SubprotocolNotOffered("c".into()));
+        assert_eq!(error, UpgradeError::SubprotocolNotOffered("c".into()));
         assert_eq!(error.to_string(), "the client did not offer the subprotocol \"c\"");
         assert_eq!(Rejection::from(error).status(), 500);
     }
@@ -435,14 +435,14 @@ mod tests {
         let accepted = offered().accept(None, HeaderMap::new()).unwrap();
         assert!(!accepted.response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
         let error = offered().accept_with(None, &[extension("bar")], HeaderMap::new()).unwrap_err();
-        assert_eq!(error, AcceptError::ExtensionNotOffered("bar".into()));
+        assert_eq!(error, UpgradeError::ExtensionNotOffered("bar".into()));
         let broken = Extension {
             params: [super::super::extensions::Param { name: "a\r\nb".into(), value: None }].into(),
             ..extension("foo")
         };
         assert_eq!(
             offered().accept_with(None, &[broken], HeaderMap::new()).unwrap_err(),
-            AcceptError::MalformedExtension
+            UpgradeError::MalformedExtension
         );
     }
 
@@ -451,7 +451,7 @@ mod tests {
         for name in RESERVED {
             let mut headers = HeaderMap::new();
             headers.insert(&name, HeaderValue::from_static("x"));
-            assert_eq!(upgrade().accept(None, headers).unwrap_err(), AcceptError::ReservedHeader(name));
+            assert_eq!(upgrade().accept(None, headers).unwrap_err(), UpgradeError::ReservedHeader(name));
         }
     }
 

@@ -9,16 +9,16 @@ mod rfc9112;
 
 use http::{HeaderMap, StatusCode};
 use ws_proto::handshake::body::BodyReader;
-use ws_proto::handshake::client::{BuildError, Builder, Error, Established, Handshake};
+use ws_proto::handshake::client::{BuildError, Builder, ClientHandshake, Established, HandshakeError};
 use ws_proto::handshake::head::{HeadError, HeadLimits};
 
 const NONCE: [u8; 16] = *b"the sample nonce";
 
 fn builder() -> Builder {
-    Handshake::builder("server.example.com", "/chat")
+    ClientHandshake::builder("server.example.com", "/chat")
 }
 
-fn handshake() -> Handshake {
+fn handshake() -> ClientHandshake {
     builder().subprotocols(["chat", "superchat"]).build(NONCE).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn response(without: &[&str], with: &str) -> Vec<u8> {
 }
 
 /// Gives a handshake everything received so far, byte after byte.
-fn receive_slowly(input: &[u8]) -> Result<Option<Established>, Error> {
+fn receive_slowly(input: &[u8]) -> Result<Option<Established>, HandshakeError> {
     let mut handshake = handshake();
     for end in 0..=input.len() {
         if let Some(established) = handshake.receive(&input[..end])? {
@@ -46,7 +46,7 @@ fn receive_slowly(input: &[u8]) -> Result<Option<Established>, Error> {
 }
 
 #[track_caller]
-fn receive(input: &[u8]) -> Result<Established, Error> {
+fn receive(input: &[u8]) -> Result<Established, HandshakeError> {
     let whole = handshake().receive(input);
     let slow = receive_slowly(input);
     assert_eq!(format!("{slow:?}"), format!("{whole:?}"), "byte by byte differs from whole");

@@ -23,7 +23,7 @@ fn the_example() {
 
 #[test]
 fn the_host_can_be_replaced() {
-    let handshake = Handshake::builder("127.0.0.1:8765", "/?a=b").header("Host", "example.com").build(NONCE);
+    let handshake = ClientHandshake::builder("127.0.0.1:8765", "/?a=b").header("Host", "example.com").build(NONCE);
     let bytes = String::from_utf8(handshake.unwrap().request_bytes()).unwrap();
     assert!(bytes.starts_with("GET /?a=b HTTP/1.1\r\nHost: example.com\r\nUpgrade"), "{bytes}");
     assert_eq!(bytes.matches("Host:").count(), 1);
@@ -47,9 +47,9 @@ fn many_headers_at_once() {
 fn k7_nothing_breaks_out_of_its_line() {
     for poison in ["\r\n", "\r", "\n", "\0", "\r\nX-Injected: 1", "\u{7F}", "\u{1}"] {
         let target = format!("/chat{poison}");
-        let error = Handshake::builder("a", &target).build(NONCE).unwrap_err();
+        let error = ClientHandshake::builder("a", &target).build(NONCE).unwrap_err();
         assert_eq!(error, BuildError::Target, "{poison:?}");
-        let error = Handshake::builder(format!("a{poison}"), "/").build(NONCE).unwrap_err();
+        let error = ClientHandshake::builder(format!("a{poison}"), "/").build(NONCE).unwrap_err();
         assert_eq!(error, BuildError::Host, "{poison:?}");
         let error = builder().header("X-A", format!("b{poison}")).build(NONCE).unwrap_err();
         assert!(matches!(error, BuildError::HeaderValue(name) if name == "x-a"), "{poison:?}");
@@ -66,7 +66,7 @@ fn k7_nothing_breaks_out_of_its_line() {
 #[test]
 fn k7_targets_are_percent_encoded() {
     for target in ["", "chat", "/a b", "/caf\u{e9}", "/a\tb", "/#a", "ws://example.com/", "*"] {
-        assert_eq!(Handshake::builder("a", target).build(NONCE).unwrap_err(), BuildError::Target, "{target:?}");
+        assert_eq!(ClientHandshake::builder("a", target).build(NONCE).unwrap_err(), BuildError::Target, "{target:?}");
     }
 }
 

@@ -41,7 +41,7 @@ fn k1_other_statuses() {
         // All that a 101 would need makes no difference.
         let tail = &response(&[], "Location: wss://example.com/\r\nContent-Length: 3\r\n")[32..];
         let input = [line.as_bytes(), tail, b"No."].concat();
-        let Error::Rejected { response, consumed } = receive(&input).unwrap_err() else { panic!("{line}") };
+        let HandshakeError::Rejected { response, consumed } = receive(&input).unwrap_err() else { panic!("{line}") };
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["location"], "wss://example.com/");
         assert_eq!(&input[consumed..], b"No.");
@@ -52,7 +52,7 @@ fn k1_other_statuses() {
 fn k1_the_body_of_a_rejection() {
     let body = |head: &str, body: &[u8]| {
         let input = [head.as_bytes(), body].concat();
-        let Error::Rejected { response, consumed } = receive(&input).unwrap_err() else { panic!("{head}") };
+        let HandshakeError::Rejected { response, consumed } = receive(&input).unwrap_err() else { panic!("{head}") };
         let mut reader = BodyReader::new(&response);
         for byte in &input[consumed..] {
             reader.read(std::slice::from_ref(byte));
@@ -117,13 +117,16 @@ fn k2_accept() {
 fn k3_subprotocols() {
     for value in ["other", "Chat", ",", "chat,", "chat, superchat", "caf\u{e9}"] {
         let input = response(&[], &format!("Sec-WebSocket-Protocol: {value}\r\n"));
-        assert!(matches!(receive(&input), Err(Error::SubprotocolNotOffered(name)) if name == value), "{value}");
+        assert!(
+            matches!(receive(&input), Err(HandshakeError::SubprotocolNotOffered(name)) if name == value),
+            "{value}"
+        );
     }
     let twice = response(&[], "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n");
     assert_eq!(error(&twice), "invalid handshake response: more than one sec-websocket-protocol header");
     let mut none_offered = builder().build(NONCE).unwrap();
     let input = response(&[], "Sec-WebSocket-Protocol: chat\r\n");
-    assert!(matches!(none_offered.receive(&input), Err(Error::SubprotocolNotOffered(_))));
+    assert!(matches!(none_offered.receive(&input), Err(HandshakeError::SubprotocolNotOffered(_))));
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn a_subprotocol_can_be_required() {
     for lines in ["", "Sec-WebSocket-Protocol:\r\n"] {
         let mut handshake = insisting(&["chat", "v2"]).build(NONCE).unwrap();
         let error = handshake.receive(&response(&[], lines)).unwrap_err();
-        assert!(matches!(&error, Error::NoSubprotocol(offered) if offered == &["chat", "v2"]), "{error}");
+        assert!(matches!(&error, HandshakeError::NoSubprotocol(offered) if offered == &["chat", "v2"]), "{error}");
         assert_eq!(error.to_string(), told);
         let mut content = insisting(&["chat", "v2"]).require_subprotocol(false).build(NONCE).unwrap();
         assert_eq!(content.receive(&response(&[], lines)).unwrap().unwrap().subprotocol, None);
@@ -189,8 +192,8 @@ fn k6_frames_in_the_same_segment() {
 #[test]
 fn the_response_must_be_http_1_1() {
     let old = [b"HTTP/1.0", &response(&[], "")[8..]].concat();
-    assert!(matches!(receive(&old), Err(Error::Head(HeadError::Version))));
-    assert!(matches!(receive(b"HTTP/2.0 101 X\r\n"), Err(Error::Head(HeadError::Version))));
+    assert!(matches!(receive(&old), Err(HandshakeError::Head(HeadError::Version))));
+    assert!(matches!(receive(b"HTTP/2.0 101 X\r\n"), Err(HandshakeError::Head(HeadError::Version))));
     // A later minor version is 1.1 to us (RFC 9110 §2.5).
     let later = [b"HTTP/1.2", &response(&[], "")[8..]].concat();
     assert_eq!(receive(&later).unwrap().response.version(), http::Version::HTTP_11);

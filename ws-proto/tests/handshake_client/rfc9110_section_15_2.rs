@@ -9,7 +9,7 @@ fn interim_responses_are_skipped() {
     let input = [&head, &b"\x81\x00"[..]].concat();
     assert_eq!(receive(&input).unwrap().consumed, head.len());
     let refused = [interim, &b"HTTP/1.1 403 Forbidden\r\n\r\nNo."[..]].concat();
-    let Error::Rejected { response, consumed } = receive(&refused).unwrap_err() else { panic!() };
+    let HandshakeError::Rejected { response, consumed } = receive(&refused).unwrap_err() else { panic!() };
     assert_eq!(response.status(), 403);
     assert_eq!(&refused[consumed..], b"No.");
     assert!(handshake().receive(interim).unwrap().is_none());

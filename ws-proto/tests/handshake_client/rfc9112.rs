@@ -8,7 +8,7 @@ fn head_error(input: &[u8]) -> HeadError {
     let (_, before) = input.split_last().unwrap();
     assert!(handshake().receive(before).unwrap().is_none());
     match receive(input) {
-        Err(Error::Head(error)) => error,
+        Err(HandshakeError::Head(error)) => error,
         other => panic!("{other:?}"),
     }
 }
@@ -55,9 +55,9 @@ fn limits_can_be_set() {
     let receive = |input: &[u8]| builder().limits(limits).build(NONCE).unwrap().receive(input);
     assert!(receive(&response(&[], "")).unwrap().is_some(), "three headers");
     let four = receive(&response(&[], "A: b\r\n")).unwrap_err();
-    assert!(matches!(four, Error::Head(HeadError::TooManyHeaders { limit: 3 })), "{four}");
+    assert!(matches!(four, HandshakeError::Head(HeadError::TooManyHeaders { limit: 3 })), "{four}");
     let long = receive(format!("HTTP/1.1 101 {}", "X".repeat(200)).as_bytes()).unwrap_err();
-    assert!(matches!(long, Error::Head(HeadError::TooLarge { limit: 200 })), "{long}");
+    assert!(matches!(long, HandshakeError::Head(HeadError::TooLarge { limit: 200 })), "{long}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn a_head_request_gets_the_head_a_get_would_get() {
         (204, "HTTP/1.1 204 No Content\r\n\r\n"),
     ] {
         let mut out = Vec::new();
-        encode::response_to_head(&Response::builder().status(status).body("Hello").unwrap(), &mut out);
+        encode::response_to_head_request(&Response::builder().status(status).body("Hello").unwrap(), &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), head);
     }
 }

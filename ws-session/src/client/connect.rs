@@ -10,7 +10,7 @@ use http::Response;
 use rustls::pki_types::ServerName;
 use ws_proto::Config;
 use ws_proto::handshake::body::BodyReader;
-use ws_proto::handshake::client::{Builder, Error as HandshakeError, Handshake};
+use ws_proto::handshake::client::{Builder, ClientHandshake, HandshakeError};
 
 use super::Client;
 use super::dial::{Deadline, dial};
@@ -72,7 +72,7 @@ pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls
 }
 
 /// The request, with what it offers, and a fresh key.
-pub(super) fn build(builder: Builder, compression: &Compression) -> Result<Handshake, ConnectError> {
+pub(super) fn build(builder: Builder, compression: &Compression) -> Result<ClientHandshake, ConnectError> {
     compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
 
 /// An opening handshake, and what the connection is to be like.
 struct Opening<C> {
-    handshake: Handshake,
+    handshake: ClientHandshake,
     compression: Compression,
     config: Arc<Config>,
     inbound: InboundLimits,

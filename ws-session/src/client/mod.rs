@@ -15,7 +15,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
 #[cfg(feature = "tls")]
 use rustls::ClientConfig;
 use ws_proto::Config;
-use ws_proto::handshake::client::{Builder, Handshake};
+use ws_proto::handshake::client::{Builder, ClientHandshake};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Deflate;
 
@@ -65,7 +65,7 @@ impl<R: Runtime> Client<R> {
     /// Anything that is a string will do: a `&str`, a `String`, a [`Url`](https://docs.rs/url).
     pub fn new(url: impl AsRef<str>) -> Self {
         let request = Target::parse(url.as_ref()).map(|target| {
-            let builder = Handshake::builder(target.authority.as_str(), target.path_and_query.as_str())
+            let builder = ClientHandshake::builder(target.authority.as_str(), target.path_and_query.as_str())
                 .header(USER_AGENT, R::USER_AGENT);
             let builder = match &target.authorization {
                 Some(credentials) => builder.header(AUTHORIZATION, credentials.as_str()),

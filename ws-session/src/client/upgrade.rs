@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ws_proto::handshake::client::{Error as HandshakeError, Handshake};
+use ws_proto::handshake::client::{ClientHandshake, HandshakeError};
 use ws_proto::{Config, Role};
 
 use super::Client;
@@ -23,7 +23,7 @@ use crate::transport::Addresses;
 /// response. [`Client::upgrade`] makes it.
 #[must_use = "send `request`, and give the response to `confirm`"]
 pub struct ClientUpgrade<R> {
-    handshake: Handshake,
+    handshake: ClientHandshake,
     compression: Compression,
     config: Arc<Config>,
     inbound: InboundLimits,

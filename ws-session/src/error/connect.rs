@@ -6,7 +6,7 @@ use std::io;
 
 use bytes::Bytes;
 use http::Response;
-use ws_proto::handshake::client::{BuildError, Error as HandshakeError, describe_refusal};
+use ws_proto::handshake::client::{BuildError, HandshakeError, describe_refusal};
 use ws_proto::{Escaped, EscapedBytes};
 
 use super::{CompressionError, DialError, TimedOut, UrlError};

@@ -116,7 +116,7 @@ fn encode_refusal(mut refusal: Refusal, is_head: bool) -> (Vec<u8>, AcceptError)
     set_date(&mut refusal.response);
     let mut bytes = Vec::new();
     match is_head {
-        true => encode::response_to_head(&refusal.response, &mut bytes),
+        true => encode::response_to_head_request(&refusal.response, &mut bytes),
         false => encode::response(&refusal.response, &mut bytes),
     }
     (bytes, refusal.error)

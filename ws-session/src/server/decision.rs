@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tracing::error;
-use ws_proto::handshake::server::{Accepted, Rejection, Upgrade};
+use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade};
 
 use super::Settings;
 use super::proxies::ClientIp;
@@ -85,7 +85,7 @@ pub(super) fn decide(
     let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
     let (extension, agreement) = settings.compression.accept(upgrade.extensions());
     let accepted = upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone());
-    let Accepted { request, response, .. } = accepted.map_err(|mistake| {
+    let AcceptedUpgrade { request, response, .. } = accepted.map_err(|mistake| {
         error!(target: TARGET, "{mistake}");
         unless_heard(format_args!("a request was refused by mistake: {mistake}"));
         Rejection::from(mistake)

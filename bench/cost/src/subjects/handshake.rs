@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 
-use ws_proto::handshake::client::Handshake;
+use ws_proto::handshake::client::ClientHandshake;
 use ws_proto::permessage_deflate::Deflate;
 use ws_session::{Addresses, Server};
 
@@ -41,7 +41,7 @@ pub(super) fn request(input: &[u8], read: usize) -> Job {
 pub(super) fn response(input: &[u8], read: usize) -> Job {
     let input = input.to_vec();
     let deflate = Deflate::client();
-    let builder = Handshake::builder("example.com", "/chat").extensions([deflate.offer()]);
+    let builder = ClientHandshake::builder("example.com", "/chat").extensions([deflate.offer()]);
     let mut handshake = builder.subprotocols(["first.example"]).build(*NONCE).expect("a valid request");
     Box::new(move || {
         let ends = if read == 1 { 1..=input.len() } else { input.len()..=input.len() };

@@ -11,7 +11,7 @@ use http::header::{
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
-use super::Handshake;
+use super::ClientHandshake;
 use crate::handshake::extensions::{self, Extension};
 use crate::handshake::fields::{RESERVED, first_duplicate, host_and_port, is_token, mark_secret};
 use crate::handshake::head::{HeadLimits, HeadReader};
@@ -54,7 +54,7 @@ impl Builder {
         self
     }
 
-    /// Removes what was added under this name. Of `Host` the one that [`Handshake::builder`] was given is left.
+    /// Removes what was added under this name. Of `Host` the one that [`ClientHandshake::builder`] was given is left.
     #[must_use]
     pub fn remove_header(mut self, name: impl TryInto<HeaderName>) -> Self {
         match (&mut self.headers, name.try_into()) {
@@ -107,7 +107,7 @@ impl Builder {
     ///
     /// When something given cannot stand in the request, such as a line end in a path. So nothing is ever sent
     /// that would be read as another header or another request.
-    pub fn build(self, nonce: [u8; 16]) -> Result<Handshake, BuildError> {
+    pub fn build(self, nonce: [u8; 16]) -> Result<ClientHandshake, BuildError> {
         let mut extra = self.headers?;
         if let Some(reserved) = extra.keys().find(|name| RESERVED.contains(name)) {
             return Err(BuildError::ReservedHeader(reserved.clone()));
@@ -140,7 +140,7 @@ impl Builder {
         let extensions = self.extensions.into_iter().map(|extension| extension.name).collect();
         let head = HeadReader::new(self.limits);
         let (subprotocols, requires_subprotocol) = (self.subprotocols, self.requires_subprotocol);
-        Ok(Handshake { request, subprotocols, requires_subprotocol, extensions, accept, head })
+        Ok(ClientHandshake { request, subprotocols, requires_subprotocol, extensions, accept, head })
     }
 }
 

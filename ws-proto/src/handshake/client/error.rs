@@ -14,7 +14,7 @@ use crate::handshake::head::HeadError;
 /// Why the connection did not open.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Error {
+pub enum HandshakeError {
     /// The response is malformed, over a limit, or not HTTP/1.1.
     Head(HeadError),
     /// The server answered, but not with 101: it refuses, redirects, or is no WebSocket server.
@@ -41,7 +41,7 @@ pub enum Error {
     MalformedExtensions,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head(error) => write!(f, "invalid HTTP response: {error}"),
@@ -68,18 +68,18 @@ impl fmt::Display for Error {
 }
 
 /// Says in a sentence what a response means that is not a 101.
-pub fn describe_refusal<B>(response: &Response<B>) -> Refusal<'_> {
-    Refusal { status: response.status(), location: response.headers().get(LOCATION) }
+pub fn describe_refusal<B>(response: &Response<B>) -> RefusalDescription<'_> {
+    RefusalDescription { status: response.status(), location: response.headers().get(LOCATION) }
 }
 
 /// What a response means that is not a 101. Made by [`describe_refusal`], to be displayed.
 #[derive(Clone, Copy, Debug)]
-pub struct Refusal<'a> {
+pub struct RefusalDescription<'a> {
     status: StatusCode,
     location: Option<&'a HeaderValue>,
 }
 
-impl fmt::Display for Refusal<'_> {
+impl fmt::Display for RefusalDescription<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, location } = self;
         match location {
@@ -92,9 +92,9 @@ impl fmt::Display for Refusal<'_> {
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for HandshakeError {}
 
-impl From<HeadError> for Error {
+impl From<HeadError> for HandshakeError {
     fn from(error: HeadError) -> Self {
         Self::Head(error)
     }

@@ -1,10 +1,10 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
 //!
 //! ```
-//! use ws_proto::handshake::client::Handshake;
+//! use ws_proto::handshake::client::ClientHandshake;
 //!
 //! let nonce = *b"the sample nonce"; // 16 random bytes, fresh for each connection
-//! let mut handshake = Handshake::builder("server.example.com", "/chat").subprotocols(["chat"]).build(nonce)?;
+//! let mut handshake = ClientHandshake::builder("server.example.com", "/chat").subprotocols(["chat"]).build(nonce)?;
 //! let sent = handshake.request_bytes();
 //! assert!(sent.starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n"));
 //!
@@ -34,11 +34,11 @@ use super::fields::{has_token, single};
 use super::head::{HeadError, HeadReader, StatusLine};
 
 pub use self::builder::{BuildError, Builder};
-pub use self::error::{Error, Refusal, describe_refusal};
+pub use self::error::{HandshakeError, RefusalDescription, describe_refusal};
 
 /// A handshake from the client's side: the request to send, then the response to wait for.
 #[derive(Debug)]
-pub struct Handshake {
+pub struct ClientHandshake {
     request: Request<()>,
     subprotocols: Vec<String>,
     requires_subprotocol: bool,
@@ -63,7 +63,7 @@ pub struct Established {
     pub consumed: usize,
 }
 
-/// A response, parsed elsewhere, is a valid 101: what the server chose. See [`Handshake::confirm`].
+/// A response, parsed elsewhere, is a valid 101: what the server chose. See [`ClientHandshake::confirm`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Confirmed {
@@ -73,7 +73,7 @@ pub struct Confirmed {
     pub extensions: Vec<Extension>,
 }
 
-impl Handshake {
+impl ClientHandshake {
     /// Begins a request to `host`, which may have a port (`example.com:8080`), for `target`, a path with an
     /// optional query (`/chat?room=1`), already percent-encoded.
     pub fn builder(host: impl Into<String>, target: impl Into<String>) -> Builder {
@@ -104,8 +104,8 @@ impl Handshake {
     /// # Errors
     ///
     /// When the response is not a valid 101 (RFC 6455 §4.1), as early as the input allows. Nothing may be sent
-    /// then. Of [`Error::Rejected`] the body may be read; after any other error the connection is of no use.
-    pub fn receive(&mut self, input: &[u8]) -> Result<Option<Established>, Error> {
+    /// then. Of [`HandshakeError::Rejected`] the body may be read; after any other error the connection is of no use.
+    pub fn receive(&mut self, input: &[u8]) -> Result<Option<Established>, HandshakeError> {
         while let Some(head) = self.head.read(input)? {
             let consumed = head.consumed;
             let response = head.into_response();
@@ -114,7 +114,7 @@ impl Handshake {
                 return Ok(Some(Established { response, subprotocol, extensions, consumed }));
             }
             if !response.status().is_informational() {
-                return Err(Error::Rejected { response: Box::new(response), consumed });
+                return Err(HandshakeError::Rejected { response: Box::new(response), consumed });
             }
             self.head.read_another();
         }
@@ -128,65 +128,65 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// When the response is not a valid 101 (RFC 6455 §4.1). Nothing may be sent then. [`Error::Rejected`] has its status
+    /// When the response is not a valid 101 (RFC 6455 §4.1). Nothing may be sent then. [`HandshakeError::Rejected`] has its status
     /// and its headers.
-    pub fn confirm<B>(&self, response: &Response<B>) -> Result<Confirmed, Error> {
+    pub fn confirm<B>(&self, response: &Response<B>) -> Result<Confirmed, HandshakeError> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let mut head = Response::new(());
             *head.status_mut() = response.status();
             *head.version_mut() = response.version();
             *head.headers_mut() = response.headers().clone();
-            return Err(Error::Rejected { response: Box::new(head), consumed: 0 });
+            return Err(HandshakeError::Rejected { response: Box::new(head), consumed: 0 });
         }
         let (subprotocol, extensions) = self.check(response)?;
         Ok(Confirmed { subprotocol, extensions })
     }
 
     /// RFC 6455 §4.1, the numbered list on the response; and the subprotocol and the extensions chosen.
-    fn check<B>(&self, response: &Response<B>) -> Result<(Option<String>, Vec<Extension>), Error> {
+    fn check<B>(&self, response: &Response<B>) -> Result<(Option<String>, Vec<Extension>), HandshakeError> {
         if response.version() != Version::HTTP_11 {
             return Err(HeadError::Version.into());
         }
         let headers = response.headers();
         let upgrade = required(headers, UPGRADE)?;
         if !upgrade.as_bytes().eq_ignore_ascii_case(b"websocket") {
-            return Err(Error::WrongHeader(UPGRADE, upgrade.clone()));
+            return Err(HandshakeError::WrongHeader(UPGRADE, upgrade.clone()));
         }
-        let connection = headers.get(CONNECTION).ok_or(Error::MissingHeader(CONNECTION))?;
+        let connection = headers.get(CONNECTION).ok_or(HandshakeError::MissingHeader(CONNECTION))?;
         if !has_token(headers, CONNECTION, "upgrade") {
-            return Err(Error::WrongHeader(CONNECTION, connection.clone()));
+            return Err(HandshakeError::WrongHeader(CONNECTION, connection.clone()));
         }
         let accept = required(headers, SEC_WEBSOCKET_ACCEPT)?;
         if accept.as_bytes() != self.accept {
-            return Err(Error::WrongHeader(SEC_WEBSOCKET_ACCEPT, accept.clone()));
+            return Err(HandshakeError::WrongHeader(SEC_WEBSOCKET_ACCEPT, accept.clone()));
         }
-        let extensions = extensions::parse(headers).map_err(|_| Error::MalformedExtensions)?;
+        let extensions = extensions::parse(headers).map_err(|_| HandshakeError::MalformedExtensions)?;
         if let Some(extension) = extensions.iter().find(|extension| !self.extensions.contains(&extension.name)) {
-            return Err(Error::ExtensionNotOffered(extension.name.clone()));
+            return Err(HandshakeError::ExtensionNotOffered(extension.name.clone()));
         }
         Ok((self.check_subprotocol(headers)?, extensions))
     }
 
-    fn check_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, Error> {
+    fn check_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
         // An empty line counts as none: some servers always send one.
         let mut lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter(|line| !line.is_empty());
         let Some(chosen) = lines.next() else {
             let missed = self.requires_subprotocol && !self.subprotocols.is_empty();
-            return if missed { Err(Error::NoSubprotocol(self.subprotocols.clone())) } else { Ok(None) };
+            return if missed { Err(HandshakeError::NoSubprotocol(self.subprotocols.clone())) } else { Ok(None) };
         };
         if lines.next().is_some() {
-            return Err(Error::DuplicateHeader(SEC_WEBSOCKET_PROTOCOL));
+            return Err(HandshakeError::DuplicateHeader(SEC_WEBSOCKET_PROTOCOL));
         }
         let offered = self.subprotocols.iter().find(|offer| chosen == offer.as_str());
-        offered.cloned().map(Some).ok_or_else(|| Error::SubprotocolNotOffered(chosen.clone()))
+        offered.cloned().map(Some).ok_or_else(|| HandshakeError::SubprotocolNotOffered(chosen.clone()))
     }
 }
 
 /// The value of a header that must stand once.
-fn required(headers: &HeaderMap, name: HeaderName) -> Result<&HeaderValue, Error> {
+fn required(headers: &HeaderMap, name: HeaderName) -> Result<&HeaderValue, HandshakeError> {
     match single(headers, &name) {
         Ok(Some(value)) => Ok(value),
-        Ok(None) => Err(Error::MissingHeader(name)),
-        Err(_) => Err(Error::DuplicateHeader(name)),
+        Ok(None) => Err(HandshakeError::MissingHeader(name)),
+        Err(_) => Err(HandshakeError::DuplicateHeader(name)),
     }
 }

@@ -7,23 +7,23 @@ use super::*;
 use crate::handshake::fields::RESERVED;
 
 fn builder() -> Builder {
-    Handshake::builder("example.com", "/")
+    ClientHandshake::builder("example.com", "/")
 }
 
-fn build(builder: Builder) -> Result<Handshake, BuildError> {
+fn build(builder: Builder) -> Result<ClientHandshake, BuildError> {
     builder.build(*b"the sample nonce")
 }
 
 #[test]
 fn hosts_and_targets() {
     for host in ["", "a b", "a\r\nX: y", "u@a", "a:b", "\u{e9}.example"] {
-        assert_eq!(build(Handshake::builder(host, "/")).unwrap_err(), BuildError::Host, "{host:?}");
+        assert_eq!(build(ClientHandshake::builder(host, "/")).unwrap_err(), BuildError::Host, "{host:?}");
     }
     for target in ["", "a", "?a", "*", "/#", "/ ", "/\u{e9}", "/\t", "/\r\n", "/\0", "/\x7F", "http://a/"] {
-        assert_eq!(build(Handshake::builder("a", target)).unwrap_err(), BuildError::Target, "{target:?}");
+        assert_eq!(build(ClientHandshake::builder("a", target)).unwrap_err(), BuildError::Target, "{target:?}");
     }
     for target in ["/", "//", "/a?b", "/?", "/%20?a=/?b", "/a;b=c,d:e@f"] {
-        let handshake = build(Handshake::builder("a", target)).unwrap();
+        let handshake = build(ClientHandshake::builder("a", target)).unwrap();
         assert!(handshake.request_bytes().starts_with(format!("GET {target} HTTP/1.1\r\n").as_bytes()));
     }
 }
@@ -117,7 +117,7 @@ fn extensions_are_offered_in_order_and_only_they_may_be_answered() {
     assert_eq!(extensions::format(&established.extensions), "d; x=1");
     let mut handshake = build(builder().extensions([extension("a", "b")])).unwrap();
     let error = handshake.receive(head("a, b").as_bytes()).unwrap_err();
-    assert!(matches!(error, Error::ExtensionNotOffered(name) if name == "b"));
+    assert!(matches!(error, HandshakeError::ExtensionNotOffered(name) if name == "b"));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn an_interim_response_counts_toward_the_limit() {
     let interim = format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(1000));
     let endless = interim.repeat(100);
     let error = handshake.receive(endless.as_bytes()).unwrap_err();
-    assert!(matches!(error, Error::Head(HeadError::TooLarge { limit: 16_384 })), "{error}");
+    assert!(matches!(error, HandshakeError::Head(HeadError::TooLarge { limit: 16_384 })), "{error}");
 }
 
 /// A 101 as an HTTP client hands it over, with the body it has for it.
@@ -163,20 +163,20 @@ fn a_response_that_was_parsed_elsewhere_is_checked_as_one_that_was_read() {
     assert_eq!(extensions::format(&confirmed.extensions), "a; b=1");
 
     let error = |change: fn(&mut Response<&'static str>)| handshake.confirm(&parsed(change)).unwrap_err();
-    assert!(matches!(error(|r| drop(r.headers_mut().remove(UPGRADE))), Error::MissingHeader(UPGRADE)));
-    assert!(matches!(error(|r| drop(r.headers_mut().remove(CONNECTION))), Error::MissingHeader(CONNECTION)));
+    assert!(matches!(error(|r| drop(r.headers_mut().remove(UPGRADE))), HandshakeError::MissingHeader(UPGRADE)));
+    assert!(matches!(error(|r| drop(r.headers_mut().remove(CONNECTION))), HandshakeError::MissingHeader(CONNECTION)));
     let wrong = error(|r| drop(r.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static("x"))));
-    assert!(matches!(wrong, Error::WrongHeader(SEC_WEBSOCKET_ACCEPT, _)));
+    assert!(matches!(wrong, HandshakeError::WrongHeader(SEC_WEBSOCKET_ACCEPT, _)));
     let other = error(|r| drop(r.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("talk"))));
-    assert!(matches!(other, Error::SubprotocolNotOffered(_)));
+    assert!(matches!(other, HandshakeError::SubprotocolNotOffered(_)));
     let unasked = error(|r| drop(r.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static("z"))));
-    assert!(matches!(unasked, Error::ExtensionNotOffered(name) if name == "z"));
-    assert!(matches!(error(|r| *r.version_mut() = Version::HTTP_2), Error::Head(HeadError::Version)));
+    assert!(matches!(unasked, HandshakeError::ExtensionNotOffered(name) if name == "z"));
+    assert!(matches!(error(|r| *r.version_mut() = Version::HTTP_2), HandshakeError::Head(HeadError::Version)));
     let refused = error(|r| {
         *r.status_mut() = StatusCode::FORBIDDEN;
         r.headers_mut().insert(HOST, HeaderValue::from_static("kept"));
     });
-    let Error::Rejected { response, consumed: 0 } = refused else { panic!("{refused}") };
+    let HandshakeError::Rejected { response, consumed: 0 } = refused else { panic!("{refused}") };
     assert_eq!(
         (response.status(), &response.headers()[HOST]),
         (StatusCode::FORBIDDEN, &HeaderValue::from_static("kept"))

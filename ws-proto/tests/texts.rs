@@ -129,10 +129,10 @@ fn debug_output_tells_that_a_client_masks_and_no_key() {
 mod handshake {
     use http::header::{HOST, LOCATION, UPGRADE};
     use http::{HeaderName, Response, StatusCode};
-    use ws_proto::handshake::client::{BuildError, Error};
+    use ws_proto::handshake::client::{BuildError, HandshakeError};
     use ws_proto::handshake::extensions::MalformedExtensions;
     use ws_proto::handshake::head::HeadError;
-    use ws_proto::handshake::server::{AcceptError, Origins, Rejection};
+    use ws_proto::handshake::server::{Origins, Rejection, UpgradeError};
 
     use super::*;
 
@@ -153,7 +153,7 @@ mod handshake {
             (HeadError::TargetTooLong { limit: 7 }, "request target over the limit of 7 bytes"),
         ] {
             assert_eq!(error.to_string(), words);
-            let error = Error::from(error);
+            let error = HandshakeError::from(error);
             assert_eq!(error.to_string(), format!("invalid HTTP response: {words}"));
             assert!(error.source().is_none(), "all has been said");
         }
@@ -163,12 +163,12 @@ mod handshake {
     fn responses() {
         let name = || UPGRADE;
         for (error, words) in [
-            (Error::MissingHeader(name()), "no upgrade header"),
-            (Error::DuplicateHeader(name()), "more than one upgrade header"),
-            (Error::WrongHeader(name(), "h2c".parse().unwrap()), "wrong upgrade header \"h2c\""),
-            (Error::SubprotocolNotOffered("chat".parse().unwrap()), "subprotocol \"chat\" was not offered"),
-            (Error::ExtensionNotOffered("x".into()), "extension \"x\" was not offered"),
-            (Error::MalformedExtensions, "malformed extensions"),
+            (HandshakeError::MissingHeader(name()), "no upgrade header"),
+            (HandshakeError::DuplicateHeader(name()), "more than one upgrade header"),
+            (HandshakeError::WrongHeader(name(), "h2c".parse().unwrap()), "wrong upgrade header \"h2c\""),
+            (HandshakeError::SubprotocolNotOffered("chat".parse().unwrap()), "subprotocol \"chat\" was not offered"),
+            (HandshakeError::ExtensionNotOffered("x".into()), "extension \"x\" was not offered"),
+            (HandshakeError::MalformedExtensions, "malformed extensions"),
         ] {
             assert_eq!(error.to_string(), format!("invalid handshake response: {words}"));
             assert!(error.source().is_none());
@@ -183,7 +183,7 @@ mod handshake {
             let mut response = Response::new(());
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             response.headers_mut().extend(location.map(|to| (LOCATION, to.parse().unwrap())));
-            let rejected = Error::Rejected { response: Box::new(response), consumed: 0 };
+            let rejected = HandshakeError::Rejected { response: Box::new(response), consumed: 0 };
             assert_eq!(rejected.to_string(), words);
         }
         assert_eq!(MalformedExtensions.to_string(), "malformed Sec-WebSocket-Extensions header");
@@ -208,9 +208,9 @@ mod handshake {
     #[test]
     fn what_a_server_says() {
         for (error, words) in [
-            (AcceptError::SubprotocolNotOffered("x".into()), "the client did not offer the subprotocol \"x\""),
+            (UpgradeError::SubprotocolNotOffered("x".into()), "the client did not offer the subprotocol \"x\""),
             (
-                AcceptError::ReservedHeader(HeaderName::from_static("trailer")),
+                UpgradeError::ReservedHeader(HeaderName::from_static("trailer")),
                 "the header trailer cannot be set on a response of 101",
             ),
         ] {
