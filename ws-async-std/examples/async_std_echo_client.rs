@@ -1,6 +1,6 @@
-//! Says something to the echo server, measures the way there and back, and leaves.
+//! A client that sends a message to an echo server, measures the round-trip time, and closes.
 //!
-//! `cargo run -p ws-async-std --example async_std_echo_client [URL]`; the URL is `ws://127.0.0.1:8765` unless given.
+//! Run: `cargo run -p ws-async-std --example async_std_echo_client [URL]`. The default URL is `ws://127.0.0.1:8765`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use ws_async_std::{Client, ConnectError};
 
 async fn greet(url: &str) -> Result<(), Box<dyn Error>> {
-    // `ws_async_std::connect(url)` does it with the default settings.
+    // `ws_async_std::connect(url)` connects with the default settings.
     let client = Client::new(url).ping_interval(Duration::from_secs(5)).connect_timeout(Duration::from_secs(3));
     let mut ws = match client.connect().await {
         Ok(ws) => ws,
-        // The server may have said why: here are its status, its headers and the beginning of its page.
+        // The server refused the handshake. Its response has a status, headers and the beginning of the body.
         Err(ConnectError::Rejected(response)) => {
             let page = String::from_utf8_lossy(response.body());
             return Err(format!("HTTP {}: {page}", response.status()).into());
@@ -26,7 +26,7 @@ async fn greet(url: &str) -> Result<(), Box<dyn Error>> {
     }
     println!("there and back in {:?}", ws.ping().await?.time);
 
-    // Waits for the server's answer. Dropping the handle closes too, with 1001 and without waiting.
+    // Waits for the server's Close. Dropping the handle also closes, with 1001 and without waiting.
     println!("{}", ws.close(1000, "that was all").await?);
     Ok(())
 }

@@ -1,5 +1,7 @@
-//! A line on the terminal ends the server: nobody new comes in, everyone is told with 1001, handlers may finish what they
-//! do. `cargo run -p ws-async-std --example async_std_graceful_shutdown`, then press Enter.
+//! Graceful shutdown at a line on the terminal: the server accepts no more connections, closes the open ones with 1001, and
+//! waits for their handlers.
+//!
+//! Run: `cargo run -p ws-async-std --example async_std_graceful_shutdown`, then press Enter.
 
 use std::time::Duration;
 
@@ -8,11 +10,11 @@ use ws_async_std::{HandlerResult, Server, WebSocket};
 
 async fn count(mut ws: WebSocket) -> HandlerResult {
     let mut bytes = 0;
-    // After a shutdown this ends like after any close: with `None`.
+    // A shutdown ends this loop as any normal close does, with `None`.
     while let Some(message) = ws.recv().await? {
         bytes += message.len();
     }
-    // The connection is gone; what is still to be done is waited for, up to the drain timeout.
+    // The connection is closed. The server waits for the handler, up to its drain timeout.
     println!("{bytes} bytes from {:?}", ws.peer_addr());
     Ok(())
 }

@@ -1,12 +1,13 @@
-//! WebSockets over anything `futures-io` can read and write: here over sockets of smol's, with smol's executor and without
-//! async-std. `cargo run -p ws-async-std --no-default-features --example smol_any_stream`
+//! WebSockets over any stream of `futures-io`: here over smol's sockets, with smol's executor and without async-std.
+//!
+//! Run: `cargo run -p ws-async-std --no-default-features --example smol_any_stream`
 
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};
 use ws_async_std::endpoint::{Addresses, BoxError, CloseCode};
 use ws_async_std::{AsyncIo, Executor, Reactor, endpoint};
 
-/// Where the tasks of connections run: the one line that smol needs.
+/// smol's executor, which runs the tasks of connections.
 struct Smol;
 
 impl Executor for Smol {
@@ -18,7 +19,7 @@ impl Executor for Smol {
 type Server = endpoint::Server<Reactor<Smol>>;
 type Client = endpoint::Client<Reactor<Smol>>;
 
-/// Serves one connection: the handshake, then the handler beside the driver that moves its bytes, in this task.
+/// Serves one connection in this task: the handshake, then the handler beside its driver.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S) -> Result<(), BoxError> {
     let (mut ws, driver) = Server::new().accept(AsyncIo::new(stream), Addresses::default()).await?;
     driver
@@ -32,11 +33,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S) -> Result
     Ok(())
 }
 
-/// Says hello. The URL only fills in the request: nothing is dialled.
+/// Opens a connection on the stream, and sends a message. The URL only fills in the request; no address is dialled.
 async fn greet<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<(), BoxError> {
     let client = Client::new("ws://localhost/greeting");
     let (mut ws, driver) = client.handshake(AsyncIo::new(stream), Addresses::default()).await?;
-    // A task of its own moves the bytes here, so that this one can do what it likes.
+    // The driver runs in a task of its own.
     Smol::spawn(driver);
     ws.send("Hello").await?;
     println!("{:?}", ws.recv().await?);

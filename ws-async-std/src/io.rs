@@ -13,10 +13,11 @@ use futures_io::{AsyncRead, AsyncWrite};
 use ws_session::tcp::TcpSocket;
 use ws_session::{InFlight, Transport};
 
-/// A stream that `futures-io` can read and write, as a [`Transport`]: one of smol's, of async-std's, a TLS stream over
-/// one of them, a pipe.
+/// A stream that `futures-io` can read and write, as a [`Transport`]: a stream of smol or async-std, TLS on one of them, or
+/// a pipe.
 ///
-/// A connection ends with `poll_close`, which is to end the write side, so that the peer reads the end of the stream.
+/// At the end of a connection the stream's `poll_close` is called. It must end the write side, so that the peer reads the
+/// end of the stream.
 #[derive(Debug)]
 pub struct AsyncIo<S> {
     stream: S,
@@ -28,7 +29,7 @@ impl<S> AsyncIo<S> {
         Self { stream }
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub fn into_inner(self) -> S {
         self.stream
     }
@@ -61,13 +62,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for AsyncIo<S> {
 
     fn set_notsent_lowat(&self, bytes: u32) {
         if let Some(socket) = socket(&self.stream) {
-            // This fails only on a connection that is gone already, which the first read will tell.
+            // This fails only on a connection that has ended already, and the next read reports that.
             let _ = socket.set_notsent_lowat(bytes);
         }
     }
 }
 
-/// The TCP socket under a stream, where there is one and the stream is smol's, async-std's or TLS on smol's.
+/// The TCP socket of a stream, if it is smol's or async-std's `TcpStream`, or TLS on smol's.
 fn socket(stream: &dyn Any) -> Option<TcpSocket<'_>> {
     #[cfg(feature = "tls")]
     {
@@ -94,8 +95,8 @@ fn socket(stream: &dyn Any) -> Option<TcpSocket<'_>> {
     stream.downcast_ref::<async_net::TcpStream>().map(TcpSocket::of)
 }
 
-/// Ends the write side of the sockets whose `poll_close` only flushes: those of async-io itself, and async-std's, which
-/// are the same inside. Without this, both ends of a connection would wait for the other to end it.
+/// Ends the write side of sockets whose `poll_close` only flushes: those of async-io, and those of async-std, which wrap
+/// them. Without this, each end of a connection would wait for the other to end it.
 fn end_writing(stream: &dyn Any) -> Result<()> {
     if let Some(stream) = stream.downcast_ref::<Async<TcpStream>>() {
         return stream.get_ref().shutdown(Shutdown::Write);

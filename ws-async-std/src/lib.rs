@@ -1,4 +1,4 @@
-//! WebSocket servers and clients on async-std; and on smol, or any executor beside [`async_io`].
+//! WebSocket servers and clients on async-std, on smol, or on any executor beside [`async_io`].
 //!
 //! **async-std is discontinued** ([RUSTSEC-2025-0052](https://rustsec.org/advisories/RUSTSEC-2025-0052)): it is no
 //! longer maintained. This crate is for programs that already use it. New programs should use smol, or tokio with
@@ -67,8 +67,8 @@
 //! }
 //! ```
 //!
-//! Most types come from the crate [`ws-session`](endpoint), which knows no runtime: start with `WebSocket`, `Sender`, `Server`
-//! and `Client`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime for any [`Executor`], and
+//! Most types come from the crate [`ws-session`](endpoint), which is independent of the runtime. Start with `WebSocket`,
+//! `Sender`, `Server` and `Client`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime for any [`Executor`], and
 //! [`AsyncIo`] turns any stream that implements `futures-io`'s traits into a transport.
 //!
 //! # Features
@@ -98,8 +98,8 @@ mod time;
 
 /// All of `ws-session`, with [`Server`](endpoint::Server) and [`Client`](endpoint::Client) for any runtime.
 pub use ws_session as endpoint;
-// By name, so that what `ws-session` adds for adapters does not become a part of this crate. Only with async-std, where
-// `Server` and `Client` at the top are those for it: a feature must not change a name.
+// By name, so that items that `ws-session` adds for adapters do not become a part of this crate. Only with async-std, because
+// `Server` and `Client` at the top level are those for async-std, and a feature must not change a name.
 #[cfg(all(feature = "async-std", feature = "json"))]
 pub use ws_session::JsonError;
 #[cfg(all(feature = "async-std", feature = "tls"))]

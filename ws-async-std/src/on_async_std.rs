@@ -1,4 +1,4 @@
-//! All that names async-std's executor, and the short ways for who is on it.
+//! async-std's executor, and the functions `serve`, `connect` and `accept` for programs that use it.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ use crate::{AsyncIo, Executor, Reactor};
 
 ws_session::adapter!(AsyncStd, AsyncIo, AsyncRead + AsyncWrite);
 
-/// async-std as a [`Runtime`](ws_session::Runtime): its tasks, beside the sockets and timers it is built on.
+/// async-std as a [`Runtime`](ws_session::Runtime): its tasks, with the sockets and timers of async-io.
 pub type AsyncStd = Reactor<AsyncStdTasks>;
 
 /// async-std's executor.

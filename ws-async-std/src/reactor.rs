@@ -1,4 +1,4 @@
-//! The runtime, but for what runs the tasks.
+//! The runtime without an executor: sockets, timers and name resolution of smol's crates.
 
 use std::future::Future;
 use std::io::{ErrorKind, Result};
@@ -21,7 +21,7 @@ use ws_session::{
 
 use crate::{AsyncIo, AsyncTimer};
 
-/// What runs tasks beside [`Reactor`]'s sockets and timers: async-std's executor, smol's, one of your own.
+/// An executor for the tasks of a [`Reactor`]: async-std's, smol's, or one of your own.
 ///
 /// ```
 /// use ws_async_std::{Executor, Reactor, endpoint};
@@ -38,15 +38,15 @@ use crate::{AsyncIo, AsyncTimer};
 /// type Client = endpoint::Client<Reactor<Smol>>;
 /// ```
 pub trait Executor: Send + Sync + 'static {
-    /// Runs a task beside the current one, to its end, though nobody waits for it.
+    /// Spawns a task that runs to its end without being awaited.
     fn spawn(task: impl Future<Output = ()> + Send + 'static);
 }
 
-/// A [`Runtime`] whose sockets and timers are [`async_io`]'s, which smol and async-std have in common, and whose tasks
-/// are run by `E`.
+/// A [`Runtime`] with the sockets and timers of [`async_io`], which smol and async-std share. The executor `E` runs its
+/// tasks.
 ///
-/// async-io does its work on whatever thread waits in one of its own `block_on`, or on a thread that it starts: nothing
-/// has to be set up. Names are resolved on a thread beside, as smol does.
+/// It needs no setup: async-io works on a thread that waits in its `block_on`, or on a thread that it starts. Names are
+/// resolved on a thread pool, as in smol.
 #[derive(Debug)]
 pub struct Reactor<E> {
     executor: PhantomData<fn() -> E>,
@@ -116,8 +116,8 @@ impl<E: Executor> Runtime for Reactor<E> {
 }
 
 fn connected(stream: TcpStream, peer: Option<SocketAddr>) -> (AsyncIo<TcpStream>, Addresses) {
-    // Small messages go out at once: what belongs together is written together. This fails only on a connection that
-    // is gone already, which the first read will tell.
+    // Each write holds everything that is queued, so it need not wait for more. This fails only on a connection that has
+    // ended already, and the first read reports that.
     let _ = stream.set_nodelay(true);
     let addresses = Addresses::new(stream.local_addr().ok(), peer);
     (AsyncIo::new(stream), addresses)

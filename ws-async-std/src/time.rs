@@ -1,4 +1,4 @@
-//! async-io's clock and alarm.
+//! The system's clock and async-io's timer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,14 +7,14 @@ use std::time::Instant;
 
 use ws_session::{Timer, Timestamp};
 
-/// The system's clock and one alarm of [`async_io`], which is set when it is first needed.
+/// The system's clock and one timer of [`async_io`], which is created when it is first needed.
 #[derive(Debug)]
 pub struct AsyncTimer {
     origin: Instant,
     alarm: Option<Alarm>,
 }
 
-/// An alarm that has not gone off.
+/// A timer that has not expired.
 #[derive(Debug)]
 struct Alarm {
     deadline: Instant,
@@ -40,7 +40,7 @@ impl Timer for AsyncTimer {
     }
 
     fn poll_at(&mut self, cx: &mut Context<'_>, deadline: Timestamp) -> Poll<()> {
-        // A deadline too far away to be told is one that never comes.
+        // A deadline beyond the range of `Instant` never comes.
         let Some(deadline) = self.origin.checked_add(deadline.since_origin()) else {
             self.alarm = None;
             return Poll::Pending;
@@ -52,7 +52,7 @@ impl Timer for AsyncTimer {
         }
         let rang = Pin::new(&mut alarm.timer).poll(cx).map(drop);
         if rang.is_ready() {
-            // It goes off once, but a deadline that has passed has passed for whoever asks.
+            // An async-io timer expires once. A later call with a deadline in the past must be ready too, so it gets a new one.
             self.alarm = None;
         }
         rang

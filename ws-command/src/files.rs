@@ -1,4 +1,4 @@
-//! Certificates and keys, which come in files.
+//! Reads certificates and keys from files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ws_tokio::{PemInput, TlsConfigError};
 
-/// Who we are, in TLS.
+/// The files of our TLS certificate and its key.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct IdentityFiles {
-    /// Our certificate and those of its issuers, PEM; needs --key
+    /// A PEM file of our certificate and those of its issuers; needs --key
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
 
-    /// The private key of --cert, PEM
+    /// A PEM file of the private key of --cert
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 }
 
-/// What is in them.
+/// The contents of those files.
 pub(crate) struct IdentityPem {
     pub(crate) certificate: Vec<u8>,
     pub(crate) key: Vec<u8>,
 }
 
 impl IdentityFiles {
-    /// Reads both, when there are both; what could not be read, in a sentence.
+    /// Reads both files, if both are given. The error is a sentence that names the file.
     pub(crate) fn read(&self) -> Result<Option<IdentityPem>, String> {
         match (&self.cert, &self.key) {
             (Some(cert), Some(key)) => Ok(Some(IdentityPem { certificate: read(cert)?, key: read(key)? })),
@@ -33,7 +33,7 @@ impl IdentityFiles {
         }
     }
 
-    /// What is wrong with a file, in a sentence.
+    /// A sentence that names the file that a TLS error is about.
     pub(crate) fn explain(&self, ca: Option<&Path>, error: &TlsConfigError) -> String {
         let file = match error.input() {
             Some(PemInput::Ca) => ca,
@@ -48,7 +48,7 @@ impl IdentityFiles {
     }
 }
 
-/// All that is in a file; why it could not be read, in a sentence.
+/// Reads a whole file. The error is a sentence that names it.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| format!("Cannot read {}: {error}.", file.display()))
 }

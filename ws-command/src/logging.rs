@@ -14,7 +14,7 @@ pub(crate) fn init(level: LevelFilter) {
     init_with(level, None::<Identity>);
 }
 
-/// As [`init`], with another layer beside.
+/// Like [`init`], with an additional layer.
 pub(crate) fn init_with(level: LevelFilter, layer: Option<impl Layer<Registry> + Send + Sync>) {
     let targets = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => directives.parse().unwrap_or_else(|error| {

@@ -11,15 +11,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What `ws` exits with. `2` (bad usage) is clap's.
+/// Exit codes of `ws`. clap exits with 2 for bad usage.
 mod exit {
-    /// All went well; for `ws connect`, the connection ended normally.
+    /// Success. For `ws connect`, the connection ended normally.
     pub(crate) const OK: u8 = 0;
-    /// Could not connect or listen, or could not read the input or write the output.
+    /// Connecting, listening, reading the input or writing the output failed.
     pub(crate) const FAILED: u8 = 1;
     /// The connection was lost, or ended with a close code that is not a normal end.
     pub(crate) const NOT_CLEAN: u8 = 3;
-    /// Interrupted a second time: gone without waiting. 128 + SIGINT, as shells count.
+    /// Interrupted a second time, so the program did not wait. 128 + SIGINT, as shells report it.
     pub(crate) const INTERRUPTED: i32 = 130;
 }
 
@@ -28,10 +28,10 @@ mod exit {
 #[command(name = "ws", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Try it, with two terminals and a browser:
-  ws serve                                  the demo server; open the page it names
+  ws serve                                  run the demo server; open the page that it prints
   ws connect ws://127.0.0.1:8765/chat       join its chat room from a terminal
 
-`ws COMMAND --help` tells more about each.")]
+`ws COMMAND --help` describes each command.")]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -46,8 +46,8 @@ enum Command {
 fn main() -> ExitCode {
     let args = Args::parse();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // A client has one connection: a thread for it, and this one for the program, so that a terminal or a pipe
-    // that does not take our output never keeps a ping from being answered.
+    // A client has one connection. One worker thread drives it, and this thread does the rest. So a terminal or a pipe
+    // that blocks our output does not delay the answer to a ping.
     if matches!(args.command, Command::Connect(_)) {
         runtime.worker_threads(1);
     }
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
         }
     });
-    // A read of standard input cannot be cancelled; the end of the process is what ends it.
+    // A read of standard input cannot be cancelled. It ends with the process.
     runtime.shutdown_background();
     code
 }

@@ -1,4 +1,4 @@
-//! What both commands write to standard error.
+//! Messages of both commands on standard error.
 
 use std::fmt;
 use std::io::Write as _;
@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use crate::exit;
 
-/// Says on standard error why the program failed. A standard error that is gone is no reason to panic.
+/// Prints the reason of a failure to standard error. A closed standard error is ignored.
 pub(crate) fn fail(message: fmt::Arguments<'_>) -> ExitCode {
     warn(message);
     ExitCode::from(exit::FAILED)
 }
 
-/// A line on standard error.
+/// Prints a line to standard error.
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }

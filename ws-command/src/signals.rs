@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Signals that ask the program to stop.
 
 use std::io;
 use std::sync::Arc;
@@ -7,13 +7,12 @@ use tokio::sync::Notify;
 
 use crate::exit;
 
-/// Told when the program is asked to stop: Ctrl-C (SIGINT), and on Unix SIGTERM and SIGHUP.
+/// A notification that the program is asked to stop: Ctrl-C (SIGINT), and on Unix SIGTERM and SIGHUP.
 #[derive(Clone)]
 pub(crate) struct Stop(Arc<Notify>);
 
 impl Stop {
-    /// Starts to listen. From here on the first of these signals is only told; whoever sends a second one
-    /// has no patience, and the process ends at once.
+    /// Starts to listen. The first of these signals is reported; the second ends the process at once.
     pub(crate) fn listen() -> io::Result<Self> {
         let mut signals = Signals::listen()?;
         let stop = Self(Arc::new(Notify::new()));
@@ -22,14 +21,14 @@ impl Stop {
             signals.next().await;
             told.0.notify_one();
             signals.next().await;
-            // A terminal must not be left in raw mode; where it is not, this does nothing.
+            // Leaves raw mode, if the terminal is in it.
             let _ = crossterm::terminal::disable_raw_mode();
             std::process::exit(exit::INTERRUPTED);
         });
         Ok(stop)
     }
 
-    /// Waits to be asked. Cancel-safe; resolves once.
+    /// Waits for the first signal. Cancel-safe; resolves once.
     pub(crate) async fn requested(&self) {
         self.0.notified().await;
     }

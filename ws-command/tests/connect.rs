@@ -146,7 +146,7 @@ async fn a_connection_that_is_cut_is_no_clean_end() {
     let output = in_time(ws(&["connect", &url]).stdin(Stdio::piped()).output()).await.unwrap();
     let expected = format!("Connected to {url}.\nConnection closed: 1006 (abnormal closure [internal]).\n");
     assert_eq!(stdout(&output), expected);
-    assert!(stderr(&output).starts_with("That was not a clean end: "), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("The connection did not close cleanly: "), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(3));
 }
 

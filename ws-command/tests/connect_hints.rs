@@ -1,5 +1,4 @@
-//! What `ws connect` tells beside the messages: errors that name what they are about, what to try next, what `-v` adds;
-//! and what it never tells.
+//! Errors, hints and the output of `-v` in `ws connect`, and secrets that it never prints.
 
 use std::process::Stdio;
 
@@ -140,7 +139,7 @@ async fn a_server_that_leaves_before_it_answers_may_want_an_origin() {
 
 #[tokio::test]
 async fn a_server_that_answers_400_may_not_stand_an_offer_to_compress() {
-    let hint = "--no-compression offers nothing";
+    let hint = "--no-compression sends no offer";
     let bad = answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
     let url = format!("ws://{bad}/");
     let output = run(&["connect", &url], "").await;
@@ -208,5 +207,5 @@ async fn a_server_that_leaves_at_the_first_message_may_not_stand_compression() {
     let told = conversation(&url, &[hint]).await;
     assert!(!told.contains(hint), "{told}");
     let told = conversation(&cut_after(2).await, &[]).await;
-    assert!(told.contains("not a clean end") && !told.contains(hint), "{told}");
+    assert!(told.contains("did not close cleanly") && !told.contains(hint), "{told}");
 }

@@ -1,4 +1,4 @@
-//! `wss://` and `https://`, with certificates in files.
+//! `wss://` and `https://`, with certificates from files.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -82,7 +82,7 @@ async fn the_certificate_is_looked_at_unless_one_insists() {
     let demo = files.serve().await;
     let output = run(&["connect", &url(&demo)], "Hello\n").await;
     let told = "the certificate's issuer is unknown; to trust it, give its certificate as a CA";
-    let hint = "--ca FILE trusts a certificate; --insecure trusts whoever answers.";
+    let hint = "--ca FILE trusts a certificate; --insecure accepts any certificate.";
     assert_eq!(stderr(&output), format!("Failed to connect to {}: {told}.\n{hint}\n", url(&demo)));
     assert_eq!(output.status.code(), Some(1));
 
@@ -92,7 +92,7 @@ async fn the_certificate_is_looked_at_unless_one_insists() {
     assert_eq!(output.status.code(), Some(1));
 
     let output = run(&["connect", "--insecure", &url(&demo)], "Hello\n").await;
-    let told = "Warning: --insecure, so nothing shows that the server is the one you mean.\n";
+    let told = "Warning: --insecure accepts any certificate. The server may be another than you think.\n";
     assert_eq!(stderr(&output), told);
     assert!(stdout(&output).contains("< Hello\n"), "{}", stdout(&output));
     assert_eq!(output.status.code(), Some(0));

@@ -1,5 +1,6 @@
-//! A runtime of your own: smol, in one file. An echo server and a client on it talk to each other.
-//! `cargo run -p ws-session --example smol`
+//! An adapter for another runtime, here smol, in one file. An echo server and a client on it talk to each other.
+//!
+//! Run: `cargo run -p ws-session --example smol`
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{SocketAddr, TcpListener};
@@ -12,10 +13,10 @@ use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
 use ws_session::{Addresses, CloseCode, Message, Runtime, Timer, Timestamp, Transport};
 
-// Defines `Server`, `Client`, `connect`, `serve` and `accept` on it.
+// Defines `Server`, `Client`, `connect`, `serve` and `accept` for this runtime.
 ws_session::adapter!(Smol, Socket, AsyncRead + AsyncWrite);
 
-/// Bytes. A type of our own, since neither the trait nor the streams are.
+/// The transport. It is a type of this file, because neither the trait nor the streams are.
 pub struct Socket<S>(S);
 
 impl<S> Socket<S> {
@@ -39,7 +40,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Socket<S> {
     }
 }
 
-/// Time: a clock and one alarm, which another deadline replaces.
+/// The timer: a clock and one alarm. Another deadline replaces the alarm.
 pub struct Clock {
     origin: Instant,
     alarm: smol::Timer,
@@ -55,7 +56,7 @@ impl Timer for Clock {
     }
 }
 
-/// Tasks, and where connections come from.
+/// The runtime: tasks, name resolution and sockets.
 #[derive(Debug)]
 pub struct Smol;
 

@@ -1,5 +1,7 @@
 //! WebSockets without an async runtime: `std::net`, and a thread for each connection. An echo server and a client talk to
-//! each other, and a peer that says nothing is sent away. `cargo run -p ws-session --example threads`
+//! each other, and a silent peer is disconnected.
+//!
+//! Run: `cargo run -p ws-session --example threads`
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -9,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use ws_session::{Addresses, Client, CloseCode, Message, Runtime, Server, Timer, Timestamp, Transport};
 
-/// How long a thread waits for its socket before it looks at the clock, and at what other threads want to send.
+/// The time that a thread waits for its socket before it checks the clock and the messages of other threads.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Nobody wakes this thread: it comes round by itself.
+/// A waker that does nothing: the thread polls again by itself after each tick.
 fn block_on<O>(future: impl Future<Output = O>) -> O {
     let mut future = std::pin::pin!(future);
     loop {
@@ -23,7 +25,7 @@ fn block_on<O>(future: impl Future<Output = O>) -> O {
     }
 }
 
-/// A socket that blocks, but not for longer than a tick: what was not done by then is tried again soon.
+/// A socket that blocks for at most a tick. Work that was not done by then is tried again.
 struct Socket(TcpStream);
 
 fn connected(stream: TcpStream) -> io::Result<(Socket, Addresses)> {
@@ -57,7 +59,7 @@ impl Transport for Socket {
     }
 }
 
-/// Threads as a runtime. Its timer is this type, too: a clock, and no alarm, since threads come round by themselves.
+/// Threads as a runtime. This type is its timer too: a clock without an alarm, since threads poll again by themselves.
 struct Threads(Instant);
 
 impl Timer for Threads {
@@ -82,7 +84,7 @@ impl Runtime for Threads {
     async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok((host, port).to_socket_addrs()?.collect())
     }
-    /// It blocks: addresses are tried one after the other.
+    /// Blocks the thread, so addresses are tried one after the other.
     async fn connect(address: SocketAddr) -> io::Result<(Socket, Addresses)> {
         connected(TcpStream::connect(address)?)
     }
@@ -115,7 +117,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     assert_eq!(block_on(ws.close(CloseCode::NORMAL, ""))?.code(), CloseCode::NORMAL);
 
-    // Deadlines are kept while a thread waits for bytes that do not come.
+    // Deadlines are kept while a thread waits for bytes that do not arrive.
     let answer = io::read_to_string(TcpStream::connect(address)?)?;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     handle.shutdown();

@@ -1,12 +1,13 @@
-//! WebSockets over anything tokio can read and write: here over a Unix socket, and over a pipe in memory.
-//! `cargo run -p ws-tokio --example any_stream`
+//! WebSockets over any stream of tokio: here over a Unix socket, and over a pipe in memory.
+//!
+//! Run: `cargo run -p ws-tokio --example any_stream`
 
 use std::error::Error;
 
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use ws_tokio::{Addresses, Client, CloseCode, Server, TokioIo};
 
-/// Serves one connection: the handshake, then the handler beside the driver that moves its bytes, in this task.
+/// Serves one connection in this task: the handshake, then the handler beside its driver.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (mut ws, driver) = Server::new().accept(TokioIo::new(stream), Addresses::default()).await?;
     driver
@@ -20,11 +21,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S) -> Result
     Ok(())
 }
 
-/// Says hello. The URL only fills in the request: nothing is dialled.
+/// Opens a connection on the stream, and sends a message. The URL only fills in the request; no address is dialled.
 async fn greet<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<(), Box<dyn Error>> {
     let client = Client::new("ws://localhost/greeting");
     let (mut ws, driver) = client.handshake(TokioIo::new(stream), Addresses::default()).await?;
-    // A task of its own moves the bytes here, so that this one can do what it likes.
+    // The driver runs in a task of its own.
     tokio::spawn(driver);
     ws.send("Hello").await?;
     println!("{:?}", ws.recv().await?);

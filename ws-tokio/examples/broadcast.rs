@@ -1,11 +1,13 @@
-//! A chat room: what one says, everyone gets. `cargo run -p ws-tokio --example broadcast`
+//! A chat room: every message goes to every member, and members that are too slow are dropped.
+//!
+//! Run: `cargo run -p ws-tokio --example broadcast`
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ws_tokio::{CloseCode, HandlerResult, Message, SendError, Sender, WebSocket};
 
-/// Everyone who is here. A `Sender` only sends, can be cloned, and does not keep its connection open.
+/// The members, by connection ID. A `Sender` only sends, can be cloned, and does not keep its connection open.
 #[derive(Clone, Default)]
 struct Room {
     guests: Arc<Mutex<HashMap<u64, Sender>>>,
@@ -21,7 +23,7 @@ impl Room {
         let message = Message::from(text);
         self.with_guests(|guests| {
             guests.retain(|_, guest| match guest.try_send(message.clone()) {
-                // One guest who does not keep up must not hold up the others: out with them.
+                // The member's queue is full. It is dropped, so that it does not delay the others.
                 Err(SendError::Full(_)) => {
                     drop(guest.close(CloseCode::POLICY_VIOLATION, "too slow")); // begins with the call
                     false

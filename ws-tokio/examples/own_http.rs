@@ -1,6 +1,7 @@
-//! A program with an HTTP server of its own, here one of a few lines, that hands WebSocket requests over: parsed request in,
-//! response out, then the connection. hyper and axum are used in the same way.
-//! `cargo run -p ws-tokio --example own_http`
+//! A program with its own HTTP server, here of a few lines, that passes WebSocket requests to this crate. It gives a parsed
+//! request, gets a response to write, and then the connection. hyper and axum are used in the same way.
+//!
+//! Run: `cargo run -p ws-tokio --example own_http`
 
 use std::error::Error;
 use std::io;
@@ -12,7 +13,7 @@ use ws_tokio::{Addresses, Bytes, Server, TokioIo};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Reads one request without a body; and what came behind it.
+/// Reads one request without a body, and the bytes received after it.
 async fn read_request(stream: &mut TcpStream) -> Result<(Request<()>, Vec<u8>), Failure> {
     let mut received = Vec::new();
     let end = loop {
@@ -60,7 +61,7 @@ async fn serve(mut stream: TcpStream, server: Server) -> Result<(), Failure> {
         Err(refused) => return Ok(write_response(&mut stream, refused.response()).await?),
     };
     write_response(&mut stream, &accepted.response().clone().map(|()| Bytes::new())).await?;
-    // Or `into_stream()`, for a connection that is driven by being polled.
+    // Or `into_stream()`, for a connection without a task of its own.
     let (mut ws, driver) = accepted.parts(TokioIo::new(stream)).received(behind).open();
     let handler = async move {
         while let Some(message) = ws.recv().await? {
@@ -75,7 +76,7 @@ async fn serve(mut stream: TcpStream, server: Server) -> Result<(), Failure> {
 async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    // A server's settings are a value that can be made for each request, or shared in an `Arc`.
+    // A `Server` holds settings. Create one for each request, or share one in an `Arc`.
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let server = Server::new().subprotocols(["chat"]).origins_or_none(["https://example.com"]);
@@ -87,7 +88,7 @@ async fn main() -> Result<(), Failure> {
         }
     });
 
-    // A page, a WebSocket, and a request from a page of somebody else's.
+    // A page, a WebSocket, and a WebSocket from another site's page.
     let mut plain = TcpStream::connect(address).await?;
     plain.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
     let mut page = String::new();

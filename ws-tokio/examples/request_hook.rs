@@ -1,5 +1,6 @@
 //! One port for a page, a health check and WebSockets that need a token.
-//! `cargo run -p ws-tokio --example request_hook`, then open http://127.0.0.1:8765/ in a browser.
+//!
+//! Run: `cargo run -p ws-tokio --example request_hook`, then open http://127.0.0.1:8765/ in a browser.
 
 use ws_tokio::http::{Request, Response, StatusCode, header};
 use ws_tokio::{Bytes, Server};
@@ -11,12 +12,12 @@ ws.onclose = event => out.textContent = `closed: ${event.code}`;
 </script>
 ";
 
-/// Sees every request before the handshake. `None` lets it go on to become a WebSocket, if it asks for that.
+/// Gets every request before the handshake. Returns a response, or `None` to continue with the WebSocket handshake.
 fn route(request: &Request<()>) -> Option<Response<Bytes>> {
     let (status, kind, body) = match request.uri().path() {
         "/" => (StatusCode::OK, "html", PAGE),
         "/health" => (StatusCode::OK, "plain", "fine\n"),
-        // Browsers cannot add headers to a WebSocket request, so a token comes in the query, or in a cookie.
+        // A page cannot add headers to a WebSocket request, so a browser sends a token in the query or in a cookie.
         "/feed" if request.uri().query() == Some("token=let-me-in") => return None,
         "/feed" => (StatusCode::UNAUTHORIZED, "plain", "A token is needed: /feed?token=…\n"),
         _ => (StatusCode::NOT_FOUND, "plain", "There is / and /health and /feed.\n"),
@@ -30,7 +31,7 @@ fn route(request: &Request<()>) -> Option<Response<Bytes>> {
 async fn main() -> std::io::Result<()> {
     let server = Server::new()
         .on_request(route)
-        // Pages of other sites may not connect with what their visitors' browsers hold.
+        // Pages of other sites must not connect with the cookies of a visitor's browser.
         .origins_or_none(["http://127.0.0.1:8765", "http://localhost:8765"])
         .max_connections(1000);
     let listening = server.bind("127.0.0.1:8765").await?;

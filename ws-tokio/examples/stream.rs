@@ -1,5 +1,6 @@
-//! A client in one value, without a task: it is driven by being polled, in a loop of the program's own.
-//! `cargo run -p ws-tokio --example stream`
+//! A client without a task of its own: the program's loop polls it, and that moves its bytes.
+//!
+//! Run: `cargo run -p ws-tokio --example stream`
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,7 +17,7 @@ async fn echo(mut ws: WebSocket) -> ws_tokio::HandlerResult {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // A server to talk to. It is the only one here that has tasks.
+    // A server for this example. Only the server uses tasks.
     let listening = Server::new().bind("127.0.0.1:0").await?;
     let url = format!("ws://{}", listening.local_addr()?);
     let server = listening.handle();
@@ -26,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut ticks = interval(Duration::from_millis(50));
     let (mut sent, mut answers) = (0, 0);
     while answers < 5 {
-        // `recv` is always waited for beside whatever else: so pings are answered, and the connection stays alive.
+        // `recv` is always polled beside other work. So pings are answered, and the connection stays alive.
         tokio::select! {
             _ = ticks.tick() => {
                 ws.send(format!("tick {sent}")).await?;
@@ -43,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("round trip: {:?}", ws.ping().await?.time);
 
-    // What others send wakes this task, which writes it.
+    // A message that another task sends wakes this task, which writes it.
     let sender = ws.sender();
     let other = tokio::spawn(async move { sender.send("from another task").await });
     println!("{:?}", ws.recv().await?);

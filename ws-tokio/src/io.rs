@@ -22,7 +22,7 @@ impl<S> TokioIo<S> {
         Self { stream }
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub fn into_inner(self) -> S {
         self.stream
     }
@@ -55,13 +55,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for TokioIo<S> {
 
     fn set_notsent_lowat(&self, bytes: u32) {
         if let Some(socket) = socket(&self.stream) {
-            // This fails only on a connection that is gone already, which the first read will tell.
+            // This fails only on a connection that has ended already, and the next read reports that.
             let _ = TcpSocket::of(socket).set_notsent_lowat(bytes);
         }
     }
 }
 
-/// The TCP socket under a stream, where there is one and the stream is one of tokio's or TLS on it.
+/// The TCP socket of a stream, if it is tokio's `TcpStream` or TLS on one.
 fn socket(stream: &dyn Any) -> Option<&TcpStream> {
     #[cfg(feature = "tls")]
     {

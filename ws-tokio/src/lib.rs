@@ -93,8 +93,8 @@
 //! # }
 //! ```
 //!
-//! Most types come from the crate `ws-session`, which knows no runtime: start with [`WebSocket`], [`Sender`], [`Server`] and
-//! [`Client`]. This crate adds tokio: [`Tokio`] supplies sockets, timers and tasks, and [`TokioIo`] turns any stream that
+//! Most types come from the crate `ws-session`, which is independent of the runtime. Start with [`WebSocket`], [`Sender`],
+//! [`Server`] and [`Client`]. This crate adds tokio: [`Tokio`] supplies sockets, timers and tasks, and [`TokioIo`] turns any stream that
 //! implements tokio's `AsyncRead` and `AsyncWrite` into a transport.
 //!
 //! # Without a task
@@ -112,8 +112,8 @@
 //! # }
 //! ```
 //!
-//! An HTTP server that parses requests itself hands one over with [`Server::upgrade`](ws_session::Server::upgrade). A
-//! connection whose opening handshake something else has done is made from [`server_parts`] or [`client_parts`].
+//! An HTTP server that parses requests itself passes a request to [`Server::upgrade`](ws_session::Server::upgrade).
+//! [`server_parts`] and [`client_parts`] make a connection after an opening handshake that other code has done.
 //!
 //! # Features
 //!
@@ -151,7 +151,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 #[cfg(feature = "tls")]
 use ws_session::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
-// By name, so that what `ws-session` adds for adapters does not become a part of this crate.
+// By name, so that items that `ws-session` adds for adapters do not become a part of this crate.
 #[cfg(feature = "json")]
 pub use ws_session::JsonError;
 #[cfg(feature = "tls")]

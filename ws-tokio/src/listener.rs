@@ -1,4 +1,4 @@
-//! Where a server's connections come in.
+//! tokio's listening socket, which sets `TCP_NODELAY` on the connections it accepts.
 
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -7,11 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listening socket of tokio's: a server's `Listener` on [`Tokio`](crate::Tokio). What it accepts has `TCP_NODELAY` set.
+/// A listening socket of tokio: a server's `Listener` on [`Tokio`](crate::Tokio). Connections that it accepts have
+/// `TCP_NODELAY` set.
 #[derive(Debug)]
 pub struct TokioListener {
     listener: TcpListener,
-    /// Whether connections have `TCP_NODELAY` from this socket already. The first tells: it depends on the system.
+    /// Whether connections inherit `TCP_NODELAY` from this socket, which depends on the system. The first one shows it.
     passes_on_nodelay: OnceLock<bool>,
 }
 
@@ -24,11 +25,11 @@ impl TokioListener {
         self.listener.local_addr()
     }
 
-    /// A connection that sends small writes at once.
+    /// Accepts a connection and sets `TCP_NODELAY`, so that small writes are sent at once.
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<(TcpStream, SocketAddr)>> {
         let (stream, peer) = ready!(self.listener.poll_accept(cx))?;
         if !self.passes_on_nodelay.get_or_init(|| stream.nodelay().unwrap_or(false)) {
-            // This fails only on a connection that is gone already, which the first read will tell.
+            // This fails only on a connection that has ended already, and the first read reports that.
             let _ = stream.set_nodelay(true);
         }
         Poll::Ready(Ok((stream, peer)))
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn connections_send_at_once_whether_or_not_their_listener_does() {
+    async fn connections_have_nodelay_with_and_without_it_on_the_listener() {
         for listener_does in [false, true] {
             let socket = TcpSocket::new_v4().unwrap();
             socket.set_nodelay(listener_does).unwrap();

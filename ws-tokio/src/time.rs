@@ -1,4 +1,4 @@
-//! tokio's clock and alarm.
+//! tokio's clock and timer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
 use ws_session::{Timer, Timestamp};
 
-/// tokio's clock and one alarm, which is made when it is first needed. Follows tokio's paused time in tests.
+/// tokio's clock and one timer, which is created when it is first needed. It follows tokio's paused time in tests.
 #[derive(Debug)]
 pub struct TokioTimer {
     origin: Instant,
@@ -33,7 +33,7 @@ impl Timer for TokioTimer {
     }
 
     fn poll_at(&mut self, cx: &mut Context<'_>, deadline: Timestamp) -> Poll<()> {
-        // A deadline too far away to be told is one that never comes.
+        // A deadline beyond the range of `Instant` never comes.
         let Some(deadline) = self.origin.checked_add(deadline.since_origin()) else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if sleep.deadline() != deadline {

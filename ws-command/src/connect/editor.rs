@@ -1,4 +1,4 @@
-//! The line being typed: editing, history, and the part of it that fits the terminal. No I/O.
+//! A line editor: editing, history, and the part of the line that fits the terminal. No I/O.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -13,15 +13,15 @@ pub(super) struct Editor {
     text: String,
     /// A byte index into `text`, always between two graphemes.
     cursor: usize,
-    /// What the last cut took, for Ctrl-Y.
+    /// The text of the last cut, for Ctrl-Y.
     cut: String,
     history: History,
 }
 
-/// What a key asks of the program around the editor.
+/// An action that a key asks of the program around the editor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// The key means nothing here.
+    /// None: the key has no meaning here.
     Nothing,
     /// The line or the cursor changed.
     Redraw,
@@ -56,7 +56,7 @@ impl Editor {
             KeyCode::Enter => self.finish_line(),
             KeyCode::Char(c) if control && !alt => self.control_key(c.to_ascii_lowercase()),
             KeyCode::Char(c) if alt && !control => self.alt_key(c.to_ascii_lowercase()),
-            // Control with Alt is how some keyboards make their third level: `@`, `{`, `\`.
+            // Some keyboards report their third level (`@`, `{`, `\`) as Control with Alt.
             KeyCode::Char(c) => self.insert(c.encode_utf8(&mut [0; 4])),
             KeyCode::Left if control || alt => self.move_to(self.word_start()),
             KeyCode::Left => self.move_to(self.previous()),
@@ -74,7 +74,7 @@ impl Editor {
         }
     }
 
-    /// Takes in what was pasted. Line ends in it stay in it: a paste sends nothing by itself.
+    /// Inserts pasted text, with the line ends in it. A paste sends nothing by itself.
     pub(super) fn paste(&mut self, text: &str) -> Effect {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         self.insert(text.trim_end_matches('\n'))
@@ -162,31 +162,31 @@ impl Editor {
         Effect::Redraw
     }
 
-    /// Where the grapheme left of the cursor starts.
+    /// The start of the grapheme left of the cursor.
     fn previous(&self) -> usize {
         let mut before = self.text[..self.cursor].grapheme_indices(true);
         before.next_back().map_or(0, |(index, _)| index)
     }
 
-    /// Where the grapheme under the cursor ends.
+    /// The end of the grapheme under the cursor.
     fn next(&self) -> usize {
         let under = self.text[self.cursor..].graphemes(true).next();
         self.cursor + under.map_or(0, str::len)
     }
 
-    /// Where the word left of the cursor starts.
+    /// The start of the word left of the cursor.
     fn word_start(&self) -> usize {
         let mut words = self.text[..self.cursor].unicode_word_indices();
         words.next_back().map_or(0, |(index, _)| index)
     }
 
-    /// Where the word at or right of the cursor ends.
+    /// The end of the word at or right of the cursor.
     fn word_end(&self) -> usize {
         let word = self.text[self.cursor..].unicode_word_indices().next();
         word.map_or(self.text.len(), |(index, word)| self.cursor + index + word.len())
     }
 
-    /// Where the run of anything but blanks left of the cursor starts: what Ctrl-W takes.
+    /// The start of the run of non-blanks left of the cursor, which Ctrl-W cuts.
     fn blank_delimited_start(&self) -> usize {
         let run = self.text[..self.cursor].trim_end();
         run.char_indices().rev().take_while(|(_, c)| !c.is_whitespace()).last().map_or(run.len(), |(index, _)| index)
@@ -196,7 +196,7 @@ impl Editor {
     pub(super) fn view(&self, columns: usize) -> View {
         let columns = columns.max(2);
         let (before, after) = self.text.split_at(self.cursor);
-        // The cursor stands on a column of its own, so what is left of it has one column less.
+        // The cursor needs a column of its own, so the text left of it has one column less.
         let left: Vec<_> = fitting(before.graphemes(true).rev(), columns - 1);
         let column = left.iter().map(|cell| cell.width()).sum();
         let right: Vec<_> = fitting(after.graphemes(true), columns - column);
@@ -208,7 +208,7 @@ impl Editor {
     }
 }
 
-/// As many graphemes as fit, made visible.
+/// The first graphemes that fit, with control characters escaped.
 fn fitting<'a>(graphemes: impl Iterator<Item = &'a str>, columns: usize) -> Vec<String> {
     let mut used = 0;
     graphemes
@@ -244,7 +244,7 @@ mod tests {
         editor
     }
 
-    /// The line with `|` where the cursor stands.
+    /// The line with `|` at the cursor.
     fn shown(editor: &Editor) -> String {
         let (before, after) = editor.text.split_at(editor.cursor);
         format!("{before}|{after}")

@@ -1,10 +1,10 @@
-//! How things received are shown: one event, one line, nothing a terminal would obey.
+//! Formats received events: one line each, with control characters escaped.
 
 use std::fmt::Write as _;
 
 use ws_tokio::{CloseCode, Escaped, Message};
 
-/// A message, as its line without the newline: `< text`, or `< (binary) 00ff`.
+/// A message as a line, without the newline: `< text`, or `< (binary) 00ff`.
 pub(super) fn message(message: &Message) -> String {
     match message.as_text() {
         Some(text) => format!("< {}", Escaped(text)),

@@ -1,4 +1,4 @@
-//! What to try next, when a connection did not open or did not last.
+//! Hints for connections that could not be opened or were lost.
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::StatusCode;
 use ws_tokio::{Cause, ConnectError, Outcome, TlsError};
 
-/// What has been said on a connection, as far as a hint needs it.
+/// Whether messages were sent and answered. A hint depends on it.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     sent: AtomicBool,
@@ -30,25 +30,25 @@ impl Traffic {
     }
 }
 
-/// What the request held, as far as a hint needs it.
+/// The parts of the request that hints depend on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
-    /// An `Origin` header.
+    /// Whether it had an `Origin` header.
     pub(super) origin: bool,
-    /// An offer of permessage-deflate.
+    /// Whether it offered permessage-deflate.
     pub(super) compression: bool,
 }
 
-/// What may help where no connection opened.
+/// A hint for a connection that could not be opened.
 pub(super) fn for_failure(error: &ConnectError, asked: Asked, host: &str) -> Option<String> {
     let refuses = match error {
         ConnectError::Tls(TlsError::UnknownIssuer | TlsError::Authority) => {
-            return Some("--ca FILE trusts a certificate; --insecure trusts whoever answers.".to_owned());
+            return Some("--ca FILE trusts a certificate; --insecure accepts any certificate.".to_owned());
         }
-        // As ws (npm) and autobahn have it, where RFC 7692 §7 has a server decline the offer.
+        // ws (npm) and autobahn answer so, although RFC 7692 §7 has a server decline the offer.
         ConnectError::Rejected(response) if response.status() == StatusCode::BAD_REQUEST && asked.compression => {
             return Some(
-                "Some servers answer 400 to an offer to compress messages: --no-compression offers nothing.".to_owned(),
+                "Some servers answer 400 to an offer of compression. --no-compression sends no offer.".to_owned(),
             );
         }
         ConnectError::Eof => true,
@@ -57,13 +57,12 @@ pub(super) fn for_failure(error: &ConnectError, asked: Asked, host: &str) -> Opt
         _ => false,
     };
     (refuses && !asked.origin)
-        .then(|| format!("Some servers answer only to a page of their own: --origin http://{host} sends an Origin."))
+        .then(|| format!("Some servers accept only their own pages. --origin http://{host} sends an Origin."))
 }
 
-/// What may help where a connection was lost.
+/// A hint for a connection that was lost.
 pub(super) fn for_loss(outcome: &Outcome, compressed: bool, traffic: &Traffic) -> Option<&'static str> {
     let without_a_close = outcome.received.is_none() && outcome.cause != Cause::Unanswered;
-    (without_a_close && compressed && traffic.is_unanswered()).then_some(
-        "The server has left at our first message, which may have been compressed: --no-compression does without.",
-    )
+    (without_a_close && compressed && traffic.is_unanswered())
+        .then_some("The connection ended at our first message, which may have been compressed. Try --no-compression.")
 }

@@ -1,21 +1,22 @@
-//! The lines sent so far, oldest first, and where in them the reader stands.
+//! The history of lines sent, and the user's position in it.
 
 use std::collections::VecDeque;
 
-/// Older lines are forgotten.
+/// The most lines kept. The oldest is dropped first.
 const MAX_LINES: usize = 1000;
 
 #[derive(Debug, Default)]
 pub(super) struct History {
+    /// The lines sent, oldest first.
     lines: VecDeque<String>,
-    /// How far back the line shown is: 0 is the one being typed.
+    /// The number of lines that the line shown is back: 0 is the one being typed.
     back: usize,
-    /// The line being typed, put aside while older ones are shown.
+    /// The line being typed, kept while older ones are shown.
     draft: String,
 }
 
 impl History {
-    /// Remembers a line sent; not an empty one, nor one sent twice in a row.
+    /// Adds a line that was sent. An empty line, or the same line as the last one, is not added.
     pub(super) fn add(&mut self, line: &str) {
         self.back = 0;
         self.draft.clear();
@@ -28,7 +29,7 @@ impl History {
         self.lines.push_back(line.to_owned());
     }
 
-    /// One line back, if there is one; `current` is what is being typed.
+    /// Goes one line back, if there is one. `current` is the line being typed.
     pub(super) fn older(&mut self, current: &str) -> Option<String> {
         let index = self.lines.len().checked_sub(self.back + 1)?;
         if self.back == 0 {
@@ -38,7 +39,7 @@ impl History {
         self.lines.get(index).cloned()
     }
 
-    /// One line forward, in the end to what was being typed.
+    /// Goes one line forward; after the newest, to the line that was being typed.
     pub(super) fn newer(&mut self) -> Option<String> {
         self.back = self.back.checked_sub(1)?;
         match self.back {

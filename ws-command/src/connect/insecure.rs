@@ -1,5 +1,5 @@
-//! `--insecure`: TLS with whoever answers. The libraries have no such switch: it is made here, of what rustls calls
-//! dangerous.
+//! `--insecure`: TLS without verification of the server's certificate. The libraries have no such switch. It is built here
+//! on the API that rustls calls `dangerous`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use ws_tokio::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureSche
 
 use crate::files::IdentityPem;
 
-/// A configuration that takes any certificate, and shows ours if there is one.
+/// A TLS configuration that accepts any server certificate, with our client certificate if there is one.
 pub(super) fn config(identity: Option<IdentityPem>) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -26,7 +26,7 @@ pub(super) fn config(identity: Option<IdentityPem>) -> Result<ClientConfig, Stri
     builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
 }
 
-/// Takes any certificate. That the server has its key is still asked for: without that, TLS means nothing at all.
+/// Accepts any certificate. The server must still prove that it has the certificate's key, as TLS requires.
 #[derive(Debug)]
 struct AnyCertificate {
     provider: Arc<CryptoProvider>,

@@ -1,4 +1,4 @@
-//! `ws connect`: send what is typed, show what arrives.
+//! `ws connect`: sends the lines typed and shows the messages received.
 
 mod editor;
 mod format;
@@ -34,35 +34,36 @@ use crate::output::{fail, warn};
 use crate::signals::Stop;
 use crate::{exit, logging};
 
-/// The largest message taken from a server the user chose: a person looks at it, or a pipe takes it.
+/// The largest message accepted: 64 MiB. It is above the library's default because the user has chosen the server.
 const MAX_MESSAGE: usize = 64 << 20;
 
-/// Talk to a WebSocket server: lines typed are sent, messages received are shown.
+/// Connect to a WebSocket server: send the lines typed, show the messages received.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In a terminal, every line typed is sent as a text message. Messages appear above the prompt, text as
-`< text`, binary as `< (binary) 00ff`, and what you are typing stays. The line is edited as in a shell
-(arrows, Ctrl-A, Ctrl-E, Ctrl-W, Ctrl-K, Ctrl-U, Ctrl-Y; Up and Down for the lines sent before). Text
-that is pasted waits for Enter, line ends included. Ctrl-D on an empty line or Ctrl-C closes the
-connection with 1000; a second Ctrl-C does not wait for the server's answer.
+In a terminal, each line that you type is sent as a text message. Messages appear above the prompt:
+text as `< text`, binary as `< (binary) 00ff`. The line that you are typing stays. You edit it as in
+a shell (arrows, Ctrl-A, Ctrl-E, Ctrl-W, Ctrl-K, Ctrl-U, Ctrl-Y; Up and Down for earlier lines).
+Pasted text is sent at the next Enter, with its line ends. Ctrl-C, or Ctrl-D on an empty line, closes
+the connection with 1000. A second Ctrl-C does not wait for the server's answer.
 
-When standard input or output is not a terminal there is no prompt and no escape code: every line of
-the input, without its line end, is sent as a text message, and every event is one line of the output.
-At the end of the input, `ws` waits for replies until nothing has arrived for half a second, or for
-five while there have been fewer messages than lines; --wait sets another time, --wait forever leaves
-the end to the server. Then `ws` closes with 1000, and shows what still arrives until the server has
-closed too.
+When standard input or output is not a terminal, there is no prompt and no escape code. Each line of
+the input is sent as a text message, without its line end. Each event is one line of the output.
+At the end of the input, `ws` waits for replies. It closes with 1000 when no message has arrived for
+half a second, or for five seconds while fewer messages than lines have arrived. --wait SECONDS sets
+one time for both cases. With --wait forever, the server closes. Messages that arrive before the
+server has closed are still shown.
 
-With wss:// the server's certificate has to be for the URL's host, and issued by whom the platform or
---ca trusts. --cert and --key show the server a certificate of ours, if it asks.
+With wss://, the server's certificate must be valid for the URL's host. Its issuer must be trusted by
+the platform or given with --ca. --cert and --key are for servers that ask for a client certificate.
 
-In what is received, control characters are shown escaped (\\n, \\x1b): no server steers your terminal.
+Control characters in received text are shown escaped (\\n, \\x1b), so a server cannot control your
+terminal.
 
 Exit status:
   0    the connection ended normally: 1000, 1001, or no code; or the server ended it after our Close
-  1    could not connect, or could not read the input or write the output
+  1    connecting, reading the input or writing the output failed
   2    bad usage
-  3    the connection was lost, or closed with another code, or not all of the input was sent
+  3    the connection was lost, or closed with another code, or part of the input was not sent
   130  interrupted twice
 
 Examples:
@@ -72,16 +73,16 @@ Examples:
   ws connect --ca ca.pem wss://localhost:8765/chat
   ws connect --wait forever ws://127.0.0.1:8765/time < /dev/null | head -n 5")]
 pub(crate) struct ConnectArgs {
-    /// Where to connect: ws://HOST:PORT/PATH, or wss:// for TLS
+    /// The address to connect to: ws://HOST:PORT/PATH, or wss:// for TLS
     #[arg(value_name = "URL")]
     url: String,
 
-    /// A header to send with the request, in place of one of that name that is sent by default or that the URL implies;
-    /// may be repeated. `User-Agent:` sends none
+    /// A header of the request; may be repeated. It replaces a header of that name that is sent by default or that the
+    /// URL implies. `User-Agent:` sends no such header
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<Header>,
 
-    /// The Origin to send, as a browser on that site would
+    /// The Origin header to send, as a browser sends it for a page of that site
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
 
@@ -89,31 +90,32 @@ pub(crate) struct ConnectArgs {
     #[arg(long = "subprotocol", value_name = "NAME")]
     subprotocols: Vec<String>,
 
-    /// When piped: how long a silence ends the wait for replies, or `forever`; see below
+    /// In a pipe, after the end of the input: close when no message has arrived for this time. `forever` waits until the
+    /// server closes. Default: 0.5, or 5 while fewer messages than lines have arrived
     #[arg(long, value_name = "SECONDS")]
     wait: Option<Wait>,
 
-    /// Certificates to trust besides the platform's, PEM
+    /// A PEM file of certificates to trust, besides the platform's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
     #[command(flatten)]
     identity: IdentityFiles,
 
-    /// Take any certificate: anyone between here and the server can read and change everything
+    /// Accept any certificate. Anyone between here and the server can then read and change everything
     #[arg(long, conflicts_with = "ca")]
     insecure: bool,
 
-    /// How often to ping the server, or `off` for a server that cannot stand pings. A server that then says nothing for
-    /// 20 seconds is given up
+    /// The interval between pings to the server, or `off` for a server that mishandles pings. The connection ends when the
+    /// server sends nothing for 20 seconds after a ping
     #[arg(long, value_name = "SECONDS|off", default_value = "20")]
     ping_interval: PingInterval,
 
-    /// Do not offer to compress messages (permessage-deflate)
+    /// Do not offer compression (permessage-deflate)
     #[arg(long)]
     no_compression: bool,
 
-    /// Show the server's answer, what was agreed on, pings and pongs, and what a refusing server said
+    /// Show the server's response, the negotiated subprotocol and extensions, pings and pongs, and the body of a refusal
     #[arg(short, long)]
     verbose: bool,
 }
@@ -140,10 +142,12 @@ impl FromStr for Header {
     }
 }
 
-/// How long silence lasts before the end of the input becomes the end of the connection.
+/// When to close the connection after the end of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
+    /// When no message has arrived for this time.
     Quiet(Duration),
+    /// Never: the server closes.
     Forever,
 }
 
@@ -159,7 +163,7 @@ impl FromStr for Wait {
     }
 }
 
-/// How often the server is pinged, if it is.
+/// The interval between pings to the server. `None` sends none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PingInterval(Option<Duration>);
 
@@ -179,24 +183,24 @@ impl FromStr for PingInterval {
 }
 
 fn duration(seconds: f64) -> Result<Duration, &'static str> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a sensible number of seconds")
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds, 0 or more")
 }
 
 /// How a session ended.
 enum Ending {
     /// The connection is closed.
     Closed { outcome: Outcome, input: Result<(), BadInput>, hint: Option<&'static str> },
-    /// The user would not wait for the closing handshake.
+    /// The user interrupted the closing handshake.
     Interrupted,
 }
 
-/// Why not all of the input was sent.
+/// The reason why part of the input was not sent.
 enum BadInput {
     Unreadable(String),
     NotUtf8 {
         line: u64,
     },
-    /// The connection closed before.
+    /// The connection closed first.
     Unsent,
 }
 
@@ -205,7 +209,7 @@ impl fmt::Display for BadInput {
         match self {
             Self::Unreadable(error) => write!(f, "Cannot read the input: {error}."),
             Self::NotUtf8 { line } => {
-                write!(f, "Line {line} of the input is not UTF-8: neither it nor what follows is sent.")
+                write!(f, "Line {line} of the input is not UTF-8. It and the lines after it are not sent.")
             }
             Self::Unsent => f.write_str("The connection closed before all of the input was sent."),
         }
@@ -213,7 +217,7 @@ impl fmt::Display for BadInput {
 }
 
 pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
-    // Nothing but what happens on the connection, unless RUST_LOG asks for more.
+    // No log events are shown unless RUST_LOG asks for them.
     let pings = if args.verbose {
         let (layer, pings) = Pings::watch();
         logging::init_with(LevelFilter::OFF, Some(layer));
@@ -249,11 +253,11 @@ fn config(args: &ConnectArgs) -> Config {
     config
 }
 
-/// What the arguments ask for; else what is wrong with a file, in a sentence.
+/// The client that the arguments describe. The error is a sentence about a file that cannot be used.
 fn client(args: &ConnectArgs) -> Result<Client, String> {
     let mut client = Client::new(&args.url).config(config(args));
     for Header { name, value } in &args.headers {
-        // As curl has it.
+        // As in curl, an empty value removes this header.
         client = match value.is_empty() && name.eq_ignore_ascii_case("user-agent") {
             true => client.remove_header(USER_AGENT),
             false => client.header(name, value),
@@ -270,7 +274,7 @@ fn client(args: &ConnectArgs) -> Result<Client, String> {
     }
     let identity = args.identity.read()?;
     if args.insecure {
-        warn(format_args!("Warning: --insecure, so nothing shows that the server is the one you mean."));
+        warn(format_args!("Warning: --insecure accepts any certificate. The server may be another than you think."));
         let config = insecure::config(identity).map_err(|error| format!("Cannot use --cert and --key: {error}."))?;
         return Ok(client.tls_config(Arc::new(config)));
     }
@@ -302,12 +306,12 @@ fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
     code
 }
 
-/// The URL as it may be printed: without a password, and with nothing a terminal would obey.
+/// The URL for messages: without its password, and with control characters escaped.
 fn shown(url: &str) -> String {
     Escaped(without_password(url)).to_string()
 }
 
-/// The host and the port of a URL that could be used.
+/// The host and port of a valid URL.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
@@ -337,7 +341,7 @@ async fn converse(args: &ConnectArgs, ws: WebSocket, stop: &Stop, pings: Pings) 
     }
 }
 
-/// What the opening handshake agreed on, for `-v`.
+/// The negotiated subprotocol and extensions, for `-v`.
 fn negotiated(ws: &WebSocket) -> String {
     let extensions: Vec<_> = ws
         .response()
@@ -350,8 +354,8 @@ fn negotiated(ws: &WebSocket) -> String {
     format!("Subprotocol: {}.\nExtensions: {}.\n", Escaped(ws.subprotocol().unwrap_or("none")), Escaped(&extensions),)
 }
 
-/// How a connection ended that nothing more is received on. Once both Close frames are through, it does not matter when
-/// the server lets go of it.
+/// The outcome of a connection after its last message. Once both Close frames have been exchanged, the time at which the
+/// server ends TCP does not matter.
 async fn outcome(ws: &WebSocket) -> Outcome {
     match ws.close(CloseCode::NORMAL, "").await {
         Ok(outcome) => outcome,
@@ -359,7 +363,7 @@ async fn outcome(ws: &WebSocket) -> Outcome {
     }
 }
 
-/// The end of a session whose connection has ended.
+/// Collects the outcome of a connection that has ended, and a hint for it.
 async fn ending(ws: &WebSocket, input: Result<(), BadInput>, traffic: &Traffic) -> Ending {
     let outcome = outcome(ws).await;
     let extensions = ws.response().headers().get_all(SEC_WEBSOCKET_EXTENSIONS);
@@ -368,15 +372,15 @@ async fn ending(ws: &WebSocket, input: Result<(), BadInput>, traffic: &Traffic) 
     Ending::Closed { outcome, input, hint }
 }
 
-/// Says how the connection ended, and turns it into the exit code.
+/// Prints how the connection ended, and returns the exit code.
 fn report(outcome: &Outcome, input: &Result<(), BadInput>, hint: Option<&str>) -> u8 {
-    // Whoever stopped reading our output does not want to know.
+    // A closed standard output is not an error here.
     let _ = writeln!(io::stdout(), "{}", format::closed(outcome.code(), outcome.reason()));
     let was_let_go = outcome.cause == Cause::Unanswered;
     if was_let_go {
         warn(format_args!("The server ended the connection after our Close, without one of its own."));
     } else if !outcome.is_clean() {
-        warn(format_args!("That was not a clean end: {}.", outcome));
+        warn(format_args!("The connection did not close cleanly: {}.", outcome));
     }
     if let Some(hint) = hint {
         warn(format_args!("{hint}"));

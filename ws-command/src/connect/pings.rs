@@ -1,4 +1,4 @@
-//! Pings and pongs, shown with `-v`. The library answers them by itself, and tells of them only in its log.
+//! Pings and pongs, shown with `-v`. The library answers pings by itself, and reports pings and pongs only in its log.
 
 use std::fmt::{self, Write as _};
 
@@ -10,7 +10,7 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// The lines that tell of pings and pongs, as they come and go; none unless somebody watches.
+/// Lines for pings and pongs, in the order in which they are sent and received. None if they are not watched.
 pub(crate) struct Pings(Option<UnboundedReceiver<String>>);
 
 impl Pings {
@@ -18,7 +18,7 @@ impl Pings {
         Self(None)
     }
 
-    /// What watches for them, a part of the log, and where they come out.
+    /// A log layer that watches for pings and pongs, and the receiver of its lines.
     pub(super) fn watch<S>() -> (impl Layer<S> + Send + Sync, Self)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -30,7 +30,7 @@ impl Pings {
         (layer, Self(Some(from)))
     }
 
-    /// The next line; never, if nobody watches.
+    /// Waits for the next line, for ever if pings are not watched.
     pub(super) async fn next(&mut self) -> String {
         if let Some(from) = &mut self.0
             && let Some(line) = from.recv().await
@@ -40,7 +40,7 @@ impl Pings {
         std::future::pending().await
     }
 
-    /// The next line that is there already: what came before a message is shown before it.
+    /// The next line, if it is ready. A ping that arrived before a message is shown before it.
     pub(super) fn take(&mut self) -> Option<String> {
         self.0.as_mut()?.try_recv().ok()
     }
@@ -55,7 +55,7 @@ impl<S: Subscriber> Layer<S> for Watch {
         let mut message = Message(String::new());
         event.record(&mut message);
         if let Some(line) = shown(&message.0) {
-            // Once the session has ended there is nobody to tell.
+            // Fails once the session has ended. The line is not needed then.
             let _ = self.to.send(line);
         }
     }
@@ -72,7 +72,7 @@ impl Visit for Message {
     }
 }
 
-/// `< frame PING FIN 00ff [2 bytes]` as a line that no text message looks like: `< (ping) 00ff [2 bytes]`.
+/// Turns `< frame PING FIN 00ff [2 bytes]` into `< (ping) 00ff [2 bytes]`. `None` for other log messages.
 fn shown(message: &str) -> Option<String> {
     let (direction, frame) = message.split_once(" frame ")?;
     let (opcode, rest) = frame.split_once(' ')?;

@@ -1,4 +1,4 @@
-//! The session of a script: every line of the input sent, every event a line of the output.
+//! A session in a pipe: each line of the input is sent, and each event is a line of the output.
 
 use std::io;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::{BadInput, Ending, Wait, ending, format};
 use crate::output::warn;
 use crate::signals::Stop;
 
-/// How long silence lasts before the end, once there has been a message for every line sent. A server that
-/// answers a line with several messages sends them close together.
+/// The silence after which the connection is closed, once a message has arrived for each line sent. A server that answers
+/// a line with several messages sends them close together.
 const SETTLED: Duration = Duration::from_millis(500);
-/// How long silence lasts before the end while there have been fewer messages than lines.
+/// The silence after which the connection is closed while fewer messages than lines have arrived.
 const UNANSWERED: Duration = Duration::from_secs(5);
-/// How long the input is looked at once more when the connection has ended, and how much has to be there then for it to
-/// have been kept waiting: a source of a line now and then would not notice the end otherwise.
+/// The time for which the input is read once more after the connection has ended.
 const A_LOOK: Duration = Duration::from_millis(50);
+/// The bytes that must arrive in that time to count as unsent input. A source of a line now and then stays below.
 const BACKLOG: usize = 1 << 10;
-/// The output is written when so much waits, or when nothing more is there to add.
+/// The output is written when it reaches this size in bytes, or when no further message is ready.
 const OUTPUT_BUFFER: usize = 64 << 10;
 
 /// Runs until the connection is closed by either side.
 ///
-/// A Close sent right behind the last line would cost replies: a server answers it as soon as it sees it, and
-/// may not send what it is still working on. So the end of the input is not yet the end of the connection.
+/// A Close sent directly after the last line would lose replies: a server answers a Close as soon as it reads it, and may
+/// drop replies that are not ready. So the connection stays open for a while after the end of the input.
 pub(super) async fn run(
     mut ws: WebSocket,
     stop: &Stop,
@@ -57,7 +57,7 @@ pub(super) async fn run(
                     output.line(&ping);
                 }
                 let Ok(Some(arrived)) = message else {
-                    // Normal or not, the outcome tells more.
+                    // The outcome says more than this result.
                     let sent = match sent {
                         Some(sent) => sent,
                         None => input.await.unwrap_or_default(),
@@ -94,13 +94,13 @@ pub(super) async fn run(
             leaving = true;
             input.abort();
             let sender = ws.sender();
-            // The outcome is told by the connection itself, once all that still arrives is shown.
+            // `ws.recv` reports the end, once all messages that still arrive have been shown.
             tokio::spawn(async move { sender.close(CloseCode::NORMAL, "").await });
         }
     }
 }
 
-/// How long to wait in silence, after the end of the input; `None` is forever.
+/// The silence to wait for after the end of the input. `None` waits for ever.
 fn patience(wait: Option<Wait>, sent: u64, received: u64) -> Option<Duration> {
     match wait {
         Some(Wait::Forever) => None,
@@ -117,7 +117,7 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// What became of the input.
+/// The number of lines sent, and the reason if not all were.
 struct Sent {
     lines: u64,
     result: Result<(), BadInput>,
@@ -130,14 +130,14 @@ impl Default for Sent {
 }
 
 impl Sent {
-    /// Says at once that there is no more to send, and why.
+    /// Prints the reason why no more is sent, and records it.
     fn failed(self, why: BadInput) -> Self {
         warn(format_args!("{why}"));
         Self { result: Err(why), ..self }
     }
 }
 
-/// Sends every line of the input as it is, without its line end. Ends when the connection does.
+/// Sends each line of the input, without its line end. Returns when the input or the connection ends.
 async fn send_lines(sender: Sender, mut input: BufReader<Stdin>, traffic: Arc<Traffic>) -> Sent {
     let mut sent = Sent::default();
     let mut line = Vec::new();
@@ -162,7 +162,7 @@ async fn send_lines(sender: Sender, mut input: BufReader<Stdin>, traffic: Arc<Tr
             return sent.failed(BadInput::NotUtf8 { line });
         };
         if sender.send(text).await.is_err() {
-            // A line that comes now and then, and when the connection has ended, was not kept waiting.
+            // A single line that arrives after the end of the connection does not count as unsent input.
             let was_waiting = was_there || has_backlog(&mut input).await;
             return if was_waiting { sent.failed(BadInput::Unsent) } else { sent };
         }
@@ -171,7 +171,7 @@ async fn send_lines(sender: Sender, mut input: BufReader<Stdin>, traffic: Arc<Tr
     }
 }
 
-/// Whether input has been read and not sent, or more waits than comes while one looks.
+/// Whether input was read but not sent, or at least [`BACKLOG`] bytes arrive within [`A_LOOK`].
 async fn has_backlog(input: &mut BufReader<Stdin>) -> bool {
     if !input.buffer().is_empty() {
         return true;
@@ -182,7 +182,7 @@ async fn has_backlog(input: &mut BufReader<Stdin>) -> bool {
     }
 }
 
-/// A lone carriage return is part of the line, except where line ends are made of two characters.
+/// Removes the line end. A carriage return before it is part of the line, except on Windows.
 fn without_line_end(mut line: Vec<u8>) -> Vec<u8> {
     if line.last() == Some(&b'\n') {
         line.pop();
@@ -193,7 +193,7 @@ fn without_line_end(mut line: Vec<u8>) -> Vec<u8> {
     line
 }
 
-/// Standard output, which its reader may leave at any time.
+/// Standard output. Its reader may close it at any time.
 struct Output {
     stdout: Stdout,
     pending: String,
@@ -228,14 +228,14 @@ impl Output {
         self.pending.clear();
     }
 
-    /// Resolves at once when there is nobody left to write for, never otherwise.
+    /// Resolves at once if writing has failed, and never otherwise.
     async fn gone(&self) {
         if self.error.is_none() {
             std::future::pending().await
         }
     }
 
-    /// Writes the rest. A reader who has seen enough (`head`) is no error.
+    /// Writes the rest. A reader that has closed the pipe (`head`) is not an error.
     async fn finish(&mut self) -> io::Result<()> {
         self.flush().await;
         match self.error.take() {

@@ -1,4 +1,4 @@
-//! The terminal: a prompt on the last row, everything else above it.
+//! Draws the terminal: a prompt on the last row, everything else above it.
 
 use std::io::{self, Write as _};
 
@@ -13,20 +13,20 @@ use ws_tokio::Escaped;
 use super::editor::Editor;
 
 const PROMPT: &str = "> ";
-/// When the terminal does not tell its size.
+/// The width assumed when the terminal does not report its size, in columns.
 const USUAL_COLUMNS: u16 = 80;
-/// Room for the prompt, one wide character and the cursor, and the marks on both sides.
+/// The least width used, in columns: the prompt, one wide character, the cursor, and a mark on each side.
 const NARROWEST: u16 = 8;
 
-/// Owns the terminal while the prompt is up, and gives it back as it was when dropped.
+/// Owns the terminal while the prompt is shown. Dropping it restores the terminal.
 pub(super) struct Screen {
-    /// What the next `flush` writes, in one go, so that nothing flickers.
+    /// Output for the next `flush`, which writes it at once so that nothing flickers.
     pending: String,
     colour: bool,
 }
 
 impl Screen {
-    /// Takes the terminal over: keys come one by one, and nothing is echoed.
+    /// Switches the terminal to raw mode: keys arrive one by one, and nothing is echoed.
     pub(super) fn open() -> io::Result<Self> {
         terminal::enable_raw_mode()?;
         let mut screen = Self { pending: String::new(), colour: colour_wanted() };
@@ -45,7 +45,7 @@ impl Screen {
         }
     }
 
-    /// Leaves the line sent where the prompt was, whole, and moves below it.
+    /// Replaces the prompt with the whole line that was sent, and moves below it.
     pub(super) fn sent(&mut self, line: &str) {
         self.erase_prompt();
         self.pending.push_str(&format!("{PROMPT}{}\r\n", Escaped(line)));
@@ -57,8 +57,8 @@ impl Screen {
             Ok((columns @ 1.., _)) => columns.max(NARROWEST),
             _ => USUAL_COLUMNS,
         };
-        // The last column stays free: terminals differ in where a cursor behind it stands. One more on
-        // each side is for the marks that say there is more.
+        // The last column stays free, because terminals place a cursor behind it differently. One column on each side
+        // is for the mark that shows hidden text.
         let room = usize::from(columns) - PROMPT.len() - 1;
         let mut view = editor.view(room);
         if view.more != (false, false) {
@@ -82,7 +82,7 @@ impl Screen {
         self.command(Clear(ClearType::CurrentLine));
     }
 
-    /// Writes what was drawn.
+    /// Writes the drawn output to the terminal.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let mut terminal = io::stdout().lock();
         terminal.write_all(self.pending.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The interactive session: a prompt at the bottom, messages above it, the typing kept.
+//! The interactive session: a prompt on the last row, and messages above it.
 
 use std::io;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::screen::Screen;
 use super::{Ending, ending, format};
 use crate::signals::Stop;
 
-/// How many messages are shown before keys are looked at again, when more arrive than a person can read.
+/// The most messages shown before keys are handled again.
 const BURST: usize = 256;
 
 /// Runs until the connection is closed by either side.
 pub(super) async fn run(mut ws: WebSocket, stop: &Stop, mut pings: Pings) -> io::Result<Ending> {
     let traffic = Arc::new(Traffic::default());
-    // Sending may have to wait for the server to read; the prompt never does. A person fills this queue.
+    // Sending waits while the server does not read; the prompt must not. The queue is unbounded: a person fills it.
     let (queue, lines) = mpsc::unbounded_channel();
     tokio::spawn(send_lines(ws.sender(), lines, Arc::clone(&traffic)));
-    // Letting go of the queue is how to leave: what is in it is sent, then the connection is closed.
+    // Dropping the queue ends the session: the lines in it are sent, then the connection is closed.
     let mut queue = Some(queue);
     let mut keyboard = Some(EventStream::new());
     let mut editor = Editor::default();
@@ -38,7 +38,7 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop, mut pings: Pings) -> io:
                     screen.message(&ping);
                 }
                 let Ok(Some(arrived)) = message else {
-                    // Normal or not, the outcome tells more.
+                    // The outcome says more than this result.
                     drop(screen);
                     return Ok(ending(&ws, Ok(()), &traffic).await);
                 };
@@ -53,7 +53,7 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop, mut pings: Pings) -> io:
                 (Some(event), Some(lines)) => match act(&mut editor, event) {
                     Effect::Line(line) => {
                         screen.sent(&line);
-                        // Fails when the connection has just closed, which `recv` is about to tell.
+                        // Fails when the connection has just closed. `recv` reports that next.
                         let _ = lines.send(line);
                     }
                     Effect::ClearScreen => screen.clear(),
@@ -75,7 +75,7 @@ pub(super) async fn run(mut ws: WebSocket, stop: &Stop, mut pings: Pings) -> io:
     }
 }
 
-/// The next thing the terminal tells; `None` once it is gone, and then never again.
+/// The next event of the terminal. `None` when the terminal is gone; without a keyboard it never resolves.
 async fn next_event(keyboard: &mut Option<EventStream>) -> Option<Event> {
     match keyboard {
         Some(events) => events.next().await?.ok(),
@@ -108,6 +108,6 @@ async fn send_lines(sender: Sender, mut lines: mpsc::UnboundedReceiver<String>, 
         }
         traffic.sent();
     }
-    // The outcome is the session's to tell.
+    // The session reports the outcome.
     let _ = sender.close(CloseCode::NORMAL, "").await;
 }

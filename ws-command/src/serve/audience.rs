@@ -1,10 +1,10 @@
-//! Everyone connected to an endpoint.
+//! The members of an endpoint: its open connections.
 
 use std::collections::HashMap;
 
 use ws_tokio::{CloseCode, Message, Prepared, SendError, Sender, WebSocket};
 
-/// The connections that get what is broadcast, by id.
+/// The connections that receive broadcasts, by ID.
 #[derive(Default)]
 pub(super) struct Audience {
     members: HashMap<u64, Sender>,
@@ -23,16 +23,16 @@ impl Audience {
         self.members.remove(&id);
     }
 
-    /// Queues a message for everyone, and waits for nobody: a member whose queue is full does not keep up, and
-    /// is sent away, so that it costs the others neither time nor memory.
+    /// Queues a message for every member, without waiting. A member whose queue is full is too slow. Its connection is
+    /// closed with 1013, so that it costs the others neither time nor memory.
     ///
-    /// It is encoded once, and compressed once.
+    /// The message is encoded once and compressed once.
     pub(super) fn broadcast(&mut self, message: impl Into<Message>) {
         let message = Prepared::new(message);
         self.members.retain(|_, member| keeps_up(member, member.try_send_prepared(&message)));
     }
 
-    /// Queues a message for one member, on the same terms.
+    /// Queues a message for one member, in the same way.
     pub(super) fn send(&mut self, id: u64, message: Message) {
         if self.members.get(&id).is_some_and(|member| !keeps_up(member, member.try_send(message))) {
             self.members.remove(&id);
@@ -40,13 +40,13 @@ impl Audience {
     }
 }
 
-/// Whether the member still is one, after that attempt to send.
+/// Whether the member stays, given the result of an attempt to send. Closes its connection if its queue is full.
 fn keeps_up<M>(member: &Sender, sent: Result<(), SendError<M>>) -> bool {
     let Err(error) = sent else {
         return true;
     };
     if matches!(error, SendError::Full(_)) {
-        tracing::warn!(client = member.id(), "sent away: does not read what it is sent");
+        tracing::warn!(client = member.id(), "closed: the client does not read its messages");
         let member = member.clone();
         tokio::spawn(async move { member.close(CloseCode::TRY_AGAIN_LATER, "too slow").await });
     }

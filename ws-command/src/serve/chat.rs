@@ -1,4 +1,4 @@
-//! `/chat`: what one says, everyone reads.
+//! `/chat`: every text goes to every member.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -26,19 +26,19 @@ impl Chat {
                 ws.close(CloseCode::UNSUPPORTED_DATA, "the chat is text only").await?;
                 break;
             };
-            // Stamped and queued under one lock: everyone reads the same lines in the same order.
+            // The time is taken and the line queued under one lock, so all members get the same lines in the same order.
             self.audience(|audience| audience.broadcast(line(&Zoned::now(), text)));
         }
         Ok(())
     }
 
     fn audience<R>(&self, act: impl FnOnce(&mut Audience) -> R) -> R {
-        // Whatever panicked, the list of members is still one.
+        // The list of members is valid even after a panic.
         act(&mut self.audience.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Someone in the room; dropped, even by a panic, they leave.
+/// A member's place in the room. Dropping it leaves the room, also when a panic drops it.
 struct Membership<'a> {
     chat: &'a Chat,
     id: u64,

@@ -1,14 +1,14 @@
-//! `/time`: the server's time, pushed when the server likes.
+//! `/time`: the server's time, sent at random intervals.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use ws_tokio::{HandlerResult, WebSocket};
 
-/// The longest and the shortest pause between two messages.
+/// The shortest and the longest pause between two messages, in milliseconds.
 const PAUSE: std::ops::RangeInclusive<u64> = 200..=3000;
 
-/// Sends the time at random intervals, until the client goes. What it sends is ignored.
+/// Sends the time at random intervals until the client leaves. The client's messages are ignored.
 pub(super) async fn run(ws: WebSocket) -> HandlerResult {
     let ws = ws.send_only();
     loop {
@@ -21,7 +21,7 @@ pub(super) async fn run(ws: WebSocket) -> HandlerResult {
     }
 }
 
-/// RFC 3339, in UTC, to the millisecond.
+/// Formats the time as RFC 3339, in UTC, with milliseconds.
 fn now(timestamp: Timestamp) -> String {
     format!("{timestamp:.3}")
 }

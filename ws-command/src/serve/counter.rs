@@ -1,4 +1,4 @@
-//! `/counter`: a number everyone sees and everyone changes.
+//! `/counter`: a number that all clients see and change.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -9,17 +9,17 @@ use ws_tokio::{EscapedBytes, HandlerResult, Message, WebSocket};
 use super::audience::Audience;
 use super::seldom::Seldom;
 
-/// How many bytes of a bad request go to the log.
+/// The most bytes of an invalid request that are logged.
 const LOGGED: usize = 75;
 
-/// What a client may ask.
+/// A request from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Plus,
     Minus,
 }
 
-/// What clients are told.
+/// A message to clients.
 #[derive(Debug)]
 enum Event<'a> {
     Users { count: usize },
@@ -37,8 +37,8 @@ impl From<Event<'_>> for Message {
     }
 }
 
-/// The counter. Every change and its announcement happen under one lock: no change is lost, and everyone sees the
-/// same values in the same order.
+/// The counter. Each change and its broadcast happen under one lock. So no change is lost, and all clients see the same
+/// values in the same order.
 #[derive(Default)]
 pub(super) struct Counter {
     state: Mutex<State>,
@@ -48,8 +48,8 @@ pub(super) struct Counter {
 struct State {
     value: i64,
     audience: Audience,
-    /// Requests that make no sense, of all clients.
-    senseless: Seldom,
+    /// Invalid requests of all clients.
+    invalid: Seldom,
 }
 
 impl Counter {
@@ -67,12 +67,12 @@ impl Counter {
                 Err(problem) => {
                     let log = self.state(|state| {
                         state.audience.send(ws.id(), Event::Error { message: &problem }.into());
-                        state.senseless.count(Instant::now())
+                        state.invalid.count(Instant::now())
                     });
                     if let Some(count) = log {
                         let start = &message.as_bytes()[..message.len().min(LOGGED)];
                         let latest = EscapedBytes(start);
-                        tracing::warn!(count, client = ws.id(), ?latest, problem, "requests that make no sense");
+                        tracing::warn!(count, client = ws.id(), ?latest, problem, "invalid requests");
                     }
                 }
             }
@@ -81,12 +81,12 @@ impl Counter {
     }
 
     fn state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
-        // Whatever panicked, the value and the list of members are still whole.
+        // The value and the list of members are valid even after a panic.
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Someone who counts; dropped, even by a panic, they leave.
+/// A client's membership. Dropping it removes the client, also when a panic drops it.
 struct Membership<'a> {
     counter: &'a Counter,
     id: u64,
@@ -128,7 +128,7 @@ fn apply(value: i64, action: Action) -> i64 {
     }
 }
 
-/// What a message asks for, or why it makes no sense.
+/// The action that a message asks for, or the reason why the message is invalid.
 fn parse(message: &Message) -> Result<Action, String> {
     const EXPECTED: &str = r#"expected {"action":"plus"} or {"action":"minus"}"#;
     let text = message.as_text().ok_or("expected text, not binary")?;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_makes_no_sense() {
+    fn anything_else_is_invalid() {
         for bad in [
             "",
             "plus",

@@ -1,4 +1,4 @@
-//! `ws serve`: the demo server. One port: a page, and the WebSocket endpoints it uses.
+//! `ws serve`: the demo server. One port serves a page and the WebSocket endpoints that it uses.
 
 mod audience;
 mod chat;
@@ -33,75 +33,76 @@ const PAGE: &str = include_str!("page.html");
 
 const DIRECTORY: &str = "\
 This server has, over HTTP:
-  /         a page to try it all
+  /         a page that uses all endpoints
 
 and over WebSocket:
-  /echo     sends back what you send
-  /chat     a room: every text goes to everyone, as `[HH:MM:SS] text`
-  /counter  a counter everyone shares: {\"action\":\"plus\"} or {\"action\":\"minus\"}
-  /time     the time, now and then
+  /echo     sends back each message
+  /chat     sends each text to all clients, as `[HH:MM:SS] text`
+  /counter  a shared counter: {\"action\":\"plus\"} or {\"action\":\"minus\"}
+  /time     sends the time, at random intervals
 ";
 
-/// The page brings all it needs: whatever else it would load or run did not come from here.
+/// The content security policy of the page. The page is self-contained, so everything from elsewhere is blocked.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     img-src data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Run the demo server: a page with a chat room, a shared counter and a clock.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Open the page it names in two browser tabs, or in one and in a terminal:
+Open the page that it prints in two browser tabs, or use one tab and a terminal:
   ws serve
   ws connect ws://127.0.0.1:8765/chat
 
-What there is:
+Endpoints:
   /         the page
-  /echo     sends back every message
-  /chat     every text goes to everyone, as `[HH:MM:SS] text`
-  /counter  JSON: {\"action\":\"plus\"} and {\"action\":\"minus\"} change a counter everyone sees
-  /time     the time as text, at random intervals of up to three seconds
+  /echo     sends back each message
+  /chat     sends each text to all clients, as `[HH:MM:SS] text`
+  /counter  JSON: {\"action\":\"plus\"} and {\"action\":\"minus\"} change a counter that all clients see
+  /time     sends the time as text, at random intervals of up to three seconds
 
-In a browser only the server's own page may use /chat and /counter, opened by IP address or as localhost: another
-site's page must not act for you, nor a name that somebody has made to lead here. --allow-origin lets other pages:
-one behind a proxy with a name of its own, or this one when it is opened by a name.
+Of all web pages, only the server's own may use /chat and /counter, opened by IP address or as localhost. Otherwise
+the page of another site could act for you, also through a host name that points to this server. --allow-origin
+allows other origins: a page behind a proxy with its own host name, or the server's page opened by a host name.
 
-Ctrl-C closes every connection with 1001 and ends the server; a second Ctrl-C does not wait.
+Ctrl-C closes every connection with 1001 and ends the server. A second Ctrl-C does not wait.
 
-Exit status: 0 when stopped, 1 when it could not listen, 2 for bad usage.
+Exit status: 0 after Ctrl-C, 1 if the server cannot listen or fails, 2 for bad usage.
 
 Examples:
   ws serve --listen 0.0.0.0:8765    for every machine that can reach this one
-  ws serve --listen 127.0.0.1:0     any free port; the URL printed tells which
-  ws serve --listen 0.0.0.0:8765 --allow-origin http://mybox.lan:8765    and by that name, too
+  ws serve --listen 127.0.0.1:0     on any free port, which the printed URL shows
+  ws serve --listen 0.0.0.0:8765 --allow-origin http://mybox.lan:8765    with the page opened by that host name
   ws serve --trust-proxy 127.0.0.1  behind a reverse proxy on this machine
   ws serve --cert cert.pem --key key.pem    with TLS: https:// and wss://
   ws serve -v                       with every frame in the log
-  RUST_LOG=warn ws serve            with less of it")]
+  RUST_LOG=warn ws serve            with only warnings and errors in the log")]
 pub(crate) struct ServeArgs {
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8765")]
     listen: Address,
 
     #[command(flatten)]
     identity: IdentityFiles,
 
-    /// Decline to compress messages (permessage-deflate)
+    /// Decline compression (permessage-deflate)
     #[arg(long)]
     no_compression: bool,
 
-    /// Believe this proxy, an address or a network, when it says who its clients are; the log shows them
+    /// A proxy whose headers are trusted for its clients' addresses: an IP address or a network; may be repeated. The log
+    /// shows those addresses
     #[arg(long, value_name = "NETWORK")]
     trust_proxy: Vec<String>,
 
-    /// Let pages from here use /chat and /counter, too: an origin such as `https://example.com`, or null; may be repeated
+    /// An origin whose pages may use /chat and /counter, such as `https://example.com`, or null; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
 
-    /// Log at DEBUG, every frame included; otherwise at INFO
+    /// Log at DEBUG, with every frame. The default is INFO
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// `HOST:PORT`, the host not yet looked up.
+/// `HOST:PORT`, before the host is resolved.
 #[derive(Debug, Clone)]
 struct Address(String);
 
@@ -146,7 +147,7 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     };
     match listening.local_addr() {
         Ok(address) => greet(address, is_secure),
-        Err(error) => return fail(format_args!("Cannot tell the address: {error}.")),
+        Err(error) => return fail(format_args!("Cannot read the listening address: {error}.")),
     }
     let stop = match Stop::listen() {
         Ok(stop) => stop,
@@ -164,7 +165,7 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     }
 }
 
-/// The server, with TLS if there is a certificate, and whether there is; else which file cannot be read, in a sentence.
+/// Adds TLS if a certificate is given, and returns whether it was. The error is a sentence that names a file.
 fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), String> {
     match identity.read()? {
         Some(pem) => Ok((server.tls(pem.certificate, pem.key), true)),
@@ -172,7 +173,7 @@ fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), S
     }
 }
 
-/// What is wrong with the address, and what to do, in a sentence without its full stop.
+/// The reason why the server cannot listen, with advice: a sentence without its full stop.
 fn explain(listen: &Address, error: &ServeError) -> String {
     // A name may have several addresses.
     let which = match error {
@@ -181,14 +182,14 @@ fn explain(listen: &Address, error: &ServeError) -> String {
     };
     let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
     let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "; is another server running there? --listen takes another port",
+        io::ErrorKind::AddrInUse => "; is another server running there? --listen sets another port",
         io::ErrorKind::PermissionDenied => "; ports below 1024 are often reserved",
         _ => "",
     };
     format!("Cannot listen on {listen}{which}: {why}{advice}")
 }
 
-/// Tells what to open and how to stop.
+/// Prints the URL to open, and how to stop the server.
 fn greet(address: SocketAddr, is_secure: bool) {
     let reachable = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
@@ -196,14 +197,14 @@ fn greet(address: SocketAddr, is_secure: bool) {
         _ => address,
     };
     let s = if is_secure { "s" } else { "" };
-    // Whoever started us without an output does not want to know.
+    // A closed standard output is not an error here.
     let _ = writeln!(
         io::stdout(),
         "Open http{s}://{reachable}/ in a browser, or run: ws connect ws{s}://{reachable}/chat\nPress Ctrl-C to stop."
     );
 }
 
-/// What the endpoints share between their connections.
+/// The state that the connections of an endpoint share.
 #[derive(Default)]
 struct Demo {
     chat: Chat,
@@ -229,11 +230,11 @@ async fn echo(mut ws: WebSocket) -> HandlerResult {
     Ok(())
 }
 
-/// Answers what is not for a WebSocket endpoint, and pages that may not use one.
+/// The response to a request that is not for a WebSocket endpoint, or from a page that may not use one.
 fn answer(request: &Request<()>, allowed: &[Origin]) -> Option<Response<Bytes>> {
     match request.uri().path() {
         "/echo" | "/time" => None,
-        // What one does there everyone sees.
+        // Actions there are visible to everyone.
         "/chat" | "/counter" => {
             origins::refusal(request, allowed).map(|why| text(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", why))
         }
@@ -241,7 +242,7 @@ fn answer(request: &Request<()>, allowed: &[Origin]) -> Option<Response<Bytes>> 
             Some(text(StatusCode::OK, "text/html; charset=utf-8", PAGE.into()))
         }
         path => {
-            let told = format!("There is no {path} for this request.\n\n{DIRECTORY}");
+            let told = format!("There is nothing at {path} for this request.\n\n{DIRECTORY}");
             Some(text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", told.into()))
         }
     }

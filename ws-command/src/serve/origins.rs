@@ -1,4 +1,4 @@
-//! Which pages may use what everyone shares: this server's own, and those that the user names.
+//! Checks which pages may use the shared endpoints: this server's own page, and the origins that the user allows.
 
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -9,10 +9,10 @@ use http::uri::{Authority, Uri};
 use http::{HeaderValue, Request};
 use ws_tokio::EscapedBytes;
 
-/// An origin as it is compared (RFC 6454 §4): in lower case, without the port that its scheme has anyway.
+/// An origin in the form that is compared (RFC 6454 §4): in lower case, without the default port of its scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// That of a page without an origin of its own, such as a file.
+    /// The origin of a page that has none, such as a file.
     Null,
     Page {
         scheme: String,
@@ -33,7 +33,7 @@ impl FromStr for Origin {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(EXPECTED) };
         let scheme = scheme.to_ascii_lowercase();
         let (host, port) = host_and_port(authority, &scheme);
-        // Nothing may stand behind it, not even a slash, nor a user before it.
+        // A path, even a single slash, is an error. So is a user name.
         if !text.eq_ignore_ascii_case(&format!("{scheme}://{authority}")) || authority.as_str().contains('@') {
             return Err(EXPECTED);
         }
@@ -41,7 +41,7 @@ impl FromStr for Origin {
     }
 }
 
-/// Host and port in the form that all spellings have in common.
+/// The host in lower case, and the port unless it is the scheme's default.
 fn host_and_port(authority: &Authority, scheme: &str) -> (String, Option<u16>) {
     let usual = match scheme {
         "http" | "ws" => Some(80),
@@ -51,11 +51,12 @@ fn host_and_port(authority: &Authority, scheme: &str) -> (String, Option<u16>) {
     (authority.host().to_ascii_lowercase(), authority.port_u16().filter(|port| Some(*port) != usual))
 }
 
-/// Why a page may not use an endpoint; nothing for one that may, and for clients that are no browsers.
+/// The body of a refusal, for a page that may not use an endpoint. `None` for a page that may, and for clients other than
+/// browsers.
 ///
-/// A browser says in `Origin` which page connects. This server's own page comes from where it connects to, so that
-/// `Origin` and `Host` name the same host. But a name can be made to lead here by whoever owns it (DNS rebinding), and then
-/// the two are the same as well: a name is believed only when it is `localhost` or on the list. An address is an address.
+/// A browser names the page's origin in `Origin`. For this server's own page, `Origin` and `Host` name the same host. But
+/// the owner of a host name can point it here (DNS rebinding), and then they are the same as well. So a host name counts
+/// only when it is `localhost` or in the list. An IP address always counts.
 pub(super) fn refusal(request: &Request<()>, allowed: &[Origin]) -> Option<Bytes> {
     let headers = request.headers();
     let mut origins = headers.get_all(ORIGIN).iter();
@@ -67,14 +68,14 @@ pub(super) fn refusal(request: &Request<()>, allowed: &[Origin]) -> Option<Bytes
     let (path, sent) = (request.uri().path(), EscapedBytes(sent.as_bytes()));
     Some(
         format!(
-            "A page from {sent} may not use {path}: only pages of this server itself may, opened by its IP address or as \
-             localhost.\nTo let it: ws serve --allow-origin {sent}\n"
+            "Pages of {sent} may not use {path}. Only this server's own page may, opened by IP address or as \
+             localhost.\nTo allow this origin: ws serve --allow-origin {sent}\n"
         )
         .into(),
     )
 }
 
-/// Whether it is the origin of a page that came from this server.
+/// Whether it is the origin of this server's own page.
 fn is_own(origin: &Origin, headers: &HeaderMap) -> bool {
     let Origin::Page { scheme, host, port } = origin else { return false };
     let is_it = |value: &HeaderValue| {
@@ -84,7 +85,7 @@ fn is_own(origin: &Origin, headers: &HeaderMap) -> bool {
     is_safe(host) && headers.get(HOST).is_some_and(is_it)
 }
 
-/// Whether nobody else can make this host lead here.
+/// Whether the host cannot be pointed here by anyone else: it is an IP address or `localhost`.
 fn is_safe(host: &str) -> bool {
     let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match bracketed {
@@ -138,23 +139,23 @@ mod tests {
             ("127.0.0.1:8765", "http://u@127.0.0.1:8765"),
             ("127.0.0.1:8765", "127.0.0.1:8765"),
             ("127.0.0.1:8765", "http://127.0.0.1:8765 http://evil.example"),
-            // A name that its owner has made to lead here: both say the same.
+            // A host name that its owner has pointed here, so that `Host` and `Origin` agree.
             ("evil.example:8765", "http://evil.example:8765"),
             ("evil.example", "http://evil.example"),
             ("127.0.0.1.evil.example:8765", "http://127.0.0.1.evil.example:8765"),
             ("mybox:8765", "http://mybox:8765"),
             ("notlocalhost:8765", "http://notlocalhost:8765"),
             ("[evil]:8765", "http://[evil]:8765"),
-            // Numbers that a browser takes for an address come from it as one.
+            // A browser sends a number that it reads as an address in the address's usual form.
             ("2130706433:8765", "http://2130706433:8765"),
         ] {
             assert!(!may(host, &[origin], &[]), "{origin} at {host}");
         }
-        assert!(!may("127.0.0.1", &["http://127.0.0.1", "http://127.0.0.1"], &[]), "one is one too many");
+        assert!(!may("127.0.0.1", &["http://127.0.0.1", "http://127.0.0.1"], &[]), "two Origin headers");
     }
 
     #[test]
-    fn what_is_no_browser_sends_no_origin() {
+    fn requests_without_an_origin_are_accepted() {
         for host in ["127.0.0.1:8765", "mybox.lan:8765", "evil.example"] {
             assert!(may(host, &[], &[]));
         }

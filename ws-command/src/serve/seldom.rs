@@ -1,12 +1,11 @@
-//! What happens often and is logged seldom.
+//! Limits how often an event is logged.
 
 use std::time::{Duration, Instant};
 
-/// How often it is logged, at the most.
+/// The least time between two log lines.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Counts what happens, so that a line a second says how often it did: whoever causes it does not choose how long the log
-/// gets.
+/// Counts events, and reports the count at most once a second. So a client that causes them cannot flood the log.
 #[derive(Debug, Default)]
 pub(super) struct Seldom {
     untold: u64,
@@ -14,7 +13,7 @@ pub(super) struct Seldom {
 }
 
 impl Seldom {
-    /// Counts once more; when a line is due, how often it has happened since the last one.
+    /// Counts an event. When a log line is due, returns the number of events since the last one.
     pub(super) fn count(&mut self, now: Instant) -> Option<u64> {
         self.untold += 1;
         let is_due = self.told.is_none_or(|told| now.duration_since(told) >= EVERY);
