@@ -15,6 +15,7 @@ mod deadlines;
 mod flushing;
 mod pausing;
 mod pinging;
+mod polled;
 mod receiving;
 mod sending;
 mod serving;

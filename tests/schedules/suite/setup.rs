@@ -18,6 +18,7 @@ use crate::link::{End, LinkOptions, Peer, Wire, link};
 use crate::tasks::{block_on, spawn};
 
 pub(crate) type Driver = ws_session::Driver<End, Alarm>;
+pub(crate) type Stream = ws_session::WebSocketStream<End, Alarm>;
 pub(crate) type Server = ws_session::Server<Threads>;
 pub(crate) type Client = ws_session::Client<Threads>;
 
@@ -79,6 +80,18 @@ impl Setup {
         let (server, is_open) = block_on(join(self.accept(ours), peer.upgrade(REQUEST)));
         assert!(is_open);
         (server, peer, clock)
+    }
+
+    /// A server that is driven by being polled, and a client of it that is played by hand.
+    pub(crate) fn polled(&self) -> (Stream, Peer, Clock) {
+        let clock = new_world().clock;
+        let (ours, theirs) = link(self.link);
+        let mut peer = Peer::new(Role::Client, theirs);
+        let server = self.server();
+        let accepting = server.accept_stream(ours, Addresses::default());
+        let (stream, is_open) = block_on(join(accepting, peer.upgrade(REQUEST)));
+        assert!(is_open);
+        (stream.unwrap(), peer, clock)
     }
 
     /// A server and a client.

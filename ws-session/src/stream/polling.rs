@@ -28,13 +28,14 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         let both = self.waker_of_both(&shared, cx, side);
         shared.lock().wakers.set_driver_awake(true);
         let mut found = find(&mut self.socket, cx);
-        let mut is_second_look = false;
+        let (mut is_second_look, mut is_blocked) = (false, true);
         self.driver.begin_poll();
         for round in 1..=ROUNDS_PER_POLL {
             if found.is_ready() || self.driver.has_ended() {
-                return self.leave(&shared, both, found);
+                break;
             }
             let progress = self.step(&shared, cx, both.as_ref(), round < ROUNDS_PER_POLL);
+            is_blocked = progress != Progress::Made;
             found = find(&mut self.socket, cx);
             match progress {
                 _ if found.is_ready() => {}
@@ -51,10 +52,11 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
                 }
             }
         }
-        if found.is_pending() {
-            cx.waker().wake_by_ref();
+        if found.is_pending() && !self.driver.has_ended() {
+            both.as_ref().unwrap_or(cx.waker()).wake_by_ref();
         }
-        self.leave(&shared, both, found)
+        self.leave(&shared, cx, side, both, is_blocked);
+        found
     }
 
     /// [`poll_until`](Self::poll_until) for what the state tells, by one of the futures that hold the stream.
@@ -76,8 +78,8 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         let shared = Arc::clone(self.socket.shared());
         let both = self.waker_of_both(&shared, cx, side);
         self.driver.begin_poll();
-        self.step(&shared, cx, both.as_ref(), false);
-        let _ = self.leave(&shared, both, Poll::Ready(()));
+        let progress = self.step(&shared, cx, both.as_ref(), false);
+        self.leave(&shared, cx, side, both, progress != Progress::Made);
     }
 
     fn step(&mut self, shared: &Shared, cx: &mut Context<'_>, both: Option<&Waker>, another_follows: bool) -> Progress {
@@ -91,18 +93,23 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         step.progress
     }
 
-    /// This task has what it wanted. The other, if there is one, may have to go on.
-    fn leave<R>(&mut self, shared: &Shared, both: Option<Waker>, found: Poll<R>) -> Poll<R> {
-        if let Some(both) = both {
-            let mut state = shared.lock();
-            state.wakers.set_driver_awake(false);
-            let has_work = state.has_work();
-            drop(state);
-            if has_work {
-                both.wake();
-            }
+    /// This side has what it wanted. The other may wait, in this task or in another: it goes on where the last step was not
+    /// `is_blocked`, for then the transport wakes nobody.
+    fn leave(&mut self, shared: &Shared, cx: &Context<'_>, side: Side, both: Option<Waker>, is_blocked: bool) {
+        let mut state = shared.lock();
+        let other_waits = match side {
+            Side::Receiving => self.socket.is_sink_waiting(),
+            Side::Sending => state.wakers.is_receiving(),
+        };
+        if !other_waits && both.is_none() {
+            return;
         }
-        found
+        state.wakers.set_driver_awake(false);
+        let goes_on = !is_blocked || state.has_work();
+        drop(state);
+        if goes_on {
+            both.as_ref().unwrap_or(cx.waker()).wake_by_ref();
+        }
     }
 
     /// What wakes the tasks of both sides, once there are two.
