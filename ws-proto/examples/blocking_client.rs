@@ -11,7 +11,9 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use ws_proto::handshake::client::ClientHandshake;
-use ws_proto::{Buf as _, CloseCode, CloseFrame, Config, Connection, Event, Message, Outcome, Timestamp, Transport};
+use ws_proto::{
+    Buf as _, CloseCode, CloseFrame, Config, Connection, Event, Message, Outcome, Timestamp, TransportState,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -96,7 +98,7 @@ impl WebSocket {
     /// Closes, and waits for the server to do so too.
     fn close(mut self, code: CloseCode, reason: &str) -> Result<Outcome, Box<dyn Error>> {
         self.connection.close(CloseFrame::new(code, reason), self.now())?;
-        while self.connection.transport() != Transport::Close {
+        while self.connection.transport_state() != TransportState::Closed {
             self.step()?;
         }
         self.outcome.ok_or_else(|| "no outcome was reported".into())
@@ -109,7 +111,7 @@ impl WebSocket {
     /// One round: write what is queued, do what the protocol asks of the transport, read until the next deadline.
     fn step(&mut self) -> io::Result<()> {
         self.write()?;
-        if self.connection.transport() == Transport::HalfClose && !self.half_closed {
+        if self.connection.transport_state() == TransportState::HalfClosed && !self.half_closed {
             self.stream.shutdown(Shutdown::Write)?;
             self.half_closed = true;
         }

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{RequestReader, Upgrade};
-use ws_proto::{Buf as _, Config, Connection, Event, Incoming, Timestamp, Transport};
+use ws_proto::{Buf as _, Config, Connection, Event, Incoming, Timestamp, TransportState};
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -94,9 +94,9 @@ async fn drive(mut stream: TcpStream, early: Vec<u8>) -> io::Result<()> {
                 Err(error) => return Err(error),
             }
         }
-        match connection.transport() {
-            Transport::Close => return Ok(()),
-            Transport::HalfClose if !half_closed => {
+        match connection.transport_state() {
+            TransportState::Closed => return Ok(()),
+            TransportState::HalfClosed if !half_closed => {
                 stream.shutdown().await?;
                 half_closed = true;
             }

@@ -22,8 +22,8 @@ pub enum Event<'i> {
     /// The connection has ended, as far as messages go: the last event, and reported exactly once.
     ///
     /// What is left is the transport's farewell: keep writing what is queued and do what
-    /// [`Connection::transport`](crate::Connection::transport) says until it says
-    /// [`Close`](crate::Transport::Close).
+    /// [`Connection::transport_state`](crate::Connection::transport_state) says until it says
+    /// [`Closed`](crate::TransportState::Closed).
     Closed(Outcome),
 }
 

@@ -8,7 +8,7 @@
 //!    handle_timeout(now) │        Connection        │  ◄──────────  send · send_fragment · ping · close
 //!   ◄──────────────────  │                          │
 //!    outgoing()          └──────────────────────────┘
-//!    transport()           receive │ state │ send
+//!    transport_state()     receive │ state │ send
 //!    poll_timeout(now)     assemble│timers │ outgoing
 //! ```
 //!
@@ -20,7 +20,7 @@
 //! use std::net::{Shutdown, TcpStream};
 //! use std::time::Instant;
 //!
-//! use ws_proto::{Buf, CloseCode, CloseFrame, Config, Connection, Event, Outcome, Timestamp, Transport};
+//! use ws_proto::{Buf, CloseCode, CloseFrame, Config, Connection, Event, Outcome, Timestamp, TransportState};
 //!
 //! /// Moves bytes between the transport and the connection until both are done.
 //! fn drive(
@@ -39,14 +39,14 @@
 //!         }
 //!
 //!         // Do what the protocol asks of the transport.
-//!         match connection.transport() {
-//!             Transport::Open => {}
-//!             Transport::HalfClose if half_closed => {}
-//!             Transport::HalfClose => {
+//!         match connection.transport_state() {
+//!             TransportState::Open => {}
+//!             TransportState::HalfClosed if half_closed => {}
+//!             TransportState::HalfClosed => {
 //!                 stream.shutdown(Shutdown::Write)?;
 //!                 half_closed = true;
 //!             }
-//!             Transport::Close => return Ok(()),
+//!             TransportState::Closed => return Ok(()),
 //!         }
 //!
 //!         // Read, but no longer than until the next deadline.
@@ -194,7 +194,7 @@ pub use bytestring::ByteString;
 pub use self::buffer::ReadBuffer;
 pub use self::close::{CloseCode, CloseFrame};
 pub use self::config::{Config, Deadlines, Delivery, Limits, Role};
-pub use self::connection::{Connection, Hooks, Transport};
+pub use self::connection::{Connection, Hooks, TransportState};
 pub use self::error::{CloseError, SendError, Violation};
 pub use self::escaped::{Escaped, EscapedBytes};
 pub use self::event::{Chunk, Event, Pong};

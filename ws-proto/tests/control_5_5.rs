@@ -1,7 +1,7 @@
 //! RFC 6455 §5.5: control frames. (What a Close frame may say is in `closing_7`.)
 
 use crate::common::*;
-use ws_proto::{Buf, Cause, Config, Role, Transport, Violation};
+use ws_proto::{Buf, Cause, Config, Role, TransportState, Violation};
 
 const CONTROL: [u8; 3] = [CLOSE, PING, PONG];
 
@@ -303,7 +303,7 @@ fn pings_after_our_close_are_not_answered() {
         end.read_frame(TEXT, "still read");
         assert_eq!(end.seen, [ping("late"), text("still read")]);
         assert_eq!(end.written, written, "nothing follows a Close frame (RFC 6455 §5.5.1)");
-        assert_eq!(end.transport(), Transport::Open);
+        assert_eq!(end.transport(), TransportState::Open);
     }
 }
 

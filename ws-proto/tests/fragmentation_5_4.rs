@@ -1,7 +1,7 @@
 //! RFC 6455 §5.4: fragmentation.
 
 use crate::common::*;
-use ws_proto::{Config, Transport, Violation};
+use ws_proto::{Config, TransportState, Violation};
 
 #[test]
 fn fragments_make_one_message() {
@@ -155,7 +155,7 @@ fn f24_a_message_that_never_ends_is_never_delivered() {
         |end| {
             end.eof();
             assert_eq!(end.before_closed(), [text("whole")]);
-            assert_eq!(end.transport(), Transport::Close);
+            assert_eq!(end.transport(), TransportState::Closed);
         },
     );
 }

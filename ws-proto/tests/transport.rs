@@ -2,7 +2,7 @@
 //! whoever began; after a fault it is who found it, once the other has had its time to read the Close frame.
 
 use crate::common::*;
-use ws_proto::Transport::{HalfClose, Open};
+use ws_proto::TransportState::{HalfClosed, Open};
 use ws_proto::{Buf, Cause, Config, Role, Violation};
 
 /// A bound that a test can reach.
@@ -54,10 +54,10 @@ fn either_end_half_closes_once_both_closes_are_there_and_its_own_is_written() {
                 assert_eq!(end.transport(), Open);
                 end.take(1);
             }
-            assert_eq!(end.transport(), HalfClose);
-            assert_eq!(end.transport(), HalfClose, "until it is over");
+            assert_eq!(end.transport(), HalfClosed);
+            assert_eq!(end.transport(), HalfClosed, "until it is over");
             end.read_frame(TEXT, "discarded");
-            assert_eq!(end.transport(), HalfClose);
+            assert_eq!(end.transport(), HalfClosed);
             end.eof();
             end.assert_over();
         }
@@ -77,13 +77,13 @@ fn a_client_whose_close_nobody_answers_half_closes_after_2_seconds() {
     end.read_frame(PING, "not answered any more");
     assert_eq!(end.transport(), Open);
     end.wait_until(at(7));
-    assert_eq!(end.transport(), HalfClose);
+    assert_eq!(end.transport(), HalfClosed);
     // Whoever waited for that answers now.
     end.read_frame(BINARY, "still talking");
-    assert_eq!((end.seen.len(), end.transport()), (3, HalfClose));
+    assert_eq!((end.seen.len(), end.transport()), (3, HalfClosed));
     peer_closes(&mut end);
     assert!(end.outcome().unwrap().is_normal());
-    assert_eq!(end.transport(), HalfClose);
+    assert_eq!(end.transport(), HalfClosed);
     end.eof();
     end.assert_over();
     assert_eq!(end.frames().len(), 1, "nothing follows a Close");
@@ -96,7 +96,7 @@ fn how_long_a_client_waits_to_half_close_can_be_set() {
         let mut end = End::new(Role::Client, &config(|config| config.deadlines.half_close = wait));
         end.close(1000, "");
         end.wait(wait);
-        assert_eq!(end.transport(), HalfClose);
+        assert_eq!(end.transport(), HalfClosed);
         end.wait_until(at(10));
         assert_eq!(end.cause(), Some(&Cause::CloseTimeout));
         end.assert_over();
@@ -114,7 +114,7 @@ fn a_fault_behind_a_half_close_ends_it_as_any_does() {
     end.wait_until(at(3));
     peer_breaks_the_protocol(&mut end);
     assert_eq!(end.cause(), Some(&Cause::Violation(Violation::ReservedOpcode(3))));
-    assert_eq!((end.transport(), end.deadline()), (HalfClose, Some(at(5))));
+    assert_eq!((end.transport(), end.deadline()), (HalfClosed, Some(at(5))));
     end.wait_until(at(5));
     end.assert_over();
 }
@@ -177,7 +177,7 @@ fn after_a_fault_input_is_discarded_up_to_a_bound() {
                 let n = left.min(size);
                 end.read(vec![0xFF; n]);
                 left -= n;
-                assert_eq!(end.transport(), HalfClose, "{left} bytes are still all right");
+                assert_eq!(end.transport(), HalfClosed, "{left} bytes are still all right");
             }
             end.read([0xFF]);
             end.assert_over();
@@ -194,7 +194,7 @@ fn by_default_time_alone_ends_the_discarding() {
         peer_breaks_the_protocol(&mut end);
         for _ in 0..100 {
             end.read(vec![0xFF; 1 << 20]);
-            assert_eq!(end.transport(), HalfClose);
+            assert_eq!(end.transport(), HalfClosed);
         }
         end.wait_until(at(2));
         end.assert_over();
@@ -208,7 +208,7 @@ fn how_much_is_discarded_can_be_set() {
             let mut end = End::new(role, &config(|config| config.limits.discard = limit));
             peer_breaks_the_protocol(&mut end);
             end.read(vec![0; limit]);
-            assert_eq!(end.transport(), HalfClose);
+            assert_eq!(end.transport(), HalfClosed);
             end.read([0]);
             end.assert_over();
         }
@@ -225,9 +225,9 @@ fn what_came_before_our_error_close_was_written_does_not_count() {
         assert_eq!(end.transport(), Open);
         end.writable = true;
         end.settle();
-        assert_eq!(end.transport(), HalfClose);
+        assert_eq!(end.transport(), HalfClosed);
         end.read(vec![0; DISCARD]);
-        assert_eq!(end.transport(), HalfClose);
+        assert_eq!(end.transport(), HalfClosed);
         end.read([0]);
         end.assert_over();
     }
@@ -242,7 +242,7 @@ fn after_a_fault_discarding_ends_after_2_seconds() {
         for millis in (0..2000).step_by(100) {
             end.wait_until(at(3) + std::time::Duration::from_millis(millis));
             end.read([0xFF; 100]);
-            assert_eq!(end.transport(), HalfClose);
+            assert_eq!(end.transport(), HalfClosed);
         }
         end.wait_until(at(5));
         end.assert_over();
@@ -366,7 +366,7 @@ fn it_is_over_when_the_transport_can_go_and_not_before() {
         peer_closes(&mut end);
         assert!(!end.connection.is_over() && !end.connection.is_open());
         end.eof();
-        assert_eq!(end.transport(), ws_proto::Transport::Close);
+        assert_eq!(end.transport(), ws_proto::TransportState::Closed);
         assert!(end.connection.is_over());
     }
 }

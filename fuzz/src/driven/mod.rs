@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ws_proto::{
-    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Memory, Outcome, Outgoing, Role, Timestamp, Transport,
+    Buf, Cause, CloseCode, CloseFrame, Connection, Event, Memory, Outcome, Outgoing, Role, Timestamp, TransportState,
 };
 
 use crate::events::{Seen, fault, merge};
@@ -56,7 +56,7 @@ pub struct Driven {
     queued: u64,
     /// How much of the stream lies in `frames`.
     parsed: usize,
-    said: Transport,
+    said: TransportState,
     /// How many bytes the connection holds.
     held: isize,
     /// How many bytes of messages the application has given it to send.
@@ -99,7 +99,7 @@ impl Driven {
             pending_pongs: config.limits.pending_pongs.max(2),
             queued: 0,
             parsed: 0,
-            said: Transport::Open,
+            said: TransportState::Open,
             held: 0,
             given: 0,
             reads: setup.reads,
@@ -241,24 +241,27 @@ impl Driven {
     /// What a driver does after each round, and what must hold then.
     fn settle(&mut self) {
         self.tap();
-        let said = self.on(|connection, _| connection.transport());
+        let said = self.on(|connection, _| connection.transport_state());
         let deadline = self.on(|connection, now| connection.poll_timeout(now));
 
-        let order =
-            |transport| [Transport::Open, Transport::HalfClose, Transport::Close].iter().position(|&t| t == transport);
+        let order = |transport| {
+            [TransportState::Open, TransportState::HalfClosed, TransportState::Closed]
+                .iter()
+                .position(|&t| t == transport)
+        };
         assert!(order(said) >= order(self.said), "{said:?} after {:?}", self.said);
         self.said = said;
-        assert_eq!(self.connection.is_over(), said == Transport::Close);
-        if said != Transport::Open {
-            let waits = said == Transport::HalfClose && self.connection.awaits_close();
+        assert_eq!(self.connection.is_over(), said == TransportState::Closed);
+        if said != TransportState::Open {
+            let waits = said == TransportState::HalfClosed && self.connection.awaits_close();
             assert!(self.outcome().is_some() || waits, "the transport ends, and nobody was told");
             assert_eq!(self.connection.queued(), 0);
         }
         if self.outcome().is_some() {
             assert!(!self.connection.is_open() && !self.connection.hooks().is_ending());
-            assert!(said == Transport::Close || deadline.is_some(), "closing, and nothing sees to its end");
+            assert!(said == TransportState::Closed || deadline.is_some(), "closing, and nothing sees to its end");
         }
-        if said == Transport::Close {
+        if said == TransportState::Closed {
             assert_eq!(deadline, None);
         }
 
@@ -266,7 +269,7 @@ impl Driven {
         let message = self.rules.message.unwrap_or(usize::MAX).min(2 * self.read.len());
         let bound = message + 2 * self.read.len() + 2 * self.given + (12 << 10);
         assert!(self.held <= bound as isize, "{} bytes held after {} were read", self.held, self.read.len());
-        if said == Transport::Close {
+        if said == TransportState::Closed {
             assert!(self.held <= 1024, "{} bytes held at the end", self.held);
         }
     }
@@ -335,12 +338,12 @@ impl Driven {
             if ending != Ending::Silence {
                 self.write(usize::MAX);
             }
-            if self.said == Transport::Close {
+            if self.said == TransportState::Closed {
                 break;
             }
             self.pass_to_deadline();
         }
-        assert_eq!(self.said, Transport::Close, "it does not end: {:#?}", self.connection);
+        assert_eq!(self.said, TransportState::Closed, "it does not end: {:#?}", self.connection);
         self.check_over();
         self.check_stream();
     }

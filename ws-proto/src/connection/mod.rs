@@ -36,7 +36,7 @@ pub use self::hooks::Hooks;
 ///   the end, [`fail`](Self::fail) when the transport failed, [`fail_writing`](Self::fail_writing) while there may be
 ///   something left to read;
 /// - writes what [`outgoing`](Self::outgoing) holds, once per batch of input rather than once per message;
-/// - does to the transport what [`transport`](Self::transport) says;
+/// - brings the transport to its [`transport_state`](Self::transport_state);
 /// - waits no longer than [`poll_timeout`](Self::poll_timeout) says, and then calls
 ///   [`handle_timeout`](Self::handle_timeout). Read what is there before: bytes that have come count as life.
 ///
@@ -105,18 +105,18 @@ pub struct Connection {
     has_lost: bool,
 }
 
-/// What to do with the transport, besides writing what is [`outgoing`](Connection::outgoing).
+/// The state that the caller should bring the transport to, besides writing the [`outgoing`](Connection::outgoing) bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// Keep it open: read, and write.
+pub enum TransportState {
+    /// Both directions are open: read and write.
     Open,
-    /// Everything has been written and nothing will follow: shut down the write side, once, and keep reading.
+    /// Everything has been written and nothing will follow. Shut down the write side, once, and keep reading.
     ///
-    /// It is said once both Close frames are there, after an error Close, and by a client that has had no answer to its
-    /// Close for [`Deadlines::half_close`](crate::Deadlines::half_close).
-    HalfClose,
-    /// It is over: let go of it.
-    Close,
+    /// This is the state after both Close frames, and after an error Close. A client also gets here when its Close has had no
+    /// answer for [`Deadlines::half_close`](crate::Deadlines::half_close).
+    HalfClosed,
+    /// The connection is over: close the transport.
+    Closed,
 }
 
 impl Connection {
@@ -179,8 +179,8 @@ impl Connection {
         self.sender.set_outbound(agreed.map(|agreed| Box::new(Outbound::new(agreed))));
     }
 
-    /// What to do with the transport now. Ask after each round of I/O.
-    pub fn transport(&mut self) -> Transport {
+    /// The state that the transport should be in now. Ask after each round of I/O.
+    pub fn transport_state(&mut self) -> TransportState {
         let flushed = self.sender.is_idle();
         let over = match self.state {
             ConnectionState::Ended => true,
@@ -193,11 +193,11 @@ impl Connection {
         if over {
             self.apply(Transition::End);
             self.timers.clear();
-            return Transport::Close;
+            return TransportState::Closed;
         }
         match self.says_half_close() {
-            true => Transport::HalfClose,
-            false => Transport::Open,
+            true => TransportState::HalfClosed,
+            false => TransportState::Open,
         }
     }
 

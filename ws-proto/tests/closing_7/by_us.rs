@@ -1,6 +1,6 @@
 //! We close, alone or while the peer does.
 
-use ws_proto::{Cause, Config, Transport, Violation};
+use ws_proto::{Cause, Config, TransportState, Violation};
 
 use super::outcome;
 use crate::common::*;
@@ -16,7 +16,7 @@ fn our_close_is_sent_and_the_answer_ends_it() {
             assert_eq!(end.written, from(role, CLOSE, body));
             assert_eq!(end.seen, []);
             assert!(!end.connection.is_open());
-            assert_eq!(end.transport(), Transport::Open);
+            assert_eq!(end.transport(), TransportState::Open);
 
             end.read_frame(CLOSE, close_body(1000, "fine"));
             assert_eq!(end.seen, [outcome(Some((code, reason)), Some((1000, "fine")), Cause::Local)]);
@@ -114,7 +114,7 @@ fn a_fault_after_our_close_ends_it_without_a_second_close() {
                 pieces.iter().for_each(|piece| end.read(piece));
                 assert_eq!(end.seen, [outcome(Some((1000, "")), None, Cause::Violation(violation))]);
                 assert_eq!(end.written, from(role, CLOSE, close_body(1000, "")));
-                assert_eq!(end.transport(), Transport::HalfClose);
+                assert_eq!(end.transport(), TransportState::HalfClosed);
             }
         }
     }

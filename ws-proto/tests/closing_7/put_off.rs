@@ -1,6 +1,6 @@
 //! An answer that is put off until the application has sent what it still has to say.
 
-use ws_proto::{Cause, Config, Role, Transport, Violation};
+use ws_proto::{Cause, Config, Role, TransportState, Violation};
 
 use super::outcome;
 use crate::common::*;
@@ -20,7 +20,7 @@ fn the_answer_to_a_close_can_be_put_off_until_messages_are_answered() {
             pieces.iter().for_each(|piece| end.read(piece));
             assert_eq!(end.seen, [text("question")], "{way}");
             assert!(end.connection.hooks().is_ending() && end.connection.is_open());
-            assert_eq!((end.transport(), end.written.len()), (Transport::Open, 0));
+            assert_eq!((end.transport(), end.written.len()), (TransportState::Open, 0));
 
             end.connection.send("answer".into()).unwrap();
             let event = end.connection.hooks().conclude(end.now).map(Seen::from);
@@ -84,7 +84,7 @@ fn a_transport_that_ends_while_an_answer_is_put_off_changes_nothing_of_the_cause
         let mut end = putting_off(role);
         end.read_frame(CLOSE, close_body(1000, ""));
         end.eof();
-        assert_eq!((end.transport(), &end.seen[..]), (Transport::Open, &[][..]));
+        assert_eq!((end.transport(), &end.seen[..]), (TransportState::Open, &[][..]));
         end.wait(secs(1));
         assert_eq!(end.seen, [outcome(Some((1000, "")), Some((1000, "")), Cause::Peer)]);
         assert_eq!(end.written, from(role, CLOSE, close_body(1000, "")));

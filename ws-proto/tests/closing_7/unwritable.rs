@@ -22,7 +22,7 @@ fn a_close_that_is_read_after_a_write_failed_is_the_end_it_would_have_been_befor
             end.connection.send("to nobody".into()).unwrap();
             end.fail_writing();
             assert_eq!(end.seen, []);
-            assert_eq!(end.transport(), ws_proto::Transport::Open, "to be read");
+            assert_eq!(end.transport(), ws_proto::TransportState::Open, "to be read");
             end.read(all_to(end.role(), &[(TEXT, b"last words"), (CLOSE, &close_body(code, "done"))]));
             assert_eq!(end.seen, [text("last words"), outcome(None, Some((code, "done")), Cause::Peer)]);
             let outcome = end.outcome().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ws_proto::{Buf, Cause, CloseCode, Config, Connection, Outcome, Role, Timestamp, Transport, Violation};
+use ws_proto::{Buf, Cause, CloseCode, Config, Connection, Outcome, Role, Timestamp, TransportState, Violation};
 
 use super::*;
 
@@ -122,7 +122,7 @@ impl End {
         if self.writable {
             self.take(usize::MAX);
         }
-        self.connection.transport();
+        self.connection.transport_state();
         self.connection.poll_timeout(self.now);
     }
 
@@ -179,8 +179,8 @@ impl End {
 
     // ---- what can be asked ----
 
-    pub(crate) fn transport(&mut self) -> Transport {
-        self.connection.transport()
+    pub(crate) fn transport(&mut self) -> TransportState {
+        self.connection.transport_state()
     }
 
     pub(crate) fn deadline(&mut self) -> Option<Timestamp> {
@@ -229,7 +229,7 @@ impl End {
     pub(crate) fn assert_open_so_far(&mut self) {
         assert_eq!(self.outcome(), None);
         assert!(self.connection.is_open());
-        assert_eq!(self.transport(), Transport::Open);
+        assert_eq!(self.transport(), TransportState::Open);
     }
 
     /// The connection has been failed (RFC 6455 §7.1.7): `Closed` is the last event and says why, one Close frame with
@@ -256,7 +256,7 @@ impl End {
         assert!(self.written.ends_with(&close), "wrote {:02x?}, not {close:02x?} last", self.written);
         assert_eq!(self.payloads(CLOSE).len(), 1);
         assert!(!self.connection.is_open());
-        assert_eq!(self.transport(), Transport::HalfClose);
+        assert_eq!(self.transport(), TransportState::HalfClosed);
     }
 
     #[track_caller]
@@ -268,7 +268,7 @@ impl End {
     #[track_caller]
     pub(crate) fn assert_over(&mut self) {
         assert!(matches!(self.seen.last(), Some(Seen::Closed(_))), "ends with {:?}", self.seen.last());
-        assert_eq!(self.transport(), Transport::Close);
+        assert_eq!(self.transport(), TransportState::Closed);
         assert_eq!(self.deadline(), None);
         assert!(!self.connection.is_open());
         assert!(!self.connection.outgoing().has_remaining());

@@ -1,6 +1,6 @@
 //! The closing handshake, the end of the transport, and how long input is discarded.
 
-use ws_proto::{Buf, Cause, CloseCode, Config, InFlight, Role, Transport, Violation};
+use ws_proto::{Buf, Cause, CloseCode, Config, InFlight, Role, TransportState, Violation};
 
 use crate::common::*;
 
@@ -43,7 +43,7 @@ fn the_transport_must_end_within_the_same_10_seconds() {
             let outcome = end.outcome().cloned().unwrap();
             assert!(outcome.is_normal());
             end.wait_until(just_before(15));
-            assert_ne!(end.transport(), Transport::Close);
+            assert_ne!(end.transport(), TransportState::Closed);
             end.wait_until(at(15));
             assert_eq!(end.outcome(), Some(&outcome));
             end.assert_over();
@@ -64,7 +64,7 @@ fn a_close_that_nobody_takes_is_given_up_at_the_write_stall() {
             end.wait_until(at(5));
             closing(&mut end);
             end.wait_until(just_before(35));
-            assert_eq!(end.transport(), Transport::Open);
+            assert_eq!(end.transport(), TransportState::Open);
             assert!(end.connection.outgoing().has_remaining());
             end.wait_until(at(35));
             end.assert_over();
@@ -90,13 +90,13 @@ fn the_deadline_counts_from_when_the_close_was_written_within_a_total() {
                     end.assert_over();
                     continue;
                 }
-                assert_eq!(end.transport(), Transport::Open);
+                assert_eq!(end.transport(), TransportState::Open);
                 end.take(usize::MAX);
                 end.settle();
                 let fails = end.outcome().is_some_and(|outcome| !outcome.is_clean());
                 let over = 180 + if fails { 2 } else { 10 };
                 end.wait_until(just_before(over));
-                assert_ne!(end.transport(), Transport::Close, "{role:?}");
+                assert_ne!(end.transport(), TransportState::Closed, "{role:?}");
                 end.wait_until(at(over));
                 end.assert_over();
             }
@@ -144,12 +144,12 @@ fn the_deadline_counts_from_when_the_peer_has_taken_what_was_sent() {
             // The system has it all, and the peer takes 1 kB a second.
             for second in 0..60 {
                 pass(&mut end, second, 60_000 - 1000 * second, 100);
-                assert_ne!(end.transport(), Transport::Close, "{role:?}, after {second} s");
+                assert_ne!(end.transport(), TransportState::Closed, "{role:?}, after {second} s");
             }
             let fails = end.outcome().is_some_and(|outcome| !outcome.is_clean());
             let patience = if fails { 2 } else { 10 };
             pass(&mut end, 59 + patience - 1, 0, 100);
-            assert_ne!(end.transport(), Transport::Close, "{role:?}");
+            assert_ne!(end.transport(), TransportState::Closed, "{role:?}");
             pass(&mut end, 59 + patience + 1, 0, 100);
             end.assert_over();
         }
@@ -196,7 +196,7 @@ fn a_peer_that_was_given_up_for_its_silence_is_not_waited_for() {
         assert_eq!(end.outcome(), None);
         pass(&mut end, 41, u64::MAX, 100);
         assert_eq!(end.cause(), Some(&Cause::KeepaliveTimeout));
-        assert_ne!(end.transport(), Transport::Close);
+        assert_ne!(end.transport(), TransportState::Closed);
         pass(&mut end, 42, u64::MAX, 100);
         end.assert_over();
     }
@@ -247,7 +247,7 @@ fn input_is_discarded_for_2_seconds_after_an_error_close_was_written() {
             assert_eq!(end.deadline(), Some(at(over)));
             end.wait_until(just_before(over));
             end.read_frame(TEXT, "discarded");
-            assert_eq!(end.transport(), Transport::HalfClose);
+            assert_eq!(end.transport(), TransportState::HalfClosed);
             end.wait_until(at(over));
             end.assert_over();
         }

@@ -1,6 +1,6 @@
 //! A message must come on: so many bytes a minute, or its end.
 
-use ws_proto::{Buf, Cause, Config, Connection, Delivery, Event, Transport};
+use ws_proto::{Buf, Cause, Config, Connection, Delivery, Event, TransportState};
 
 use super::{DAY, progress};
 use crate::common::*;
@@ -229,7 +229,7 @@ fn pings_that_every_read_cuts_in_two_are_no_slow_message() {
                 ended = Some((second, outcome.cause));
                 break;
             }
-            assert_eq!(connection.transport(), Transport::Open);
+            assert_eq!(connection.transport_state(), TransportState::Open);
         }
         let expected = inside_message.then_some((60, Cause::MessageTimeout));
         assert_eq!(ended, expected, "a message that stands still is not kept alive by pings");

@@ -1,6 +1,6 @@
 //! What waits to go out: the high-water mark and the hard cap.
 
-use ws_proto::{Buf, Config, Limits, Message, Role, SendError, Transport};
+use ws_proto::{Buf, Config, Limits, Message, Role, SendError, TransportState};
 
 use super::*;
 use crate::common::*;
@@ -100,7 +100,7 @@ fn high_water_mark_and_hard_cap() {
                 assert_eq!((end.payloads(PONG).len(), end.payloads(CLOSE).len()), (1, 1));
                 end.read_frame(CLOSE, close_body(1000, ""));
                 assert!(end.outcome().is_some_and(|outcome| outcome.is_normal()));
-                assert_ne!(end.transport(), Transport::Close);
+                assert_ne!(end.transport(), TransportState::Closed);
             }
         }
     }

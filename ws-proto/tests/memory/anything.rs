@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ws_proto::{CloseCode, Delivery, Role, Transport};
+use ws_proto::{CloseCode, Delivery, Role, TransportState};
 
 use crate::common::*;
 use crate::endings::REASONS;
@@ -84,7 +84,7 @@ fn whatever_is_received_in_any_order() {
         let _ = subject.connection.close(close_frame(u16::from(CloseCode::NORMAL), ""), subject.now);
         drop(subject.connection.receive_eof(subject.now));
         subject.take(usize::MAX);
-        assert_eq!(subject.connection.transport(), Transport::Close);
+        assert_eq!(subject.connection.transport_state(), TransportState::Closed);
         assert!(subject.held() <= REASONS, "seed {seed}: {:?}", subject.connection);
     }
     println!("  {messages} messages, {ends} ends; at most {most} bytes over the limits");

@@ -106,7 +106,7 @@ impl Subject {
 
     /// What a driver does after each round.
     pub(crate) fn settle(&mut self) {
-        self.connection.transport();
+        self.connection.transport_state();
         self.connection.poll_timeout(self.now);
     }
 

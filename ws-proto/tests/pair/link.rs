@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ws_proto::{Buf, Config, Role, Timestamp, Transport};
+use ws_proto::{Buf, Config, Role, Timestamp, TransportState};
 
 use crate::common::*;
 
@@ -137,14 +137,14 @@ impl Pair {
             end.wake();
         }
         let transport = end.transport();
-        if transport != Transport::Open && self.finished[i].is_none() {
+        if transport != TransportState::Open && self.finished[i].is_none() {
             self.finished[i] = Some(self.now);
             let pipe = &mut self.pipes[i];
             if !pipe.is_cut {
                 pipe.pieces.push_back((pipe.free_at.max(self.now) + pipe.latency, None));
             }
         }
-        if transport == Transport::Close && self.gone[i].is_none() {
+        if transport == TransportState::Closed && self.gone[i].is_none() {
             self.gone[i] = Some(self.now);
         }
     }

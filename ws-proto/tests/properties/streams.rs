@@ -287,7 +287,7 @@ impl Subject {
             match poll {
                 Question::Outgoing => drop(connection.outgoing().chunk().len()),
                 Question::PollTimeout => drop(connection.poll_timeout(now)),
-                Question::Transport => drop(connection.transport()),
+                Question::Transport => drop(connection.transport_state()),
                 // Early: a driver that is late reads first.
                 Question::HandleTimeout if connection.poll_timeout(now).is_none_or(|deadline| deadline > now) => {
                     assert_eq!(connection.handle_timeout(now), None, "nothing is due");

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ws_proto::{Buf, Outcome, Role, Timestamp, Transport};
+use ws_proto::{Buf, Outcome, Role, Timestamp, TransportState};
 
 use super::agreement::assert_agreement;
 use super::decoding::*;
@@ -239,11 +239,11 @@ impl World {
             }
         }
         let transport = end.transport();
-        if transport != Transport::Open && self.finished[i].is_none() {
+        if transport != TransportState::Open && self.finished[i].is_none() {
             self.finished[i] = Some(self.now);
             self.wires[i].put(self.now, Parcel::End);
         }
-        if transport == Transport::Close && self.gone[i].is_none() {
+        if transport == TransportState::Closed && self.gone[i].is_none() {
             self.gone[i] = Some(self.now);
         }
     }

@@ -4,7 +4,7 @@
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
-use ws_proto::{CloseCode, CloseFrame, Timestamp, Transport as Wanted};
+use ws_proto::{CloseCode, CloseFrame, Timestamp, TransportState};
 
 use super::Driver;
 use crate::shared::{Due, Replaced, Shared, State};
@@ -88,7 +88,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             return Step { progress: Progress::Made, due: state.due(own), _replaced: replaced };
         }
         let mut wanted = self.wanted(state);
-        if wanted == Wanted::HalfClose {
+        if wanted == TransportState::HalfClosed {
             self.shut_down(cx, state, now);
         }
         let mut ended = self.broken.is_some() && self.give_up_when_broken(state, now);
@@ -100,7 +100,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             wanted = self.wanted(state);
         }
 
-        let is_done = wanted == Wanted::Close;
+        let is_done = wanted == TransportState::Closed;
         let replaced = if is_done { self.finish(cx, state).into() } else { state.wakers.set_driver(cx) };
         let due = state.due(own);
         let progress = match (is_done, made || due.is_own()) {
@@ -126,10 +126,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// What the connection wants of the transport, once the transport has passed on what it has.
-    fn wanted(&self, state: &mut State) -> Wanted {
+    fn wanted(&self, state: &mut State) -> TransportState {
         match self.needs_flush && !state.connection.is_over() {
-            true => Wanted::Open,
-            false => state.connection.transport(),
+            true => TransportState::Open,
+            false => state.connection.transport_state(),
         }
     }
 

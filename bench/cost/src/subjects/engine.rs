@@ -48,7 +48,7 @@ fn frames(mut connection: Connection, input: &[u8], read: usize) -> Job {
                 let n = black_box(outgoing.chunk()).len();
                 outgoing.advance(n);
             }
-            black_box(connection.transport());
+            black_box(connection.transport_state());
             black_box(connection.poll_timeout(Timestamp::ZERO));
         }
     })

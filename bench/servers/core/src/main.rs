@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{RequestReader, Upgrade};
-use ws_proto::{Buf, Config, Connection, Event, Incoming, Memory, ReadBuffer, Timestamp, Transport};
+use ws_proto::{Buf, Config, Connection, Event, Incoming, Memory, ReadBuffer, Timestamp, TransportState};
 
 thread_local! {
     /// Larger than what arrives at once: tokio then knows from a short read that the socket is empty.
@@ -112,9 +112,9 @@ impl Driver {
             let came = self.read(cx, now)?;
             let was_full = self.connection.is_above_high_water();
             write(&mut self.connection, &mut self.stream, cx)?;
-            match self.connection.transport() {
-                Transport::Close => return Poll::Ready(Ok(())),
-                Transport::HalfClose if !self.half_closed => {
+            match self.connection.transport_state() {
+                TransportState::Closed => return Poll::Ready(Ok(())),
+                TransportState::HalfClosed if !self.half_closed => {
                     ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
                     self.half_closed = true;
                 }
