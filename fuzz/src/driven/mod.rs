@@ -79,7 +79,7 @@ impl Driven {
                 Connection::client(config.clone(), keys, now)
             }
         };
-        connection.hooks().set_putting_off(setup.puts_off);
+        connection.hooks().set_hold_close(setup.holds_close);
         let memory: Arc<dyn Memory> = match setup.reads {
             Reads::Elsewhere | Reads::Offered => Arc::new(reading::Fresh),
             Reads::Faulty | Reads::InTurns => Arc::new(reading::Faulty),
@@ -127,8 +127,8 @@ impl Driven {
         self.act(|connection, _| connection.abort());
     }
 
-    pub fn conclude(&mut self) {
-        self.act(|connection, now| connection.hooks().conclude(now));
+    pub fn release_close(&mut self) {
+        self.act(|connection, now| connection.hooks().release_close(now));
     }
 
     pub fn close(&mut self, frame: CloseFrame) {
@@ -258,7 +258,7 @@ impl Driven {
             assert_eq!(self.connection.queued(), 0);
         }
         if self.outcome().is_some() {
-            assert!(!self.connection.is_open() && !self.connection.hooks().is_ending());
+            assert!(!self.connection.is_open() && !self.connection.hooks().is_close_held());
             assert!(said == TransportState::Closed || deadline.is_some(), "closing, and nothing sees to its end");
         }
         if said == TransportState::Closed {
@@ -314,7 +314,7 @@ impl Driven {
 
     /// A connection that is midway in nothing, and has nothing to write, holds next to nothing.
     pub fn check_idle(&mut self) {
-        if self.written < self.stream.len() || self.outcome().is_some() || self.connection.hooks().is_ending() {
+        if self.written < self.stream.len() || self.outcome().is_some() || self.connection.hooks().is_close_held() {
             return;
         }
         if naive::decode(&self.read, &self.rules).end == (End::Open { midway: false }) {
@@ -356,7 +356,7 @@ impl Driven {
         self.eof();
         self.fail();
         self.abort();
-        self.conclude();
+        self.release_close();
         self.close(CloseFrame::EMPTY);
         self.pass(Duration::from_secs(1 << 20));
         assert!(self.connection.send_text("").is_err());
@@ -376,7 +376,7 @@ impl Driven {
         let all = seen.len() == items.len();
         let Some(outcome) = outcome else {
             assert!(all, "a naive decoder finds more: {:?}", &items[seen.len()..]);
-            assert_eq!(matches!(end, End::Open { .. }), !self.connection.hooks().is_ending(), "{end:?}");
+            assert_eq!(matches!(end, End::Open { .. }), !self.connection.hooks().is_close_held(), "{end:?}");
             return;
         };
         match (&outcome.cause, &end) {

@@ -31,7 +31,7 @@ fn run(setup: &Setup, cuts: Cuts, bytes: &[u8]) -> (Vec<Item>, Option<Outcome>, 
     for piece in cuts.pieces(bytes) {
         end.read(piece);
     }
-    end.conclude();
+    end.release_close();
     end.end(Ending::Eof);
     let (items, outcome) = merge(&end.seen);
     (items.into_iter().map(|(item, _)| item).collect(), outcome.cloned(), end.stream)

@@ -17,7 +17,7 @@ pub fn differential(input: Wire) {
             end.read(piece);
         }
         end.check_events();
-        end.conclude();
+        end.release_close();
         check_answer(&end, setup, &expected);
         end.end(Ending::Eof);
     }
@@ -67,7 +67,7 @@ fn check_place(setup: &Setup, bytes: &[u8], expected: &End) {
         End::Open { .. } => None,
         End::Close { at, .. } | End::Fault { at, .. } => Some(*at),
     };
-    let setup = Setup { puts_off: false, ..setup.clone() };
+    let setup = Setup { holds_close: false, ..setup.clone() };
     let mut end = Driven::new(&setup);
     let closed_at = bytes.iter().position(|byte| {
         end.read(&[*byte]);

@@ -16,8 +16,8 @@
 //! | 6 | `ping` | |
 //! | 7 | `close` | code (2, low byte first), size of the reason |
 //! | 8 | `abort` | |
-//! | 9 | `conclude` | |
-//! | 10 | `set_putting_off` | bit 0 |
+//! | 9 | `release_close` | |
+//! | 10 | `set_hold_close` | bit 0 |
 //! | 11 | `set_paused` | bit 0 |
 //! | 12 | the transport takes a few bytes | how many |
 //! | 13 | the transport takes everything | |
@@ -66,8 +66,8 @@ pub enum Op {
     Ping,
     Close { code: u16, size: usize },
     Abort,
-    Conclude,
-    SetPuttingOff(bool),
+    ReleaseClose,
+    SetHoldClose(bool),
     SetPaused(bool),
     Write(u8),
     WriteAll,
@@ -118,8 +118,8 @@ impl<'a> Arbitrary<'a> for Op {
             6 => Self::Ping,
             7 => Self::Close { code: u.arbitrary()?, size: size(u)? },
             8 => Self::Abort,
-            9 => Self::Conclude,
-            10 => Self::SetPuttingOff(u.arbitrary()?),
+            9 => Self::ReleaseClose,
+            10 => Self::SetHoldClose(u.arbitrary()?),
             11 => Self::SetPaused(u.arbitrary()?),
             12 => Self::Write(u.arbitrary()?),
             13 => Self::WriteAll,
@@ -211,8 +211,8 @@ impl Run {
                 self.end.close(CloseFrame { code: CloseCode::from(code), reason: reason.into() });
             }
             Op::Abort => self.end.abort(),
-            Op::Conclude => self.end.conclude(),
-            Op::SetPuttingOff(on) => self.end.send(0, |connection, _| connection.hooks().set_putting_off(on)),
+            Op::ReleaseClose => self.end.release_close(),
+            Op::SetHoldClose(on) => self.end.send(0, |connection, _| connection.hooks().set_hold_close(on)),
             Op::SetPaused(on) => self.end.send(0, |connection, now| connection.hooks().set_paused(on, now)),
             Op::Write(n) => self.end.write(n.into()),
             Op::WriteAll => self.end.write(usize::MAX),

@@ -33,14 +33,14 @@ impl Connection {
         self.end(Cause::TransportFailed)
     }
 
-    /// See [`Hooks::is_ending`](super::Hooks::is_ending).
+    /// See [`Hooks::is_close_held`](super::Hooks::is_close_held).
     #[inline]
-    pub(super) fn is_ending(&self) -> bool {
+    pub(super) fn is_close_held(&self) -> bool {
         self.state == ConnectionState::CloseHeld
     }
 
-    /// See [`Hooks::conclude`](super::Hooks::conclude).
-    pub(super) fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
+    /// See [`Hooks::release_close`](super::Hooks::release_close).
+    pub(super) fn release_close(&mut self, now: Timestamp) -> Option<Event<'static>> {
         let frame = self.answer.take()?;
         let transition =
             if matches!(self.cause, Some(Cause::Violation(_))) { Transition::Fail } else { Transition::PeerClose };
@@ -100,8 +100,8 @@ impl Connection {
     /// Answers the peer's Close, or its fault (RFC 6455 §7.1.7): now, or when the application is ready.
     pub(super) fn answer_with<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
         self.answer = Some(Box::new(frame));
-        if !self.putting_off || !self.apply(Transition::HoldClose) {
-            return self.conclude(now);
+        if !self.holding_close || !self.apply(Transition::HoldClose) {
+            return self.release_close(now);
         }
         self.receiver.release();
         let stall = self.timers.get(TimerKind::WriteStall);

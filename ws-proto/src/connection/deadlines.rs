@@ -144,7 +144,7 @@ impl Connection {
                 TimerKind::Pong => self.pong_is_due(now),
                 TimerKind::MessageProgress => self.progress_is_due(now),
                 TimerKind::WriteStall => self.end(Cause::WriteStall),
-                TimerKind::Answer => self.conclude(now),
+                TimerKind::Answer => self.release_close(now),
                 TimerKind::HalfClose => {
                     self.is_late = true;
                     None

@@ -12,8 +12,8 @@ use crate::time::Timestamp;
 ///
 /// **Messages wait in a queue.** Then the application answers a message after the connection has seen what followed it. If that is
 /// the peer's Close frame, or a violation, the answer would find the connection closed.
-/// [`set_putting_off(true)`](Self::set_putting_off), once, makes the connection hold its own Close frame back. While
-/// [`is_ending`](Self::is_ending), messages can still be sent. Call [`conclude`](Self::conclude) when the application has taken
+/// [`set_hold_close(true)`](Self::set_hold_close), once, makes the connection hold its own Close frame back. While
+/// [`is_close_held`](Self::is_close_held), messages can still be sent. Call [`release_close`](Self::release_close) when the application has taken
 /// everything and waits for more, or wants no more.
 ///
 /// **Reading stops for a while**, because the queue is full. [`set_paused`](Self::set_paused) tells, so that deadlines that
@@ -39,7 +39,7 @@ use crate::time::Timestamp;
 ///
 /// let now = Timestamp::ZERO;
 /// let mut connection = Connection::server(Config::default(), now);
-/// connection.hooks().set_putting_off(true);
+/// connection.hooks().set_hold_close(true);
 ///
 /// // "hi" and a Close frame arrive in one read, masked with a key of zeros.
 /// let mut bytes = *b"\x81\x82\0\0\0\0hi\x88\x80\0\0\0\0";
@@ -52,9 +52,9 @@ use crate::time::Timestamp;
 /// }
 ///
 /// // Later the application answers, although the peer has closed; and then there is nothing more to wait for.
-/// assert!(connection.hooks().is_ending());
+/// assert!(connection.hooks().is_close_held());
 /// connection.send(queue.pop_front().unwrap()).unwrap();
-/// assert!(matches!(connection.hooks().conclude(now), Some(Event::Closed(_))));
+/// assert!(matches!(connection.hooks().release_close(now), Some(Event::Closed(_))));
 /// assert_eq!(connection.outgoing().len(), 4 + 2, "the answer and our Close frame");
 /// ```
 #[derive(Debug)]
@@ -72,25 +72,25 @@ impl Connection {
 
 // What they do stands with what they act on: closing.rs, deadlines.rs, in_flight.rs, receiving.rs.
 impl Hooks<'_> {
-    /// Puts our answer to the peer's Close frame, or to a violation, off until [`conclude`](Self::conclude). Off at first.
+    /// Puts our answer to the peer's Close frame, or to a violation, off until [`release_close`](Self::release_close). Off at first.
     ///
     /// [`receive`](Connection::receive) throws away what follows the Close frame, as ever. Nothing is put off longer than
     /// [`Deadlines::answer`](crate::Deadlines::answer).
     #[inline]
-    pub fn set_putting_off(&mut self, putting_off: bool) {
-        self.connection.putting_off = putting_off;
+    pub fn set_hold_close(&mut self, holding_close: bool) {
+        self.connection.holding_close = holding_close;
     }
 
-    /// Whether the peer has closed or broken the protocol, and our answer waits for [`conclude`](Self::conclude).
+    /// Whether the peer has closed or broken the protocol, and our answer waits for [`release_close`](Self::release_close).
     #[inline]
-    pub fn is_ending(&self) -> bool {
-        self.connection.is_ending()
+    pub fn is_close_held(&self) -> bool {
+        self.connection.is_close_held()
     }
 
     /// Gives the answer that was put off, and reports the end. Does nothing when none was put off.
     #[inline]
-    pub fn conclude(&mut self, now: Timestamp) -> Option<Event<'static>> {
-        self.connection.conclude(now)
+    pub fn release_close(&mut self, now: Timestamp) -> Option<Event<'static>> {
+        self.connection.release_close(now)
     }
 
     /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that

@@ -81,8 +81,8 @@ pub struct Connection {
     received: Option<Box<Received>>,
     /// What set off the end; first come, first kept.
     cause: Option<Cause>,
-    /// Whether our answer to the peer's Close, or to its fault, waits for [`Hooks::conclude`].
-    putting_off: bool,
+    /// Whether our answer to the peer's Close, or to its fault, waits for [`Hooks::release_close`].
+    holding_close: bool,
     /// The Close frame that waits.
     answer: Option<Box<CloseFrame>>,
     /// Whether the transport's read side has ended.
@@ -157,7 +157,7 @@ impl Connection {
             sent: None,
             received: None,
             cause: None,
-            putting_off: false,
+            holding_close: false,
             answer: None,
             eof: false,
             close_by: None,

@@ -114,9 +114,9 @@ fn any_close_ends_the_handshake_that_we_began() {
             (close_body(1000, b"cut \xC3"), 1000, "cut \u{FFFD}", true),
         ] {
             for (way, pieces) in ways(&to(role, CLOSE, &body)) {
-                for putting_off in [false, true] {
+                for holding_close in [false, true] {
                     let mut end = End::new(role, &Config::default());
-                    end.connection.hooks().set_putting_off(putting_off);
+                    end.connection.hooks().set_hold_close(holding_close);
                     end.close(1000, "");
                     pieces.iter().for_each(|piece| end.read(piece));
                     let expected = malformed(Some((1000, "")), (code, shown), &body, Cause::Local);
@@ -138,7 +138,7 @@ fn a_close_against_the_rules_is_shown_when_its_answer_was_put_off_too() {
         let body = close_body(10_001, "why");
         let end = |gone: fn(&mut End)| {
             let mut end = End::new(role, &Config::default());
-            end.connection.hooks().set_putting_off(true);
+            end.connection.hooks().set_hold_close(true);
             end.read_frame(CLOSE, &body);
             assert_eq!(end.seen, []);
             gone(&mut end);

@@ -4,8 +4,8 @@
 mod by_the_peer;
 mod by_us;
 mod codes_and_reasons;
+mod held_close;
 mod outcomes;
-mod put_off;
 mod unwritable;
 mod without_a_close;
 

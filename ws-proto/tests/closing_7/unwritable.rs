@@ -7,10 +7,10 @@ use crate::common::*;
 
 /// Ends of both roles, that put their answers off and do not.
 fn ends() -> impl Iterator<Item = End> {
-    ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]).map(|(role, putting_off)| {
+    ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]).map(|(role, holding_close)| {
         let mut end = End::new(role, &Config::default());
         end.writable = false;
-        end.connection.hooks().set_putting_off(putting_off);
+        end.connection.hooks().set_hold_close(holding_close);
         end
     })
 }
@@ -95,11 +95,11 @@ fn an_answer_that_was_put_off_is_not_waited_for() {
             (vec![3], malformed(None, (1005, ""), &[3], Cause::Violation(Violation::TruncatedCloseCode))),
         ] {
             let mut end = End::new(role, &Config::default());
-            end.connection.hooks().set_putting_off(true);
+            end.connection.hooks().set_hold_close(true);
             end.read_frame(CLOSE, input);
             end.fail_writing();
             assert_eq!(end.seen, [end_of_it]);
-            assert_eq!(end.connection.hooks().conclude(end.now), None);
+            assert_eq!(end.connection.hooks().release_close(end.now), None);
             end.assert_over();
         }
     }

@@ -55,7 +55,7 @@ fn when_time_jumps_nothing_loops_and_the_end_comes_once_wherever_it_finds_the_co
             end.read_frame(0x83, "");
         },
         |end| {
-            end.connection.hooks().set_putting_off(true);
+            end.connection.hooks().set_hold_close(true);
             end.read_frame(CLOSE, "");
         },
     ];

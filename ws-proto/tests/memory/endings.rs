@@ -54,11 +54,11 @@ fn the_end_lets_go_of_everything() {
         Ending {
             what: "a Close whose answer waits for the application",
             end: |subject| {
-                subject.connection.hooks().set_putting_off(true);
+                subject.connection.hooks().set_hold_close(true);
                 subject.read(&to(subject.connection.role(), CLOSE, close_body(1000, "")));
-                assert!(subject.connection.hooks().is_ending());
+                assert!(subject.connection.hooks().is_close_held());
                 assert!(subject.held() <= REASONS, "what came before is delivered or dropped by now");
-                subject.connection.hooks().conclude(subject.now);
+                subject.connection.hooks().release_close(subject.now);
             },
         },
     ];

@@ -71,17 +71,17 @@ pub(crate) struct Party {
     pub(crate) delivery: Delivery,
     pub(crate) echoes: bool,
     /// Whether its answers wait for the application, and for how long.
-    pub(crate) puts_off: Option<Duration>,
+    pub(crate) holds_close: Option<Duration>,
     pub(crate) message_limit: Option<usize>,
 }
 
 pub(crate) fn any_parties() -> impl Strategy<Value = [Party; 2]> {
-    let puts_off = || proptest::option::of(select(&[0, 1, 900, 5000][..]).prop_map(Duration::from_millis));
+    let holds_close = || proptest::option::of(select(&[0, 1, 900, 5000][..]).prop_map(Duration::from_millis));
     let party = || {
-        (any_delivery(), puts_off()).prop_map(|(delivery, puts_off)| Party {
+        (any_delivery(), holds_close()).prop_map(|(delivery, holds_close)| Party {
             delivery,
             echoes: false,
-            puts_off,
+            holds_close,
             message_limit: None,
         })
     };

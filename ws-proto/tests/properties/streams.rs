@@ -153,7 +153,7 @@ pub(crate) struct Setup {
     /// Whether messages are sent back.
     pub(crate) echoes: bool,
     /// Whether answers to the end are put off.
-    pub(crate) puts_off: bool,
+    pub(crate) holds_close: bool,
     /// After how many messages it closes.
     pub(crate) closes_after: Option<usize>,
 }
@@ -204,12 +204,12 @@ pub(crate) fn any_setup() -> impl Strategy<Value = Setup> {
         });
     let closes_after = prop_oneof![3 => Just(None), 1 => (0..4usize).prop_map(Some)];
     (any_role(), any_delivery(), limits, any::<bool>(), any::<bool>(), closes_after).prop_map(
-        |(role, delivery, limits, echoes, puts_off, closes_after)| Setup {
+        |(role, delivery, limits, echoes, holds_close, closes_after)| Setup {
             role,
             delivery,
             limits,
             echoes,
-            puts_off,
+            holds_close,
             closes_after,
         },
     )
@@ -240,7 +240,7 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn new(setup: &Setup) -> Self {
         let mut end = end(setup.role, &setup.config());
-        end.connection.hooks().set_putting_off(setup.puts_off);
+        end.connection.hooks().set_hold_close(setup.holds_close);
         Self { end, setup: setup.clone(), messages: 0 }
     }
 
@@ -294,7 +294,8 @@ impl Subject {
                 }
                 Question::HandleTimeout => {}
                 Question::Queries => {
-                    let _ = (connection.is_open(), connection.hooks().is_ending(), connection.is_above_high_water());
+                    let _ =
+                        (connection.is_open(), connection.hooks().is_close_held(), connection.is_above_high_water());
                     let _ = (connection.queued(), connection.latency(), connection.role(), connection.config());
                 }
             }
@@ -309,7 +310,7 @@ impl Subject {
 
     /// The rest is written, and the transport ends.
     pub(crate) fn finish(mut self) -> Ending {
-        if let Some(event) = self.end.connection.hooks().conclude(self.end.now) {
+        if let Some(event) = self.end.connection.hooks().release_close(self.end.now) {
             self.saw(event.into());
         }
         self.end.take(usize::MAX);

@@ -110,7 +110,7 @@ impl Subject {
             Step::Pauses(paused) => connection.hooks().set_paused(*paused, now),
             Step::Closes => connection.close(close_frame(1000, ""), now).unwrap(),
             Step::Concludes => {
-                if let Some(event) = connection.hooks().conclude(now) {
+                if let Some(event) = connection.hooks().release_close(now) {
                     self.saw(event.into());
                 }
             }
@@ -143,7 +143,7 @@ proptest! {
             *config = setup.config();
             times.set(config);
         }));
-        subject.end.connection.hooks().set_putting_off(setup.puts_off);
+        subject.end.connection.hooks().set_hold_close(setup.holds_close);
         for step in &steps {
             subject.step(step, &mut rest);
             subject.act();

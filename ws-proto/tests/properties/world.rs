@@ -68,7 +68,7 @@ impl World {
                 config.limits.message = party.message_limit.or(config.limits.message);
             });
             let mut end = end([Role::Server, Role::Client][i], &config);
-            end.connection.hooks().set_putting_off(party.puts_off.is_some());
+            end.connection.hooks().set_hold_close(party.holds_close.is_some());
             end
         });
         let wires = story.links.clone().map(|link| Wire {
@@ -136,7 +136,7 @@ impl World {
             Act::Say(say) => self.said[i].extend(say.send(end)),
             Act::Begin(payload) => self.begun[i] |= end.connection.send_fragment(payload.message(), false).is_ok(),
             Act::Close { code, reason } => {
-                if end.connection.is_open() && !end.connection.hooks().is_ending() {
+                if end.connection.is_open() && !end.connection.hooks().is_close_held() {
                     self.closed[i] = Some(self.now);
                 }
                 end.close(*code, reason);
@@ -231,10 +231,10 @@ impl World {
         if self.gone[i].is_none() && end.deadline().is_some_and(|deadline| deadline <= self.now) {
             end.wake();
         }
-        if end.connection.hooks().is_ending() {
+        if end.connection.hooks().is_close_held() {
             let since = *self.ending[i].get_or_insert(self.now);
-            if self.parties[i].puts_off.is_some_and(|time| since + time <= self.now) {
-                let event = end.connection.hooks().conclude(self.now).expect("an answer was put off");
+            if self.parties[i].holds_close.is_some_and(|time| since + time <= self.now) {
+                let event = end.connection.hooks().release_close(self.now).expect("an answer was put off");
                 end.seen.push(event.into());
             }
         }
@@ -261,8 +261,8 @@ impl World {
                 times.extend(end.deadline());
                 let ready = end.connection.outgoing().has_remaining() && wire.on_their_way < wire.link.window;
                 times.extend(ready.then_some(wire.free_at));
-                if end.connection.hooks().is_ending() {
-                    times.extend(self.ending[i].zip(self.parties[i].puts_off).map(|(since, time)| since + time));
+                if end.connection.hooks().is_close_held() {
+                    times.extend(self.ending[i].zip(self.parties[i].holds_close).map(|(since, time)| since + time));
                 }
             }
         }

@@ -67,7 +67,7 @@ impl WebSocket {
         let replaced = state.wakers.receive(cx);
         state.mailbox.set_taken(0, 0);
         let mut driver = state.driver_to_resume();
-        if state.connection.hooks().is_ending() {
+        if state.connection.hooks().is_close_held() {
             // A Close that was put off until everything before it is dealt with waits no longer.
             driver = driver.or_else(|| state.wakers.driver());
         }

@@ -291,7 +291,7 @@ impl<'a> AwaitsEnd<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
         let mut state = shared.lock();
         state.mailbox.begin_awaiting_end();
-        let is_due = state.mailbox.is_paused() || state.connection.hooks().is_ending();
+        let is_due = state.mailbox.is_paused() || state.connection.hooks().is_close_held();
         let driver = if is_due { state.wakers.driver() } else { None };
         drop(state);
         wake(driver);

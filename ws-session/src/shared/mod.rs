@@ -56,7 +56,7 @@ impl Shared {
         caller: Caller,
     ) -> Arc<Self> {
         // Messages wait in the mailbox: what came just before a Close can still be answered.
-        connection.hooks().set_putting_off(true);
+        connection.hooks().set_hold_close(true);
         connection.set_memory(Some(supplied()));
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);

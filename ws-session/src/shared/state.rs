@@ -81,7 +81,7 @@ impl State {
     /// Whether the driver may be asked to do something other than to read and write.
     #[inline]
     pub(crate) fn is_asked(&mut self) -> bool {
-        self.lifecycle.close_asked().is_some() || self.connection.hooks().is_ending()
+        self.lifecycle.close_asked().is_some() || self.connection.hooks().is_close_held()
     }
 
     /// Does what the driver was asked to do, since it has the time.
@@ -95,9 +95,9 @@ impl State {
             // The code was checked when the close was asked for.
             let _ = self.connection.close(frame, now);
         }
-        if self.connection.hooks().is_ending()
+        if self.connection.hooks().is_close_held()
             && self.is_caught_up()
-            && let Some(event) = self.connection.hooks().conclude(now)
+            && let Some(event) = self.connection.hooks().release_close(now)
         {
             self.on_event(event, id, now);
         }
@@ -107,7 +107,7 @@ impl State {
     pub(crate) fn has_work(&mut self) -> bool {
         (self.lifecycle.close_asked().is_some() && self.connection.is_open())
             || self.mailbox.may_resume()
-            || (self.connection.hooks().is_ending() && self.is_caught_up())
+            || (self.connection.hooks().is_close_held() && self.is_caught_up())
             || !self.connection.outgoing().is_empty()
             || self.has_ping_to_send()
             || self.connection.is_over()
