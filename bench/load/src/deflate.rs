@@ -32,7 +32,7 @@ impl Deflate {
 
 /// What both sides have agreed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Agreed {
+pub(crate) struct DeflateParams {
     pub(crate) text: String,
     client_takes_over: bool,
     server_takes_over: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Agreed {
     server_bits: u8,
 }
 
-impl Agreed {
+impl DeflateParams {
     /// From the server's answer (RFC 7692 §7.1).
     pub(crate) fn parse(answer: Option<String>) -> Result<Self> {
         let text = answer.context("the server declined permessage-deflate")?;
@@ -78,7 +78,7 @@ impl Agreed {
     }
 }
 
-impl fmt::Display for Agreed {
+impl fmt::Display for DeflateParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -100,7 +100,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    pub(crate) fn new(row: &Row, agreed: &Agreed) -> Self {
+    pub(crate) fn new(row: &Row, agreed: &DeflateParams) -> Self {
         let mut random = SplitMix(row.size as u64);
         Self {
             messages: (0..MESSAGES).map(|index| payload(row, index, &mut random)).collect(),
@@ -161,7 +161,7 @@ pub(crate) struct Inflater {
 }
 
 impl Inflater {
-    pub(crate) fn new(agreed: &Agreed) -> Self {
+    pub(crate) fn new(agreed: &DeflateParams) -> Self {
         Self {
             decompressor: Decompress::new_with_window_bits(false, agreed.server_bits),
             takes_over: agreed.server_takes_over,
@@ -196,20 +196,20 @@ mod tests {
     #[test]
     fn what_was_agreed_is_read() {
         let agreed =
-            Agreed::parse(Some("permessage-deflate; server_no_context_takeover; client_max_window_bits=12".into()));
+            DeflateParams::parse(Some("permessage-deflate; server_no_context_takeover; client_max_window_bits=12".into()));
         let agreed = agreed.unwrap();
         assert_eq!((agreed.client_takes_over, agreed.client_bits), (true, 12));
         assert_eq!((agreed.server_takes_over, agreed.server_bits), (false, 15));
         agreed.check(Deflate::NoTakeover).unwrap();
-        let lax = Agreed::parse(Some("permessage-deflate".into())).unwrap();
+        let lax = DeflateParams::parse(Some("permessage-deflate".into())).unwrap();
         lax.check(Deflate::Takeover).unwrap();
         assert!(lax.check(Deflate::NoTakeover).is_err());
         for bad in
             ["x-webkit-deflate-frame", "permessage-deflate; what", "permessage-deflate; server_max_window_bits=16"]
         {
-            assert!(Agreed::parse(Some(bad.into())).is_err(), "{bad}");
+            assert!(DeflateParams::parse(Some(bad.into())).is_err(), "{bad}");
         }
-        assert!(Agreed::parse(None).is_err());
+        assert!(DeflateParams::parse(None).is_err());
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         let row: Row = "1KiB-json 1x1".parse().unwrap();
         let mut sizes = Vec::new();
         for deflate in [Deflate::NoTakeover, Deflate::Takeover] {
-            let agreed = Agreed::whole(String::new(), deflate);
+            let agreed = DeflateParams::whole(String::new(), deflate);
             let (mut frames, mut inflater, mut replies) =
                 (Frames::new(&row, &agreed), Inflater::new(&agreed), Replies::default());
             let mut size = 0;

@@ -12,7 +12,7 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use crate::connect::{connect, connect_offering};
 use crate::cycle::Wire;
-use crate::deflate::{Agreed, Deflate, Frames, Inflater, MESSAGES};
+use crate::deflate::{DeflateParams, Deflate, Frames, Inflater, MESSAGES};
 use crate::replies::Replies;
 use crate::row::Row;
 use crate::{Counted, Load, STALL, patiently};
@@ -22,7 +22,7 @@ use crate::{Counted, Load, STALL, patiently};
 pub struct Deflated {
     epoll: Epoll,
     connections: Vec<Connection>,
-    agreed: Agreed,
+    agreed: DeflateParams,
     frames: Frames,
     in_flight: usize,
     events: Vec<EpollEvent>,
@@ -129,15 +129,15 @@ pub(crate) fn open(
     count: usize,
     wire: Wire,
     deflate: Deflate,
-) -> Result<(Vec<Connection>, Agreed)> {
+) -> Result<(Vec<Connection>, DeflateParams)> {
     let mut connections = Vec::with_capacity(count);
     let mut all_agreed = None;
     for index in 0..count {
         let (stream, agreed) = match wire {
-            Wire::Raw => (connect(server, index, wire)?, Agreed::whole(String::new(), deflate)),
+            Wire::Raw => (connect(server, index, wire)?, DeflateParams::whole(String::new(), deflate)),
             Wire::WebSocket => {
                 let (stream, answer) = connect_offering(server, index, deflate.offer())?;
-                (stream, Agreed::parse(answer)?)
+                (stream, DeflateParams::parse(answer)?)
             }
         };
         agreed.check(deflate)?;

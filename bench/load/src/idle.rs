@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 use crate::STALL;
 use crate::connect::connect;
 use crate::cycle::{Cycle, Wire};
-use crate::deflate::{Agreed, Deflate, Frames};
+use crate::deflate::{DeflateParams, Deflate, Frames};
 use crate::deflated::{self, Connection};
 use crate::row::Row;
 
@@ -17,7 +17,7 @@ pub struct Idle(Connections);
 
 enum Connections {
     Plain(Vec<TcpStream>),
-    Deflated(Vec<Connection>, Agreed),
+    Deflated(Vec<Connection>, DeflateParams),
 }
 
 impl Idle {

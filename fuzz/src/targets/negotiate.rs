@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
 use ws_proto::handshake::extensions::{Extension, parse};
-use ws_proto::permessage_deflate::{Agreed, Deflate};
+use ws_proto::permessage_deflate::{DeflateParams, Deflate};
 
 #[derive(Arbitrary, Debug)]
 pub struct Negotiation<'a> {
@@ -102,7 +102,7 @@ fn confirmed(client: &Deflate, answers: &[Extension]) {
     }
 }
 
-fn in_range(agreed: &Agreed) {
+fn in_range(agreed: &DeflateParams) {
     assert!((8..=15).contains(&agreed.send_window_bits) && (8..=15).contains(&agreed.receive_window_bits));
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The input is that of [`deflate_inflate`](super::deflate_inflate()), and shares its seeds.
 
-use ws_proto::permessage_deflate::{Agreed, Deflate};
+use ws_proto::permessage_deflate::{DeflateParams, Deflate};
 use ws_proto::{Config, Connection, Delivery, Event, Outcome, Timestamp};
 
 use super::deflate_inflate::Inflate;
@@ -21,7 +21,7 @@ fn received(data: &[u8], bits: u8, size: usize, delivery: Delivery) -> (Vec<u8>,
     config.delivery = delivery;
     config.limits.message = Some(50_000);
     let mut connection = Connection::client(config, || [0; 4], Timestamp::ZERO);
-    let mut agreed = Agreed::new(Deflate::client());
+    let mut agreed = DeflateParams::new(Deflate::client());
     (agreed.send_window_bits, agreed.receive_window_bits) = (bits, bits);
     (agreed.level, agreed.mem_level, agreed.threshold) = (1, 1, 0);
     connection.set_deflate(Some(agreed));

@@ -32,9 +32,9 @@ fn echo() -> Option<()> {
 
     #[cfg(feature = "deflate")]
     {
-        use ws_proto::permessage_deflate::{Agreed, Deflate};
+        use ws_proto::permessage_deflate::{DeflateParams, Deflate};
         // Every message is compressed, however short it is.
-        let mut agreed = Agreed::new(Deflate::server());
+        let mut agreed = DeflateParams::new(Deflate::server());
         agreed.threshold = 0;
         client.set_deflate(Some(agreed));
         server.set_deflate(Some(agreed));

@@ -14,7 +14,7 @@ use core::time::Duration;
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
-use crate::extensions::permessage_deflate::{Agreed, Inbound, Outbound};
+use crate::extensions::permessage_deflate::{DeflateParams, Inbound, Outbound};
 use crate::frame::mask::MaskKeys;
 use crate::in_flight::Taken;
 use crate::keepalive::Keepalive;
@@ -174,7 +174,7 @@ impl Connection {
     /// Compresses messages as was agreed on in the opening handshake, both ways (RFC 7692); with `None`, as at first, not.
     /// To be called right after the handshake, before anything is received or sent.
     #[cfg(feature = "deflate")]
-    pub fn set_deflate(&mut self, agreed: Option<Agreed>) {
+    pub fn set_deflate(&mut self, agreed: Option<DeflateParams>) {
         self.receiver.set_inbound(agreed.map(|agreed| Box::new(Inbound::new(agreed))));
         self.sender.set_outbound(agreed.map(|agreed| Box::new(Outbound::new(agreed))));
     }

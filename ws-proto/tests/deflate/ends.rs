@@ -1,13 +1,13 @@
 //! Ends with which compression was agreed on, and what they make of frames.
 
 use ws_proto::Violation;
-use ws_proto::permessage_deflate::Agreed;
+use ws_proto::permessage_deflate::DeflateParams;
 
 use crate::common::*;
 
 /// What an end of each role makes of frames, in whatever pieces they come, in messages and in chunks.
 #[track_caller]
-pub(crate) fn each(agreed: Agreed, frames: &[(u8, &[u8])], check: impl Fn(&mut End)) {
+pub(crate) fn each(agreed: DeflateParams, frames: &[(u8, &[u8])], check: impl Fn(&mut End)) {
     for role in ROLES {
         let input = all_to(role, frames);
         for delivery in DELIVERIES {
@@ -34,7 +34,7 @@ pub(crate) fn put_together_so_far(seen: &[Seen]) -> Vec<Seen> {
 }
 
 #[track_caller]
-pub(crate) fn delivered(agreed: Agreed, frames: &[(u8, &[u8])], expected: &[Seen]) {
+pub(crate) fn delivered(agreed: DeflateParams, frames: &[(u8, &[u8])], expected: &[Seen]) {
     each(agreed, frames, |end| {
         assert_eq!(end.seen, expected);
         end.assert_open();
@@ -42,7 +42,7 @@ pub(crate) fn delivered(agreed: Agreed, frames: &[(u8, &[u8])], expected: &[Seen
 }
 
 #[track_caller]
-pub(crate) fn refused(agreed: Agreed, frames: &[(u8, &[u8])], code: u16, violation: Violation) {
+pub(crate) fn refused(agreed: DeflateParams, frames: &[(u8, &[u8])], code: u16, violation: Violation) {
     each(agreed, frames, |end| end.assert_violated(code, violation));
 }
 

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use ws_proto::handshake::extensions;
-use ws_proto::permessage_deflate::{Agreed, Deflate, InvalidAnswer};
+use ws_proto::permessage_deflate::{DeflateParams, Deflate, InvalidAnswer};
 
 fn server(change: impl FnOnce(&mut Deflate)) -> Deflate {
     let mut deflate = Deflate::server();
@@ -54,11 +54,11 @@ fn settings(base: Deflate) -> Vec<Deflate> {
     all
 }
 
-fn windows(agreed: &Agreed) -> [u8; 2] {
+fn windows(agreed: &DeflateParams) -> [u8; 2] {
     [agreed.send_window_bits, agreed.receive_window_bits]
 }
 
-fn takeovers(agreed: &Agreed) -> [bool; 2] {
+fn takeovers(agreed: &DeflateParams) -> [bool; 2] {
     [agreed.send_context_takeover, agreed.receive_context_takeover]
 }
 

@@ -1,6 +1,6 @@
 //! What the tests compress, and what both ends agree on.
 
-use ws_proto::permessage_deflate::{Agreed, Deflate};
+use ws_proto::permessage_deflate::{DeflateParams, Deflate};
 
 use crate::common::Random;
 
@@ -10,21 +10,21 @@ mod shared;
 pub(crate) use self::shared::*;
 
 /// Windows of 15 bits both ways, with context takeover.
-pub(crate) const WIDE: Agreed = {
-    let mut agreed = Agreed::new(Deflate::client());
+pub(crate) const WIDE: DeflateParams = {
+    let mut agreed = DeflateParams::new(Deflate::client());
     (agreed.level, agreed.mem_level, agreed.threshold) = (6, 8, 0);
     agreed
 };
 
 /// The same without context takeover.
-pub(crate) const ALONE: Agreed = {
+pub(crate) const ALONE: DeflateParams = {
     let mut agreed = WIDE;
     (agreed.send_context_takeover, agreed.receive_context_takeover) = (false, false);
     agreed
 };
 
 /// [`WIDE`] with a change.
-pub(crate) fn wide(change: impl FnOnce(&mut Agreed)) -> Agreed {
+pub(crate) fn wide(change: impl FnOnce(&mut DeflateParams)) -> DeflateParams {
     let mut agreed = WIDE;
     change(&mut agreed);
     agreed

@@ -1,6 +1,6 @@
 //! Messages that go out (RFC 7692 §6.1, §7.2.1).
 
-use ws_proto::permessage_deflate::{Agreed, Compress};
+use ws_proto::permessage_deflate::{DeflateParams, Compress};
 use ws_proto::{Config, Message, Prepared, Role, SendError, Violation};
 
 use super::ends::*;
@@ -9,7 +9,7 @@ use crate::common::*;
 
 /// What `end` wrote, read by another end with the parameters turned around.
 #[track_caller]
-fn read_back(end: &End, agreed: Agreed) -> Vec<Seen> {
+fn read_back(end: &End, agreed: DeflateParams) -> Vec<Seen> {
     let mut turned = agreed;
     turned.receive_window_bits = agreed.send_window_bits;
     turned.receive_context_takeover = agreed.send_context_takeover;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ws_deflate::{Compressor, Settings};
-use ws_proto::permessage_deflate::{Agreed, Compress, Deflate};
+use ws_proto::permessage_deflate::{DeflateParams, Compress, Deflate};
 use ws_proto::{Config, Delivery, Role};
 
 use crate::common::*;
@@ -21,8 +21,8 @@ checks![
 /// What a connection keeps of what was agreed on.
 const SETTINGS: usize = 256;
 
-fn agreed(bits: u8, mem_level: u8, takeover: bool) -> Agreed {
-    let mut agreed = Agreed::new(Deflate::client());
+fn agreed(bits: u8, mem_level: u8, takeover: bool) -> DeflateParams {
+    let mut agreed = DeflateParams::new(Deflate::client());
     (agreed.send_window_bits, agreed.receive_window_bits) = (bits, bits);
     (agreed.send_context_takeover, agreed.receive_context_takeover) = (takeover, takeover);
     (agreed.level, agreed.mem_level, agreed.threshold) = (6, mem_level, 0);
@@ -30,7 +30,7 @@ fn agreed(bits: u8, mem_level: u8, takeover: bool) -> Agreed {
 }
 
 impl Subject {
-    fn compressing(role: Role, config: &Arc<Config>, agreed: Agreed) -> Self {
+    fn compressing(role: Role, config: &Arc<Config>, agreed: DeflateParams) -> Self {
         let mut subject = Self::new(role, config);
         subject.connection.set_deflate(Some(agreed));
         assert!(subject.held() <= SETTINGS, "{} bytes before the first message", subject.held());

@@ -102,9 +102,9 @@ impl Ends {
         let mut end = end(role, &config);
         #[cfg(feature = "deflate")]
         if self.compresses {
-            use ws_proto::permessage_deflate::{Agreed, Deflate};
+            use ws_proto::permessage_deflate::{DeflateParams, Deflate};
 
-            let mut agreed = Agreed::new(Deflate::client());
+            let mut agreed = DeflateParams::new(Deflate::client());
             (agreed.send_window_bits, agreed.receive_window_bits) = (12, 12);
             (agreed.send_context_takeover, agreed.receive_context_takeover) = (true, true);
             (agreed.level, agreed.threshold) = (1, 0);

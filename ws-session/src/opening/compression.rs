@@ -4,7 +4,7 @@ use ws_proto::Connection;
 use ws_proto::handshake::client::Builder;
 use ws_proto::handshake::extensions::Extension;
 #[cfg(feature = "deflate")]
-use ws_proto::permessage_deflate::{Agreed, Deflate};
+use ws_proto::permessage_deflate::{DeflateParams, Deflate};
 
 #[cfg(feature = "deflate")]
 use crate::error::CompressionError;
@@ -21,7 +21,7 @@ pub(crate) struct Compression {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Agreement {
     #[cfg(feature = "deflate")]
-    agreed: Option<Agreed>,
+    agreed: Option<DeflateParams>,
 }
 
 #[cfg(feature = "deflate")]
@@ -82,7 +82,7 @@ impl Compression {
 
 impl Agreement {
     #[cfg(feature = "deflate")]
-    pub(crate) fn new(agreed: Option<Agreed>) -> Self {
+    pub(crate) fn new(agreed: Option<DeflateParams>) -> Self {
         Self { agreed }
     }
 

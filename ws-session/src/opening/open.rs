@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{Request, Response, Uri};
 #[cfg(feature = "deflate")]
-use ws_proto::permessage_deflate::Agreed;
+use ws_proto::permessage_deflate::DeflateParams;
 use ws_proto::{Config, Connection, Delivery, MaskKeys, Role};
 
 use super::compression::Agreement;
@@ -128,7 +128,7 @@ impl<T, C> Parts<T, C> {
     /// [`Deflate::accept`](crate::Deflate::accept) or [`Deflate::confirm`](crate::Deflate::confirm). `None`, the default, for
     /// no compression.
     #[cfg(feature = "deflate")]
-    pub fn compression(mut self, agreed: impl Into<Option<Agreed>>) -> Self {
+    pub fn compression(mut self, agreed: impl Into<Option<DeflateParams>>) -> Self {
         self.agreement = Agreement::new(agreed.into());
         self
     }

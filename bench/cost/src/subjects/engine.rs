@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use ws_proto::handshake::extensions::{Extension, Param};
-use ws_proto::permessage_deflate::{Agreed, Deflate};
+use ws_proto::permessage_deflate::{DeflateParams, Deflate};
 use ws_proto::{Buf, Config, Connection, Delivery, Timestamp};
 
 use super::Job;
@@ -29,7 +29,7 @@ pub(super) fn client(input: &[u8]) -> Job {
 }
 
 /// What a server agrees on with a browser.
-fn agreed() -> Agreed {
+fn agreed() -> DeflateParams {
     let params = vec![Param { name: "client_max_window_bits".into(), value: None }];
     let offer = Extension { name: "permessage-deflate".into(), params };
     Deflate::server().accept(&[offer]).expect("it can be met").1

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use ws_deflate::{Corrupt, Inflater};
 
-use super::Agreed;
+use super::DeflateParams;
 
 /// How much is inflated at a time.
 const STEP: usize = 8 << 10;
@@ -19,7 +19,7 @@ const MESSAGE: usize = 1 << 10;
 /// on.
 #[derive(Debug)]
 pub(crate) struct Inbound {
-    agreed: Agreed,
+    agreed: DeflateParams,
     inflater: Inflater,
     /// Whether there is anything to [`finish`](Self::finish).
     has_begun: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    pub(crate) fn new(agreed: Agreed) -> Self {
+    pub(crate) fn new(agreed: DeflateParams) -> Self {
         let inflater = Inflater::new(agreed.receive_window_bits);
         Self { agreed, inflater, has_begun: false, window: Vec::new(), budget: None }
     }

@@ -1,12 +1,12 @@
 //! Compression of messages: permessage-deflate (RFC 7692). DEFLATE itself (RFC 1951) is in the crate `ws-deflate`.
 //!
 //! ```text
-//!  Deflate ─► offer ─► Sec-WebSocket-Extensions ─► accept ─► Agreed ─► Connection::set_deflate
+//!  Deflate ─► offer ─► Sec-WebSocket-Extensions ─► accept ─► DeflateParams ─► Connection::set_deflate
 //!             confirm ◄───────────────────────────────┘
 //! ```
 //!
 //! A client offers ([`Deflate::offer`]), a server chooses ([`Deflate::accept`]), the client checks what was chosen
-//! ([`Deflate::confirm`]); what comes of it, [`Agreed`], is given to the [`Connection`](crate::Connection) before its
+//! ([`Deflate::confirm`]); what comes of it, [`DeflateParams`], is given to the [`Connection`](crate::Connection) before its
 //! first byte. From then on messages that are long enough are compressed, and what comes in compressed is inflated as it
 //! comes, within the connection's limits at every moment.
 //!
@@ -112,7 +112,7 @@ const DEFAULT_THRESHOLD: usize = 64;
 /// [`new`](Self::new) makes one, and its fields are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Agreed {
+pub struct DeflateParams {
     /// How far back our compressor looks: 2 to the power of this many bytes, 8 to 15.
     pub send_window_bits: u8,
     /// How far back the peer's compressor may look, 8 to 15. What looks back further is refused with 1007.
@@ -129,7 +129,7 @@ pub struct Agreed {
     pub threshold: usize,
 }
 
-impl Agreed {
+impl DeflateParams {
     /// What comes of a wish that the peer leaves as it is.
     pub const fn new(deflate: Deflate) -> Self {
         Self {
@@ -148,7 +148,7 @@ impl Agreed {
     }
 }
 
-/// Whether a message is compressed. Without [`Agreed`] none is.
+/// Whether a message is compressed. Without [`DeflateParams`] none is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compress {

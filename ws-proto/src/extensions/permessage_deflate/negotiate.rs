@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Agreed, Deflate};
+use super::{DeflateParams, Deflate};
 use crate::handshake::extensions::{Extension, Param};
 
 const NAME: &str = "permessage-deflate";
@@ -45,21 +45,21 @@ impl Deflate {
     /// [`receive_window_bits`](Self::receive_window_bits): such a client would make us keep 32 KiB of what it sent.
     ///
     /// An offer with a parameter that is unknown, stands twice or has a wrong value is passed over (RFC 7692 §7.1).
-    pub fn accept(&self, offers: &[Extension]) -> Option<(Extension, Agreed)> {
+    pub fn accept(&self, offers: &[Extension]) -> Option<(Extension, DeflateParams)> {
         offers.iter().filter(|offer| offer.name == NAME).find_map(|offer| {
             let offer = Params::parse(&offer.params, Side::Offer).ok()?;
             Some(self.answer(&offer))
         })
     }
 
-    fn answer(&self, offer: &Params) -> (Extension, Agreed) {
+    fn answer(&self, offer: &Params) -> (Extension, DeflateParams) {
         let this = self.within_range();
         let receive_window_bits = match offer.client_bits {
             Some(hint) => this.receive_window_bits.min(hint.unwrap_or(MOST)),
             None => MOST,
         };
         let client_may_take_over = this.receive_context_takeover && receive_window_bits <= this.receive_window_bits;
-        let agreed = Agreed {
+        let agreed = DeflateParams {
             send_window_bits: this.send_window_bits.min(offer.server_bits.unwrap_or(MOST)),
             receive_window_bits,
             send_context_takeover: this.send_context_takeover && !offer.server_no_context_takeover,
@@ -88,7 +88,7 @@ impl Deflate {
     /// # Errors
     ///
     /// When the answer is not one to this offer: then the connection must fail (RFC 7692 §7.1).
-    pub fn confirm(&self, answers: &[Extension]) -> Result<Option<Agreed>, InvalidAnswer> {
+    pub fn confirm(&self, answers: &[Extension]) -> Result<Option<DeflateParams>, InvalidAnswer> {
         let answer = match answers {
             [] => return Ok(None),
             [answer] if answer.name == NAME => answer,
@@ -110,7 +110,7 @@ impl Deflate {
                 return Err(InvalidAnswer::Value(SERVER_MAX_WINDOW_BITS.to_owned()));
             }
         }
-        Ok(Some(Agreed {
+        Ok(Some(DeflateParams {
             send_window_bits: this.send_window_bits.min(answer.client_bits.flatten().unwrap_or(MOST)),
             receive_window_bits: answer.server_bits.unwrap_or(MOST),
             send_context_takeover: this.send_context_takeover && !answer.client_no_context_takeover,
@@ -128,8 +128,8 @@ impl Deflate {
         }
     }
 
-    fn unlimited(&self) -> Agreed {
-        Agreed {
+    fn unlimited(&self) -> DeflateParams {
+        DeflateParams {
             send_window_bits: MOST,
             receive_window_bits: MOST,
             send_context_takeover: true,

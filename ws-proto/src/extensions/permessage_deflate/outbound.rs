@@ -5,20 +5,20 @@ use alloc::vec::Vec;
 
 use ws_deflate::{Compressor, TAIL};
 
-use super::{Agreed, Compress, Compressed, Variants};
+use super::{DeflateParams, Compress, Compressed, Variants};
 use crate::message::Message;
 
 /// Compresses messages. It holds a compressor between two of them only with context takeover.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    agreed: Agreed,
+    agreed: DeflateParams,
     compressor: Option<Box<Compressor>>,
     /// Whether the fragmented message that is being sent is compressed.
     in_message: bool,
 }
 
 impl Outbound {
-    pub(crate) fn new(agreed: Agreed) -> Self {
+    pub(crate) fn new(agreed: DeflateParams) -> Self {
         Self { agreed, compressor: None, in_message: false }
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use ws_deflate::{Compressor, Settings, TAIL};
 
-use super::{Agreed, RSV1};
+use super::{DeflateParams, RSV1};
 use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
 
@@ -35,7 +35,7 @@ pub(crate) struct Compressed {
 impl Variants {
     /// The message as this connection sends it; `None` when it does not become smaller.
     #[cfg(feature = "std")]
-    pub(crate) fn get(&self, message: &Message, agreed: &Agreed) -> Option<Compressed> {
+    pub(crate) fn get(&self, message: &Message, agreed: &DeflateParams) -> Option<Compressed> {
         let settings = agreed.settings();
         // Nothing that is done under this lock can fail half way.
         let mut all = self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -49,7 +49,7 @@ impl Variants {
 
     /// The message as this connection sends it; `None` when it does not become smaller.
     #[cfg(not(feature = "std"))]
-    pub(crate) fn get(&self, message: &Message, agreed: &Agreed) -> Option<Compressed> {
+    pub(crate) fn get(&self, message: &Message, agreed: &DeflateParams) -> Option<Compressed> {
         compress(message, agreed.settings())
     }
 }
