@@ -115,7 +115,7 @@ pub use ws_session::{
     without_password,
 };
 #[cfg(all(feature = "async-std", feature = "deflate"))]
-pub use ws_session::{DeflateParams, Compress, Deflate, InvalidAnswer};
+pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]

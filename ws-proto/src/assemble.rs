@@ -13,7 +13,7 @@ use crate::error::Violation;
 use crate::frame::mask;
 use crate::memory::{Memory, supplied};
 use crate::message::{Incoming, MessageKind};
-use crate::payload::Payload;
+use crate::payload::BinaryPayload;
 use crate::sizes::{AT_ONCE, DECLARED_FROM, DECLARED_TIMES, SUPPLIED_FROM};
 use crate::utf8::{InvalidUtf8, Utf8Stream};
 
@@ -29,31 +29,31 @@ pub(crate) struct Assembly {
     handed_out: bool,
     /// How long it has become so far, when it comes compressed.
     #[cfg(feature = "deflate")]
-    inflated: Option<Inflated>,
+    inflated: Option<InflatedSize>,
     utf8: Utf8Stream,
-    body: Body,
+    content: Content,
 }
 
 /// How much a compressed message has become so far: all of it, and its last frame.
 #[cfg(feature = "deflate")]
 #[derive(Clone, Copy, Debug, Default)]
-struct Inflated {
+struct InflatedSize {
     message: usize,
     frame: usize,
 }
 
 /// Text is kept as a `String`, so that what was checked once on the way in is never checked again.
 #[derive(Debug)]
-enum Body {
+enum Content {
     Text(String),
-    Binary(Payload),
+    Binary(BinaryPayload),
 }
 
 impl Assembly {
     pub(crate) fn new(kind: MessageKind) -> Self {
-        let body = match kind {
-            MessageKind::Text => Body::Text(String::new()),
-            MessageKind::Binary => Body::Binary(Payload::default()),
+        let content = match kind {
+            MessageKind::Text => Content::Text(String::new()),
+            MessageKind::Binary => Content::Binary(BinaryPayload::default()),
         };
         Self {
             kind,
@@ -63,13 +63,13 @@ impl Assembly {
             #[cfg(feature = "deflate")]
             inflated: None,
             utf8: Utf8Stream::default(),
-            body,
+            content,
         }
     }
 
     /// Its beginning is this.
-    pub(crate) fn begin_with(&mut self, payload: Payload) {
-        self.body = Body::Binary(payload);
+    pub(crate) fn begin_with(&mut self, payload: BinaryPayload) {
+        self.content = Content::Binary(payload);
     }
 
     pub(crate) fn kind(&self) -> MessageKind {
@@ -154,22 +154,22 @@ impl Assembly {
 
     /// The room for the next `n` bytes, as [`make_room`](Self::make_room) has made it.
     pub(crate) fn room(&mut self, n: usize) -> &mut [u8] {
-        match &mut self.body {
-            Body::Binary(payload) => payload.room(n),
-            Body::Text(_) => &mut [],
+        match &mut self.content {
+            Content::Binary(payload) => payload.room(n),
+            Content::Text(_) => &mut [],
         }
     }
 
     /// The first `n` bytes of the room have come; how many there were. Otherwise as [`push`](Self::push).
     pub(crate) fn fill(&mut self, n: usize, key: &mut Option<[u8; 4]>) -> usize {
-        let Body::Binary(payload) = &mut self.body else { return 0 };
+        let Content::Binary(payload) = &mut self.content else { return 0 };
         let (n, next) = payload.fill(n, *key);
         *key = next;
         n
     }
 
     fn push_text(&mut self, piece: &[u8], bound: usize) -> Result<(), Violation> {
-        if let Body::Text(text) = &mut self.body {
+        if let Content::Text(text) = &mut self.content {
             let (head, body) = self.utf8.push(piece)?;
             let more = head.map_or(0, char::len_utf8) + body.len();
             let grown = room(text.len(), text.capacity(), more, self.declared, bound);
@@ -181,8 +181,8 @@ impl Assembly {
     }
 
     /// The bytes of a binary message, with room for `more`.
-    fn grow(&mut self, more: usize, bound: usize, memory: Option<&Arc<dyn Memory>>) -> Option<&mut Payload> {
-        let Body::Binary(payload) = &mut self.body else { return None };
+    fn grow(&mut self, more: usize, bound: usize, memory: Option<&Arc<dyn Memory>>) -> Option<&mut BinaryPayload> {
+        let Content::Binary(payload) = &mut self.content else { return None };
         let grown = room(payload.len(), payload.capacity(), more, self.declared, bound);
         match memory {
             Some(memory) if grown > 0 && payload.len() + grown >= SUPPLIED_FROM => {
@@ -202,9 +202,9 @@ impl Assembly {
     /// The whole message.
     pub(crate) fn finish(self) -> Result<Incoming<'static>, Violation> {
         self.utf8.finish()?;
-        Ok(match self.body {
-            Body::Text(text) => Incoming::Text(Cow::Owned(text)),
-            Body::Binary(payload) => Incoming::Binary(Cow::Owned(payload.into_vec())),
+        Ok(match self.content {
+            Content::Text(text) => Incoming::Text(Cow::Owned(text)),
+            Content::Binary(payload) => Incoming::Binary(Cow::Owned(payload.into_vec())),
         })
     }
 }
@@ -213,7 +213,7 @@ impl Assembly {
 impl Assembly {
     /// A message that comes compressed.
     pub(crate) fn compressed(kind: MessageKind) -> Self {
-        Self { inflated: Some(Inflated::default()), ..Self::new(kind) }
+        Self { inflated: Some(InflatedSize::default()), ..Self::new(kind) }
     }
 
     /// So much more has been inflated.
@@ -324,7 +324,7 @@ mod tests {
         assembly.begin_frame(1000, &limits).unwrap();
         for arrived in 1..=1000 {
             assembly.push(&mut [7], &mut None, assembly.bound(true, &limits), None).unwrap();
-            let Body::Binary(payload) = &assembly.body else { unreachable!() };
+            let Content::Binary(payload) = &assembly.content else { unreachable!() };
             assert!(payload.capacity() <= (2 * arrived).min(1000), "{} for {arrived}", payload.capacity());
         }
         assert_eq!(assembly.finish(), Ok(Incoming::Binary(Cow::Owned([7; 1000].into()))));

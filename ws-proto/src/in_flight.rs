@@ -26,7 +26,7 @@ impl InFlight {
 
 /// What was told last. On the heap, and only once something has been told.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct Acknowledged {
     /// How much of all that was ever queued the peer has taken.
     position: u64,
     window: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Taken {
     told_at: Timestamp,
 }
 
-impl Taken {
+impl Acknowledged {
     /// The first that is told is no progress: there is nothing to compare it with.
     pub(crate) fn new(in_flight: InFlight, written: u64, now: Timestamp) -> Self {
         let position = written.saturating_sub(in_flight.unacknowledged);
@@ -84,21 +84,25 @@ mod tests {
     fn progress_is_what_was_taken_or_offered_and_never_goes_back() {
         let at = |secs| Timestamp::new(Duration::from_secs(secs));
         let told = |unacknowledged, window| InFlight::new(unacknowledged, window);
-        let mut taken = Taken::new(told(70, Some(50)), 100, at(1));
-        assert_eq!((taken.position(), taken.progress(), taken.told_at()), (30, 0, at(1)));
-        assert!(!taken.update(told(70, Some(50)), 100, Some(90), at(2)));
-        assert_eq!((taken.position(), taken.progress(), taken.told_at()), (30, 0, at(2)));
-        assert!(taken.update(told(100, Some(50)), 150, Some(90), at(3)));
-        assert_eq!((taken.position(), taken.progress()), (50, 1), "20 bytes were acknowledged, on the way to the ping");
-        assert!(taken.update(told(100, Some(51)), 150, None, at(4)));
-        assert_eq!((taken.position(), taken.progress()), (50, 2), "the window opened");
+        let mut acknowledged = Acknowledged::new(told(70, Some(50)), 100, at(1));
+        assert_eq!((acknowledged.position(), acknowledged.progress(), acknowledged.told_at()), (30, 0, at(1)));
+        assert!(!acknowledged.update(told(70, Some(50)), 100, Some(90), at(2)));
+        assert_eq!((acknowledged.position(), acknowledged.progress(), acknowledged.told_at()), (30, 0, at(2)));
+        assert!(acknowledged.update(told(100, Some(50)), 150, Some(90), at(3)));
+        assert_eq!(
+            (acknowledged.position(), acknowledged.progress()),
+            (50, 1),
+            "20 bytes were acknowledged, on the way to the ping"
+        );
+        assert!(acknowledged.update(told(100, Some(51)), 150, None, at(4)));
+        assert_eq!((acknowledged.position(), acknowledged.progress()), (50, 2), "the window opened");
         assert!(
-            taken.update(told(90, Some(51)), 150, Some(40), at(5)),
+            acknowledged.update(told(90, Some(51)), 150, Some(40), at(5)),
             "behind the ping, but more than the window waits"
         );
-        assert!(!taken.update(told(20, Some(51)), 150, Some(40), at(6)), "behind the ping, with room for more");
-        assert_eq!((taken.position(), taken.progress()), (130, 4));
-        assert!(!taken.update(told(1000, None), 150, None, at(7)));
-        assert_eq!((taken.position(), taken.progress()), (130, 4), "what is added below may be counted");
+        assert!(!acknowledged.update(told(20, Some(51)), 150, Some(40), at(6)), "behind the ping, with room for more");
+        assert_eq!((acknowledged.position(), acknowledged.progress()), (130, 4));
+        assert!(!acknowledged.update(told(1000, None), 150, None, at(7)));
+        assert_eq!((acknowledged.position(), acknowledged.progress()), (130, 4), "what is added below may be counted");
     }
 }

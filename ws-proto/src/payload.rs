@@ -7,14 +7,14 @@ use crate::frame::mask;
 
 /// What has come of a binary message, and room for more.
 #[derive(Debug, Default)]
-pub(crate) struct Payload {
+pub(crate) struct BinaryPayload {
     /// Its bytes; behind them may lie others that mean nothing, in memory that was used before and need not be cleared
     /// to be read into.
     memory: Vec<u8>,
     len: usize,
 }
 
-impl Payload {
+impl BinaryPayload {
     /// Nothing yet; whatever `memory` holds means nothing.
     pub(crate) fn within(memory: Vec<u8>) -> Self {
         Self { memory, len: 0 }
@@ -98,7 +98,7 @@ mod tests {
         mask::apply(&mut masked, [1, 2, 3, 4]);
         for used_before in [0, 1, 37, 99, 100, 150] {
             for ways in 0..1 << 4 {
-                let mut payload = Payload::within(vec![0xEE; used_before]);
+                let mut payload = BinaryPayload::within(vec![0xEE; used_before]);
                 payload.reserve_exact(0);
                 let mut key = KEY;
                 for (n, piece) in masked.chunks(26).enumerate() {
@@ -123,12 +123,12 @@ mod tests {
 
     #[test]
     fn room_is_what_was_reserved_and_what_was_not_given_cannot_be_filled() {
-        let mut payload = Payload::within(Vec::with_capacity(64));
+        let mut payload = BinaryPayload::within(Vec::with_capacity(64));
         assert_eq!(payload.room(10).len(), 10);
         assert_eq!(payload.fill(11, None), (10, None), "no more than there was room for");
         assert_eq!(payload.room(1000).len(), payload.capacity() - 10);
         assert_eq!(payload.room(0), []);
         assert_eq!(payload.into_vec().len(), 10, "what did not come is not there");
-        assert_eq!(Payload::default().fill(5, KEY), (0, KEY));
+        assert_eq!(BinaryPayload::default().fill(5, KEY), (0, KEY));
     }
 }

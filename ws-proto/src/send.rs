@@ -11,7 +11,7 @@ use crate::close::CloseFrame;
 use crate::config::Limits;
 use crate::error::SendError;
 #[cfg(feature = "deflate")]
-use crate::extensions::permessage_deflate::{Compress, Outbound, RSV1};
+use crate::extensions::permessage_deflate::{Compress, MessageCompressor, RSV1};
 use crate::frame::mask::MaskKeys;
 use crate::frame::{FrameHeader, OpCode};
 use crate::message::{Message, MessageKind};
@@ -19,7 +19,7 @@ use crate::outgoing::Outgoing;
 use crate::prepared::Prepared;
 
 /// The sending direction.
-pub(crate) struct Sender {
+pub(crate) struct Encoder {
     /// A client's source of masking keys; a server has none.
     keys: Option<Box<dyn MaskKeys + Send>>,
     outgoing: Outgoing,
@@ -31,7 +31,7 @@ pub(crate) struct Sender {
     pongs: Option<Box<Pongs>>,
     /// What compresses messages, when the peer understands that.
     #[cfg(feature = "deflate")]
-    outbound: Option<Box<Outbound>>,
+    compressor: Option<Box<MessageCompressor>>,
 }
 
 /// Pongs on their way. Those not yet in the outgoing queue can still be replaced.
@@ -42,7 +42,7 @@ struct Pongs {
     queued: VecDeque<u64>,
 }
 
-impl Sender {
+impl Encoder {
     pub(crate) fn new(keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
         Self {
             keys,
@@ -51,7 +51,7 @@ impl Sender {
             fragments: 0,
             pongs: None,
             #[cfg(feature = "deflate")]
-            outbound: None,
+            compressor: None,
         }
     }
 
@@ -122,8 +122,8 @@ impl Sender {
         let message = prepared.message();
         self.admit(message.len(), limits)?;
         #[cfg(feature = "deflate")]
-        if let Some(outbound) = &mut self.outbound
-            && let Some(compressed) = outbound.prepared(message, prepared.compressed())
+        if let Some(compressor) = &mut self.compressor
+            && let Some(compressed) = compressor.prepared(message, prepared.compressed())
         {
             match self.keys {
                 None => self.outgoing.push_frame(&compressed.frame),
@@ -146,7 +146,7 @@ impl Sender {
         limits: &Limits,
     ) -> Result<(), SendError<Message>> {
         #[cfg(feature = "deflate")]
-        if self.outbound.is_some() {
+        if self.compressor.is_some() {
             return self.fragment_with(fragment, last, Compress::Default, limits);
         }
         let (opcode, fragment) = self.admit_fragment(fragment, last, limits)?;
@@ -241,7 +241,7 @@ impl Sender {
             body.extend_from_slice(frame.reason.as_bytes());
         }
         self.push_copied(true, OpCode::Close, &body);
-        self.release_outbound();
+        self.release_compressor();
     }
 
     /// How many bytes a Close frame takes on the wire.
@@ -255,14 +255,14 @@ impl Sender {
     pub(crate) fn release(&mut self) {
         self.outgoing.clear();
         self.pongs = None;
-        self.release_outbound();
+        self.release_compressor();
     }
 
     /// Nothing is compressed any more.
-    fn release_outbound(&mut self) {
+    fn release_compressor(&mut self) {
         #[cfg(feature = "deflate")]
         {
-            self.outbound = None;
+            self.compressor = None;
         }
     }
 
@@ -290,9 +290,9 @@ impl Sender {
 
 /// Compressed messages (RFC 7692 §6): only the first frame says that the message is.
 #[cfg(feature = "deflate")]
-impl Sender {
-    pub(crate) fn set_outbound(&mut self, outbound: Option<Box<Outbound>>) {
-        self.outbound = outbound;
+impl Encoder {
+    pub(crate) fn set_compressor(&mut self, compressor: Option<Box<MessageCompressor>>) {
+        self.compressor = compressor;
     }
 
     /// Queues a whole message, compressed or not.
@@ -321,15 +321,15 @@ impl Sender {
         limits: &Limits,
     ) -> Result<(), SendError<Message>> {
         let (opcode, fragment) = self.admit_fragment(fragment, last, limits)?;
-        let Some(outbound) = &mut self.outbound else {
+        let Some(compressor) = &mut self.compressor else {
             self.push(last, opcode, fragment.into_bytes());
             return Ok(());
         };
         let is_first = opcode != OpCode::Continuation;
         if is_first {
-            outbound.begin(fragment.len(), last, compress);
+            compressor.begin(fragment.len(), last, compress);
         }
-        match outbound.fragment(fragment.as_bytes(), last) {
+        match compressor.fragment(fragment.as_bytes(), last) {
             Some(compressed) => self.push_with(last, opcode, if is_first { RSV1 } else { 0 }, compressed.into()),
             None => self.push(last, opcode, fragment.into_bytes()),
         }
@@ -339,8 +339,8 @@ impl Sender {
     /// Queues a message compressed, unless it is to go as it is: then nothing.
     #[inline]
     fn push_compressed(&mut self, opcode: OpCode, payload: &[u8], compress: Compress) -> bool {
-        let Some(outbound) = &mut self.outbound else { return false };
-        let Some(compressed) = outbound.message(payload, compress) else { return false };
+        let Some(compressor) = &mut self.compressor else { return false };
+        let Some(compressed) = compressor.message(payload, compress) else { return false };
         self.push_with(true, opcode, RSV1, compressed.into());
         true
     }
@@ -368,9 +368,9 @@ fn header(fin: bool, opcode: OpCode, len: usize, mask: Option<[u8; 4]>) -> Frame
     FrameHeader { fin, mask, ..FrameHeader::new(opcode, len as u64) }
 }
 
-impl fmt::Debug for Sender {
+impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender")
+        f.debug_struct("Encoder")
             .field("masks", &self.keys.is_some())
             .field("outgoing", &self.outgoing)
             .field("unfinished", &self.unfinished)

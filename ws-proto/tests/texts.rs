@@ -119,7 +119,7 @@ fn refused_messages() {
 fn debug_output_tells_that_a_client_masks_and_no_key() {
     let client = Connection::client(Config::default(), || [0xC1, 0xC2, 0xC3, 0xC4], Timestamp::ZERO);
     let shown = format!("{client:?}");
-    assert!(shown.contains("Sender { masks: true, outgoing: Outgoing {"), "{shown}");
+    assert!(shown.contains("Encoder { masks: true, outgoing: Outgoing {"), "{shown}");
     assert!(!shown.contains("193") && !shown.contains("keys"), "{shown}");
     let server = Connection::server(Config::default(), Timestamp::ZERO);
     assert!(format!("{server:?}").contains("masks: false"));

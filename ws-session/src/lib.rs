@@ -108,7 +108,7 @@ pub use ws_proto::handshake::client::{BuildError, HandshakeError};
 pub use ws_proto::handshake::head::HeadLimits;
 pub use ws_proto::handshake::server::Rejection;
 #[cfg(feature = "deflate")]
-pub use ws_proto::permessage_deflate::{DeflateParams, Compress, Deflate, InvalidAnswer};
+pub use ws_proto::permessage_deflate::{Compress, Deflate, DeflateParams, InvalidAnswer};
 pub use ws_proto::{
     ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, InFlight, Limits,
     MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,

@@ -166,7 +166,7 @@ pub use ws_session::{
     without_password,
 };
 #[cfg(feature = "deflate")]
-pub use ws_session::{DeflateParams, Compress, Deflate, InvalidAnswer};
+pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 
 pub use self::io::TokioIo;
 pub use self::listener::TokioListener;

@@ -10,7 +10,7 @@ use crate::connection::in_flight::ASK_EVERY;
 use crate::error::{CloseError, Violation};
 use crate::event::Event;
 use crate::outcome::{Cause, Outcome};
-use crate::receive::Received;
+use crate::receive::ReceivedClose;
 use crate::state::{ConnectionState, Transition};
 use crate::time::Timestamp;
 use crate::timer::TimerKind;
@@ -77,7 +77,7 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn peer_closed<'i>(&mut self, received: Received, now: Timestamp) -> Option<Event<'i>> {
+    pub(super) fn peer_closed<'i>(&mut self, received: ReceivedClose, now: Timestamp) -> Option<Event<'i>> {
         let fault = received.fault.as_ref().map(|(violation, _)| *violation);
         // An echo of the code, and no reason: what RFC 6455 §5.5.1 asks for.
         let echo = CloseFrame { code: received.frame.code, reason: Default::default() };
@@ -103,7 +103,7 @@ impl Connection {
         if !self.holding_close || !self.apply(Transition::HoldClose) {
             return self.release_close(now);
         }
-        self.receiver.release();
+        self.decoder.release();
         let stall = self.timers.get(TimerKind::WriteStall);
         self.timers.clear();
         self.timers.set(TimerKind::WriteStall, stall);
@@ -152,11 +152,11 @@ impl Connection {
 
     /// Throws away what has not been written, our Close frame perhaps.
     fn stop_writing(&mut self) {
-        if !self.sender.is_idle() {
-            let close = self.sent.take().map_or(0, |frame| self.sender.close_size(&frame));
-            self.has_lost |= self.sender.waiting() > close;
+        if !self.encoder.is_idle() {
+            let close = self.sent.take().map_or(0, |frame| self.encoder.close_size(&frame));
+            self.has_lost |= self.encoder.waiting() > close;
         }
-        self.sender.release();
+        self.encoder.release();
         self.timers.clear();
         self.is_writing = false;
     }
@@ -169,14 +169,14 @@ impl Connection {
         self.timers.set(TimerKind::Close, Some(close_by));
         self.timers.set(TimerKind::WriteStall, stall);
         if self.sent.is_none() {
-            self.sender.close(&frame);
+            self.encoder.close(&frame);
             self.sent = Some(Box::new(frame));
         }
     }
 
     /// Nothing will be received any more: what was held for it goes, and the outcome is reported.
     pub(super) fn closed<'i>(&mut self) -> Option<Event<'i>> {
-        self.receiver.release();
+        self.decoder.release();
         self.keepalive.release();
         Some(Event::Closed(Outcome {
             sent: self.sent.as_deref().cloned(),
@@ -214,8 +214,8 @@ impl Connection {
     /// is not waited for.
     pub(super) fn awaits_taking(&self) -> bool {
         self.state.is_closing()
-            && self.sender.is_idle()
-            && self.taken() < self.sender.outgoing().queued()
+            && self.encoder.is_idle()
+            && self.acknowledged() < self.encoder.outgoing().queued()
             && self.cause != Some(Cause::KeepaliveTimeout)
     }
 
@@ -232,7 +232,7 @@ impl Connection {
             | ConnectionState::WriteFailed
             | ConnectionState::Ended => false,
         };
-        says_so && self.sender.is_idle()
+        says_so && self.encoder.is_idle()
     }
 
     /// Input after the end is thrown away; after an error Close only so much of it.

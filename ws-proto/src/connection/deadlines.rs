@@ -40,7 +40,7 @@ impl Connection {
             self.timers.set(TimerKind::Ping, Some(now));
         }
         let was_writing = self.is_writing;
-        self.is_writing = !self.sender.is_idle() || self.awaits_taking();
+        self.is_writing = !self.encoder.is_idle() || self.awaits_taking();
         if self.is_writing {
             self.await_taking(was_writing, now);
         } else {
@@ -48,8 +48,8 @@ impl Connection {
         }
 
         if self.state.receives() {
-            let progress = self.receiver.progress();
-            if !self.receiver.is_midway(self.config.delivery) {
+            let progress = self.decoder.progress();
+            if !self.decoder.is_midway(self.config.delivery) {
                 self.timers.set(TimerKind::MessageProgress, None);
             } else if self.timers.get(TimerKind::MessageProgress).is_none() {
                 self.progress_mark = progress;
@@ -60,7 +60,7 @@ impl Connection {
             }
             self.await_life(progress.messages, now);
         }
-        if self.state.is_closing() && self.sender.is_idle() {
+        if self.state.is_closing() && self.encoder.is_idle() {
             self.await_farewell(now);
         }
         self.timers.next()
@@ -74,7 +74,7 @@ impl Connection {
         }
         let stall = self.config.deadlines.write_stall.map(|stall| now + stall);
         let full = self.timers.get(TimerKind::WriteStall);
-        if was_writing && (stall.is_none() || full < stall) && self.sender.waiting() > PING_SIZE {
+        if was_writing && (stall.is_none() || full < stall) && self.encoder.waiting() > PING_SIZE {
             // It was full before, took some, and not all: behind it the peer did. Part of a ping alone shows nothing.
             self.moved_at = now;
         }
@@ -91,7 +91,7 @@ impl Connection {
                 self.timers.set(TimerKind::Pong, None);
                 self.timers.set(TimerKind::PingAgain, None);
             }
-        } else if self.keepalive.is_waiting_for_peer(self.sender.outgoing().written()) {
+        } else if self.keepalive.is_waiting_for_peer(self.encoder.outgoing().written()) {
             self.heard = false;
             self.heard_mark = messages;
             self.set_pong_deadline(now, pong);
@@ -163,7 +163,7 @@ impl Connection {
         let is_free = match self.config.deadlines.pong {
             Some(_) if !self.paused => !self.keepalive.is_waiting(),
             // Nobody listens for a pong, but a ping that cannot be written tells too.
-            _ => !self.keepalive.is_queued(self.sender.outgoing().written()),
+            _ => !self.keepalive.is_queued(self.encoder.outgoing().written()),
         };
         if self.state == ConnectionState::Open && is_free && !self.waits_for_fragments() {
             self.queue_ping(now, true);
@@ -174,7 +174,7 @@ impl Connection {
     /// Whether a ping waits for the last fragment of a message of ours: some peers lose what a ping interrupts. It does as
     /// long as a fragment was queued within each interval.
     fn waits_for_fragments(&mut self) -> bool {
-        let fragments = self.sender.fragments();
+        let fragments = self.encoder.fragments();
         self.ping_waits = self.must_not_interrupt() && self.fragments_mark != fragments;
         self.fragments_mark = fragments;
         self.ping_waits
@@ -187,7 +187,7 @@ impl Connection {
             self.timers.set(TimerKind::Standstill, None);
             return false;
         }
-        let fragments = self.sender.fragments();
+        let fragments = self.encoder.fragments();
         if self.standstill_mark == fragments {
             return self.timers.get(TimerKind::Standstill).is_some_and(|deadline| deadline > now);
         }
@@ -200,12 +200,12 @@ impl Connection {
 
     /// Whether a ping would interrupt a message of ours, and may not.
     fn must_not_interrupt(&self) -> bool {
-        self.sender.is_unfinished() && !self.config.ping_between_fragments
+        self.encoder.is_unfinished() && !self.config.ping_between_fragments
     }
 
     pub(super) fn queue_ping(&mut self, now: Timestamp, keepalive: bool) -> Option<PingId> {
         let id = self.keepalive.next_id();
-        let end = self.sender.ping(&id.payload(), &self.config.limits)?;
+        let end = self.encoder.ping(&id.payload(), &self.config.limits)?;
         self.keepalive.sent(id, now, end, keepalive);
         Some(id)
     }
@@ -220,7 +220,7 @@ impl Connection {
 
     /// Whether the peer's system has taken the ping that is unanswered, as far as is known.
     fn has_taken_ping(&self) -> bool {
-        self.keepalive.first_end().is_some_and(|end| end <= self.taken())
+        self.keepalive.first_end().is_some_and(|end| end <= self.acknowledged())
     }
 
     fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
@@ -244,11 +244,11 @@ impl Connection {
     }
 
     pub(super) fn progress_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        let progress = self.receiver.progress();
+        let progress = self.decoder.progress();
         let moved = self.paused
             || progress.messages != self.progress_mark.messages
             // Between messages control frames are progress too; inside one they would keep it alive for nothing.
-            || (!self.receiver.is_in_message() && progress.controls != self.progress_mark.controls)
+            || (!self.decoder.is_in_message() && progress.controls != self.progress_mark.controls)
             || progress.bytes - self.progress_mark.bytes >= self.config.limits.progress as u64;
         if moved {
             self.progress_mark = progress;

@@ -111,14 +111,14 @@ impl Hooks<'_> {
     #[cfg(feature = "deflate")]
     #[inline]
     pub fn set_inflate_budget(&mut self, budget: Option<usize>) {
-        self.connection.receiver.set_inflate_budget(budget);
+        self.connection.decoder.set_inflate_budget(budget);
     }
 
     /// Whether the budget for inflating is spent.
     #[cfg(feature = "deflate")]
     #[inline]
     pub fn is_inflate_budget_spent(&self) -> bool {
-        self.connection.receiver.is_inflate_budget_spent()
+        self.connection.decoder.is_inflate_budget_spent()
     }
 
     /// Whether a deadline that ends the connection has passed before `now`, and was noticed too late to be sure of it: the

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::connection::Connection;
-use crate::in_flight::{InFlight, Taken};
+use crate::in_flight::{Acknowledged, InFlight};
 use crate::time::Timestamp;
 use crate::timer::TimerKind;
 
@@ -32,36 +32,38 @@ impl Connection {
 
     /// When the transport is asked again that has told something.
     pub(super) fn looks_at(&self) -> Option<Timestamp> {
-        self.taken.as_ref().map(|taken| taken.told_at() + ASK_EVERY)
+        self.acknowledged.as_ref().map(|acknowledged| acknowledged.told_at() + ASK_EVERY)
     }
 
     /// Whether our Close is written, and the deadlines behind it depend on what the peer has taken.
     fn awaits_farewell(&self, now: Timestamp) -> bool {
         let is_first = self.close_since.is_none();
         self.state.is_closing()
-            && self.sender.is_idle()
+            && self.encoder.is_idle()
             && (is_first || self.looks_at().is_some_and(|look| look <= now))
     }
 
     /// See [`Hooks::set_in_flight`](super::Hooks::set_in_flight).
     pub(super) fn set_in_flight(&mut self, in_flight: InFlight, now: Timestamp) {
-        let written = self.sender.outgoing().written();
-        let Some(taken) = &mut self.taken else {
-            self.taken = Some(Box::new(Taken::new(in_flight, written, now)));
+        let written = self.encoder.outgoing().written();
+        let Some(acknowledged) = &mut self.acknowledged else {
+            self.acknowledged = Some(Box::new(Acknowledged::new(in_flight, written, now)));
             return;
         };
-        if taken.update(in_flight, written, self.keepalive.first_end(), now) {
+        if acknowledged.update(in_flight, written, self.keepalive.first_end(), now) {
             self.moved_at = now;
         }
     }
 
     /// How much of all that was ever queued the peer has taken, as far as is known.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken.as_ref().map_or_else(|| self.sender.outgoing().written(), |taken| taken.position())
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+            .as_ref()
+            .map_or_else(|| self.encoder.outgoing().written(), |acknowledged| acknowledged.position())
     }
 
     /// Changes whenever the transport, or the peer behind it, has taken something.
     pub(super) fn taking(&self) -> u64 {
-        self.sender.outgoing().written() + self.taken.as_ref().map_or(0, |taken| taken.progress())
+        self.encoder.outgoing().written() + self.acknowledged.as_ref().map_or(0, |acknowledged| acknowledged.progress())
     }
 }

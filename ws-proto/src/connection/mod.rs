@@ -14,14 +14,14 @@ use core::time::Duration;
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
-use crate::extensions::permessage_deflate::{DeflateParams, Inbound, Outbound};
+use crate::extensions::permessage_deflate::{DeflateParams, MessageCompressor, MessageInflater};
 use crate::frame::mask::MaskKeys;
-use crate::in_flight::Taken;
+use crate::in_flight::Acknowledged;
 use crate::keepalive::Keepalive;
 use crate::outcome::Cause;
-use crate::receive::Received;
-use crate::receive::{Progress, Receiver};
-use crate::send::Sender;
+use crate::receive::ReceivedClose;
+use crate::receive::{Decoder, ReceivedCounts};
+use crate::send::Encoder;
 use crate::state::{ConnectionState, Transition};
 use crate::time::Timestamp;
 use crate::timer::{TimerKind, Timers};
@@ -49,8 +49,8 @@ pub struct Connection {
     role: Role,
     config: Arc<Config>,
     state: ConnectionState,
-    receiver: Receiver,
-    sender: Sender,
+    decoder: Decoder,
+    encoder: Encoder,
     keepalive: Keepalive,
     timers: Timers,
     /// Whether anything came in since the pong deadline was set, besides short messages,
@@ -72,13 +72,13 @@ pub struct Connection {
     /// Whether the caller has stopped reading for a while.
     paused: bool,
     /// How far receiving had come when the message-progress deadline was set.
-    progress_mark: Progress,
+    progress_mark: ReceivedCounts,
     /// How far the transport and the peer had come when the write-stall deadline was set.
     taking_mark: u64,
     /// What the peer has taken, once the transport has told.
-    taken: Option<Box<Taken>>,
+    acknowledged: Option<Box<Acknowledged>>,
     sent: Option<Box<CloseFrame>>,
-    received: Option<Box<Received>>,
+    received: Option<Box<ReceivedClose>>,
     /// What set off the end; first come, first kept.
     cause: Option<Cause>,
     /// Whether our answer to the peer's Close, or to its fault, waits for [`Hooks::release_close`].
@@ -133,13 +133,13 @@ impl Connection {
     fn new(role: Role, config: Arc<Config>, keys: Option<Box<dyn MaskKeys + Send>>, now: Timestamp) -> Self {
         let mut timers = Timers::default();
         timers.set(TimerKind::Ping, config.deadlines.ping_interval.map(|interval| now + interval));
-        let receiver = Receiver::new(role, &config);
+        let decoder = Decoder::new(role, &config);
         Self {
             role,
             config,
             state: ConnectionState::Open,
-            receiver,
-            sender: Sender::new(keys),
+            decoder,
+            encoder: Encoder::new(keys),
             keepalive: Keepalive::default(),
             timers,
             heard: false,
@@ -151,9 +151,9 @@ impl Connection {
             reading_counts: false,
             is_writing: false,
             paused: false,
-            progress_mark: Progress::default(),
+            progress_mark: ReceivedCounts::default(),
             taking_mark: 0,
-            taken: None,
+            acknowledged: None,
             sent: None,
             received: None,
             cause: None,
@@ -175,13 +175,13 @@ impl Connection {
     /// To be called right after the handshake, before anything is received or sent.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, agreed: Option<DeflateParams>) {
-        self.receiver.set_inbound(agreed.map(|agreed| Box::new(Inbound::new(agreed))));
-        self.sender.set_outbound(agreed.map(|agreed| Box::new(Outbound::new(agreed))));
+        self.decoder.set_inflater(agreed.map(|agreed| Box::new(MessageInflater::new(agreed))));
+        self.encoder.set_compressor(agreed.map(|agreed| Box::new(MessageCompressor::new(agreed))));
     }
 
     /// The state that the transport should be in now. Ask after each round of I/O.
     pub fn transport_state(&mut self) -> TransportState {
-        let flushed = self.sender.is_idle();
+        let flushed = self.encoder.is_idle();
         let over = match self.state {
             ConnectionState::Ended => true,
             ConnectionState::Exchanged | ConnectionState::Failing => flushed && self.eof,
@@ -219,7 +219,7 @@ impl Connection {
 
     /// Whether our Close frame has been written and the peer's is awaited.
     pub fn awaits_close(&self) -> bool {
-        self.state == ConnectionState::CloseSent && self.sender.is_idle()
+        self.state == ConnectionState::CloseSent && self.encoder.is_idle()
     }
 
     /// Whether nothing is left to do but to let go of the transport.
@@ -236,7 +236,7 @@ impl Connection {
     /// How many bytes wait to be written.
     #[inline]
     pub fn queued(&self) -> usize {
-        self.sender.waiting()
+        self.encoder.waiting()
     }
 
     /// Whether [`Limits::high_water`](crate::Limits::high_water) is reached, and senders should wait.

@@ -53,7 +53,7 @@ impl Connection {
     /// ```
     #[inline]
     pub fn read_buffer<'b>(&'b mut self, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
-        match self.receiver.may_read_own() {
+        match self.decoder.may_read_own() {
             true => self.read_buffer_of_own(buffer),
             false => buffer.shared(),
         }
@@ -61,8 +61,8 @@ impl Connection {
 
     #[inline(never)]
     fn read_buffer_of_own<'b>(&'b mut self, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
-        match self.sender.outgoing().memory() {
-            Some(memory) if self.state.receives() => self.receiver.read_buffer(&self.config, memory, buffer),
+        match self.encoder.outgoing().memory() {
+            Some(memory) if self.state.receives() => self.decoder.read_buffer(&self.config, memory, buffer),
             _ => buffer.shared(),
         }
     }
@@ -75,7 +75,7 @@ impl Connection {
     #[inline]
     pub fn received<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
         if buffer.target() == Target::Shared {
-            self.receiver.set_last_read(n);
+            self.decoder.set_last_read(n);
             return buffer.first_shared(n);
         }
         self.received_own(n, buffer)
@@ -85,11 +85,11 @@ impl Connection {
     fn received_own<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
         self.heard |= n > 0;
         if buffer.target() == Target::Payload {
-            self.receiver.payload_received(n);
+            self.decoder.payload_received(n);
             return &mut [];
         }
-        self.receiver.set_last_read(n);
-        self.receiver.message_received(&self.config, n, buffer.message(), self.state.receives())
+        self.decoder.set_last_read(n);
+        self.decoder.message_received(&self.config, n, buffer.message(), self.state.receives())
     }
 
     /// Takes bytes from the front of `input`, unmasking them in place, and returns the next event. Call it until it
@@ -105,10 +105,10 @@ impl Connection {
             return None;
         }
         // Small enough to be inlined where it is called; all else is not.
-        match self.receiver.short_message(input) {
+        match self.decoder.short_message(input) {
             Some(Ok(message)) => Some(Event::Message(message)),
             Some(Err(violation)) => self.receive_violation(violation, input, now),
-            None if self.receiver.is_complete() => self.receive_complete(),
+            None if self.decoder.is_complete() => self.receive_complete(),
             None if input.is_empty() => None,
             None => self.receive_next(input, now),
         }
@@ -117,23 +117,23 @@ impl Connection {
     #[inline(never)]
     fn receive_complete<'i>(&mut self) -> Option<Event<'i>> {
         self.heard = true;
-        self.receiver.take_complete().map(Event::Message)
+        self.decoder.take_complete().map(Event::Message)
     }
 
     fn receive_next<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
         self.heard = true;
-        match self.receiver.next(&self.config, self.sender.outgoing().memory(), input) {
+        match self.decoder.next(&self.config, self.encoder.outgoing().memory(), input) {
             Ok(None) => None,
             Ok(Some(Item::Message(message))) => Some(Event::Message(message)),
             Ok(Some(Item::Chunk(chunk))) => Some(Event::Chunk(chunk)),
             Ok(Some(Item::Ping(payload))) => {
                 if self.state.sends() {
-                    self.sender.pong(&payload, &self.config.limits);
+                    self.encoder.pong(&payload, &self.config.limits);
                 }
                 Some(Event::Ping(payload))
             }
             Ok(Some(Item::Pong(payload))) => {
-                let answers = self.keepalive.pong(&payload, self.sender.outgoing().written(), now);
+                let answers = self.keepalive.pong(&payload, self.encoder.outgoing().written(), now);
                 Some(Event::Pong(Pong { payload, answers }))
             }
             Ok(Some(Item::Close(received))) => {
@@ -172,6 +172,6 @@ impl Connection {
     /// With `None`, messages that lie in the input as a whole are unmasked there and borrowed, and memory comes from the
     /// global allocator.
     pub fn set_memory(&mut self, memory: Option<Arc<dyn Memory>>) {
-        self.sender.outgoing_mut().set_memory(memory);
+        self.encoder.outgoing_mut().set_memory(memory);
     }
 }

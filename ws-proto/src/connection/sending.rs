@@ -20,7 +20,7 @@ impl Connection {
     #[inline]
     pub fn send(&mut self, message: Message) -> Result<(), SendError<Message>> {
         match self.state.sends() {
-            true => self.sender.message(message, &self.config.limits),
+            true => self.encoder.message(message, &self.config.limits),
             false => Err(SendError::Closed(message)),
         }
     }
@@ -48,7 +48,7 @@ impl Connection {
     #[inline]
     fn send_slice(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError<()>> {
         match self.state.sends() {
-            true => self.sender.slice(kind, payload, &self.config.limits),
+            true => self.encoder.slice(kind, payload, &self.config.limits),
             false => Err(SendError::Closed(())),
         }
     }
@@ -61,7 +61,7 @@ impl Connection {
     #[inline]
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError<()>> {
         match self.state.sends() {
-            true => self.sender.prepared(prepared, &self.config.limits),
+            true => self.encoder.prepared(prepared, &self.config.limits),
             false => Err(SendError::Closed(())),
         }
     }
@@ -74,7 +74,7 @@ impl Connection {
     /// As [`send`](Self::send); [`SendError::Unfinished`] for a fragment of the other kind.
     pub fn send_fragment(&mut self, fragment: Message, last: bool) -> Result<(), SendError<Message>> {
         match self.state.sends() {
-            true => self.sender.fragment(fragment, last, &self.config.limits),
+            true => self.encoder.fragment(fragment, last, &self.config.limits),
             false => Err(SendError::Closed(fragment)),
         }
     }
@@ -88,7 +88,7 @@ impl Connection {
     #[cfg(feature = "deflate")]
     pub fn send_with(&mut self, message: Message, compress: Compress) -> Result<(), SendError<Message>> {
         match self.state.sends() {
-            true => self.sender.message_with(message, compress, &self.config.limits),
+            true => self.encoder.message_with(message, compress, &self.config.limits),
             false => Err(SendError::Closed(message)),
         }
     }
@@ -108,7 +108,7 @@ impl Connection {
         compress: Compress,
     ) -> Result<(), SendError<Message>> {
         match self.state.sends() {
-            true => self.sender.fragment_with(fragment, last, compress, &self.config.limits),
+            true => self.encoder.fragment_with(fragment, last, compress, &self.config.limits),
             false => Err(SendError::Closed(fragment)),
         }
     }
@@ -138,8 +138,8 @@ impl Connection {
     #[inline]
     pub fn outgoing(&mut self) -> &mut Outgoing {
         if self.state.sends() {
-            self.sender.queue_pongs(&self.config.limits);
+            self.encoder.queue_pongs(&self.config.limits);
         }
-        self.sender.outgoing_mut()
+        self.encoder.outgoing_mut()
     }
 }

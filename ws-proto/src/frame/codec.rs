@@ -24,11 +24,11 @@ pub fn decode(input: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
 #[inline]
 pub(crate) fn decode_checked(
     input: &[u8],
-    check_first: impl FnOnce(First) -> Result<(), Violation>,
+    check_first: impl FnOnce(FirstByte) -> Result<(), Violation>,
     check_masked: impl FnOnce(bool) -> Result<(), Violation>,
 ) -> Result<Option<(FrameHeader, usize)>, Violation> {
     let Some((&first, rest)) = input.split_first() else { return Ok(None) };
-    let first = First::parse(first)?;
+    let first = FirstByte::parse(first)?;
     check_first(first)?;
 
     let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
@@ -86,13 +86,13 @@ fn incomplete_length(partial: &[u8]) -> Result<Option<(FrameHeader, usize)>, Vio
 
 /// The first byte of a header.
 #[derive(Clone, Copy)]
-pub(crate) struct First {
+pub(crate) struct FirstByte {
     pub(crate) fin: bool,
     pub(crate) rsv: u8,
     pub(crate) opcode: OpCode,
 }
 
-impl First {
+impl FirstByte {
     #[inline]
     fn parse(byte: u8) -> Result<Self, Violation> {
         let Some(opcode) = OpCode::from_bits(byte) else { return Err(Violation::ReservedOpcode(byte & 0x0F)) };

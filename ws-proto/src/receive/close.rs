@@ -10,13 +10,13 @@ use crate::error::Violation;
 
 /// A Close frame of the peer's.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedClose {
     pub(crate) frame: CloseFrame,
     /// What is wrong with it, and all of its body.
     pub(crate) fault: Option<(Violation, Box<[u8]>)>,
 }
 
-impl Received {
+impl ReceivedClose {
     /// Reads a Close frame's body (RFC 6455 §5.5.1, §7.4).
     pub(crate) fn parse(body: &[u8]) -> Self {
         let Some((code, reason)) = body.split_first_chunk::<2>() else {

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Item, Receiver, Step, take};
+use super::{Decoded, Decoder, Item, take};
 use crate::config::{Config, Delivery};
 use crate::error::Violation;
 use crate::event::Chunk;
@@ -14,24 +14,24 @@ use crate::memory::Memory;
 /// How much compressed payload is unmasked at a time; what cannot be inflated yet is masked again.
 const COMPRESSED: usize = 4 << 10;
 
-impl Receiver {
+impl Decoder {
     /// Inflates what `input` has of the open frame's payload.
     pub(super) fn next_compressed<'i>(
         &mut self,
         config: &Config,
         memory: Option<&Arc<dyn Memory>>,
         input: &mut &'i mut [u8],
-    ) -> Result<Step<'i>, Violation> {
-        let (Some(mut frame), Some(assembly), Some(inbound)) =
-            (self.frame.take(), &mut self.assembly, &mut self.inbound)
+    ) -> Result<Decoded<'i>, Violation> {
+        let (Some(mut frame), Some(assembly), Some(inflater)) =
+            (self.frame.take(), &mut self.assembly, &mut self.inflater)
         else {
-            return Ok(Step::FrameDone);
+            return Ok(Decoded::FrameDone);
         };
         let is_whole = config.delivery == Delivery::Messages;
         loop {
-            if inbound.is_budget_spent() && frame.left > 0 && !input.is_empty() {
+            if inflater.is_budget_spent() && frame.left > 0 && !input.is_empty() {
                 self.frame = Some(frame);
-                return Ok(Step::NeedInput);
+                return Ok(Decoded::NeedInput);
             }
             let n = input.len().min(COMPRESSED).min(usize::try_from(frame.left).unwrap_or(usize::MAX));
             let (piece, _) = input.split_at_mut_checked(n).unwrap_or_default();
@@ -40,7 +40,7 @@ impl Receiver {
                 mask::apply(piece, key);
             }
             let mut rest = &*piece;
-            let (inflated, is_all) = inbound.inflate(&mut rest)?;
+            let (inflated, is_all) = inflater.inflate(&mut rest)?;
             let taken = n - rest.len();
             let (_, rest) = piece.split_at_mut_checked(taken).unwrap_or_default();
             frame.key = key.map(|mut key| {
@@ -65,30 +65,30 @@ impl Receiver {
                     assembly.push_inflated(inflated, &config.limits, memory)?;
                 }
                 if last {
-                    let tail = inbound.tail()?;
+                    let tail = inflater.tail()?;
                     if !is_all {
                         assembly.count_inflated(tail.len(), &config.limits)?;
                         assembly.push_inflated(tail, &config.limits, memory)?;
                     }
-                    inbound.finish();
+                    inflater.finish();
                     self.progress.messages += 1;
                     let assembled = self.assembly.take().map(|assembly| assembly.finish()).transpose()?;
                     return Ok(message
                         .or(assembled)
-                        .map_or(Step::FrameDone, |message| Step::Item(Item::Message(message))));
+                        .map_or(Decoded::FrameDone, |message| Decoded::Item(Item::Message(message))));
                 }
             } else {
                 assembly.check(inflated, last && is_all)?;
                 let is_chunk = last || !inflated.is_empty();
                 let mut payload = if is_chunk { inflated.to_vec() } else { Vec::new() };
                 if last {
-                    let tail = inbound.tail()?;
+                    let tail = inflater.tail()?;
                     if !is_all {
                         assembly.count_inflated(tail.len(), &config.limits)?;
                         assembly.check(tail, true)?;
                         payload.extend_from_slice(tail);
                     }
-                    inbound.finish();
+                    inflater.finish();
                 }
                 if is_chunk {
                     self.frame = (!done).then_some(frame);
@@ -97,15 +97,15 @@ impl Receiver {
                         self.assembly = None;
                         self.progress.messages += 1;
                     }
-                    return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: Cow::Owned(payload), first, last })));
+                    return Ok(Decoded::Item(Item::Chunk(Chunk { kind, payload: Cow::Owned(payload), first, last })));
                 }
             }
             if done {
-                return Ok(Step::FrameDone);
+                return Ok(Decoded::FrameDone);
             }
             if input.is_empty() {
                 self.frame = Some(frame);
-                return Ok(Step::NeedInput);
+                return Ok(Decoded::NeedInput);
             }
         }
     }

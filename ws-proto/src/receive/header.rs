@@ -1,11 +1,11 @@
 //! Frame headers, whole or in pieces (RFC 6455 §5.2).
 
-use super::{Receiver, take};
+use super::{Decoder, take};
 use crate::config::Role;
 use crate::error::Violation;
 #[cfg(feature = "deflate")]
 use crate::extensions::permessage_deflate::RSV1;
-use crate::frame::codec::{First, decode_checked};
+use crate::frame::codec::{FirstByte, decode_checked};
 use crate::frame::{FrameHeader, OpCode};
 
 /// The beginning of a header whose end has not come.
@@ -15,7 +15,7 @@ pub(super) struct PartialHeader {
     pub(super) len: usize,
 }
 
-impl Receiver {
+impl Decoder {
     /// Reads a header, from the input alone where it can.
     #[inline]
     pub(super) fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
@@ -51,7 +51,7 @@ impl Receiver {
     pub(super) fn decode(&self, bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
         decode_checked(
             bytes,
-            |First { rsv, opcode, .. }| match opcode {
+            |FirstByte { rsv, opcode, .. }| match opcode {
                 _ if rsv != 0 && !self.means(rsv, opcode) => Err(Violation::ReservedBits),
                 OpCode::Continuation if self.assembly.is_none() => Err(Violation::UnexpectedContinuation),
                 OpCode::Text | OpCode::Binary if self.assembly.is_some() => Err(Violation::UnfinishedMessage),
@@ -69,7 +69,7 @@ impl Receiver {
     #[cold]
     fn means(&self, rsv: u8, opcode: OpCode) -> bool {
         #[cfg(feature = "deflate")]
-        return rsv == RSV1 && matches!(opcode, OpCode::Text | OpCode::Binary) && self.inbound.is_some();
+        return rsv == RSV1 && matches!(opcode, OpCode::Text | OpCode::Binary) && self.inflater.is_some();
         #[cfg(not(feature = "deflate"))]
         return matches!((rsv, opcode), (0, _));
     }

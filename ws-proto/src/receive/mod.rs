@@ -17,14 +17,14 @@ use crate::config::{Config, Delivery, Limits, Role};
 use crate::error::Violation;
 use crate::event::Chunk;
 #[cfg(feature = "deflate")]
-use crate::extensions::permessage_deflate::{Inbound, RSV1};
+use crate::extensions::permessage_deflate::{MessageInflater, RSV1};
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::memory::{Memory, supplied};
 use crate::message::{Incoming, MessageKind};
-use crate::payload::Payload;
+use crate::payload::BinaryPayload;
 use crate::sizes::{COPIED_FROM, SHORT_UP_TO, SUPPLIED_FROM};
 
-pub(crate) use self::close::Received;
+pub(crate) use self::close::ReceivedClose;
 
 use self::header::PartialHeader;
 
@@ -35,12 +35,12 @@ pub(crate) enum Item<'i> {
     Chunk(Chunk<'i>),
     Ping(Cow<'i, [u8]>),
     Pong(Cow<'i, [u8]>),
-    Close(Received),
+    Close(ReceivedClose),
 }
 
 /// The receiving direction.
 #[derive(Debug)]
-pub(crate) struct Receiver {
+pub(crate) struct Decoder {
     role: Role,
     /// Payloads below this size are not too long by any rule or limit, and may go the short way.
     short_below: usize,
@@ -56,10 +56,10 @@ pub(crate) struct Receiver {
     last_read: u32,
     /// The message whose end has not come. On the heap: most of the time there is none.
     assembly: Option<Box<Assembly>>,
-    progress: Progress,
+    progress: ReceivedCounts,
     /// What inflates compressed messages, when the peer may send some.
     #[cfg(feature = "deflate")]
-    inbound: Option<Box<Inbound>>,
+    inflater: Option<Box<MessageInflater>>,
 }
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ struct PartialFrame {
 
 /// How far receiving has come; only ever compared with an earlier reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct ReceivedCounts {
     /// Messages completed.
     pub(crate) messages: u64,
     /// Control frames completed.
@@ -83,7 +83,7 @@ pub(crate) struct Progress {
     pub(crate) bytes: u64,
 }
 
-impl Receiver {
+impl Decoder {
     pub(crate) fn new(role: Role, config: &Config) -> Self {
         let Limits { message, frame, .. } = config.limits;
         let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
@@ -97,9 +97,9 @@ impl Receiver {
             expected: 0,
             last_read: 0,
             assembly: None,
-            progress: Progress::default(),
+            progress: ReceivedCounts::default(),
             #[cfg(feature = "deflate")]
-            inbound: None,
+            inflater: None,
         }
     }
 
@@ -113,7 +113,7 @@ impl Receiver {
         self.assembly.is_some()
     }
 
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> ReceivedCounts {
         self.progress
     }
 
@@ -125,26 +125,26 @@ impl Receiver {
         self.assembly = None;
         #[cfg(feature = "deflate")]
         {
-            self.inbound = None;
+            self.inflater = None;
         }
     }
 
     /// Sets what inflates compressed messages, whose first frame has [`RSV1`] set (RFC 7692 §6).
     #[cfg(feature = "deflate")]
-    pub(crate) fn set_inbound(&mut self, inbound: Option<Box<Inbound>>) {
-        self.inbound = inbound;
+    pub(crate) fn set_inflater(&mut self, inflater: Option<Box<MessageInflater>>) {
+        self.inflater = inflater;
     }
 
     #[cfg(feature = "deflate")]
     pub(crate) fn set_inflate_budget(&mut self, budget: Option<usize>) {
-        if let Some(inbound) = &mut self.inbound {
-            inbound.set_budget(budget);
+        if let Some(inflater) = &mut self.inflater {
+            inflater.set_budget(budget);
         }
     }
 
     #[cfg(feature = "deflate")]
     pub(crate) fn is_inflate_budget_spent(&self) -> bool {
-        self.inbound.as_ref().is_some_and(|inbound| inbound.is_budget_spent())
+        self.inflater.as_ref().is_some_and(|inflater| inflater.is_budget_spent())
     }
 
     /// How much a read brought that did not continue a message.
@@ -225,9 +225,9 @@ impl Receiver {
                     Some(PartialFrame { opcode: header.opcode, fin: header.fin, key: header.mask, left: header.len });
             }
             match self.next_payload(config, memory, input)? {
-                Step::Item(item) => return Ok(Some(item)),
-                Step::FrameDone => {}
-                Step::NeedInput => return Ok(None),
+                Decoded::Item(item) => return Ok(Some(item)),
+                Decoded::FrameDone => {}
+                Decoded::NeedInput => return Ok(None),
             }
         }
     }
@@ -248,10 +248,10 @@ impl Receiver {
         config: &Config,
         memory: Option<&Arc<dyn Memory>>,
         input: &mut &'i mut [u8],
-    ) -> Result<Step<'i>, Violation> {
-        let Some(frame) = &mut self.frame else { return Ok(Step::FrameDone) };
+    ) -> Result<Decoded<'i>, Violation> {
+        let Some(frame) = &mut self.frame else { return Ok(Decoded::FrameDone) };
         if input.is_empty() && frame.left > 0 {
-            return Ok(Step::NeedInput);
+            return Ok(Decoded::NeedInput);
         }
         #[cfg(feature = "deflate")]
         if !frame.opcode.is_control() && self.assembly.as_ref().is_some_and(|assembly| assembly.is_compressed()) {
@@ -271,26 +271,26 @@ impl Receiver {
         if opcode.is_control() {
             self.held.extend_from_slice(piece);
             if !done {
-                return Ok(Step::NeedInput);
+                return Ok(Decoded::NeedInput);
             }
             self.progress.controls += 1;
-            return Ok(Step::Item(control_item(opcode, Cow::Owned(mem::take(&mut self.held)))));
+            return Ok(Decoded::Item(control_item(opcode, Cow::Owned(mem::take(&mut self.held)))));
         }
 
         self.progress.bytes += piece.len() as u64;
-        let Some(assembly) = &mut self.assembly else { return Ok(Step::FrameDone) };
+        let Some(assembly) = &mut self.assembly else { return Ok(Decoded::FrameDone) };
         let last = fin && done;
         if config.delivery == Delivery::Chunks {
             assembly.check(piece, last)?;
             if piece.is_empty() && !last {
-                return Ok(Step::FrameDone);
+                return Ok(Decoded::FrameDone);
             }
             let (kind, first) = (assembly.kind(), assembly.hand_out());
             if last {
                 self.assembly = None;
                 self.progress.messages += 1;
             }
-            return Ok(Step::Item(Item::Chunk(Chunk { kind, payload: Cow::Borrowed(piece), first, last })));
+            return Ok(Decoded::Item(Item::Chunk(Chunk { kind, payload: Cow::Borrowed(piece), first, last })));
         }
         let bound = assembly.bound(fin, &config.limits);
         assembly.push(piece, &mut key, bound, memory)?;
@@ -299,13 +299,13 @@ impl Receiver {
         }
         if last && let Some(assembly) = self.assembly.take() {
             self.progress.messages += 1;
-            return Ok(Step::Item(Item::Message(assembly.finish()?)));
+            return Ok(Decoded::Item(Item::Message(assembly.finish()?)));
         }
-        Ok(if done { Step::FrameDone } else { Step::NeedInput })
+        Ok(if done { Decoded::FrameDone } else { Decoded::NeedInput })
     }
 }
 
-enum Step<'i> {
+enum Decoded<'i> {
     Item(Item<'i>),
     FrameDone,
     NeedInput,
@@ -334,7 +334,8 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
 fn take_copy(input: &mut &mut [u8], header: &FrameHeader, memory: &Arc<dyn Memory>) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
     let len = payload.len();
-    let mut copy = Payload::within(if len < SUPPLIED_FROM { Vec::with_capacity(len) } else { supplied(memory, len) });
+    let mut copy =
+        BinaryPayload::within(if len < SUPPLIED_FROM { Vec::with_capacity(len) } else { supplied(memory, len) });
     copy.push(payload, header.mask);
     copy.into_vec()
 }
@@ -357,7 +358,7 @@ fn control_item(opcode: OpCode, payload: Cow<'_, [u8]>) -> Item<'_> {
     match opcode {
         OpCode::Ping => Item::Ping(payload),
         OpCode::Pong => Item::Pong(payload),
-        _ => Item::Close(Received::parse(&payload)),
+        _ => Item::Close(ReceivedClose::parse(&payload)),
     }
 }
 

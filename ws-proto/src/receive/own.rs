@@ -6,17 +6,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{PartialFrame, Receiver};
+use super::{Decoder, PartialFrame};
 use crate::assemble::{Assembly, check_size};
 use crate::buffer::ReadBuffer;
 use crate::config::{Config, Delivery, Role};
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::memory::Memory;
 use crate::message::{Incoming, MessageKind};
-use crate::payload::Payload;
+use crate::payload::BinaryPayload;
 use crate::sizes::{ALONE_ABOVE, DECLARED_FROM, DECLARED_TIMES, EXPECTED, MOST_CLEARED, MOST_SURPLUS, SUPPLIED_FROM};
 
-impl Receiver {
+impl Decoder {
     /// Whether the next read may go elsewhere than to the shared memory: in most cases it does not.
     #[inline]
     pub(crate) fn may_read_own(&self) -> bool {
@@ -132,7 +132,7 @@ impl Receiver {
         } else {
             let mut assembly = Box::new(Assembly::new(MessageKind::Binary));
             assembly.begin_frame(header.len, &config.limits).ok()?;
-            assembly.begin_with(Payload::all(memory));
+            assembly.begin_with(BinaryPayload::all(memory));
             self.assembly = Some(assembly);
             self.progress.bytes += came as u64;
         }

@@ -30,7 +30,11 @@ impl End {
 
     /// An end with which compression was agreed on.
     #[cfg(feature = "deflate")]
-    pub(crate) fn compressing(role: Role, config: &Config, agreed: ws_proto::permessage_deflate::DeflateParams) -> Self {
+    pub(crate) fn compressing(
+        role: Role,
+        config: &Config,
+        agreed: ws_proto::permessage_deflate::DeflateParams,
+    ) -> Self {
         let mut end = Self::new(role, config);
         end.connection.set_deflate(Some(agreed));
         end

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use ws_proto::handshake::extensions;
-use ws_proto::permessage_deflate::{DeflateParams, Deflate, InvalidAnswer};
+use ws_proto::permessage_deflate::{Deflate, DeflateParams, InvalidAnswer};
 
 fn server(change: impl FnOnce(&mut Deflate)) -> Deflate {
     let mut deflate = Deflate::server();

@@ -1,6 +1,6 @@
 //! What the tests compress, and what both ends agree on.
 
-use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 
 use crate::common::Random;
 

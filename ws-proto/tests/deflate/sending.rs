@@ -1,6 +1,6 @@
 //! Messages that go out (RFC 7692 §6.1, §7.2.1).
 
-use ws_proto::permessage_deflate::{DeflateParams, Compress};
+use ws_proto::permessage_deflate::{Compress, DeflateParams};
 use ws_proto::{Config, Message, Prepared, Role, SendError, Violation};
 
 use super::ends::*;

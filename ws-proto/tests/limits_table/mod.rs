@@ -39,7 +39,7 @@ const SHAPES: [Shape; 4] = [Shape::OneFrame, Shape::Fragments, Shape::Compressed
 fn agreed_end(role: Role, config: &Config) -> End {
     #[cfg(feature = "deflate")]
     let end = {
-        use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+        use ws_proto::permessage_deflate::{Deflate, DeflateParams};
         let mut agreed = DeflateParams::new(Deflate::client());
         (agreed.send_context_takeover, agreed.receive_context_takeover) = (false, false);
         agreed.threshold = usize::MAX;

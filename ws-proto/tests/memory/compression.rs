@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ws_deflate::{Compressor, Settings};
-use ws_proto::permessage_deflate::{DeflateParams, Compress, Deflate};
+use ws_proto::permessage_deflate::{Compress, Deflate, DeflateParams};
 use ws_proto::{Config, Delivery, Role};
 
 use crate::common::*;

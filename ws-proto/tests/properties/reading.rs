@@ -102,7 +102,7 @@ impl Ends {
         let mut end = end(role, &config);
         #[cfg(feature = "deflate")]
         if self.compresses {
-            use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+            use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 
             let mut agreed = DeflateParams::new(Deflate::client());
             (agreed.send_window_bits, agreed.receive_window_bits) = (12, 12);

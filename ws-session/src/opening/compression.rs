@@ -4,7 +4,7 @@ use ws_proto::Connection;
 use ws_proto::handshake::client::Builder;
 use ws_proto::handshake::extensions::Extension;
 #[cfg(feature = "deflate")]
-use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 
 #[cfg(feature = "deflate")]
 use crate::error::CompressionError;

@@ -31,13 +31,13 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `negotiate` | offers and answers (RFC 7692 §7.1) |
-//! | `outbound`, `inbound` | messages, with or without context takeover (RFC 7692 §7.2) |
+//! | `compressor`, `inflater` | messages, with or without context takeover (RFC 7692 §7.2) |
 //! | `variants` | a message that is compressed once for many connections |
 
-mod inbound;
+mod compressor;
+mod inflater;
 #[cfg(feature = "handshake")]
 mod negotiate;
-mod outbound;
 mod variants;
 
 use ws_deflate::Settings;
@@ -45,8 +45,8 @@ use ws_deflate::Settings;
 #[cfg(feature = "handshake")]
 pub use self::negotiate::InvalidAnswer;
 
-pub(crate) use self::inbound::Inbound;
-pub(crate) use self::outbound::Outbound;
+pub(crate) use self::compressor::MessageCompressor;
+pub(crate) use self::inflater::MessageInflater;
 pub(crate) use self::variants::{Compressed, Variants};
 
 /// The reserved bit that the first frame of a compressed message has (RFC 7692 §6).

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{DeflateParams, Deflate};
+use super::{Deflate, DeflateParams};
 use crate::handshake::extensions::{Extension, Param};
 
 const NAME: &str = "permessage-deflate";

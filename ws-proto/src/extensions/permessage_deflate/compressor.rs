@@ -5,19 +5,19 @@ use alloc::vec::Vec;
 
 use ws_deflate::{Compressor, TAIL};
 
-use super::{DeflateParams, Compress, Compressed, Variants};
+use super::{Compress, Compressed, DeflateParams, Variants};
 use crate::message::Message;
 
 /// Compresses messages. It holds a compressor between two of them only with context takeover.
 #[derive(Debug)]
-pub(crate) struct Outbound {
+pub(crate) struct MessageCompressor {
     agreed: DeflateParams,
     compressor: Option<Box<Compressor>>,
     /// Whether the fragmented message that is being sent is compressed.
     in_message: bool,
 }
 
-impl Outbound {
+impl MessageCompressor {
     pub(crate) fn new(agreed: DeflateParams) -> Self {
         Self { agreed, compressor: None, in_message: false }
     }

@@ -18,7 +18,7 @@ const MESSAGE: usize = 1 << 10;
 /// Inflates messages. Between two of them it holds nothing but, with context takeover, the bytes that can be looked back
 /// on.
 #[derive(Debug)]
-pub(crate) struct Inbound {
+pub(crate) struct MessageInflater {
     agreed: DeflateParams,
     inflater: Inflater,
     /// Whether there is anything to [`finish`](Self::finish).
@@ -29,7 +29,7 @@ pub(crate) struct Inbound {
     budget: Option<usize>,
 }
 
-impl Inbound {
+impl MessageInflater {
     pub(crate) fn new(agreed: DeflateParams) -> Self {
         let inflater = Inflater::new(agreed.receive_window_bits);
         Self { agreed, inflater, has_begun: false, window: Vec::new(), budget: None }
