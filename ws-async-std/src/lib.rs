@@ -106,13 +106,13 @@ pub use ws_session::JsonError;
 pub use ws_session::rustls;
 #[cfg(feature = "async-std")]
 pub use ws_session::{
-    AcceptError, Accepted, Addresses, Attempt, BoxError, BuildError, ByteString, Bytes, Cause, ClientIp, ClientUpgrade,
-    CloseCode, CloseFrame, Closed, CompressionError, Config, ConnectError, Deadlines, DialError, Driver, Error,
-    Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult, HandshakeError, HeadLimits, InFlight,
-    InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind, Outcome, PemInput, Prepared, Refused, Rejection,
-    RoundTrip, RunError, Runtime, SendError, Sender, ServeError, ServerHandle, Stage, StreamParts, TimedOut, Timer,
-    Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UrlError, Violation, WebSocket, handler, http, tcp,
-    without_password,
+    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteString, Bytes, Cause, ClientIp, ClientUpgrade,
+    CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError, Deadlines, DialError,
+    Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult, HandshakeError,
+    HeadLimits, InFlight, InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind, Outcome, PemInput,
+    Prepared, Refused, Rejection, RoundTrip, RunError, Runtime, SendError, Sender, ServeError, ServerHandle, Stage,
+    StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UrlError, Violation,
+    WebSocket, handler, http, tcp, without_password,
 };
 #[cfg(all(feature = "async-std", feature = "deflate"))]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};

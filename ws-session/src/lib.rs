@@ -123,7 +123,7 @@ pub use self::error::{
 #[cfg(feature = "json")]
 pub use self::handle::JsonError;
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
-pub use self::opening::{Accepted, Parts};
+pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
 pub use self::server::{ClientIp, Listening, Refused, ServeError, Server, ServerHandle};
 pub use self::shared::{RoundTrip, Unwanted};

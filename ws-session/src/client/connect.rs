@@ -57,7 +57,8 @@ pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls
     let handshake = build(builder, &compression)?;
     let mut deadline = Deadline::new(R::timer(), connect_timeout);
     let (stream, addresses) = dial::<R>(&target.host, target.port, &mut deadline).await?;
-    let opening = |deadline| Opening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline };
+    let opening =
+        |deadline| ClientOpening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline };
     #[cfg(feature = "tls")]
     if let Some((name, tls)) = secured {
         let transport = match deadline.wait_for(Box::pin(R::tls_connect(stream, name, tls))).await {
@@ -97,11 +98,11 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     let (_, builder) = request.map_err(ConnectError::Url)?;
     let handshake = build(builder, &compression)?;
     let deadline = Deadline::new(R::timer(), connect_timeout);
-    Opening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline }.open(transport).await
+    ClientOpening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline }.open(transport).await
 }
 
 /// An opening handshake, and what the connection is to be like.
-struct Opening<C> {
+struct ClientOpening<C> {
     handshake: ClientHandshake,
     compression: Compression,
     config: Arc<Config>,
@@ -111,7 +112,7 @@ struct Opening<C> {
     deadline: Deadline<C>,
 }
 
-impl<C: Timer> Opening<C> {
+impl<C: Timer> ClientOpening<C> {
     async fn open<T: Transport>(self, transport: T) -> Result<Parts<T, C>, ConnectError> {
         let Self { mut handshake, compression, config, inbound, notsent_lowat, addresses, deadline } = self;
         let Deadline { timer, at, timeout } = deadline;

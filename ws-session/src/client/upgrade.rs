@@ -13,7 +13,7 @@ use super::Client;
 use super::connect::build;
 use crate::error::ConnectError;
 use crate::info::Caller;
-use crate::opening::Accepted;
+use crate::opening::CompletedHandshake;
 use crate::opening::compression::Compression;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
@@ -75,7 +75,7 @@ impl<R: Runtime> ClientUpgrade<R> {
     ///
     /// [`ConnectError::Rejected`] when the response is no 101, without a body; otherwise what is wrong with it. The
     /// connection cannot be used for WebSocket then.
-    pub fn confirm<B>(self, response: &Response<B>) -> Result<Accepted<R>, ConnectError> {
+    pub fn confirm<B>(self, response: &Response<B>) -> Result<CompletedHandshake<R>, ConnectError> {
         let Self { handshake, compression, config, inbound, notsent_lowat, runtime } = self;
         let confirmed = handshake.confirm(response).map_err(|error| match error {
             HandshakeError::Rejected { response, .. } => {
@@ -88,7 +88,7 @@ impl<R: Runtime> ClientUpgrade<R> {
         *head.status_mut() = response.status();
         *head.version_mut() = response.version();
         *head.headers_mut() = response.headers().clone();
-        Ok(Accepted {
+        Ok(CompletedHandshake {
             role: Role::Client,
             request: handshake.into_request(),
             response: head,

@@ -24,7 +24,7 @@ use self::reading::Unread;
 use self::slot::Slot;
 pub(crate) use self::step::Progress;
 use crate::logging::Tap;
-use crate::memory::recycle::Keeper;
+use crate::memory::recycle::StoreGuard;
 use crate::memory::scratch;
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
@@ -74,7 +74,7 @@ pub struct Driver<T: Transport, C: Timer> {
     /// Where frames are logged.
     tap: Option<Box<Tap>>,
     /// While it lives, the memory of long messages is kept to be used again.
-    _keeper: Keeper,
+    _keeper: StoreGuard,
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {
@@ -110,7 +110,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             notsent_lowat,
             broken: None,
             tap,
-            _keeper: Keeper::new(),
+            _keeper: StoreGuard::new(),
         }
     }
 

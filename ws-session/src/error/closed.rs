@@ -10,7 +10,7 @@ use ws_proto::{CloseCode, CloseError, Escaped, Outcome, SendError};
 /// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
 #[derive(Clone)]
 pub struct Closed {
-    pub(crate) ended: Ended,
+    pub(crate) ended: ClosedSource,
     pub(crate) outcome: Outcome,
     pub(crate) io: Option<Arc<io::Error>>,
 }
@@ -80,7 +80,7 @@ impl Error {
             Some(_) => None,
             None => error.downcast_ref::<Closed>().map(|closed| &closed.ended).or_else(|| error.downcast_ref()),
         };
-        ended.is_some_and(|ended| ended.id == id) || error.is::<Ending>()
+        ended.is_some_and(|ended| ended.id == id) || error.is::<ClosingSource>()
     }
 
     /// The end of the connection, when that is what it was.
@@ -116,7 +116,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Closed(closed) => Some(&closed.ended),
-            Self::Closing => Some(&Ending),
+            Self::Closing => Some(&ClosingSource),
             _ => None,
         }
     }
@@ -124,30 +124,30 @@ impl StdError for Error {
 
 /// The cause of [`Error::Closed`]: by it that error is known again in whatever an application has wrapped it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct ClosedSource {
     /// Which connection.
     pub(crate) id: u64,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for ClosedSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connection {}", self.id)
     }
 }
 
-impl StdError for Ended {}
+impl StdError for ClosedSource {}
 
-/// The cause of [`Error::Closing`], as [`Ended`] is that of [`Error::Closed`].
+/// The cause of [`Error::Closing`], as [`ClosedSource`] is that of [`Error::Closed`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending;
+pub(crate) struct ClosingSource;
 
-impl fmt::Display for Ending {
+impl fmt::Display for ClosingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("nothing is sent after a Close frame (RFC 6455 §5.5.1)")
     }
 }
 
-impl StdError for Ending {}
+impl StdError for ClosingSource {}
 
 impl From<Error> for io::Error {
     /// Of the kind of the I/O error that ended the connection, if one did.
@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn an_error_of_the_transport_stays_on_its_line() {
         let outcome = Outcome::new(None, None, Cause::TransportFailed);
-        let closed = Closed { ended: Ended { id: 1 }, outcome, io: Some(Arc::new(io::Error::other("a\nb\u{1b}[2J"))) };
+        let closed =
+            Closed { ended: ClosedSource { id: 1 }, outcome, io: Some(Arc::new(io::Error::other("a\nb\u{1b}[2J"))) };
         assert!(closed.to_string().ends_with(r" (a\nb\x1b[2J)"), "{closed}");
         let error = Error::Closed(Box::new(closed));
         assert!(!error.to_string().contains(char::is_control) && !format!("{error:?}").contains(char::is_control));
@@ -191,8 +192,11 @@ mod tests {
     #[test]
     fn an_io_error_keeps_the_kind_and_the_words() {
         let outcome = Outcome::new(None, None, Cause::TransportFailed);
-        let closed =
-            Closed { ended: Ended { id: 1 }, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        let closed = Closed {
+            ended: ClosedSource { id: 1 },
+            outcome,
+            io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())),
+        };
         let error = Error::Closed(Box::new(closed));
         let told = io::Error::from(error.clone());
         assert_eq!((told.kind(), told.to_string()), (io::ErrorKind::ConnectionReset, error.to_string()));
@@ -202,8 +206,11 @@ mod tests {
     #[test]
     fn what_main_prints_is_a_sentence() {
         let outcome = Outcome::new(None, None, Cause::TransportFailed);
-        let closed =
-            Closed { ended: Ended { id: 1 }, outcome, io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())) };
+        let closed = Closed {
+            ended: ClosedSource { id: 1 },
+            outcome,
+            io: Some(Arc::new(io::ErrorKind::ConnectionReset.into())),
+        };
         assert_eq!(format!("{closed:?}"), closed.to_string());
         for error in [
             Error::Closed(Box::new(closed)),

@@ -11,7 +11,7 @@ mod url;
 
 pub use self::accept::AcceptError;
 pub use self::closed::{Closed, Error};
-pub(crate) use self::closed::{Ended, Ending};
+pub(crate) use self::closed::{ClosedSource, ClosingSource};
 pub use self::compression::CompressionError;
 pub use self::connect::ConnectError;
 pub use self::dial::{Attempt, DialError, Stage, TimedOut};

@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 use crate::shared::{Shared, State, Waiting};
 
 /// One task that waits, as part of a future: it is forgotten when the future is dropped.
-pub(super) struct Guard<'a> {
+pub(super) struct WaitGuard<'a> {
     shared: &'a Shared,
     waiting: Waiting,
 }
 
-impl<'a> Guard<'a> {
+impl<'a> WaitGuard<'a> {
     pub(super) fn new(shared: &'a Shared) -> Self {
         Self { shared, waiting: Waiting::default() }
     }
@@ -21,7 +21,7 @@ impl<'a> Guard<'a> {
     }
 }
 
-impl Drop for Guard<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         if self.waiting.is_waiting() {
             self.waiting.leave(self.shared.lock().wakers.waiters());

@@ -59,13 +59,13 @@ impl Outbound for &Prepared {
 
 /// A message, and whether it is compressed.
 #[cfg(feature = "deflate")]
-pub(crate) struct Chosen {
+pub(crate) struct WithCompression {
     pub(crate) message: Message,
     pub(crate) compress: Compress,
 }
 
 #[cfg(feature = "deflate")]
-impl Outbound for Chosen {
+impl Outbound for WithCompression {
     fn message(&self) -> &Message {
         &self.message
     }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::WebSocket;
-use crate::error::{BoxError, Closed, Ended, Ending, Error, HandlerResult};
+use crate::error::{BoxError, Closed, ClosedSource, ClosingSource, Error, HandlerResult};
 
 /// Makes a handler of one that returns nothing, or fails with an error of its own.
 ///
@@ -103,7 +103,7 @@ impl<E: Into<BoxError>> HandlerOutput<Sendable> for Result<(), E> {
 
 impl HandlerOutput<Local> for Result<(), Box<dyn StdError>> {
     fn into_result(self) -> HandlerResult {
-        self.map_err(|error| told(&*error))
+        self.map_err(|error| to_box_error(&*error))
     }
 }
 
@@ -147,36 +147,36 @@ impl<F: Future<Output: HandlerOutput<K>>, K> Future for Handled<F, K> {
 
 /// An error that can be sent to other threads, from one that perhaps cannot: its words and those of its causes. How a
 /// connection ended stays what it is.
-fn told(error: &(dyn StdError + 'static)) -> BoxError {
+fn to_box_error(error: &(dyn StdError + 'static)) -> BoxError {
     if let Some(error) = error.downcast_ref::<Error>() {
         return Box::new(error.clone());
     }
     if let Some(closed) = error.downcast_ref::<Closed>() {
         return Box::new(closed.clone());
     }
-    if let Some(ended) = error.downcast_ref::<Ended>() {
+    if let Some(ended) = error.downcast_ref::<ClosedSource>() {
         return Box::new(*ended);
     }
-    if let Some(ending) = error.downcast_ref::<Ending>() {
+    if let Some(ending) = error.downcast_ref::<ClosingSource>() {
         return Box::new(*ending);
     }
-    Box::new(Told { message: error.to_string(), source: error.source().map(told) })
+    Box::new(ErrorText { message: error.to_string(), source: error.source().map(to_box_error) })
 }
 
 /// What an error says.
 #[derive(Debug)]
-struct Told {
+struct ErrorText {
     message: String,
     source: Option<BoxError>,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl StdError for Told {
+impl StdError for ErrorText {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }

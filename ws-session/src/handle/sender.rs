@@ -11,9 +11,9 @@ use std::time::Duration;
 use ws_proto::permessage_deflate::Compress;
 use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
 
-use super::guard::Guard;
+use super::guard::WaitGuard;
 #[cfg(feature = "deflate")]
-use super::outbound::Chosen;
+use super::outbound::WithCompression;
 use super::outbound::{self, Fragment, Outbound};
 use crate::error::Error;
 use crate::shared::{Key, RoundTrip, Shared, State, wake};
@@ -102,7 +102,7 @@ impl Sender {
         message: impl Into<Message>,
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> + Send + '_ {
-        self.send_when_room(Chosen { message: message.into(), compress })
+        self.send_when_room(WithCompression { message: message.into(), compress })
     }
 
     /// Queues a message that was encoded once for many connections, otherwise as [`send`](Self::send) does.
@@ -133,7 +133,7 @@ impl Sender {
     /// When the connection ends before.
     pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         let mut target = None;
-        let mut waiting = Guard::new(&self.shared);
+        let mut waiting = WaitGuard::new(&self.shared);
         poll_fn(move |cx| {
             waiting.poll(cx, |state| {
                 let target = *target.get_or_insert_with(|| state.connection.outgoing().queued());
@@ -158,7 +158,7 @@ impl Sender {
     /// When the connection closes before.
     pub fn ping(&self) -> impl Future<Output = Result<RoundTrip, Error>> + Send + '_ {
         let mut ping = None;
-        let mut waiting = Guard::new(&self.shared);
+        let mut waiting = WaitGuard::new(&self.shared);
         poll_fn(move |cx| {
             let ping = ping.get_or_insert_with(|| PingGuard::new(&self.shared));
             waiting.poll(cx, |state| ping.result(state))
@@ -191,7 +191,7 @@ impl Sender {
         reason: impl AsRef<str>,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send + '_ {
         let begun = self.begin_close(code.into(), reason.as_ref());
-        let mut waiting = Guard::new(&self.shared);
+        let mut waiting = WaitGuard::new(&self.shared);
         poll_fn(move |cx| match &begun {
             Err(error) => Poll::Ready(Err(error.clone())),
             Ok(()) => waiting.poll(cx, State::close_result),
@@ -200,7 +200,7 @@ impl Sender {
 
     /// Waits for the end of the connection, whoever ends it: the transport is gone then.
     pub fn closed(&self) -> impl Future<Output = Outcome> + Send + '_ {
-        let mut waiting = Guard::new(&self.shared);
+        let mut waiting = WaitGuard::new(&self.shared);
         poll_fn(move |cx| waiting.poll(cx, |state| state.outcome()))
     }
 
@@ -265,7 +265,7 @@ impl Sender {
                     return Poll::Ready(result);
                 }
                 // Nothing has been queued. When another sender takes the room, the wait goes on.
-                let waiting = waiting.get_or_insert_with(|| Guard::new(&self.shared));
+                let waiting = waiting.get_or_insert_with(|| WaitGuard::new(&self.shared));
                 ready!(waiting.poll(cx, |state| state.has_room().then_some(())));
             }
         })

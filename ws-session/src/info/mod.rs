@@ -11,14 +11,14 @@ use crate::transport::Addresses;
 
 /// What does not change while a connection is open.
 #[derive(Debug)]
-pub(crate) struct Info {
+pub(crate) struct ConnectionInfo {
     pub(crate) id: u64,
-    pub(crate) opening: Opening,
+    pub(crate) opening: HandshakeInfo,
 }
 
 /// What was said in the opening handshake.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(crate) struct HandshakeInfo {
     pub(crate) heads: Heads,
     /// What both sides agreed on.
     pub(crate) subprotocol: Option<Box<str>>,

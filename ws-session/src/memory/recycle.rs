@@ -19,10 +19,10 @@ const MOST: usize = 16 << 20;
 /// What has not been of use for so long is given back, at the next deadline of a connection, whichever.
 const UNUSED: Duration = Duration::from_secs(1);
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept { buffers: Vec::new(), size: 0, connections: 0, used: None });
+static STORE: Mutex<BufferStore> = Mutex::new(BufferStore { buffers: Vec::new(), size: 0, connections: 0, used: None });
 
 /// The buffers of this process.
-struct Kept {
+struct BufferStore {
     buffers: Vec<Vec<u8>>,
     /// What they take together.
     size: usize,
@@ -32,9 +32,9 @@ struct Kept {
     used: Option<Instant>,
 }
 
-impl Kept {
+impl BufferStore {
     fn lock() -> MutexGuard<'static, Self> {
-        KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+        STORE.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A buffer that is large enough, and not much too large.
@@ -62,18 +62,18 @@ impl Kept {
 
 /// A connection, for as long as which memory is kept.
 #[derive(Debug)]
-pub(crate) struct Keeper(());
+pub(crate) struct StoreGuard(());
 
-impl Keeper {
+impl StoreGuard {
     pub(crate) fn new() -> Self {
-        Kept::lock().connections += 1;
+        BufferStore::lock().connections += 1;
         Self(())
     }
 }
 
-impl Drop for Keeper {
+impl Drop for StoreGuard {
     fn drop(&mut self) {
-        let mut kept = Kept::lock();
+        let mut kept = BufferStore::lock();
         kept.connections -= 1;
         if kept.connections == 0 {
             kept.clear();
@@ -83,7 +83,7 @@ impl Drop for Keeper {
 
 /// Gives back what has not been of use for a while.
 pub(crate) fn tidy() {
-    let mut kept = Kept::lock();
+    let mut kept = BufferStore::lock();
     if kept.used.is_some_and(|used| used.elapsed() >= UNUSED) {
         kept.used = None;
         kept.clear();
@@ -92,14 +92,14 @@ pub(crate) fn tidy() {
 
 /// A buffer with at least this capacity, and at most twice it; what lies in it means nothing.
 pub(crate) fn take(capacity: usize) -> Vec<u8> {
-    let kept = Kept::lock().take(capacity);
+    let kept = BufferStore::lock().take(capacity);
     kept.unwrap_or_else(|| Vec::with_capacity(capacity))
 }
 
 /// Keeps a buffer that nobody needs, if it is large enough.
 pub(crate) fn give_back(buffer: Vec<u8>) {
     if buffer.capacity() >= SMALLEST {
-        Kept::lock().put(buffer);
+        BufferStore::lock().put(buffer);
     }
 }
 
@@ -123,7 +123,7 @@ impl AsRef<[u8]> for Recycled {
 
 impl Drop for Recycled {
     fn drop(&mut self) {
-        Kept::lock().put(std::mem::take(&mut self.0));
+        BufferStore::lock().put(std::mem::take(&mut self.0));
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn kept() -> (usize, usize) {
-        let kept = Kept::lock();
+        let kept = BufferStore::lock();
         (kept.buffers.len(), kept.size)
     }
 
@@ -150,7 +150,7 @@ mod tests {
         drop(long(100_000));
         assert_eq!(kept(), (0, 0), "nobody is there to use it again");
 
-        let (first, second) = (Keeper::new(), Keeper::new());
+        let (first, second) = (StoreGuard::new(), StoreGuard::new());
         let message = long(100_000);
         assert_eq!(message, Message::from(vec![7; 100_000]));
         let address = message.as_bytes().as_ptr();
@@ -179,7 +179,7 @@ mod tests {
 
         tidy();
         assert!(kept().1 > 0, "it has just been of use");
-        Kept::lock().used = Instant::now().checked_sub(UNUSED);
+        BufferStore::lock().used = Instant::now().checked_sub(UNUSED);
         tidy();
         assert_eq!(kept(), (0, 0));
 
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(kept(), (1, 3 * MOST), "one alone, however large");
         drop(long(2 * MOST));
         assert_eq!(kept(), (1, 3 * MOST));
-        Kept::lock().clear();
+        BufferStore::lock().clear();
 
         let message = long(100_000);
         drop(long(1 << 20));

@@ -19,7 +19,7 @@ pub(crate) struct Compression {
 
 /// What both ends agreed on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Agreement {
+pub(crate) struct NegotiatedCompression {
     #[cfg(feature = "deflate")]
     agreed: Option<DeflateParams>,
 }
@@ -35,9 +35,9 @@ impl Compression {
     }
 
     /// The server's answer to what was offered.
-    pub(crate) fn accept(&self, offers: &[Extension]) -> (Option<Extension>, Agreement) {
+    pub(crate) fn accept(&self, offers: &[Extension]) -> (Option<Extension>, NegotiatedCompression) {
         let (extension, agreed) = self.deflate.and_then(|deflate| deflate.accept(offers)).unzip();
-        (extension, Agreement { agreed })
+        (extension, NegotiatedCompression { agreed })
     }
 
     /// A client's request, with what it offers.
@@ -46,14 +46,14 @@ impl Compression {
     }
 
     /// What a client makes of the answer.
-    pub(crate) fn confirm(&self, answers: &[Extension]) -> Result<Agreement, ConnectError> {
+    pub(crate) fn confirm(&self, answers: &[Extension]) -> Result<NegotiatedCompression, ConnectError> {
         let agreed = match self.deflate {
             Some(deflate) => {
                 deflate.confirm(answers).map_err(|answer| ConnectError::Compression(CompressionError::new(answer)))?
             }
             None => None,
         };
-        Ok(Agreement { agreed })
+        Ok(NegotiatedCompression { agreed })
     }
 }
 
@@ -67,20 +67,20 @@ impl Compression {
         Self {}
     }
 
-    pub(crate) fn accept(&self, _offers: &[Extension]) -> (Option<Extension>, Agreement) {
-        (None, Agreement::default())
+    pub(crate) fn accept(&self, _offers: &[Extension]) -> (Option<Extension>, NegotiatedCompression) {
+        (None, NegotiatedCompression::default())
     }
 
     pub(crate) fn offer(&self, builder: Builder) -> Builder {
         builder
     }
 
-    pub(crate) fn confirm(&self, _answers: &[Extension]) -> Result<Agreement, ConnectError> {
-        Ok(Agreement::default())
+    pub(crate) fn confirm(&self, _answers: &[Extension]) -> Result<NegotiatedCompression, ConnectError> {
+        Ok(NegotiatedCompression::default())
     }
 }
 
-impl Agreement {
+impl NegotiatedCompression {
     #[cfg(feature = "deflate")]
     pub(crate) fn new(agreed: Option<DeflateParams>) -> Self {
         Self { agreed }

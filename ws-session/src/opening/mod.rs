@@ -1,9 +1,9 @@
 //! The opening handshake, as far as both ends do the same.
 
-mod accepted;
+mod completed;
 pub(crate) mod compression;
 pub(crate) mod exchange;
 mod open;
 
-pub use self::accepted::Accepted;
+pub use self::completed::CompletedHandshake;
 pub use self::open::Parts;

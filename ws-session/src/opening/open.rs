@@ -9,10 +9,10 @@ use http::{Request, Response, Uri};
 use ws_proto::permessage_deflate::DeflateParams;
 use ws_proto::{Config, Connection, Delivery, MaskKeys, Role};
 
-use super::compression::Agreement;
+use super::compression::NegotiatedCompression;
 use crate::driver::Driver;
 use crate::handle::{Sender, WebSocket};
-use crate::info::{Caller, Heads, Opening};
+use crate::info::{Caller, HandshakeInfo, Heads};
 use crate::shared::Shared;
 use crate::shared::inbound::InboundLimits;
 use crate::stream::WebSocketStream;
@@ -47,7 +47,7 @@ pub struct Parts<T, C> {
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
-    pub(crate) agreement: Agreement,
+    pub(crate) agreement: NegotiatedCompression,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) heads: Heads,
     /// The target of the request, for a server's log.
@@ -77,7 +77,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             config: Arc::default(),
             inbound: InboundLimits::default(),
             notsent_lowat: Some(NOTSENT_LOWAT),
-            agreement: Agreement::default(),
+            agreement: NegotiatedCompression::default(),
             subprotocol: None,
             heads: Heads::none(),
             target: None,
@@ -100,7 +100,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             },
         };
         self.agreement.apply(&mut connection);
-        let opening = Opening { heads: self.heads, subprotocol: self.subprotocol };
+        let opening = HandshakeInfo { heads: self.heads, subprotocol: self.subprotocol };
         let path = self.target.as_ref().map(Uri::path);
         let shared = Shared::new(connection, self.inbound, opening, path, self.caller);
         let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
@@ -129,7 +129,7 @@ impl<T, C> Parts<T, C> {
     /// no compression.
     #[cfg(feature = "deflate")]
     pub fn compression(mut self, agreed: impl Into<Option<DeflateParams>>) -> Self {
-        self.agreement = Agreement::new(agreed.into());
+        self.agreement = NegotiatedCompression::new(agreed.into());
         self
     }
 

@@ -15,16 +15,16 @@ use ws_proto::Timestamp;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Rejection, RequestReader};
 
-use super::decision::{Decision, Refusal, decide, identify};
+use super::decision::{AcceptedRequest, RefusedRequest, decide, identify};
 use super::registry::HandshakeGuard;
-use super::{Server, Settings};
+use super::{Server, ServerSettings};
 use crate::driver::Driver;
 use crate::error::AcceptError;
 use crate::handle::WebSocket;
 use crate::info::{Caller, Heads};
 use crate::logging::log_head;
 use crate::opening::Parts;
-use crate::opening::compression::Agreement;
+use crate::opening::compression::NegotiatedCompression;
 use crate::opening::exchange::{Exchange, Interrupted};
 use crate::runtime::Runtime;
 use crate::stream::WebSocketStream;
@@ -94,15 +94,15 @@ impl<R: Runtime> Server<R> {
 struct Grant {
     heads: Heads,
     subprotocol: Option<Box<str>>,
-    agreement: Agreement,
+    agreement: NegotiatedCompression,
     /// What was asked for.
     target: Uri,
 }
 
 impl Grant {
     /// `head` is the request's, as it came.
-    fn new(decision: Decision, mut head: Vec<u8>) -> Self {
-        let Decision { request, mut response, subprotocol, agreement } = decision;
+    fn new(decision: AcceptedRequest, mut head: Vec<u8>) -> Self {
+        let AcceptedRequest { request, mut response, subprotocol, agreement } = decision;
         set_date(&mut response);
         let response_at = head.len();
         encode::response_head(&response, &mut head);
@@ -112,7 +112,7 @@ impl Grant {
 }
 
 /// The bytes of an answer that refuses.
-fn encode_refusal(mut refusal: Refusal, is_head: bool) -> (Vec<u8>, AcceptError) {
+fn encode_refusal(mut refusal: RefusedRequest, is_head: bool) -> (Vec<u8>, AcceptError) {
     set_date(&mut refusal.response);
     let mut bytes = Vec::new();
     match is_head {
@@ -125,7 +125,7 @@ fn encode_refusal(mut refusal: Refusal, is_head: bool) -> (Vec<u8>, AcceptError)
 /// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts. Who the caller is may
 /// turn out on the way.
 pub(crate) async fn accept<T: Transport, C: Timer>(
-    settings: &Settings,
+    settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
     transport: T,
     timer: C,
@@ -145,12 +145,12 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
         // Who speaks TLS cannot read the answer, but sees that it is none.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
             let error = AcceptError::Tls(TlsError::Unexpected);
-            Err(encode_refusal(Refusal::new(rejection.into_response(), error), false))
+            Err(encode_refusal(RefusedRequest::new(rejection.into_response(), error), false))
         }
         Err(AcceptError::Rejected(rejection)) => Err(encode_refusal(rejection.into(), false)),
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
-            Err(encode_refusal(Refusal::new(response, AcceptError::Timeout), false))
+            Err(encode_refusal(RefusedRequest::new(response, AcceptError::Timeout), false))
         }
         Err(error) => return Err(error),
     };
@@ -164,7 +164,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
 
 /// Reads the request's head, and returns its bytes too; what lies behind it stays in the exchange.
 async fn read_request<T: Transport, C: Timer>(
-    settings: &Settings,
+    settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
     exchange: &mut Exchange<T, C>,
 ) -> Result<(Request<()>, Vec<u8>), AcceptError> {
@@ -196,7 +196,7 @@ async fn read_request<T: Transport, C: Timer>(
 
 /// Hands over a connection that has been answered.
 fn open<T: Transport, C: Timer>(
-    settings: &Settings,
+    settings: &ServerSettings,
     exchange: Exchange<T, C>,
     grant: Grant,
     caller: &Caller,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 use ws_proto::Timestamp;
 
-use super::Settings;
+use super::ServerSettings;
 use super::registry::{Awaited, HandshakeGuard, Registry};
 use crate::logging::TARGET;
 use crate::transport::{Addresses, Timer};
@@ -23,7 +23,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// room, if it has waited for [`Server::handshake_grace`](super::Server::handshake_grace): clients that connect and say
 /// nothing keep others out only for so long.
 pub(super) struct Admission<'a, C> {
-    settings: &'a Settings,
+    settings: &'a ServerSettings,
     registry: &'a Arc<Registry>,
     timer: C,
     crowding: Crowding,
@@ -40,7 +40,7 @@ struct Crowding {
 }
 
 impl<'a, C: Timer> Admission<'a, C> {
-    pub(super) fn new(settings: &'a Settings, registry: &'a Arc<Registry>, timer: C) -> Self {
+    pub(super) fn new(settings: &'a ServerSettings, registry: &'a Arc<Registry>, timer: C) -> Self {
         Self { settings, registry, timer, crowding: Crowding::default(), waited_in_vain: None }
     }
 

@@ -8,42 +8,42 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tracing::error;
 use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade};
 
-use super::Settings;
+use super::ServerSettings;
 use super::proxies::ClientIp;
 use super::registry::HandshakeGuard;
 use crate::error::AcceptError;
 use crate::info::Caller;
 use crate::logging::{TARGET, unless_heard};
-use crate::opening::compression::Agreement;
+use crate::opening::compression::NegotiatedCompression;
 
 /// A request that is accepted: what opens the connection once it has been sent, and what was agreed on.
-pub(super) struct Decision {
+pub(super) struct AcceptedRequest {
     pub(super) request: Request<()>,
     pub(super) response: Response<()>,
     pub(super) subprotocol: Option<Box<str>>,
-    pub(super) agreement: Agreement,
+    pub(super) agreement: NegotiatedCompression,
 }
 
 /// A request that gets another answer, and no connection.
-pub(super) struct Refusal {
+pub(super) struct RefusedRequest {
     pub(super) response: Box<Response<Bytes>>,
     pub(super) error: AcceptError,
 }
 
-impl From<Rejection> for Refusal {
+impl From<Rejection> for RefusedRequest {
     fn from(rejection: Rejection) -> Self {
         Self::new(rejection.clone().into_response(), AcceptError::Rejected(rejection))
     }
 }
 
-impl Refusal {
+impl RefusedRequest {
     pub(super) fn new(response: Response<Bytes>, error: AcceptError) -> Self {
         Self { response: Box::new(response), error }
     }
 }
 
 /// Takes in what a trusted proxy says of the client.
-pub(super) fn identify(caller: &mut Caller, settings: &Settings, headers: &HeaderMap) {
+pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: &HeaderMap) {
     let peer = caller.client_ip();
     let client = settings.proxies.client_ip(peer, headers);
     caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
@@ -51,11 +51,11 @@ pub(super) fn identify(caller: &mut Caller, settings: &Settings, headers: &Heade
 
 /// What becomes of a request.
 pub(super) fn decide(
-    settings: &Settings,
+    settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
     mut request: Request<()>,
     caller: &Caller,
-) -> Result<Decision, Refusal> {
+) -> Result<AcceptedRequest, RefusedRequest> {
     if let Some(hook) = &settings.hook {
         let extensions = request.extensions_mut();
         extensions.insert(caller.addresses);
@@ -65,7 +65,7 @@ pub(super) fn decide(
             Ok(Some(mut response)) => {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 let error = AcceptError::Answered(response.status());
-                return Err(Refusal::new(response, error));
+                return Err(RefusedRequest::new(response, error));
             }
             Err(_) => {
                 error!(target: TARGET, path = request.uri().path(), "the request hook panicked");
@@ -90,5 +90,5 @@ pub(super) fn decide(
         unless_heard(format_args!("a request was refused by mistake: {mistake}"));
         Rejection::from(mistake)
     })?;
-    Ok(Decision { request, response, subprotocol: subprotocol.map(Into::into), agreement })
+    Ok(AcceptedRequest { request, response, subprotocol: subprotocol.map(Into::into), agreement })
 }

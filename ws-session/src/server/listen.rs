@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::Settings;
+use super::ServerSettings;
 use super::admission::Admission;
 use super::registry::{Awaited, Registry};
-use super::task::{Connection, Serving, open};
+use super::task::{ConnectionTask, Serving, open};
 use crate::error::HandlerResult;
 use crate::handle::WebSocket;
 use crate::logging::TARGET;
@@ -55,7 +55,7 @@ impl ServerHandle {
 }
 
 impl<R: Runtime> Listening<R> {
-    pub(super) fn new(listeners: Vec<R::Listener>, settings: Settings) -> Self {
+    pub(super) fn new(listeners: Vec<R::Listener>, settings: ServerSettings) -> Self {
         Self { listeners, shared: Arc::new(Serving { settings, registry: Arc::default() }) }
     }
 
@@ -160,7 +160,7 @@ impl<R: Runtime> Listening<R> {
                     let Some(handshake) = admission.admit(&addresses).await else { continue };
                     let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
                     let opening = open::<R, H, F>(shared, handler, handshake, stream, addresses);
-                    R::spawn(Connection::Opening { handshake: Box::pin(opening) });
+                    R::spawn(ConnectionTask::Opening { handshake: Box::pin(opening) });
                 }
                 Some(Err(error)) => {
                     warn!(target: TARGET, "accepting a connection failed: {error}");

@@ -40,7 +40,7 @@ pub use self::bind::ServeError;
 pub use self::listen::{Listening, ServerHandle};
 pub use self::proxies::ClientIp;
 use self::proxies::TrustedProxies;
-use self::settings::Settings;
+use self::settings::ServerSettings;
 pub use self::upgrade::Refused;
 
 /// A server to be: what it accepts and how long it waits. [`bind`](Self::bind) makes it listen, and
@@ -49,14 +49,14 @@ pub use self::upgrade::Refused;
 /// Without any setting it accepts every WebSocket request, whatever its path and its origin. A server that trusts
 /// cookies should set [`origins`](Self::origins).
 pub struct Server<R> {
-    settings: Settings,
+    settings: ServerSettings,
     runtime: PhantomData<fn() -> R>,
 }
 
 impl<R: Runtime> Server<R> {
     /// A server with the default settings.
     pub fn new() -> Self {
-        Self { settings: Settings::default(), runtime: PhantomData }
+        Self { settings: ServerSettings::default(), runtime: PhantomData }
     }
 
     /// Keeps the first setting that cannot be used, until the server is to start.

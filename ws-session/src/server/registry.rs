@@ -22,7 +22,7 @@ pub(crate) struct Registry {
 struct State {
     open: BTreeMap<u64, Sender>,
     /// The opening handshakes under way.
-    handshakes: BTreeMap<u64, Handshake>,
+    handshakes: BTreeMap<u64, PendingHandshake>,
     next_handshake: u64,
     /// How many of them count for each address.
     sources: BTreeMap<IpAddr, usize>,
@@ -36,7 +36,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Handshake {
+struct PendingHandshake {
     /// When it began, by the server's own timer.
     since: Timestamp,
     /// The address that it counts for.
@@ -51,7 +51,7 @@ struct Handshake {
     waker: Option<Waker>,
 }
 
-impl Handshake {
+impl PendingHandshake {
     /// Whether it can make room for another: it waits for its client.
     fn waits(&self) -> bool {
         !self.admitted && !self.displaced
@@ -107,7 +107,7 @@ impl State {
     }
 
     /// The handshakes that wait for their clients, the oldest first. None while one is still to make room.
-    fn waiting(&self) -> impl Iterator<Item = (u64, &Handshake)> {
+    fn waiting(&self) -> impl Iterator<Item = (u64, &PendingHandshake)> {
         let all = self.handshakes.iter().filter(|_| self.displaced == 0);
         all.filter(|(_, handshake)| handshake.waits()).map(|(&id, handshake)| (id, handshake))
     }
@@ -136,7 +136,8 @@ impl Registry {
         let mut state = self.lock();
         state.next_handshake += 1;
         let id = state.next_handshake;
-        let handshake = Handshake { since, source, heard: false, admitted: false, displaced: false, waker: None };
+        let handshake =
+            PendingHandshake { since, source, heard: false, admitted: false, displaced: false, waker: None };
         state.handshakes.insert(id, handshake);
         if let Some(source) = source {
             *state.sources.entry(source).or_default() += 1;
@@ -171,7 +172,7 @@ impl Registry {
     /// whether there is one.
     pub(super) fn displace_one_of(&self, source: IpAddr, now: Timestamp, grace: Duration) -> bool {
         let mut state = self.lock();
-        let is_one = |handshake: &Handshake| handshake.source == Some(source) && handshake.waits();
+        let is_one = |handshake: &PendingHandshake| handshake.source == Some(source) && handshake.waits();
         let oldest = state.handshakes.iter().find(|(_, handshake)| is_one(handshake));
         let Some(id) = oldest.filter(|(_, oldest)| oldest.since + grace <= now).map(|(&id, _)| id) else {
             return false;
@@ -277,7 +278,7 @@ impl HandshakeGuard {
         self.poll_until(cx, |_, handshake| handshake.displaced)
     }
 
-    fn poll_until(&self, cx: &mut Context<'_>, has_come: impl FnOnce(&State, &Handshake) -> bool) -> Poll<()> {
+    fn poll_until(&self, cx: &mut Context<'_>, has_come: impl FnOnce(&State, &PendingHandshake) -> bool) -> Poll<()> {
         let mut state = self.registry.lock();
         if state.handshakes.get(&self.id).is_some_and(|handshake| has_come(&state, handshake)) {
             return Poll::Ready(());

@@ -21,7 +21,7 @@ use crate::transport::tcp::NOTSENT_LOWAT;
 type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync;
 
 #[derive(Clone)]
-pub(crate) struct Settings {
+pub(crate) struct ServerSettings {
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
@@ -44,7 +44,7 @@ pub(crate) struct Settings {
     pub(crate) mistake: Option<InvalidSetting>,
 }
 
-impl Default for Settings {
+impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             config: Arc::default(),

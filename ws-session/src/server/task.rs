@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tracing::{Instrument, debug, error, info, info_span};
 use ws_proto::Escaped;
 
-use super::Settings;
+use super::ServerSettings;
 use super::accept::accept;
 use super::registry::{HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
@@ -24,28 +24,28 @@ use crate::transport::{Addresses, MaybeTls, Timer};
 
 /// What the tasks of a server share.
 pub(super) struct Serving {
-    pub(super) settings: Settings,
+    pub(super) settings: ServerSettings,
     pub(super) registry: Arc<Registry>,
 }
 
 pin_project! {
     /// A connection's whole life. Written out, as what it is made of is: an `async fn` would have room for what it runs
     /// twice. The handshake is on the heap: an open connection does not carry the room it took.
-    #[project = ConnectionProjection]
-    pub(super) enum Connection<H, F> {
+    #[project = ConnectionTaskProjection]
+    pub(super) enum ConnectionTask<H, F> {
         Opening { handshake: Pin<Box<H>> },
         Open { #[pin] open: F },
     }
 }
 
-impl<H: Future<Output = Option<F>>, F: Future<Output = ()>> Future for Connection<H, F> {
+impl<H: Future<Output = Option<F>>, F: Future<Output = ()>> Future for ConnectionTask<H, F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let opened = match self.as_mut().project() {
-                ConnectionProjection::Open { open } => return open.poll(cx),
-                ConnectionProjection::Opening { handshake } => ready!(handshake.as_mut().poll(cx)),
+                ConnectionTaskProjection::Open { open } => return open.poll(cx),
+                ConnectionTaskProjection::Opening { handshake } => ready!(handshake.as_mut().poll(cx)),
             };
             match opened {
                 Some(open) => self.set(Self::Open { open }),
@@ -94,7 +94,7 @@ where
 
 /// Does the opening handshake, after that of TLS where there is TLS, both within one deadline.
 async fn accept_stream<R: Runtime>(
-    settings: &Settings,
+    settings: &ServerSettings,
     handshake: &HandshakeGuard,
     stream: R::Stream,
     caller: &mut Caller,

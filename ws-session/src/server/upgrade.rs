@@ -12,17 +12,17 @@ use ws_proto::Role;
 use ws_proto::handshake::server::Rejection;
 
 use super::Server;
-use super::decision::{Decision, Refusal, decide, identify};
+use super::decision::{AcceptedRequest, RefusedRequest, decide, identify};
 use crate::error::AcceptError;
 use crate::info::Caller;
 use crate::logging::TARGET;
-use crate::opening::Accepted;
+use crate::opening::CompletedHandshake;
 use crate::runtime::Runtime;
 use crate::transport::Addresses;
 
 /// A request that gets another answer than 101, and no connection. See [`Server::upgrade`].
 pub struct Refused {
-    refusal: Refusal,
+    refusal: RefusedRequest,
 }
 
 impl<R: Runtime> Server<R> {
@@ -63,13 +63,13 @@ impl<R: Runtime> Server<R> {
     /// # Errors
     ///
     /// When the request does not become a connection: with the response that says so, and the reason.
-    pub fn upgrade<B>(&self, request: &Request<B>, addresses: Addresses) -> Result<Accepted<R>, Refused> {
+    pub fn upgrade<B>(&self, request: &Request<B>, addresses: Addresses) -> Result<CompletedHandshake<R>, Refused> {
         let settings = &self.settings;
         if let Err(mistake) = self.check() {
             error!(target: TARGET, "a setting is invalid: {mistake}");
             let rejection =
                 Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "The server is not set up as it should be.");
-            return Err(Refused { refusal: Refusal::new(rejection.into_response(), mistake.into()) });
+            return Err(Refused { refusal: RefusedRequest::new(rejection.into_response(), mistake.into()) });
         }
         let mut caller = Caller::new(addresses);
         identify(&mut caller, settings, request.headers());
@@ -80,8 +80,8 @@ impl<R: Runtime> Server<R> {
         *head.headers_mut() = request.headers().clone();
         *head.extensions_mut() = request.extensions().clone();
         let decided = decide(settings, None, head, &caller).map_err(|refusal| Refused { refusal })?;
-        let Decision { request, response, subprotocol, agreement } = decided;
-        Ok(Accepted {
+        let AcceptedRequest { request, response, subprotocol, agreement } = decided;
+        Ok(CompletedHandshake {
             role: Role::Server,
             request,
             response,

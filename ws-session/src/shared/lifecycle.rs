@@ -2,7 +2,7 @@
 
 use ws_proto::{Cause, CloseFrame, Outcome};
 
-use crate::error::{Closed, Ended, Error};
+use crate::error::{Closed, ClosedSource, Error};
 
 /// How far a connection has come, as its handles see it. The closing handshake itself (RFC 6455 §7) is the core's; this is
 /// what the application and the transport add to it: what was asked for, what can still be sent, and how it ended.
@@ -58,7 +58,7 @@ impl Lifecycle {
             Self::Closed(closed) | Self::Gone(closed) => Self::Gone(closed),
             Self::Open | Self::Closing(_) | Self::Broken => {
                 let outcome = Outcome::new(None, None, Cause::Aborted);
-                Self::Gone(Box::new(Closed { ended: Ended { id }, outcome, io: None }))
+                Self::Gone(Box::new(Closed { ended: ClosedSource { id }, outcome, io: None }))
             }
         };
     }
@@ -111,7 +111,7 @@ mod tests {
 
     fn closed(id: u64) -> Box<Closed> {
         let outcome = Outcome::new(None, None, Cause::Local);
-        Box::new(Closed { ended: Ended { id }, outcome, io: None })
+        Box::new(Closed { ended: ClosedSource { id }, outcome, io: None })
     }
 
     fn frame(code: CloseCode) -> CloseFrame {

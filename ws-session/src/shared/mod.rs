@@ -31,7 +31,7 @@ pub use self::unwanted::Unwanted;
 pub(crate) use self::waiting::Waiting;
 use self::wakers::Wakers;
 pub(crate) use self::wakers::{Due, Replaced, set as set_waker, wake};
-use crate::info::{Caller, Info, Opening};
+use crate::info::{Caller, ConnectionInfo, HandshakeInfo};
 use crate::logging::TARGET;
 use crate::memory::supplied;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,7 +39,7 @@ use crate::sync::{Mutex, MutexGuard, PoisonError};
 /// One connection, as its handles and its driver see it.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) info: Info,
+    pub(crate) info: ConnectionInfo,
     pub(crate) handles: Handles,
     /// Whether the handler, too, is to be dropped.
     handler_cancelled: AtomicBool,
@@ -51,7 +51,7 @@ impl Shared {
     pub(crate) fn new(
         mut connection: Connection,
         inbound_limits: InboundLimits,
-        opening: Opening,
+        opening: HandshakeInfo,
         path: Option<&str>,
         caller: Caller,
     ) -> Arc<Self> {
@@ -63,7 +63,7 @@ impl Shared {
         let (peer, client) = (caller.peer(), caller.client());
         info!(target: TARGET, id, peer, client, path, subprotocol = opening.subprotocol.as_deref(), "connection open");
         Arc::new(Self {
-            info: Info { id, opening },
+            info: ConnectionInfo { id, opening },
             handles: Handles::default(),
             handler_cancelled: AtomicBool::new(false),
             state: Mutex::new(State {

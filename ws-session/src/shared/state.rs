@@ -11,7 +11,7 @@ use super::lifecycle::Lifecycle;
 use super::mailbox::Mailbox;
 use super::pings::Pings;
 use super::wakers::{Due, Wakers};
-use crate::error::{Closed, Ended, Error};
+use crate::error::{Closed, ClosedSource, Error};
 use crate::info::Caller;
 use crate::logging::{TARGET, log_received};
 use crate::memory::recycle;
@@ -204,7 +204,7 @@ impl State {
     }
 
     fn on_closed(&mut self, outcome: Outcome, io: Option<Arc<io::Error>>, id: u64) {
-        let closed = Box::new(Closed { ended: Ended { id }, outcome, io });
+        let closed = Box::new(Closed { ended: ClosedSource { id }, outcome, io });
         let (peer, client) = (self.caller.peer(), self.caller.client());
         info!(target: TARGET, id, peer, client, "connection closed: {closed}");
         self.lifecycle.set_closed(closed);

@@ -187,7 +187,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> + '_ {
-        self.send_outbound(crate::handle::outbound::Chosen { message: message.into(), compress })
+        self.send_outbound(crate::handle::outbound::WithCompression { message: message.into(), compress })
     }
 
     /// Sends a message that was encoded once for many connections, as [`send`](Self::send) does.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Version};
-use ws_session::{AcceptError, Accepted, Addresses, Bytes, ClientIp, ConnectError, HandshakeError, http};
+use ws_session::{AcceptError, Addresses, Bytes, ClientIp, CompletedHandshake, ConnectError, HandshakeError, http};
 
 use crate::sim::*;
 
@@ -28,7 +28,7 @@ fn request(change: impl FnOnce(&mut Request<&'static str>)) -> Request<&'static 
 fn upgrade(
     server: &Server,
     change: impl FnOnce(&mut Request<&'static str>),
-) -> Result<Accepted<Sim>, (u16, AcceptError)> {
+) -> Result<CompletedHandshake<Sim>, (u16, AcceptError)> {
     let refused = match server.upgrade(&request(change), Addresses::default()) {
         Ok(accepted) => return Ok(accepted),
         Err(refused) => refused,

@@ -47,7 +47,7 @@ impl Deflate {
     /// An offer with a parameter that is unknown, stands twice or has a wrong value is passed over (RFC 7692 §7.1).
     pub fn accept(&self, offers: &[Extension]) -> Option<(Extension, DeflateParams)> {
         offers.iter().filter(|offer| offer.name == NAME).find_map(|offer| {
-            let offer = Params::parse(&offer.params, Side::Offer).ok()?;
+            let offer = Params::parse(&offer.params, HeaderKind::Offer).ok()?;
             Some(self.answer(&offer))
         })
     }
@@ -99,7 +99,7 @@ impl Deflate {
                 }));
             }
         };
-        let answer = Params::parse(&answer.params, Side::Answer)?;
+        let answer = Params::parse(&answer.params, HeaderKind::Answer)?;
         let this = self.within_range();
         if !this.receive_context_takeover && !answer.server_no_context_takeover {
             return Err(InvalidAnswer::Missing(SERVER_NO_CONTEXT_TAKEOVER));
@@ -175,7 +175,7 @@ impl fmt::Display for InvalidAnswer {
 impl core::error::Error for InvalidAnswer {}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum HeaderKind {
     Offer,
     Answer,
 }
@@ -191,7 +191,7 @@ struct Params {
 }
 
 impl Params {
-    fn parse(params: &[Param], side: Side) -> Result<Self, InvalidAnswer> {
+    fn parse(params: &[Param], kind: HeaderKind) -> Result<Self, InvalidAnswer> {
         let mut this = Self::default();
         for Param { name, value } in params {
             let invalid = || InvalidAnswer::Value(name.clone());
@@ -202,7 +202,7 @@ impl Params {
                 CLIENT_NO_CONTEXT_TAKEOVER => core::mem::replace(&mut this.client_no_context_takeover, true),
                 SERVER_MAX_WINDOW_BITS => this.server_bits.replace(bits?.ok_or_else(invalid)?).is_some(),
                 CLIENT_MAX_WINDOW_BITS => match bits? {
-                    None if side == Side::Answer => return Err(invalid()),
+                    None if kind == HeaderKind::Answer => return Err(invalid()),
                     bits => this.client_bits.replace(bits).is_some(),
                 },
                 _ => return Err(InvalidAnswer::Unknown(name.clone())),

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use ws_proto::{Config, Role};
 
 use super::Parts;
-use super::compression::Agreement;
+use super::compression::NegotiatedCompression;
 use crate::info::Caller;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
@@ -20,12 +20,12 @@ use crate::transport::Transport;
 /// A server sends the [`response`](Self::response). Once the HTTP library hands over the transport, [`parts`](Self::parts)
 /// makes the connection, with what was agreed on and the settings of the server or client.
 #[must_use = "the connection is made by `parts`"]
-pub struct Accepted<R> {
+pub struct CompletedHandshake<R> {
     pub(crate) role: Role,
     pub(crate) request: Request<()>,
     pub(crate) response: Response<()>,
     pub(crate) subprotocol: Option<Box<str>>,
-    pub(crate) agreement: Agreement,
+    pub(crate) agreement: NegotiatedCompression,
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
@@ -33,7 +33,7 @@ pub struct Accepted<R> {
     pub(crate) runtime: PhantomData<fn() -> R>,
 }
 
-impl<R: Runtime> Accepted<R> {
+impl<R: Runtime> CompletedHandshake<R> {
     /// The client's request.
     pub fn request(&self) -> &Request<()> {
         &self.request
@@ -63,9 +63,9 @@ impl<R: Runtime> Accepted<R> {
     }
 }
 
-impl<R> fmt::Debug for Accepted<R> {
+impl<R> fmt::Debug for CompletedHandshake<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accepted")
+        f.debug_struct("CompletedHandshake")
             .field("role", &self.role)
             .field("subprotocol", &self.subprotocol)
             .finish_non_exhaustive()
