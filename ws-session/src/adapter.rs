@@ -1,10 +1,10 @@
-//! The names that an application finds in every adapter, the same in each.
+//! [`adapter!`](crate::adapter): the names that every adapter has.
 
-/// Defines what an adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client` on it, the
-/// short ways `connect`, `serve` and `accept`, and the parts of connections. So a program that changes its runtime changes the name of a crate.
+/// Defines the names that every adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client`, the
+/// functions `connect`, `serve` and `accept`, and the parts of connections. So a program changes its runtime by changing the name of a crate.
 ///
-/// It takes the runtime, what makes a [`Transport`](crate::Transport) of a stream (by `new`), and which streams those
-/// are: `ws_session::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);`
+/// Its arguments are the runtime, a type whose `new` makes a [`Transport`](crate::Transport) of a stream, and the bounds of
+/// such streams: `ws_session::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);`
 #[macro_export]
 macro_rules! adapter {
     ($runtime:ident, $io:ident, $($stream:tt)+) => {
@@ -17,8 +17,8 @@ macro_rules! adapter {
         #[doc = concat!("A client on [`", stringify!($runtime), "`]. See [`ws_session::Client`].")]
         pub type Client = $crate::Client<$runtime>;
 
-        /// Connects to a `ws://` or `wss://` URL, a `&str` or any other string, with the default settings. See [`Client`]
-        /// for others.
+        /// Connects to a `ws://` or `wss://` URL with the default settings. [`Client`] has other settings. The URL is a
+        /// `&str` or any other string type.
         ///
         /// Close the connection before the program ends, or flush it: see [`Client::connect`].
         ///
@@ -32,16 +32,17 @@ macro_rules! adapter {
             Client::new(url).connect()
         }
 
-        /// Listens on `address` and runs `handler` for each connection, with the default settings and until the future
-        /// is dropped. See [`serve_until`] for a shutdown and [`Server`] for other settings.
+        /// Listens on `address` and runs `handler` for each connection, with the default settings, until the future is
+        /// dropped. [`serve_until`] adds a shutdown, and [`Server`] has other settings.
         ///
-        /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped:
+        /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), must be wrapped:
         /// `serve(address, handler(greet))` with an `async fn greet(ws: WebSocket)`, or
         /// `serve(address, handler(|ws| async move { … }))`. See [`handler`](crate::handler()).
         ///
         /// # Errors
         ///
-        /// When the address cannot be bound; the error says which one. It carries a [`ServeError`] ([`std::io::Error::get_ref`]).
+        /// If the address cannot be bound. The error names the address. It carries a [`ServeError`]
+        /// ([`std::io::Error::get_ref`]).
         pub async fn serve<H, F>(
             address: impl ::std::net::ToSocketAddrs,
             handler: H,
@@ -53,8 +54,8 @@ macro_rules! adapter {
             Server::new().bind(address).await?.serve(handler).await
         }
 
-        /// [`serve`] until `shutdown` is ready, whatever its output: then nobody new comes in, everyone is told with 1001,
-        /// and handlers may finish what they do ([`Listening::serve_until`]).
+        /// Serves as [`serve`] does until `shutdown` is ready. Then the server accepts no more connections, closes the open
+        /// ones with 1001, and waits for their handlers ([`Listening::serve_until`]). The output of `shutdown` is ignored.
         ///
         /// # Errors
         ///
@@ -71,8 +72,8 @@ macro_rules! adapter {
             Server::new().bind(address).await?.serve_until(handler, shutdown).await
         }
 
-        /// Does a server's opening handshake on any stream, with the default settings, and moves the connection's bytes
-        /// in a task of its own. See [`Server::accept`] for other settings, and to run the driver beside a handler.
+        /// Does a server's opening handshake on a stream, with the default settings, and spawns a task that moves the
+        /// connection's bytes. Use [`Server::accept`] for other settings, or to run the driver beside a handler.
         ///
         /// # Errors
         ///
@@ -86,17 +87,19 @@ macro_rules! adapter {
             Ok(socket)
         }
 
-        /// A connection over a stream that is driven by being polled, without a task. See [`ws_session::WebSocketStream`].
+        /// A connection over a stream, without a task: it moves bytes while it is polled. See
+        /// [`ws_session::WebSocketStream`].
         pub type WebSocketStream<S> = $crate::WebSocketStream<$io<S>, <$runtime as $crate::Runtime>::Timer>;
 
-        /// A client's connection that is driven by being polled. See [`ws_session::Client::connect_stream`].
+        /// A client's connection without a task: it moves bytes while it is polled. See
+        /// [`ws_session::Client::connect_stream`].
         pub type ClientStream = $crate::WebSocketStream<
             $crate::MaybeTls<<$runtime as $crate::Runtime>::Stream>,
             <$runtime as $crate::Runtime>::Timer,
         >;
 
-        /// Connects to a `ws://` or `wss://` URL with the default settings; the connection is driven by being polled, without
-        /// a task. See [`Client::connect_stream`] for other settings.
+        /// Connects to a `ws://` or `wss://` URL with the default settings, without a task: the connection moves bytes while
+        /// it is polled. [`Client::connect_stream`] has other settings.
         ///
         /// # Errors
         ///
@@ -108,8 +111,8 @@ macro_rules! adapter {
             Client::new(url).connect_stream()
         }
 
-        /// Does a server's opening handshake on any stream, with the default settings; the connection is driven by being
-        /// polled, without a task. See [`Server::accept_stream`] for other settings.
+        /// Does a server's opening handshake on a stream, with the default settings, without a task: the connection moves
+        /// bytes while it is polled. [`Server::accept_stream`] has other settings.
         ///
         /// # Errors
         ///
@@ -124,7 +127,7 @@ macro_rules! adapter {
         /// The parts of a connection over a stream, with this adapter's timer. See [`ws_session::Parts`].
         pub type Parts<S> = $crate::Parts<$io<S>, <$runtime as $crate::Runtime>::Timer>;
 
-        /// The parts of a server's end over any stream on which the opening handshake has been done.
+        /// The parts of a server's connection over a stream, after an opening handshake that other code has done.
         pub fn server_parts<S>(stream: S) -> Parts<S>
         where
             S: $($stream)+ + Unpin + 'static,
@@ -132,7 +135,7 @@ macro_rules! adapter {
             $crate::Parts::server($io::new(stream), <$runtime as $crate::Runtime>::timer())
         }
 
-        /// The parts of a client's end over any stream on which the opening handshake has been done.
+        /// The parts of a client's connection over a stream, after an opening handshake that other code has done.
         pub fn client_parts<S>(stream: S) -> Parts<S>
         where
             S: $($stream)+ + Unpin + 'static,

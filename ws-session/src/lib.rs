@@ -1,4 +1,4 @@
-//! WebSocket endpoints without a runtime: the handle an application holds, the driver that moves its bytes, and the
+//! WebSocket sessions, independent of the runtime: the handle of an application, the driver that moves its bytes, and the
 //! policy of servers and clients.
 //!
 //! ```text
@@ -7,13 +7,13 @@
 //!   handler ◄────── inbound queue ◄──────┘  (ws-proto)             └── Timer (a runtime's clock)
 //! ```
 //!
-//! An adapter such as `ws-tokio` implements [`Transport`], [`Timer`] and [`Runtime`], and nothing else: everything an
-//! application sees is written here, once.
+//! An adapter such as `ws-tokio` implements only [`Transport`], [`Timer`] and [`Runtime`]. Everything that an application
+//! sees is written once, in this crate.
 //!
 //! # Behind a reverse proxy
 //!
-//! A proxy has to pass the upgrade on; nginx does so when it is told to (`tests/interop/nginx` in the repository is a
-//! configuration that is tested, with TLS in front):
+//! A proxy must pass on the upgrade. nginx does so with this configuration (`tests/interop/nginx` in the repository has one
+//! that is tested, with TLS in front):
 //!
 //! ```nginx
 //! # Within http { }
@@ -35,18 +35,18 @@
 //! }
 //! ```
 //!
-//! - **Who the client is** tells [`WebSocket::client_ip`], once [`Server::trusted_proxies`] names the proxy. Nobody is
-//!   trusted by default, for anyone can send these headers.
-//! - **`proxy_read_timeout`** (60 s unless set) ends a connection on which the server has sent nothing for so long; both ends
-//!   see 1006 then. The server's pings count: every 20 s by default ([`Deadlines::ping_interval`]), so that idle
-//!   connections stay open. Without them, or with a longer interval, make the timeout longer than any silence.
-//! - **A reload** leaves the connections of the old configuration alone, until `worker_shutdown_timeout` if that is set;
-//!   then, as when nginx stops, both ends see 1006. The server's own shutdown reaches clients as 1001.
-//! - **Origins** are compared with what the browser sent, which a proxy does not change.
+//! - **The client's address** is [`WebSocket::client_ip`], if [`Server::trusted_proxies`] names the proxy. No proxy is
+//!   trusted by default, because anyone can send these headers.
+//! - **`proxy_read_timeout`** (default 60 s) ends a connection on which the server has sent nothing for that time. Both ends
+//!   see 1006 then. The server's pings count. They are sent every 20 s by default ([`Deadlines::ping_interval`]), so idle
+//!   connections stay open. Without pings, or with a longer interval, set a timeout longer than any silence.
+//! - **A reload** keeps the connections of the old configuration open, until `worker_shutdown_timeout` if that is set. Then,
+//!   as when nginx stops, both ends see 1006. When the server itself shuts down, clients see 1001.
+//! - **Origins** are compared with the browser's header, which a proxy does not change.
 //!
 //! # Features
 //!
-//! Features only add. Each brings further crates into the build; the README of the crate says how many.
+//! Features only add. Each adds crates to the build; the crate's README lists the numbers.
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
@@ -62,19 +62,19 @@
 //! | `server` | [`Server`]: the handshake, the listener's loop, shutdown |
 //! | `client` | [`Client`]: URLs, the handshake |
 //! | `settings` | limits and deadlines of servers' and clients' connections |
-//! | `opening` | the opening handshake, as far as both ends do the same: its bytes, compression; [`Parts`], from which every connection is made |
-//! | `stream` | [`WebSocketStream`]: handle and driver in one value, driven by being polled |
-//! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from anywhere; what handlers return |
+//! | `opening` | the parts of the opening handshake that both ends share: its bytes, compression; [`Parts`], which makes every connection |
+//! | `stream` | [`WebSocketStream`]: handle and driver in one value, which moves bytes while it is polled |
+//! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
 //! | `shared` | what handles and driver share, under one lock; which tasks wait, and for what |
-//! | `info` | what is known about a connection from its opening on; the heads, kept as bytes |
+//! | `info` | facts about a connection that do not change after its opening; the heads, kept as bytes |
 //! | `memory` | each worker thread's buffers, the memory of short messages and of long ones |
-//! | `error` | why a connection ended or did not open; how handlers fail |
-//! | `tls` | whom to trust and who we are, with rustls; what can go wrong |
-//! | `transport`, `runtime` | what an adapter supplies; [`tcp`], what the system knows of a TCP socket |
-//! | `logging` | what is logged; frames in the log |
+//! | `error` | errors of open connections, of opening them, and of handlers |
+//! | `tls` | certificates, trust and configurations for rustls; its errors |
+//! | `transport`, `runtime` | the traits that an adapter implements; [`tcp`], the system's view of a TCP socket |
+//! | `logging` | log events; frames in the log |
 //! | `adapter` | the names that every adapter has: [`adapter!`] |
-//! | `sync` | where locks come from |
+//! | `sync` | the source of locks |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,4 +1,4 @@
-//! What a runtime's adapter supplies, all of it.
+//! [`Runtime`]: the trait that a runtime's adapter implements.
 
 use std::future::Future;
 use std::io;
@@ -12,9 +12,9 @@ use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
 use crate::transport::{Addresses, Timer, Transport};
 
-/// An async runtime: sockets, timers, tasks. With it, [`Server`](crate::Server) and [`Client`](crate::Client) work.
+/// An async runtime: sockets, timers and tasks for [`Server`](crate::Server) and [`Client`](crate::Client).
 pub trait Runtime: Send + Sync + 'static {
-    /// The `User-Agent` header of clients on it, unless they set another: a name and a version (RFC 9110 §10.1.5).
+    /// The default `User-Agent` header of its clients: a name and a version (RFC 9110 §10.1.5).
     const USER_AGENT: &'static str = concat!("ws-session/", env!("CARGO_PKG_VERSION"));
 
     /// A TCP connection.
@@ -24,44 +24,44 @@ pub trait Runtime: Send + Sync + 'static {
     /// A clock and an alarm.
     type Timer: Timer + Unpin + Send + 'static;
 
-    /// Whether the runtime drops its tasks when a program ends in the ordinary way, as tokio's does when it is dropped. Where
-    /// it does not, as where tasks run on threads that nobody waits for, a handle that is dropped writes what is queued.
+    /// Whether the runtime drops its tasks when `main` returns, as tokio's does when it is dropped. If it does not, because
+    /// tasks run on threads that are not joined, a handle that is dropped writes the outgoing queue.
     const DROPS_TASKS: bool = false;
 
     /// A timer whose origin is now.
     fn timer() -> Self::Timer;
 
-    /// Runs a task beside the current one.
+    /// Spawns a task.
     fn spawn(task: impl Future<Output = ()> + Send + 'static);
 
-    /// Looks up the addresses of a host, in the order in which the system would try them, each with this port. `host` is a
-    /// name; or an IPv6 address with a zone (`fe80::1%eth0`), whose scope ID is asked for.
+    /// Resolves a host to addresses with this port, in the system's order of preference. `host` is a name, or an IPv6 address
+    /// with a zone (`fe80::1%eth0`), which is resolved for its scope ID.
     fn resolve(host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
 
-    /// Opens a TCP connection to one address, and sets it up to send small writes at once (`TCP_NODELAY`). Dropping the
-    /// future gives up: a client tries several addresses at the same time, and keeps the first to answer.
+    /// Opens a TCP connection to one address with `TCP_NODELAY`, so that small writes are sent at once. Dropping the future
+    /// cancels the attempt: a client tries several addresses at the same time, and keeps the first to succeed.
     fn connect(address: SocketAddr) -> impl Future<Output = io::Result<(Self::Stream, Addresses)>> + Send;
 
-    /// Takes over a listening socket, which does not block.
+    /// Takes over a listening socket, which is non-blocking.
     ///
     /// # Errors
     ///
-    /// When the runtime cannot watch it.
+    /// If the runtime cannot watch it.
     fn listen(listener: TcpListener) -> io::Result<Self::Listener>;
 
-    /// Where the socket listens.
+    /// The address at which the socket listens.
     ///
     /// # Errors
     ///
     /// As [`TcpListener::local_addr`].
     fn local_addr(listener: &Self::Listener) -> io::Result<SocketAddr>;
 
-    /// Accepts a connection, and sets it up to send small writes at once (`TCP_NODELAY`).
+    /// Accepts a connection with `TCP_NODELAY`, so that small writes are sent at once.
     fn poll_accept(listener: &Self::Listener, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Addresses)>>;
 
-    /// Does a client's TLS handshake, with the server of that name. A runtime that has no TLS leaves this as it is.
+    /// Does a client's TLS handshake with the server of that name. A runtime without TLS keeps the default.
     ///
-    /// What the transport returns carries [`rustls::Error`] within [`io::Error`] where that is what went wrong.
+    /// An I/O error of the transport carries a [`rustls::Error`] within [`io::Error`] if TLS failed.
     #[cfg(feature = "tls")]
     fn tls_connect(
         stream: Self::Stream,
@@ -72,9 +72,9 @@ pub trait Runtime: Send + Sync + 'static {
         async { Err(io::ErrorKind::Unsupported.into()) }
     }
 
-    /// Does a server's TLS handshake. A runtime that has no TLS leaves this as it is.
+    /// Does a server's TLS handshake. A runtime without TLS keeps the default.
     ///
-    /// When it fails the stream comes back, with what the client is to be told written to it.
+    /// If it fails, the stream is returned, after the alert for the client was written to it.
     #[cfg(feature = "tls")]
     fn tls_accept(
         stream: Self::Stream,

@@ -1,4 +1,4 @@
-//! The client: where to connect, and what to ask for.
+//! [`Client`]: the URL, the request and the settings of a client.
 
 mod connect;
 mod dial;
@@ -38,9 +38,9 @@ pub use self::url::without_password;
 
 use self::url::Target;
 
-/// A connection to be: the URL, what the request says, limits and deadlines. [`connect`](Self::connect) opens it.
+/// Configures a client's connection: URL, request headers, limits and deadlines. [`connect`](Self::connect) opens it.
 pub struct Client<R> {
-    /// Where to, and the request; a URL that cannot be used is reported when connecting.
+    /// The URL and the request. An invalid URL is reported when connecting.
     request: Result<(Target, Builder), UrlError>,
     config: Arc<Config>,
     inbound: InboundLimits,
@@ -53,16 +53,16 @@ pub struct Client<R> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// A client for a `ws://` or `wss://` URL. A user name and password in it are sent as Basic credentials; the
-    /// password is never shown or logged.
+    /// A client for a `ws://` or `wss://` URL. A user name and password in it are sent as Basic credentials. The password is
+    /// never shown or logged.
     ///
-    /// `http://` and `https://` stand for `ws://` and `wss://`, as in browsers. An IPv6 address may have a zone, the network
-    /// interface to reach it by: `ws://[fe80::1%25eth0]/`.
+    /// `http://` and `https://` mean `ws://` and `wss://`, as in browsers. An IPv6 address may have a zone, the network
+    /// interface through which it is reached: `ws://[fe80::1%25eth0]/`.
     ///
     /// A host that is not ASCII needs the crate feature `idna`; without it, connecting fails with
     /// [`UrlError::InternationalHost`](crate::UrlError::InternationalHost). Its ASCII form (`xn--…`) always works.
     ///
-    /// Anything that is a string will do: a `&str`, a `String`, a [`Url`](https://docs.rs/url).
+    /// The URL can be a `&str`, a `String`, a [`Url`](https://docs.rs/url), or any other string type.
     pub fn new(url: impl AsRef<str>) -> Self {
         let request = Target::parse(url.as_ref()).map(|target| {
             let builder = ClientHandshake::builder(target.authority.as_str(), target.path_and_query.as_str())
@@ -91,35 +91,35 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// Adds a header to the request. `Host` and `Authorization` replace those made from the URL, `User-Agent` the default
-    /// one, which names the adapter: `ws-tokio/0.1.0`. These and `Origin` are sent once, with the last value given; the
-    /// values of several `Cookie` headers are joined. The handshake's own headers are refused when connecting.
+    /// Adds a header to the request. `Host` and `Authorization` replace those made from the URL. `User-Agent` replaces the
+    /// default, which names the adapter: `ws-tokio/0.1.0`. These and `Origin` are sent once, with the last value given. The
+    /// values of several `Cookie` headers are joined. Headers that the handshake itself sets are refused when connecting.
     #[must_use]
     pub fn header(self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
         self.request(|builder| builder.header(name, value))
     }
 
-    /// Removes a header that was added, that was made from the URL (`Authorization`), or that is sent by default
-    /// (`User-Agent`). The `Host` made from the URL remains.
+    /// Removes a header that was added, one made from the URL (`Authorization`), or a default one (`User-Agent`). The `Host`
+    /// made from the URL remains.
     #[must_use]
     pub fn remove_header(self, name: impl TryInto<HeaderName>) -> Self {
         self.request(|builder| builder.remove_header(name))
     }
 
-    /// Sets the `Origin` header, as a browser would for a page of that origin (RFC 6454).
+    /// Sets the `Origin` header, as a browser does for a page of that origin (RFC 6454).
     #[must_use]
     pub fn origin(self, origin: &str) -> Self {
         self.header(ORIGIN, origin)
     }
 
-    /// Offers subprotocols, the preferred first (RFC 6455 §1.9).
+    /// Offers subprotocols, in order of preference (RFC 6455 §1.9).
     #[must_use]
     pub fn subprotocols(self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.request(|builder| builder.subprotocols(subprotocols))
     }
 
-    /// Sets whether the server must choose one of the subprotocols offered, as browsers have it; else connecting fails.
-    /// Default `false`: the connection opens without a subprotocol. Where none is offered, none is required.
+    /// Sets whether the server must choose one of the offered subprotocols. Otherwise connecting fails, as in browsers.
+    /// Default `false`: the connection opens without a subprotocol. If none is offered, none is required.
     #[must_use]
     pub fn require_subprotocol(self, required: bool) -> Self {
         self.request(|builder| builder.require_subprotocol(required))
@@ -133,12 +133,12 @@ impl<R: Runtime> Client<R> {
         &mut self.notsent_lowat
     }
 
-    /// How messages are compressed, if the server does so too (permessage-deflate, RFC 7692); `None` to offer nothing. By
-    /// default as [`Deflate::client`] says.
+    /// Sets the compression that is offered to the server (permessage-deflate, RFC 7692). `None` offers none. Default
+    /// [`Deflate::client`].
     ///
-    /// Some servers answer 400 to an offer they do not know, where RFC 7692 §7 has them decline it: npm's ws 8.23.0,
-    /// engine.io 6.6.13 and autobahn 26.10.2 to an unknown parameter, which a proxy may have added. Nothing is tried again by
-    /// itself; connect with `None` after such an answer.
+    /// Some servers answer 400 to an unknown offer, although RFC 7692 §7 has them decline it. npm's ws 8.23.0, engine.io
+    /// 6.6.13 and autobahn 26.10.2 do so for an unknown parameter, which a proxy may have added. The client does not retry by
+    /// itself. After such a response, connect with `None`.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn compression(mut self, deflate: Option<Deflate>) -> Self {
@@ -146,21 +146,21 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// Trusts the certificates in this PEM, and what they have issued, besides the platform's: for servers whose
-    /// certificates are not issued by a public authority. What is wrong with it is reported when connecting.
+    /// Trusts the certificates in this PEM, and certificates issued by them, besides the platform's. Use it for servers
+    /// whose certificates are not issued by a public authority. An invalid PEM is reported when connecting.
     ///
-    /// A certificate that signed itself can be given as it is. One for tests is made by
+    /// A self-signed certificate can be given as it is. This command makes one for tests:
     ///
     /// ```sh
     /// openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 365 \
     ///     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
     /// ```
     ///
-    /// A server that shows the very certificate given here is accepted, whoever issued it, if the certificate is for the
-    /// URL's host and valid now, and the server has its private key.
+    /// A server with exactly a certificate given here is accepted, regardless of the issuer. The certificate must be for the
+    /// URL's host and valid now, and the server must have its private key.
     ///
-    /// Without this setting the platform's certificates are trusted; where it has none, those of Mozilla's program, which this crate
-    /// brings. They are read once in the life of the process, at the first `wss://`.
+    /// Without this setting only the platform's certificates are trusted, or Mozilla's, which this crate includes, if the
+    /// platform has none. They are read once in a process, at the first `wss://` URL.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn ca(mut self, pem: impl AsRef<[u8]>) -> Self {
@@ -168,8 +168,8 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// Shows this certificate, followed by those of its issuers, to a server that asks for one; with its private key, both
-    /// in PEM. What is wrong with them is reported when connecting.
+    /// Sets the client certificate for servers that ask for one, and its private key, both in PEM. The certificates of its
+    /// issuers follow the certificate. Invalid values are reported when connecting.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn client_certificate(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
@@ -177,9 +177,8 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// TLS as this configuration says, made with [`rustls`](crate::rustls), in place of all other settings of TLS here.
-    /// When it names no protocols (ALPN), `http/1.1` is added. One configuration for many connections lets them be
-    /// resumed.
+    /// Uses this configuration of [`rustls`](crate::rustls), in place of all other TLS settings. If it names no protocols
+    /// (ALPN), `http/1.1` is added. TLS sessions can be resumed among connections that share a configuration.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls_config(mut self, config: Arc<ClientConfig>) -> Self {
@@ -187,57 +186,61 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// How many messages may wait to be received before reading stops. Default 16; at least one may. See
-    /// [`inbound_bytes`](Self::inbound_bytes), too.
+    /// Limits the number of messages that wait to be received. At the limit, reading stops. At least 1. Default 16. See also
+    /// [`inbound_bytes`](Self::inbound_bytes).
     #[must_use]
     pub fn inbound_queue(mut self, messages: usize) -> Self {
         self.inbound.set_messages(messages);
         self
     }
 
-    /// How many bytes the messages that wait to be received may have before reading stops. Default 4 MiB, and one message
-    /// may always wait, whatever its size. While our own writing is blocked only
-    /// [`inbound_queue`](Self::inbound_queue) counts: two peers that both send before they receive, up to that many
-    /// messages, do not wait for each other.
+    /// Limits the bytes of the messages that wait to be received. At the limit, reading stops. Default 4 MiB. One message may
+    /// always wait, whatever its size.
+    ///
+    /// While our own writing is blocked, only [`inbound_queue`](Self::inbound_queue) counts. So two peers that each send up
+    /// to that many messages before they receive do not wait for each other.
     #[must_use]
     pub fn inbound_bytes(mut self, bytes: usize) -> Self {
         self.inbound.set_bytes(bytes);
         self
     }
 
-    /// How long connecting may take in all: name resolution, TCP, TLS, and the opening handshake. Default 10 s.
+    /// Limits the total time of connecting: name resolution, TCP, TLS, and the opening handshake. Default 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Connects, and moves the connection's bytes in a task of its own.
+    /// Connects, and spawns a task that moves the connection's bytes.
     ///
-    /// Where the host has several addresses they are tried one after the other, IPv6 and IPv4 in turn: the next one 250 ms
-    /// after the one before, or as soon as that has failed. The first to answer is kept (RFC 8305). One deadline,
-    /// [`connect_timeout`](Self::connect_timeout), holds for all of it.
+    /// If the host has several addresses, they are tried in turn, IPv6 and IPv4 alternating. The next attempt starts 250 ms
+    /// after the previous one, or as soon as that has failed. The first connection to succeed is kept (RFC 8305).
+    /// [`connect_timeout`](Self::connect_timeout) limits the total time.
     ///
-    /// Dropping the future gives up.
+    /// Dropping the future cancels the attempt.
     ///
-    /// Close the connection before the program ends, or [`flush`](WebSocket::flush) it. Otherwise what was sent is written,
-    /// and a Close with 1001 behind it, only as far as the socket takes them at once when the handle is dropped or the
-    /// runtime ends; and nothing at all if the process crashes or calls [`std::process::exit`].
+    /// Close the connection before the program ends, or [`flush`](WebSocket::flush) it. Otherwise, when the handle is dropped
+    /// or the runtime ends, queued messages and a Close with 1001 are written only as far as the socket takes them at once.
+    /// Nothing is written if the process crashes or calls [`std::process::exit`].
     ///
     /// # Errors
     ///
-    /// What is wrong with the URL or the request, before anything is sent; what went wrong on the way; or the server's
-    /// answer when it is not a valid 101.
+    /// If the URL or the request is invalid, before anything is sent. If connecting fails. If the server's response is not a
+    /// valid 101.
     pub async fn connect(self) -> Result<WebSocket, ConnectError> {
         connect::connect(self).await
     }
 
-    /// Does the opening handshake on a transport that is connected already: a tunnel, a Unix socket, a pipe, a TLS
-    /// connection. Nothing is done about TLS, whatever the URL says. Whoever calls this runs the driver, by itself or beside a handler ([`Driver::run`]).
+    /// Does the opening handshake on a connected transport, and returns the connection's handle and its driver. The transport
+    /// may be a tunnel, a Unix socket, a pipe, or a TLS connection.
+    ///
+    /// The caller must run the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]). No TLS
+    /// handshake is done, not even for a `wss://` URL.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// The same as [`connect`](Self::connect).
     pub async fn handshake<T: Transport>(
         self,
         transport: T,
@@ -246,18 +249,18 @@ impl<R: Runtime> Client<R> {
         Ok(connect::handshake_alone(self, transport, addresses).await?.open())
     }
 
-    /// Connects as [`connect`](Self::connect) does; the connection is one value, which is driven by being polled, without a
-    /// task of its own.
+    /// Connects as [`connect`](Self::connect) does, and returns a connection without a task of its own: it moves bytes while
+    /// it is polled.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// The same as [`connect`](Self::connect).
     pub async fn connect_stream(self) -> Result<WebSocketStream<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
         Ok(connect::open(self).await?.into_stream())
     }
 
-    /// Does the opening handshake as [`handshake`](Self::handshake) does; the connection is one value, which is driven by being
-    /// polled, without a task of its own.
+    /// Does the opening handshake as [`handshake`](Self::handshake) does, and returns a connection without a task of its own:
+    /// it moves bytes while it is polled.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A client's connection from its opening handshake to its end, around a handler.
+//! [`Client::run`]: a client's connection from the opening handshake to its end, around a handler.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,12 +11,12 @@ use crate::handle::WebSocket;
 use crate::runtime::Runtime;
 
 impl<R: Runtime> Client<R> {
-    /// Connects to a URL, or as a client says that has other settings, runs `handler` with the connection, and closes it:
-    /// with 1000 after `Ok`, with 1011 after an error or a panic.
+    /// Connects, runs `handler` with the connection, and closes it: with 1000 after `Ok`, with 1011 after an error or a panic.
+    /// The first argument is a URL, or a `Client` with other settings.
     ///
-    /// `Ok` means that all messages were written, and that the server answered the Close frame or let go after it: nothing is
-    /// left behind when the program ends after this. Driver and handler run in the caller's task, so that a message costs no trip
-    /// through the scheduler.
+    /// `Ok` means that all messages were written, and that the server answered our Close frame or ended the connection after
+    /// it. So nothing is lost when the program ends then. Driver and handler both run in the caller's task, so that a message
+    /// needs no pass through the scheduler.
     ///
     /// ```
     /// use ws_session::{Client, RunError, Runtime};
@@ -39,13 +39,13 @@ impl<R: Runtime> Client<R> {
     /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped: see
     /// [`handler`](crate::handler()).
     ///
-    /// Dropping the future drops the handler. What was sent by then, and a Close with 1001 behind it, is written as far as
-    /// the socket takes them at once.
+    /// Dropping the future drops the handler. Queued messages and a Close with 1001 are written as far as the socket takes
+    /// them at once.
     ///
     /// # Errors
     ///
-    /// When connecting fails, as [`connect`](Self::connect); when the handler fails or panics; when the connection has
-    /// not ended as [`WebSocket::close`] wants it to, or before all was written.
+    /// If connecting fails, as [`connect`](Self::connect) does. If the handler fails or panics. If closing fails, as
+    /// [`WebSocket::close`] does, or the connection ends before everything was written.
     pub async fn run<H, F>(client: impl Into<Self>, handler: H) -> Result<(), RunError>
     where
         H: FnOnce(WebSocket) -> F,
@@ -84,15 +84,16 @@ impl<R: Runtime> From<&String> for Client<R> {
     }
 }
 
-/// Why [`Client::run`] has not gone as it should. Its `Debug` form is its `Display` form, since that is what Rust prints when
-/// `main` returns it.
+/// The reason why [`Client::run`] failed.
+///
+/// `Debug` prints the same sentence as `Display`, because Rust prints `Debug` when `main` returns an error.
 #[non_exhaustive]
 pub enum RunError {
     /// The connection did not open. The handler was not called.
     Connect(ConnectError),
     /// The handler failed or panicked. The connection was closed with 1011.
     Handler(HandlerError),
-    /// The handler was done, but the connection ended before all was written, or before the Close frame.
+    /// The handler returned `Ok`, but the connection ended before everything was written, or without the server's Close frame.
     Closed(Error),
 }
 

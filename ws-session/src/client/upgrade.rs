@@ -19,8 +19,8 @@ use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::Addresses;
 
-/// A client's opening handshake for an HTTP library that does the I/O: the request to send, and then what becomes of the
-/// response. [`Client::upgrade`] makes it.
+/// A client's opening handshake for an HTTP library that does the I/O: gives the request to send, and checks the response.
+/// [`Client::upgrade`] returns it.
 #[must_use = "send `request`, and give the response to `confirm`"]
 pub struct ClientUpgrade<R> {
     handshake: ClientHandshake,
@@ -32,7 +32,7 @@ pub struct ClientUpgrade<R> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// Begins an opening handshake without I/O, for an HTTP library that sends the request itself: hyper's client, or a test.
+    /// Begins an opening handshake without I/O, for an HTTP library that sends the request itself, such as hyper.
     ///
     /// ```
     /// use ws_session::http::{Request, Response};
@@ -49,11 +49,12 @@ impl<R: Runtime> Client<R> {
     /// }
     /// ```
     ///
-    /// The URL's scheme, [`connect_timeout`](Self::connect_timeout) and the settings of TLS are for whoever does the I/O.
+    /// The URL's scheme, [`connect_timeout`](Self::connect_timeout) and the settings of TLS have no effect here: the HTTP
+    /// library does the I/O.
     ///
     /// # Errors
     ///
-    /// What is wrong with the URL or the request.
+    /// If the URL or the request is invalid.
     pub fn upgrade(self) -> Result<ClientUpgrade<R>, ConnectError> {
         let Self { request, compression, config, inbound, notsent_lowat, runtime, .. } = self;
         let (_, builder) = request.map_err(ConnectError::Url)?;
@@ -68,12 +69,12 @@ impl<R: Runtime> ClientUpgrade<R> {
         self.handshake.request()
     }
 
-    /// Checks the response (RFC 6455 §4.1). Its body, if it has one, is not looked at. Interim responses (1xx other than 101)
-    /// are for the HTTP library to skip.
+    /// Checks the response (RFC 6455 §4.1). Its body, if there is one, is ignored. The HTTP library must skip interim
+    /// responses (1xx other than 101).
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Rejected`] when the response is no 101, without a body; otherwise what is wrong with it. The
+    /// [`ConnectError::Rejected`], without a body, if the response is not a 101. Another error if the 101 is invalid. The
     /// connection cannot be used for WebSocket then.
     pub fn confirm<B>(self, response: &Response<B>) -> Result<CompletedHandshake<R>, ConnectError> {
         let Self { handshake, compression, config, inbound, notsent_lowat, runtime } = self;

@@ -1,4 +1,4 @@
-//! Messages of JSON (feature `json`).
+//! JSON messages (feature `json`).
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,13 +11,13 @@ use ws_proto::Message;
 use super::{Sender, WebSocket};
 use crate::error::Error;
 
-/// Why JSON was not sent or received.
+/// The reason why a JSON message was not sent or received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// The value cannot be written as JSON, or the message is not JSON of that type. The connection goes on.
+    /// The value cannot be written as JSON, or the message is not JSON of that type. The connection continues.
     Json(serde_json::Error),
-    /// As [`WebSocket::send`] and [`WebSocket::recv`] fail.
+    /// The error of [`WebSocket::send`] or [`WebSocket::recv`].
     WebSocket(Error),
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for JsonError {
 impl StdError for JsonError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            // Each is told by the sentence above.
+            // `Display` includes the error.
             Self::Json(error) => error.source(),
             Self::WebSocket(error) => error.source(),
         }
@@ -53,14 +53,15 @@ impl From<Error> for JsonError {
 }
 
 impl Sender {
-    /// Queues a value as JSON in a text message, as [`send`](Self::send) does. It is written with the call. To send one
-    /// value to many, make a [`Message`] of it once with `serde_json::to_string`.
+    /// Queues a value as JSON in a text message, as [`send`](Self::send) does. The value is serialized by the call itself. To
+    /// send one value to many connections, make a [`Message`] of it once with `serde_json::to_string`.
     ///
     /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
     ///
     /// # Errors
     ///
-    /// When the value cannot be written as JSON (a map whose keys are no strings, for one), or as [`send`](Self::send).
+    /// If the value cannot be written as JSON, such as a map whose keys are not strings. Otherwise the same as
+    /// [`send`](Self::send).
     pub fn send_json<T>(&self, value: &T) -> impl Future<Output = Result<(), JsonError>> + Send + use<'_, T>
     where
         T: Serialize + ?Sized,
@@ -84,20 +85,21 @@ impl WebSocket {
         async { Ok(sending?.await?) }
     }
 
-    /// The next message, text or binary, read as JSON; `None` as [`recv`](Self::recv) returns it.
+    /// Waits for the next message, text or binary, and parses it as JSON. `None` after a normal end, as with
+    /// [`recv`](Self::recv).
     ///
     /// Cancel-safe: no message is lost when the future is dropped.
     ///
     /// # Errors
     ///
-    /// When the message is not JSON of that type: it is gone then, and the connection goes on. Otherwise as
+    /// If the message is not JSON of that type. That message is lost, and the connection continues. Otherwise the same as
     /// [`recv`](Self::recv).
     pub async fn recv_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, JsonError> {
         from_json(self.recv().await?)
     }
 }
 
-/// What a message says that was received, if one was.
+/// Parses a received message, if there is one.
 pub(crate) fn from_json<T: DeserializeOwned>(received: Option<Message>) -> Result<Option<T>, JsonError> {
     Ok(match received {
         Some(Message::Text(text)) => Some(serde_json::from_str(&text)?),

@@ -1,4 +1,4 @@
-//! What a connection can be given to send.
+//! The kinds of messages that a connection can send.
 
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
@@ -7,15 +7,15 @@ use ws_proto::{Connection, Message, Prepared, SendError};
 use crate::logging::log_sent;
 use crate::shared::{Shared, wake};
 
-/// Something to send; handed back as it is when it is refused.
+/// A message to send. It is returned unchanged if it is refused.
 pub(crate) trait Outbound: Sized {
-    /// What the log shows.
+    /// The form for the log.
     fn message(&self) -> &Message;
 
     fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>>;
 }
 
-/// Queues what is to be sent, and tells the driver; from `high_water` on only if `urgent`. What is refused stays
+/// Queues a message and wakes the driver. Above the high-water mark only if `urgent`. A refused message stays in
 /// `unsent`.
 #[inline]
 pub(super) fn queue<O: Outbound>(shared: &Shared, unsent: &mut Option<O>, urgent: bool) -> Result<(), SendError<()>> {
@@ -57,7 +57,7 @@ impl Outbound for &Prepared {
     }
 }
 
-/// A message, and whether it is compressed.
+/// A message with a choice of compression.
 #[cfg(feature = "deflate")]
 pub(crate) struct WithCompression {
     pub(crate) message: Message,

@@ -1,7 +1,8 @@
-//! What handlers return.
+//! The results of handlers.
 //!
-//! Whatever takes a handler wants a [`HandlerResult`], and nothing more general: a closure's type is inferred only from a
-//! single candidate, and one that loops until `?` fails shows nothing else to infer it from. [`handler`] takes the others.
+//! Every function that takes a handler requires a [`HandlerResult`], and nothing more general. The compiler infers the type
+//! of a closure only from a single candidate, and a closure that loops until `?` fails gives no other hint. [`handler`]
+//! wraps the others.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,15 +16,15 @@ use pin_project_lite::pin_project;
 use super::WebSocket;
 use crate::error::{BoxError, Closed, ClosedSource, ClosingSource, Error, HandlerResult};
 
-/// Makes a handler of one that returns nothing, or fails with an error of its own.
+/// Wraps a handler that returns nothing, or an error type of its own.
 ///
 /// | the handler returns | the connection is closed with |
 /// | --- | --- |
 /// | nothing | 1000 |
 /// | `Result<(), E>`, where `E` is `ws`'s own error, `io::Error`, `String`, `&str`, `Box<dyn Error>`, `anyhow`'s, `eyre`'s or any other that is [`Into<BoxError>`](BoxError) | 1000 after `Ok`, 1011 after an error |
 ///
-/// A handler that returns a [`HandlerResult`] needs no wrapping. Neither does a closure that uses `?` and ends with
-/// `Ok(())`, or never ends: its type is inferred where it is not wrapped.
+/// A handler that returns a [`HandlerResult`] needs no wrapper. Neither does a closure that uses `?` and ends with
+/// `Ok(())`, or never ends: its type is inferred only without the wrapper.
 ///
 /// ```
 /// use ws_session::{Error, WebSocket, handler};
@@ -49,10 +50,10 @@ use crate::error::{BoxError, Closed, ClosedSource, ClosingSource, Error, Handler
 /// # }
 /// ```
 ///
-/// The closure is one that can be called again: what it moves into its future it clones first, also for
-/// [`Client::run`](crate::Client::run).
+/// The closure must be `Fn`, also for [`Client::run`](crate::Client::run). So it clones each value that it moves into its
+/// future.
 ///
-/// The log shows the error and its causes, as it does of other handlers'.
+/// The log shows the error and its causes, as for other handlers.
 pub fn handler<H, F, K>(handler: H) -> impl Fn(WebSocket) -> Handled<F, K>
 where
     H: Fn(WebSocket) -> F,
@@ -61,30 +62,30 @@ where
     move |socket| Handled { handler: handler(socket), kind: PhantomData }
 }
 
-/// What a handler may return that is wrapped in [`handler`]: nothing, or a `Result<(), E>`.
+/// The return type of a handler that [`handler`] wraps: nothing, or a `Result<(), E>`.
 ///
-/// The kind is for the compiler, which finds it.
+/// The compiler infers the kind `K`.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "returns `{Self}`",
     note = "return `()`, or `Result<(), E>` with any error that `?` turns into `Box<dyn Error + Send + Sync>`"
 )]
 pub trait HandlerOutput<K> {
-    /// As a result.
+    /// Converts it into a result.
     ///
     /// # Errors
     ///
-    /// When the handler failed.
+    /// If the handler failed.
     fn into_result(self) -> HandlerResult;
 }
 
-/// The kind of what can be sent to other threads.
+/// The kind of results that can be sent to other threads.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Sendable {}
 
-/// The kind of `Box<dyn Error>`. It cannot be sent, nor be told apart, by its type, from an error that one day is
-/// `Into<BoxError>`: so there are kinds.
+/// The kind of `Box<dyn Error>`, which cannot be sent. By type alone it cannot be told apart from an error that may become
+/// `Into<BoxError>` some day, so kinds are needed.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Local {}
@@ -107,14 +108,14 @@ impl HandlerOutput<Local> for Result<(), Box<dyn StdError>> {
     }
 }
 
-/// A handler that never returns, as one that loops for ever.
+/// A handler that never returns, such as one that loops for ever.
 impl HandlerOutput<Sendable> for Never {
     fn into_result(self) -> HandlerResult {
         self
     }
 }
 
-/// `!`, which has no other name in stable Rust.
+/// Gives `!` a name, which stable Rust does not.
 type Never = <fn() -> ! as Returning>::Output;
 
 #[doc(hidden)]
@@ -127,7 +128,7 @@ impl<T> Returning for fn() -> T {
 }
 
 pin_project! {
-    /// What a wrapped [`handler`] does.
+    /// The future of a wrapped [`handler`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct Handled<F, K> {
@@ -145,8 +146,8 @@ impl<F: Future<Output: HandlerOutput<K>>, K> Future for Handled<F, K> {
     }
 }
 
-/// An error that can be sent to other threads, from one that perhaps cannot: its words and those of its causes. How a
-/// connection ended stays what it is.
+/// Makes an error that can be sent to other threads from one that may not be: its text and that of its causes. The end of a
+/// connection stays an [`Error`](crate::Error).
 fn to_box_error(error: &(dyn StdError + 'static)) -> BoxError {
     if let Some(error) = error.downcast_ref::<Error>() {
         return Box::new(error.clone());
@@ -163,7 +164,7 @@ fn to_box_error(error: &(dyn StdError + 'static)) -> BoxError {
     Box::new(ErrorText { message: error.to_string(), source: error.source().map(to_box_error) })
 }
 
-/// What an error says.
+/// The text of an error.
 #[derive(Debug)]
 struct ErrorText {
     message: String,

@@ -13,22 +13,22 @@ use crate::error::Error;
 use crate::shared::wake;
 
 impl WebSocket {
-    /// The next message; `None` when the connection has ended as it should: the peer's Close frame came, and neither it
-    /// nor ours says anything but 1000, 1001 or no code. Messages that were complete before the end come first.
+    /// Waits for the next message. `None` after a normal end: the peer's Close frame has arrived, and both Close frames have
+    /// 1000, 1001 or no code. Messages that were complete before the end are returned first.
     ///
-    /// Messages of up to 128 bytes that came together share memory, 1 KiB at most: copy one that is to be kept for long.
+    /// Messages of up to 128 bytes that arrived together share memory, 1 KiB at most. Copy a message that you keep for long.
     ///
     /// Cancel-safe: no message is lost when the future is dropped.
     ///
     /// # Errors
     ///
-    /// When the connection has ended otherwise; again and again when called again.
+    /// If the connection has ended in another way. Further calls return the error again.
     #[doc(alias = "next", alias = "read", alias = "receive", alias = "on_message")]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> + Send + '_ {
         Recv(self)
     }
 
-    /// [`recv`](Self::recv), as a poll function.
+    /// Receives as [`recv`](Self::recv) does, as a poll function.
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         if let Some(message) = self.taken.pop_front() {
@@ -40,7 +40,7 @@ impl WebSocket {
         self.poll_inbound(cx)
     }
 
-    /// Takes all that has come in.
+    /// Takes all messages out of the inbound queue.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         let mut state = self.sender.shared.lock();
         if let Some((message, tell_at)) = state.mailbox.take(&mut self.taken) {
@@ -51,7 +51,7 @@ impl WebSocket {
             wake(driver);
             return Poll::Ready(Ok(Some(message)));
         }
-        // Both are empty: an idle connection keeps no room.
+        // Both are empty, and an idle connection keeps no memory for them.
         self.taken = VecDeque::new();
         let has_gap = state.mailbox.has_gap();
         if let Some(closed) = state.lifecycle.closed() {
@@ -68,7 +68,7 @@ impl WebSocket {
         state.mailbox.set_taken(0, 0);
         let mut driver = state.driver_to_resume();
         if state.connection.hooks().is_close_held() {
-            // A Close that was put off until everything before it is dealt with waits no longer.
+            // A Close that was put off until the application had answered is sent now.
             driver = driver.or_else(|| state.wakers.driver());
         }
         drop(state);
@@ -77,7 +77,7 @@ impl WebSocket {
         Poll::Pending
     }
 
-    /// Says how many messages are left here.
+    /// Reports the number of messages that are left here.
     #[cold]
     fn tell_driver(&self) {
         let bytes = self.taken.iter().map(Message::len).sum();
@@ -89,7 +89,7 @@ impl WebSocket {
     }
 }
 
-/// Written out, so that it is inlined where it is awaited.
+/// The future of `recv`, written by hand so that it is inlined into the caller.
 struct Recv<'a>(&'a mut WebSocket);
 
 impl Future for Recv<'_> {
@@ -104,7 +104,7 @@ impl Future for Recv<'_> {
 impl Stream for WebSocket {
     type Item = Result<Message, Error>;
 
-    /// As [`WebSocket::recv`]; an error is the last item.
+    /// Receives as [`WebSocket::recv`] does. An error is the last item.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.stream_ended {
             return Poll::Ready(None);

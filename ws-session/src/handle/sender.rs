@@ -1,4 +1,4 @@
-//! The sending half of a handle: cheap to clone, usable from anywhere.
+//! [`Sender`]: the handle that only sends. Cheap to clone, usable from any task.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -18,16 +18,18 @@ use super::outbound::{self, Fragment, Outbound};
 use crate::error::Error;
 use crate::shared::{Key, RoundTrip, Shared, State, wake};
 
-/// Sends to one connection. Clones share it.
+/// A handle that sends to one connection. Clones send to the same connection.
 ///
-/// A client's connection stays open while there is a [`WebSocket`](crate::WebSocket) or a `Sender` of it, and is closed with
-/// 1001 when the last of them is dropped; a server's is closed when its handler returns.
+/// A client's connection stays open while a [`WebSocket`](crate::WebSocket) or a `Sender` of it exists. When the last one is
+/// dropped, the connection is closed with 1001. A server's connection is closed when its handler returns.
 ///
-/// Two are equal when they send to the same connection, so a `HashSet<Sender>` or a `HashMap<Sender, _>` holds each
-/// connection once. (Clippy's `mutable_key_type` warns of that for no reason: only the connection's ID is compared and
-/// hashed, and it never changes. A map by [`id`](Self::id) does the same without the warning.) To send to many, clone a [`Message`] (clones share its payload) or encode it once as a [`Prepared`].
+/// Two senders are equal if they send to the same connection. So a `HashSet<Sender>` or a `HashMap<Sender, _>` holds each
+/// connection once. Clippy's `mutable_key_type` warns about that without need: only the connection's ID is compared and
+/// hashed, and it never changes. A map by [`id`](Self::id) avoids the warning.
 ///
-/// Every method is cancel-safe: a future that is dropped has either done its work or nothing at all.
+/// To send to many connections, clone a [`Message`] (clones share the payload), or encode it once as a [`Prepared`].
+///
+/// Every method is cancel-safe: a dropped future has either done all of its work or nothing.
 #[doc(alias = "broadcast")]
 pub struct Sender {
     pub(crate) shared: Arc<Shared>,
@@ -39,33 +41,35 @@ impl Sender {
         Self { shared }
     }
 
-    /// Queues a message, after waiting until the queue is below its high-water mark
+    /// Queues a message, after waiting until the outgoing queue is below its high-water mark
     /// ([`Limits::high_water`](ws_proto::Limits::high_water)).
     ///
-    /// `Ok` means queued: the driver writes it, together with what else is queued by then. When the program ends first, in
-    /// the ordinary way (`main` returns), it is still written, as far as the socket takes it at once. To be sure that the
-    /// system has it, wait for [`flush`](Self::flush); that the peer has it, for [`close`](Self::close). What is queued is
-    /// lost when the process crashes or calls [`std::process::exit`], when a runtime is stopped without its tasks being
-    /// dropped (tokio's `shutdown_background`), and when the socket takes no more. On a runtime that does not drop its
-    /// tasks (async-std's, smol's), the handle that is dropped last on the way out writes it; a server's handler, whose
-    /// thread ends with the process, does not.
+    /// `Ok` means that the message is queued. The driver writes it, together with other queued messages.
+    /// [`flush`](Self::flush) waits until the system has it, [`close`](Self::close) until the peer has it.
+    ///
+    /// If `main` returns first, the queue is still written as far as the socket takes it at once. On a runtime that does
+    /// not drop its tasks (async-std's, smol's), the last handle writes it when it is dropped. A server's handler does not
+    /// do so there, because its thread ends with the process.
+    ///
+    /// Queued messages are lost when the process crashes or calls [`std::process::exit`], when the socket takes no more, and
+    /// when a runtime stops without dropping its tasks (tokio's `shutdown_background`).
     ///
     /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
     ///
     /// # Errors
     ///
-    /// When the connection is closing or has ended, or between the fragments of another message.
+    /// If the connection is closing or has ended, or between the fragments of another message.
     #[doc(alias = "write", alias = "emit", alias = "send_text", alias = "send_binary")]
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.send_when_room(message.into())
     }
 
-    /// Queues the first or next fragment of a message (RFC 6455 §5.4), as [`send`](Self::send) does; `last` ends the
-    /// message. All its fragments are of one kind, and until the last no other message can be sent.
+    /// Queues the first or next fragment of a message (RFC 6455 §5.4), as [`send`](Self::send) does. `last` ends the
+    /// message. All fragments must be of one kind. No other message can be sent before the last fragment.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// The same as [`send`](Self::send).
     pub fn send_fragment(
         &self,
         fragment: impl Into<Message>,
@@ -74,11 +78,11 @@ impl Sender {
         self.send_when_room(Fragment { part: fragment.into(), last })
     }
 
-    /// Queues a message at once, whatever the high-water mark.
+    /// Queues a message without waiting, even above the high-water mark.
     ///
     /// # Errors
     ///
-    /// Hands the message back when the queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)), when the
+    /// Returns the message if the outgoing queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)), if the
     /// connection is closing or has ended, or between the fragments of another message.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
         let mut unsent = Some(message.into());
@@ -88,8 +92,8 @@ impl Sender {
         }
     }
 
-    /// Queues a message as [`send`](Self::send) does, and says whether it is compressed (RFC 7692 §6). Where compression
-    /// was not agreed on it never is.
+    /// Queues a message as [`send`](Self::send) does, with a choice of compression (RFC 7692 §6). Without negotiated
+    /// compression, no message is compressed.
     ///
     /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
     ///
@@ -105,7 +109,7 @@ impl Sender {
         self.send_when_room(WithCompression { message: message.into(), compress })
     }
 
-    /// Queues a message that was encoded once for many connections, otherwise as [`send`](Self::send) does.
+    /// Queues a message that was encoded once for many connections, as [`send`](Self::send) does.
     ///
     /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
     ///
@@ -116,21 +120,21 @@ impl Sender {
         self.send_when_room(prepared)
     }
 
-    /// Queues a message that was encoded once for many connections at once, whatever the high-water mark.
+    /// Queues a message that was encoded once for many connections, without waiting, even above the high-water mark.
     ///
     /// # Errors
     ///
-    /// As [`try_send`](Self::try_send).
+    /// The same as [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError<()>> {
         outbound::queue(&self.shared, &mut Some(prepared), true)
     }
 
-    /// Waits until all that is queued now has been taken by the transport (for TCP: by the kernel). From then on it
-    /// leaves even if the process ends, but whether it arrives only [`close`](Self::close) tells.
+    /// Waits until the transport (for TCP, the kernel) has taken everything that is queued now. From then on it is sent even
+    /// if the process ends. Only [`close`](Self::close) confirms that it has arrived.
     ///
     /// # Errors
     ///
-    /// When the connection ends before.
+    /// If the connection ends first.
     pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         let mut target = None;
         let mut waiting = WaitGuard::new(&self.shared);
@@ -142,20 +146,22 @@ impl Sender {
         })
     }
 
-    /// Sends a ping and waits for its pong; how long that took. A pong with another payload, which some peers send, answers
-    /// the oldest ping, and the result says so ([`RoundTrip::payload_differed`]). The pong comes behind the messages the peer sent before
-    /// it: while the inbound queue is full and nobody receives, it is not read.
+    /// Sends a ping, waits for its pong, and returns the round-trip time.
     ///
-    /// Between the fragments of a message ([`send_fragment`](Self::send_fragment)) the ping waits for the last one, for peers
-    /// that break otherwise; [`Config::ping_between_fragments`](ws_proto::Config::ping_between_fragments) names them and lets
-    /// it go at once. Where no fragment follows within the ping interval, or 20 s if that is longer, or a second without
-    /// keepalive pings, it goes out inside the message. The time counts from when it goes out.
+    /// The pong arrives after the messages that the peer sent before it. While the inbound queue is full and the application
+    /// does not receive, the pong is not read. Some peers answer with another payload. Such a pong answers the oldest ping,
+    /// and the result reports it ([`RoundTrip::payload_differed`]).
     ///
-    /// Cancel-safe: when the future is dropped, the pong is awaited no longer.
+    /// Between the fragments of a message ([`send_fragment`](Self::send_fragment)) the ping waits for the last one, because
+    /// some peers mishandle it otherwise. [`Config::ping_between_fragments`](ws_proto::Config::ping_between_fragments) names
+    /// them, and sends it at once. If no fragment follows within the ping interval (at most 20 s; 1 s without keepalive
+    /// pings), the ping is sent inside the message. The round trip is measured from the time of sending.
+    ///
+    /// Cancel-safe: when the future is dropped, the pong is no longer awaited.
     ///
     /// # Errors
     ///
-    /// When the connection closes before.
+    /// If the connection closes first.
     pub fn ping(&self) -> impl Future<Output = Result<RoundTrip, Error>> + Send + '_ {
         let mut ping = None;
         let mut waiting = WaitGuard::new(&self.shared);
@@ -165,25 +171,28 @@ impl Sender {
         })
     }
 
-    /// Closes the connection (RFC 6455 §7.1.2) and waits for the peer's Close frame. The code is a number or a [`CloseCode`]:
-    /// `close(1000, "")` and `close(CloseCode::NORMAL, "")` do the same. What was sent before is written first, then our
-    /// Close frame, then the peer's is awaited, [`Deadlines::close`](ws_proto::Deadlines::close) at the longest. The driver
-    /// sees to the end of the transport then; who wants to wait for that as well calls [`closed`](Self::closed). A reason
-    /// over 123 bytes is cut at a character boundary. [`CloseCode::NO_STATUS`] sends a Close without a body. Some clients
-    /// reconnect after 1000: see [`CloseCode`].
+    /// Closes the connection with this code and reason, and waits for the peer's Close frame (RFC 6455 §7.1.2).
     ///
-    /// Some peers let go of the connection instead of answering: that is no error, but the outcome is not clean, its cause
-    /// [`Cause::Unanswered`](ws_proto::Cause::Unanswered), and nobody knows whether they have read all that was sent. A
-    /// client ends its side of the transport after [`Deadlines::half_close`](ws_proto::Deadlines::half_close) without an
-    /// answer, which some servers wait for.
+    /// Queued messages are written first, then our Close frame. The peer's Close frame is awaited for at most
+    /// [`Deadlines::close`](ws_proto::Deadlines::close). Then the driver ends the transport; [`closed`](Self::closed) waits
+    /// for that too.
     ///
-    /// Idempotent: the first close counts, others wait with it. Cancel-safe: the closing handshake begins with the
-    /// call, and goes on when the future is dropped.
+    /// The code is a number or a [`CloseCode`]: `close(1000, "")` and `close(CloseCode::NORMAL, "")` do the same.
+    /// [`CloseCode::NO_STATUS`] sends a Close without a body. A reason over 123 bytes is cut at a character boundary. Some
+    /// clients reconnect after 1000: see [`CloseCode`].
+    ///
+    /// Some peers end the connection instead of answering. That is not an error, but the outcome is not clean, with the
+    /// cause [`Cause::Unanswered`](ws_proto::Cause::Unanswered). It is unknown then whether the peer has read everything.
+    /// Some servers answer only after the client has ended its side of the transport. A client does so after
+    /// [`Deadlines::half_close`](ws_proto::Deadlines::half_close) without an answer.
+    ///
+    /// Idempotent: the first call decides the code and the reason, and later calls wait with it. Cancel-safe: the closing
+    /// handshake begins with the call, and continues when the future is dropped.
     ///
     /// # Errors
     ///
-    /// When the code must not be sent; when the connection ended otherwise than by the peer's Close frame or its letting go
-    /// after ours, or before all messages were written.
+    /// If the code must not be sent, or if the connection ended before all messages were written. Also if it ended neither
+    /// by the peer's Close frame nor by the peer ending it after ours.
     #[doc(alias = "shutdown")]
     pub fn close(
         &self,
@@ -198,7 +207,7 @@ impl Sender {
         })
     }
 
-    /// Waits for the end of the connection, whoever ends it: the transport is gone then.
+    /// Waits until the connection has ended, including its transport. Either end may end it.
     pub fn closed(&self) -> impl Future<Output = Outcome> + Send + '_ {
         let mut waiting = WaitGuard::new(&self.shared);
         poll_fn(move |cx| waiting.poll(cx, |state| state.outcome()))
@@ -209,12 +218,12 @@ impl Sender {
         !self.shared.lock().is_closing()
     }
 
-    /// The round-trip time of the last ping that was answered, keepalive's included.
+    /// The round-trip time of the last answered ping, keepalive pings included.
     pub fn latency(&self) -> Option<Duration> {
         self.shared.lock().connection.latency()
     }
 
-    /// Names the connection within this process; the log uses it too.
+    /// A connection ID, unique within this process. Logs carry it.
     pub fn id(&self) -> u64 {
         self.shared.info.id
     }
@@ -228,14 +237,14 @@ impl Sender {
         Ok(())
     }
 
-    /// Asks for the closing handshake, where nothing else ends the connection already.
+    /// Asks for the closing handshake, unless the connection is ending already.
     pub(crate) fn close_unless_closing(&self, code: CloseCode) {
         if !self.shared.lock().is_closing() {
             self.shared.close(CloseFrame::new(code, ""));
         }
     }
 
-    /// Queues what is to be sent, unless it has to wait for room. What is refused stays `unsent`.
+    /// Queues a message, unless it has to wait for room. A refused message stays in `unsent`.
     pub(crate) fn queue<O: Outbound>(&self, unsent: &mut Option<O>) -> Poll<Result<(), Error>> {
         match outbound::queue(&self.shared, unsent, false) {
             Ok(()) => Poll::Ready(Ok(())),
@@ -244,7 +253,7 @@ impl Sender {
         }
     }
 
-    /// A send that is refused by the engine's own rules.
+    /// Reports a send that the core refused.
     pub(crate) fn error_of<M>(&self, error: SendError<M>) -> Error {
         match error {
             SendError::Closed(_) => self.shared.lock().lifecycle.error(),
@@ -252,7 +261,7 @@ impl Sender {
         }
     }
 
-    /// Written out: an `async fn` would have room for what it sends twice.
+    /// The future is written by hand, because that of an `async fn` would hold the message twice.
     fn send_when_room<'a, O: Outbound + Send + 'a>(
         &'a self,
         outbound: O,
@@ -264,7 +273,7 @@ impl Sender {
                 if let Poll::Ready(result) = self.queue(&mut unsent) {
                     return Poll::Ready(result);
                 }
-                // Nothing has been queued. When another sender takes the room, the wait goes on.
+                // Nothing has been queued. If another sender takes the room, the wait continues.
                 let waiting = waiting.get_or_insert_with(|| WaitGuard::new(&self.shared));
                 ready!(waiting.poll(cx, |state| state.has_room().then_some(())));
             }
@@ -284,7 +293,7 @@ impl Drop for Sender {
     }
 }
 
-/// A ping that is waited for; dropped, it no longer is.
+/// A ping whose pong is awaited. Dropping it stops waiting.
 pub(crate) struct PingGuard<'a> {
     shared: &'a Shared,
     key: Key,
@@ -300,7 +309,7 @@ impl<'a> PingGuard<'a> {
         Self { shared, key }
     }
 
-    /// The round trip, or that there will be none, once that is known.
+    /// The round trip, or an error if there will be none, once known.
     pub(crate) fn result(&self, state: &State) -> Option<Result<RoundTrip, Error>> {
         match state.pings.answer(self.key) {
             Some(took) => Some(Ok(took)),

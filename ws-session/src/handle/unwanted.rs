@@ -1,15 +1,15 @@
-//! Handles of applications that receive no messages.
+//! `send_only`: handles of applications that receive no messages.
 
 use super::{Sender, WebSocket};
 use crate::shared::Unwanted;
 
 impl WebSocket {
-    /// Gives up receiving, for an application that only sends: messages that come are discarded.
+    /// Gives up receiving, for an application that only sends. Messages that arrive are discarded.
     ///
-    /// The connection goes on being read, so that the peer's pings are answered, its pongs count, and its Close is seen
-    /// and answered at once. With a `WebSocket` that nobody receives from, reading stops when as many messages wait as may
-    /// ([`Server::inbound_queue`](crate::Server::inbound_queue)), and none of that happens any more: TCP lets nobody look
-    /// behind what is unread. Dropping the `WebSocket` while a [`Sender`] is left does the same as this.
+    /// The connection is still read: pings are answered, pongs count, and the peer's Close is seen and answered at once. With
+    /// a `WebSocket` on which the application never receives, reading stops when the inbound queue is full
+    /// ([`Server::inbound_queue`](crate::Server::inbound_queue)). Then pings and the Close behind the queued messages are not
+    /// read. Dropping the `WebSocket` while a [`Sender`] is left does the same as this method.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -28,8 +28,8 @@ impl WebSocket {
         self.send_only_with(Unwanted::Discard)
     }
 
-    /// Gives up receiving, as [`send_only`](Self::send_only) does, and says what is done with messages that come, or that
-    /// wait to be received.
+    /// Gives up receiving as [`send_only`](Self::send_only) does, and sets the treatment of messages that arrive or are in
+    /// the inbound queue.
     #[must_use = "dropping the last handle closes a client's connection"]
     pub fn send_only_with(self, unwanted: Unwanted) -> Sender {
         let sender = self.sender();
@@ -39,7 +39,7 @@ impl WebSocket {
 }
 
 impl Sender {
-    /// How many messages were discarded because nobody receives any more: see [`WebSocket::send_only`].
+    /// The number of messages discarded because the application has given up receiving. See [`WebSocket::send_only`].
     pub fn discarded(&self) -> u64 {
         self.shared.lock().mailbox.discarded()
     }

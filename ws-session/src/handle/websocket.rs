@@ -1,4 +1,4 @@
-//! The handle an application holds.
+//! [`WebSocket`]: the handle of an application.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,24 +18,25 @@ use super::Sender;
 use crate::error::Error;
 use crate::shared::{RoundTrip, Shared, State, Waiting, wake};
 
-/// An open WebSocket: receives, and sends like a [`Sender`].
+/// An open WebSocket: receives messages, and sends like a [`Sender`].
 ///
-/// It knows no runtime: the bytes are moved by its [`Driver`](crate::Driver). Every method is cancel-safe: what has
-/// come in or is to go out lives in the connection, not in the futures. It is also a [`Stream`](futures_core::Stream) and a [`Sink`].
+/// It is independent of the runtime: its [`Driver`](crate::Driver) moves the bytes. It is also a
+/// [`Stream`](futures_core::Stream) and a [`Sink`]. Every method is cancel-safe, because messages are held by the
+/// connection, not by the futures.
 ///
-/// **Receive, or say that you do not.** When as many messages wait to be received as may, reading stops until the
-/// application takes some: the peer is held up, but its pings are not answered either, and its Close is not seen. An
-/// application that only sends, a clock for one, gives up receiving with [`send_only`](Self::send_only).
+/// **Receive, or call [`send_only`](Self::send_only).** When the inbound queue is full, reading stops until the application
+/// receives. This slows the peer down, but its pings are not answered either, and its Close is not seen. An application
+/// that only sends, such as a clock, must call `send_only`.
 ///
-/// Dropping it never waits. A client's connection is closed with 1001 then, by its driver, unless a [`Sender`] is left; a
-/// server's is closed when its handler returns.
+/// Dropping it never waits. For a client, the driver then closes the connection with 1001, unless a [`Sender`] is left. A
+/// server's connection is closed when its handler returns.
 pub struct WebSocket {
     pub(super) sender: Sender,
-    /// Messages taken out of the inbound queue together, so that not each takes the lock.
+    /// Messages taken out of the inbound queue together, so that not each one takes the lock.
     pub(super) taken: VecDeque<Message>,
-    /// With so many of them left, the driver is told, and may go on reading.
+    /// When this many of them are left, the driver is told that it may read on.
     pub(super) tell_at: usize,
-    /// What the sink waits for.
+    /// The condition that the sink waits for.
     pub(super) sink: Waiting,
     /// Whether the stream has returned its last item.
     pub(super) stream_ended: bool,
@@ -46,10 +47,10 @@ impl WebSocket {
         Self { sender, taken: VecDeque::new(), tell_at: 0, sink: Waiting::default(), stream_ended: false }
     }
 
-    /// A handle that only sends; it can be cloned and moved anywhere.
+    /// Returns a handle that only sends. It can be cloned and moved to other tasks.
     ///
-    /// There is no `split`: [`send`](Self::send) needs no `&mut`, and a `Sender` sends while this handle receives, in
-    /// another task or in the same one.
+    /// There is no `split`. [`send`](Self::send) takes `&self`, and a `Sender` sends while this handle receives, in another
+    /// task or in the same one.
     ///
     /// ```
     /// # use ws_session::{Error, WebSocket};
@@ -90,7 +91,7 @@ impl WebSocket {
         self.sender.send(message)
     }
 
-    /// Queues a message at once, whatever the high-water mark. See [`Sender::try_send`].
+    /// Queues a message without waiting, even above the high-water mark. See [`Sender::try_send`].
     ///
     /// # Errors
     ///
@@ -99,7 +100,7 @@ impl WebSocket {
         self.sender.try_send(message)
     }
 
-    /// Queues a message, and says whether it is compressed. See [`Sender::send_with`].
+    /// Queues a message, with a choice of compression. See [`Sender::send_with`].
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ impl WebSocket {
         self.sender.send_prepared(prepared)
     }
 
-    /// Queues such a message at once, whatever the high-water mark. See [`Sender::try_send_prepared`].
+    /// Queues an encoded message without waiting, even above the high-water mark. See [`Sender::try_send_prepared`].
     ///
     /// # Errors
     ///
@@ -144,7 +145,7 @@ impl WebSocket {
         self.sender.send_fragment(fragment, last)
     }
 
-    /// Waits until all that is queued now has been taken by the transport. See [`Sender::flush`].
+    /// Waits until the transport has taken everything that is queued now. See [`Sender::flush`].
     ///
     /// # Errors
     ///
@@ -153,7 +154,7 @@ impl WebSocket {
         self.sender.flush()
     }
 
-    /// Sends a ping and waits for its pong; how long that took. See [`Sender::ping`].
+    /// Sends a ping, waits for its pong, and returns the round-trip time. See [`Sender::ping`].
     ///
     /// # Errors
     ///
@@ -162,10 +163,10 @@ impl WebSocket {
         self.sender.ping()
     }
 
-    /// Closes the connection and waits for the peer's Close frame. See [`Sender::close`].
+    /// Closes the connection with this code and reason, and waits for the peer's Close frame. See [`Sender::close`].
     ///
-    /// Messages that still come in can be received afterwards, as many as the inbound queue holds; more are thrown
-    /// away, and receiving fails with [`Error::Skipped`] then. To receive while closing, use a [`Sender`] to close.
+    /// Messages that arrive meanwhile can be received afterwards, as many as the inbound queue holds. Further ones are
+    /// discarded, and then receiving fails with [`Error::Skipped`]. To receive while closing, close with a [`Sender`].
     ///
     /// # Errors
     ///
@@ -183,32 +184,32 @@ impl WebSocket {
         }
     }
 
-    /// Waits for the end of the connection, whoever ends it: the transport is gone then.
+    /// Waits until the connection has ended, including its transport. Either end may end it.
     ///
-    /// Messages that come in meanwhile can be received afterwards, as many as the inbound queue holds; more are thrown
-    /// away, and receiving fails with [`Error::Skipped`] then. To receive while waiting, wait with a [`Sender`].
+    /// Messages that arrive meanwhile can be received afterwards, as many as the inbound queue holds. Further ones are
+    /// discarded, and then receiving fails with [`Error::Skipped`]. To receive while waiting, wait with a [`Sender`].
     pub async fn closed(&self) -> Outcome {
         let _waiting = AwaitsEnd::new(&self.sender.shared);
         self.sender.closed().await
     }
 
-    /// The round-trip time of the last ping that was answered, keepalive's included.
+    /// The round-trip time of the last answered ping, keepalive pings included.
     pub fn latency(&self) -> Option<Duration> {
         self.sender.latency()
     }
 
-    /// Names the connection within this process; the log uses it too.
+    /// A connection ID, unique within this process. Logs carry it.
     pub fn id(&self) -> u64 {
         self.sender.id()
     }
 
-    /// The request that opened the connection. Empty (`GET /`) where a connection was made without
+    /// The request that opened the connection. It is empty (`GET /`) if the connection was made without
     /// [`Parts::heads`](crate::Parts::heads).
     pub fn request(&self) -> &Request<()> {
         self.sender.shared.info.opening.heads.request()
     }
 
-    /// The response that accepted it. A 101 without headers where there are no heads.
+    /// The response that accepted it. It is a 101 without headers if there are no heads.
     pub fn response(&self) -> &Response<()> {
         self.sender.shared.info.opening.heads.response()
     }
@@ -218,21 +219,21 @@ impl WebSocket {
         self.sender.shared.info.opening.subprotocol.as_deref()
     }
 
-    /// The peer's address, when the transport has one. Behind a reverse proxy that is the proxy's.
+    /// The peer's address, if the transport has one. Behind a reverse proxy it is the proxy's.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.sender.shared.lock().caller.addresses.peer
     }
 
-    /// Our own address, when the transport has one.
+    /// Our own address, if the transport has one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.sender.shared.lock().caller.addresses.local
     }
 
-    /// The address of the client that this server's connection is for, as far as it can be believed: the peer's, unless
-    /// that is a proxy of [`Server::trusted_proxies`](crate::Server::trusted_proxies); then what it says. An IPv4 address
-    /// is one even where a socket for IPv6 has accepted it.
+    /// The client's address, on a server. It is the peer's address, unless the peer is one of
+    /// [`Server::trusted_proxies`](crate::Server::trusted_proxies). Then it is the address that the proxy names. An IPv4
+    /// client is reported as IPv4 even if an IPv6 socket has accepted it.
     ///
-    /// `None` when nothing is known, as over a Unix socket, and at the client's end.
+    /// `None` if the address is unknown, as over a Unix socket, and on a client.
     pub fn client_ip(&self) -> Option<IpAddr> {
         let state = self.sender.shared.lock();
         match state.connection.role() {
@@ -281,7 +282,7 @@ impl Drop for WebSocket {
     }
 }
 
-/// While this is held, the application waits for nothing but the end: reading goes on whatever waits to be received,
+/// While this guard is held, the application waits for the end only. Reading continues even when the inbound queue is full,
 /// and the peer's Close is answered at once.
 pub(crate) struct AwaitsEnd<'a> {
     shared: &'a Shared,

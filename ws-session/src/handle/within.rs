@@ -1,4 +1,4 @@
-//! What a [`WebSocketStream`](crate::WebSocketStream) needs of the handle within it.
+//! Access to the handle within a [`WebSocketStream`](crate::WebSocketStream).
 
 use std::mem;
 use std::sync::Arc;
@@ -19,24 +19,24 @@ impl WebSocket {
         &self.sender
     }
 
-    /// Whether messages have been taken out of the inbound queue that nobody has received.
+    /// Whether the handle holds messages that the application has not received.
     #[inline]
     pub(crate) fn has_taken(&self) -> bool {
         !self.taken.is_empty()
     }
 
-    /// All messages that nobody has received.
+    /// All messages that the application has not received.
     pub(crate) fn take_messages(&mut self) -> Vec<Message> {
         let waiting = self.sender.shared.lock().mailbox.empty();
         mem::take(&mut self.taken).into_iter().chain(waiting).collect()
     }
 
-    /// Whether somebody who polled the sink has not found what it waits for.
+    /// Whether a task that polled the sink still waits.
     pub(crate) fn is_sink_waiting(&self) -> bool {
         self.sink.is_waiting()
     }
 
-    /// What `ready` finds, for who polls the sink.
+    /// The result of `ready`, for the task that polls the sink.
     pub(crate) fn poll_sink<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -46,7 +46,7 @@ impl WebSocket {
         sender.shared.poll_until(sink, cx, ready)
     }
 
-    /// Remembers whether this is the last item of the stream.
+    /// Records whether this is the last item of the stream.
     pub(crate) fn note_end(&mut self, received: &Result<Option<Message>, Error>) {
         self.stream_ended = !matches!(received, Ok(Some(_)));
     }

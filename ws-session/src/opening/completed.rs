@@ -1,4 +1,4 @@
-//! A connection whose opening handshake has been done over `http` types, without I/O.
+//! The result of an opening handshake over `http` types, without I/O.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,11 +14,11 @@ use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::Transport;
 
-/// A connection that both ends have agreed to open: of a server's [`upgrade`](crate::Server::upgrade), or of a client's
-/// ([`ClientUpgrade::confirm`](crate::ClientUpgrade::confirm)).
+/// A completed opening handshake, returned by [`Server::upgrade`](crate::Server::upgrade) or
+/// [`ClientUpgrade::confirm`](crate::ClientUpgrade::confirm).
 ///
-/// A server sends the [`response`](Self::response). Once the HTTP library hands over the transport, [`parts`](Self::parts)
-/// makes the connection, with what was agreed on and the settings of the server or client.
+/// A server sends the [`response`](Self::response). When the HTTP library has handed over the transport,
+/// [`parts`](Self::parts) makes the connection, with the negotiated parameters and the settings of the server or client.
 #[must_use = "the connection is made by `parts`"]
 pub struct CompletedHandshake<R> {
     pub(crate) role: Role,
@@ -44,13 +44,13 @@ impl<R: Runtime> CompletedHandshake<R> {
         &self.response
     }
 
-    /// The subprotocol that both ends agreed on, if any (RFC 6455 §1.9).
+    /// The negotiated subprotocol, if any (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
-    /// The parts of the connection over this transport: the one that carried the request and the response, once both are
-    /// through. Bytes that were read behind the head are given to [`Parts::received`].
+    /// Returns the parts of the connection over this transport. It must be the transport of the request and the response,
+    /// after both. Pass bytes that were read after the head to [`Parts::received`].
     pub fn parts<T: Transport>(self, transport: T) -> Parts<T, R::Timer> {
         let timer = R::timer();
         let parts = match self.role {

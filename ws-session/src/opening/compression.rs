@@ -1,4 +1,4 @@
-//! What the two ends say of compression in the opening handshake. Without the feature `deflate`: nothing.
+//! The negotiation of compression in the opening handshake. Without the feature `deflate` it is empty.
 
 use ws_proto::Connection;
 use ws_proto::handshake::client::Builder;
@@ -10,14 +10,14 @@ use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 use crate::error::CompressionError;
 use crate::error::ConnectError;
 
-/// What this end wants.
+/// The settings of this end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Compression {
     #[cfg(feature = "deflate")]
     pub(crate) deflate: Option<Deflate>,
 }
 
-/// What both ends agreed on.
+/// The negotiated parameters.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NegotiatedCompression {
     #[cfg(feature = "deflate")]
@@ -34,18 +34,18 @@ impl Compression {
         Self { deflate: Some(Deflate::client()) }
     }
 
-    /// The server's answer to what was offered.
+    /// The server's answer to an offer.
     pub(crate) fn accept(&self, offers: &[Extension]) -> (Option<Extension>, NegotiatedCompression) {
         let (extension, agreed) = self.deflate.and_then(|deflate| deflate.accept(offers)).unzip();
         (extension, NegotiatedCompression { agreed })
     }
 
-    /// A client's request, with what it offers.
+    /// A client's request, with its offer.
     pub(crate) fn offer(&self, builder: Builder) -> Builder {
         builder.extensions(self.deflate.map(|deflate| deflate.offer()))
     }
 
-    /// What a client makes of the answer.
+    /// Checks the server's answer on a client.
     pub(crate) fn confirm(&self, answers: &[Extension]) -> Result<NegotiatedCompression, ConnectError> {
         let agreed = match self.deflate {
             Some(deflate) => {
@@ -86,7 +86,7 @@ impl NegotiatedCompression {
         Self { agreed }
     }
 
-    /// Makes the connection do as was agreed.
+    /// Sets the negotiated parameters on the connection.
     #[cfg(feature = "deflate")]
     pub(crate) fn apply(self, connection: &mut Connection) {
         connection.set_deflate(self.agreed);

@@ -14,11 +14,11 @@ pub(crate) struct Exchange<T, C> {
     pub(crate) transport: T,
     pub(crate) timer: C,
     pub(crate) deadline: Timestamp,
-    /// What was read and not used up.
+    /// Bytes that were read and not used yet.
     pub(crate) received: Vec<u8>,
 }
 
-/// Why reading or writing stopped.
+/// The reason why reading or writing stopped.
 #[derive(Debug)]
 pub(crate) enum Interrupted {
     /// The deadline has passed.
@@ -34,7 +34,7 @@ impl From<io::Error> for Interrupted {
 }
 
 impl<T: Transport, C: Timer> Exchange<T, C> {
-    /// Reads once, behind what was received before; 0 at the end of the stream.
+    /// Reads once, and appends to the received bytes. Returns 0 at the end of the stream.
     pub(crate) async fn read(&mut self) -> Result<usize, Interrupted> {
         let Self { transport, timer, deadline, received } = self;
         poll_fn(|cx| {
@@ -50,7 +50,7 @@ impl<T: Transport, C: Timer> Exchange<T, C> {
         .await
     }
 
-    /// Writes all of `bytes`, through to the peer.
+    /// Writes all of `bytes`, and flushes.
     pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Interrupted> {
         let Self { transport, timer, deadline, .. } = self;
         while !bytes.is_empty() {
@@ -71,8 +71,8 @@ impl<T: Transport, C: Timer> Exchange<T, C> {
         .await
     }
 
-    /// Ends the write side, then reads and throws away until the peer has done so too, within the deadline: closing
-    /// with input unread would reset the connection, and what was written could be lost with it.
+    /// Ends the write side, then reads and discards until the peer has ended its side, within the deadline. Closing with
+    /// unread input would reset the connection, and the written bytes could be lost.
     pub(crate) async fn finish(&mut self, most: usize) {
         let Self { transport, timer, deadline, .. } = self;
         let shut_down = poll_fn(|cx| {
@@ -93,7 +93,7 @@ impl<T: Transport, C: Timer> Exchange<T, C> {
     }
 }
 
-/// The result, when it is there; an interruption when the deadline is.
+/// The future's result, or an interruption at the deadline.
 fn or_timeout<R>(
     result: Poll<io::Result<R>>,
     timer: &mut impl Timer,

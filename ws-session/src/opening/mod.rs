@@ -1,4 +1,4 @@
-//! The opening handshake, as far as both ends do the same.
+//! The parts of the opening handshake that both ends share.
 
 mod completed;
 pub(crate) mod compression;

@@ -1,4 +1,4 @@
-//! The seam: from the parts of a connection to the open connection. Servers, clients and embedders all come this way.
+//! [`Parts`]: makes an open connection from its parts, for servers, clients and embedders.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,21 +19,21 @@ use crate::stream::WebSocketStream;
 use crate::transport::tcp::NOTSENT_LOWAT;
 use crate::transport::{Addresses, Timer, Transport};
 
-/// Makes an open connection from its parts, once an opening handshake has been done elsewhere.
+/// Makes an open connection from its parts, after an opening handshake that other code has done.
 ///
-/// [`Server::accept`](crate::Server::accept) and [`Client::connect`](crate::Client::connect) do the handshake themselves, and
-/// end here too. Use `Parts` where an HTTP library does the handshake, where both ends agree to speak WebSocket without one,
-/// or in tests. [`Server::upgrade`](crate::Server::upgrade) and [`Client::upgrade`](crate::Client::upgrade) do a handshake
-/// over [`http`] types, without I/O, and fill in the parts.
+/// Use it if an HTTP library does the handshake, if both ends agree to use WebSocket without one, or in tests.
+/// [`Server::accept`](crate::Server::accept) and [`Client::connect`](crate::Client::connect) do the handshake themselves.
+/// [`Server::upgrade`](crate::Server::upgrade) and [`Client::upgrade`](crate::Client::upgrade) do a handshake over [`http`]
+/// types, without I/O, and return the parts.
 ///
-/// Only the transport and the timer are needed; everything else has the default of [`Server`](crate::Server) and
+/// Only the transport and the timer are required. The other settings have the defaults of [`Server`](crate::Server) and
 /// [`Client`](crate::Client), without compression and without a subprotocol. An adapter such as `ws-tokio` has
-/// `server_parts` and `client_parts`, which bring the timer.
+/// `server_parts` and `client_parts`, which supply the timer.
 ///
 /// ```
 /// use ws_session::{Driver, Parts, Timer, Transport, WebSocket};
 ///
-/// /// The server's end of a connection on which `received` was read behind the client's request.
+/// /// The server's end of a connection. `received` are the bytes that were read after the client's request.
 /// fn upgraded<T: Transport, C: Timer>(transport: T, timer: C, received: Vec<u8>) -> (WebSocket, Driver<T, C>) {
 ///     Parts::server(transport, timer).subprotocol("chat").received(received).open()
 /// }
@@ -88,8 +88,8 @@ impl<T: Transport, C: Timer> Parts<T, C> {
 
     /// Opens the connection: the handle for the application, and the driver that moves its bytes.
     ///
-    /// Whoever calls this runs the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]).
-    /// Deadlines count from now on.
+    /// The caller must run the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]).
+    /// Deadlines start with this call.
     pub fn open(self) -> (WebSocket, Driver<T, C>) {
         let now = self.timer.now();
         let mut connection = match self.role {
@@ -107,7 +107,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         (socket, Driver::new(self.transport, self.timer, shared, self.received, self.notsent_lowat))
     }
 
-    /// Opens the connection as one value that owns the transport and is driven by being polled, without a task.
+    /// Opens the connection as one value that owns the transport, without a task: it moves bytes while it is polled.
     pub fn into_stream(self) -> WebSocketStream<T, C> {
         let (socket, driver) = self.open();
         WebSocketStream::new(socket, driver)
@@ -181,15 +181,15 @@ impl<T, C> Parts<T, C> {
         self
     }
 
-    /// Bytes of the peer's that were read already, behind the head of its request or response: the first frames. They are
-    /// taken in before anything is read from the transport.
+    /// Passes on bytes of the peer that were read after the head of its request or response: its first frames. They are
+    /// handled before anything is read from the transport.
     pub fn received(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.received = bytes.into();
         self
     }
 
-    /// Where a client's masking keys come from, in place of this thread's cryptographically secure generator. They must be
-    /// unpredictable to whoever chooses the payloads (RFC 6455 §10.3). A server masks nothing, and asks for none.
+    /// Sets the source of a client's masking keys, in place of this thread's cryptographically secure generator. An author of
+    /// payloads must not be able to predict them (RFC 6455 §10.3). A server masks nothing, and uses none.
     pub fn masking_keys(mut self, keys: impl MaskKeys + Send + 'static) -> Self {
         self.keys = Some(Box::new(keys));
         self

@@ -31,18 +31,18 @@ use crate::stream::WebSocketStream;
 use crate::tls::{self, TlsError};
 use crate::transport::{Addresses, Timer, Transport};
 
-/// After an answer other than 101, input is read and thrown away for so long, and so much of it.
+/// The time, and the bytes, for which input is read and discarded after a response other than 101.
 pub(super) const FINISH_TIME: Duration = Duration::from_secs(2);
 pub(super) const FINISH_BYTES: usize = 1 << 20;
 
-/// Room for most requests, and the response behind them.
+/// The initial size of a buffer for a request and its response, in bytes. It fits most.
 const HEADS_SIZE: usize = 1000;
 
 impl From<Interrupted> for AcceptError {
     fn from(interrupted: Interrupted) -> Self {
         match interrupted {
             Interrupted::Timeout => Self::Timeout,
-            // TLS says in words of its own that TCP ended.
+            // TLS reports the end of TCP in an error of its own.
             Interrupted::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Eof,
             Interrupted::Io(error) => tls::from_io(error).map_or_else(Self::Io, Self::Tls),
         }
@@ -50,12 +50,14 @@ impl From<Interrupted> for AcceptError {
 }
 
 impl<R: Runtime> Server<R> {
-    /// Does the opening handshake on any transport, without TLS: it may be a TLS connection itself. Whoever calls this runs the driver: by itself or beside a handler
-    /// ([`Driver::run`]).
+    /// Does the opening handshake on a transport, and returns the connection's handle and its driver.
+    ///
+    /// The caller must run the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]). No TLS
+    /// handshake is done; the transport may be a TLS connection.
     ///
     /// # Errors
     ///
-    /// When the handshake failed; the peer has been told why.
+    /// If the handshake fails. The client has got a response with the reason, if it could.
     pub async fn accept<T: Transport>(
         &self,
         transport: T,
@@ -64,8 +66,8 @@ impl<R: Runtime> Server<R> {
         Ok(self.accept_parts(transport, addresses).await?.open())
     }
 
-    /// Does the opening handshake as [`accept`](Self::accept) does; the connection is one value, which is driven by being
-    /// polled, without a task of its own.
+    /// Does the opening handshake as [`accept`](Self::accept) does, and returns a connection without a task of its own: it
+    /// moves bytes while it is polled.
     ///
     /// # Errors
     ///
@@ -95,7 +97,7 @@ struct Grant {
     heads: Heads,
     subprotocol: Option<Box<str>>,
     agreement: NegotiatedCompression,
-    /// What was asked for.
+    /// The target of the request.
     target: Uri,
 }
 
@@ -111,7 +113,7 @@ impl Grant {
     }
 }
 
-/// The bytes of an answer that refuses.
+/// The bytes of a response that refuses.
 fn encode_refusal(mut refusal: RefusedRequest, is_head: bool) -> (Vec<u8>, AcceptError) {
     set_date(&mut refusal.response);
     let mut bytes = Vec::new();
@@ -122,8 +124,8 @@ fn encode_refusal(mut refusal: RefusedRequest, is_head: bool) -> (Vec<u8>, Accep
     (bytes, refusal.error)
 }
 
-/// Does the handshake until the deadline; on a server that listens, as the one that `guard` counts. Who the caller is may
-/// turn out on the way.
+/// Does the handshake within the deadline. On a server that listens, `guard` counts it. Headers of a proxy may complete
+/// `caller`.
 pub(crate) async fn accept<T: Transport, C: Timer>(
     settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
@@ -133,7 +135,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     caller: &mut Caller,
 ) -> Result<Parts<T, C>, AcceptError> {
     let mut exchange = Exchange { transport, timer, deadline, received: Vec::with_capacity(HEADS_SIZE) };
-    // Requests and responses are large: none is kept while something is waited for.
+    // Requests and responses are large, so none is kept across an await.
     let decision = match read_request(settings, guard, &mut exchange).await {
         Ok((request, head)) => {
             log_head("<", &head);
@@ -142,7 +144,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
             let decision = decide(settings, guard, request, caller);
             decision.map(|decision| Grant::new(decision, head)).map_err(|refusal| encode_refusal(refusal, is_head))
         }
-        // Who speaks TLS cannot read the answer, but sees that it is none.
+        // A client that speaks TLS cannot read this response, but sees that it is not TLS.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
             let error = AcceptError::Tls(TlsError::Unexpected);
             Err(encode_refusal(RefusedRequest::new(rejection.into_response(), error), false))
@@ -162,7 +164,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     decision.map(|grant| open(settings, exchange, grant, caller)).map_err(|(_, error)| error)
 }
 
-/// Reads the request's head, and returns its bytes too; what lies behind it stays in the exchange.
+/// Reads the request's head, and returns its bytes too. The bytes after it stay in the exchange.
 async fn read_request<T: Transport, C: Timer>(
     settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
@@ -179,7 +181,7 @@ async fn read_request<T: Transport, C: Timer>(
             .await
         };
         match read {
-            // Who has asked for nothing gets no answer.
+            // A client that has sent nothing gets no response.
             None if exchange.received.is_empty() => return Err(AcceptError::Stopped),
             None => return Err(AcceptError::Rejected(Rejection::service_unavailable())),
             Some(Ok(0) | Err(Interrupted::Io(_))) if exchange.received.is_empty() => return Err(AcceptError::Silent),
@@ -209,8 +211,7 @@ fn open<T: Transport, C: Timer>(
     Parts { inbound, notsent_lowat, agreement, subprotocol, heads, target, caller, ..parts }
 }
 
-/// Sends any other response and ends the connection, so that the client gets all of it. Nobody waits for that to
-/// succeed.
+/// Sends a response other than 101 and ends the connection, so that the client gets all of it. Errors are ignored.
 async fn answer<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>, bytes: &[u8]) {
     exchange.deadline = exchange.deadline.max(exchange.timer.now() + FINISH_TIME);
     if exchange.write(bytes).await.is_ok() {
@@ -225,9 +226,9 @@ fn set_date<B>(response: &mut Response<B>) {
     }
 }
 
-/// The time, as it stands in a response. It is written out once a second, not once for each.
+/// The `Date` of responses, formatted once a second.
 fn date() -> Option<HeaderValue> {
-    /// How long it is, always (RFC 9110 §5.6.7).
+    /// Its fixed length in bytes (RFC 9110 §5.6.7).
     const LEN: usize = 29;
     thread_local! {
         static LATEST: Cell<(u64, [u8; LEN])> = const { Cell::new((u64::MAX, [0; LEN])) };

@@ -1,4 +1,4 @@
-//! Which connections may do their opening handshake: a limit on all of them, and one on those of each address.
+//! Limits the opening handshakes in progress: all of them, and those of each address.
 
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,22 +16,22 @@ use crate::transport::{Addresses, Timer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How long a connection waits for another from its address to end its handshake, at the most once a second.
+/// The time that a connection waits for another handshake of its address to end. It waits at most once a second.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// Gives places for opening handshakes. When none is left, the handshake that has waited longest for its client makes
-/// room, if it has waited for [`Server::handshake_grace`](super::Server::handshake_grace): clients that connect and say
-/// nothing keep others out only for so long.
+/// Gives places for opening handshakes. When none is left, the handshake that has waited longest for its client makes room,
+/// if it has waited for [`Server::handshake_grace`](super::Server::handshake_grace). So silent clients keep others out only
+/// for that time.
 pub(super) struct Admission<'a, C> {
     settings: &'a ServerSettings,
     registry: &'a Arc<Registry>,
     timer: C,
     crowding: Crowding,
-    /// When an address that had too many handshakes last had no fewer after a moment.
+    /// The last time at which waiting for an address with too many handshakes was in vain.
     waited_in_vain: Option<Timestamp>,
 }
 
-/// What the log has yet to tell.
+/// Counts that have not been logged yet.
 #[derive(Default)]
 struct Crowding {
     displaced: u64,
@@ -48,7 +48,7 @@ impl<'a, C: Timer> Admission<'a, C> {
         &mut self.timer
     }
 
-    /// A place for a connection that was just accepted, once there is one; `None` when its address has too many.
+    /// Waits for a place for a new connection. `None` if its address has too many handshakes.
     pub(super) async fn admit(&mut self, addresses: &Addresses) -> Option<HandshakeGuard> {
         let source = self.source(addresses);
         if let Some(source) = source
@@ -60,11 +60,11 @@ impl<'a, C: Timer> Admission<'a, C> {
             return None;
         }
         self.wait_for_a_place().await;
-        // Counted from here on, not from when its task first runs.
+        // It counts from here on, not from the first poll of its task.
         Some(self.registry.begin_handshake(source, self.timer.now()))
     }
 
-    /// Whom a connection counts for, unless that can be many: a proxy, or whatever connects from this machine.
+    /// The address for which a connection counts. `None` for addresses of many clients: proxies, and this machine.
     fn source(&self, addresses: &Addresses) -> Option<IpAddr> {
         let ip = addresses.peer?.ip().to_canonical();
         let is_many = ip.is_loopback() || self.settings.proxies.trusts(Some(ip));
@@ -76,8 +76,8 @@ impl<'a, C: Timer> Admission<'a, C> {
         if self.registry.handshakes_of(source) < most {
             return true;
         }
-        // Those that have all they need, in a burst from a proxy, only have to get their turn. What has been waited for in
-        // vain is not waited for again at once: others wait behind this one.
+        // In a burst, handshakes with a complete request only need their turn, so a short wait helps. After a wait in vain
+        // there is no other for a while, because other connections wait behind this one.
         let now = self.timer.now();
         if self.waited_in_vain.is_none_or(|then| now >= then + SECOND) {
             let Self { registry, timer, .. } = self;
@@ -95,7 +95,7 @@ impl<'a, C: Timer> Admission<'a, C> {
         displaced
     }
 
-    /// Waits until fewer handshakes than may be are under way, and has one make room as soon as one has to.
+    /// Waits until a place is free. Makes a handshake give way as soon as one has waited long enough.
     async fn wait_for_a_place(&mut self) {
         let Self { settings, registry, timer, crowding, .. } = self;
         poll_fn(|cx| {
@@ -114,7 +114,7 @@ impl<'a, C: Timer> Admission<'a, C> {
         self.report();
     }
 
-    /// Tells of handshakes that gave way, at most once a second.
+    /// Logs the handshakes that gave way, at most once a second.
     fn report(&mut self) {
         let Crowding { displaced, refused, reported } = &mut self.crowding;
         let now = self.timer.now();

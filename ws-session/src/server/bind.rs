@@ -1,4 +1,4 @@
-//! Listening sockets that many can knock at together.
+//! Listening sockets with a long queue of pending connections.
 
 use std::fmt;
 use std::io;
@@ -8,27 +8,27 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::InvalidSetting;
 
-/// How many connections the system may hold that nobody has accepted yet. The standard library asks for 128, and when
-/// more come at once, the clients that find no room try again only after a second.
+/// The most connections that the system holds before they are accepted. The standard library asks for 128. When more arrive
+/// at once, the clients without a place try again only after a second.
 const BACKLOG: i32 = 1024;
 
-/// How often another free port is looked for, when one that is free for the first address is taken for the next.
+/// The number of free ports that are tried, if a port that is free for the first address is taken for the next.
 const TRIES: usize = 16;
 
-/// Why a server does not listen, or has stopped to.
+/// The reason why a server cannot listen, or stopped listening.
 ///
-/// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it.
+/// `Debug` prints the same sentence as `Display`, because Rust prints `Debug` when `main` returns an error.
 #[non_exhaustive]
 pub enum ServeError {
-    /// A setting of the server cannot be used.
+    /// A setting of the server is invalid.
     Setting(InvalidSetting),
-    /// The address to listen on was given as a name, which could not be resolved.
+    /// The host name to listen on cannot be resolved.
     Resolve(io::Error),
     /// This address cannot be listened on.
     Bind {
-        /// The address, with the port that was asked for.
+        /// The address, with the port that was requested.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// The runtime cannot watch the listening socket.
@@ -69,7 +69,7 @@ impl fmt::Debug for ServeError {
 
 impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The system's own words are in the sentence above.
+        // `Display` includes the system's error.
         self.io_error().and_then(std::error::Error::source)
     }
 }
@@ -104,7 +104,7 @@ pub(super) fn bind(addresses: impl ToSocketAddrs) -> Result<Vec<TcpListener>, Se
     loop {
         tries += 1;
         match bind_all(&different) {
-            // Port 0 is any that is free: it was so for the first address alone.
+            // Port 0 means any free port. The port was free for the first address only.
             Err(ServeError::Bind { address, error })
                 if address.port() == 0
                     && different.len() > 1
@@ -115,7 +115,7 @@ pub(super) fn bind(addresses: impl ToSocketAddrs) -> Result<Vec<TcpListener>, Se
     }
 }
 
-/// Binds each address, those that leave the port to the system to the same one.
+/// Binds each address. Those with port 0 get the same port.
 fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
     let mut listeners = Vec::new();
     let mut port = None;
@@ -125,14 +125,14 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
         if let (0, Some(port)) = (address.port(), port) {
             bound_to.set_port(port);
         }
-        // A socket for all of IPv6 takes all of IPv4 as well, unless there is another for that.
+        // A socket for all IPv6 addresses also takes all IPv4 addresses, unless another socket does.
         let v6_only = addresses.len() > 1 && address.ip() == Ipv6Addr::UNSPECIFIED;
         match bind_one(bound_to, v6_only) {
             Ok(listener) => {
                 port = port.or_else(|| listener.local_addr().ok().map(|address| address.port()));
                 listeners.push(listener);
             }
-            // A name may have an address of a family that this machine does not have.
+            // A name may have an address of a family that this machine does not support.
             Err(failure) if failure.family_is_absent() => absent = absent.or(Some((address, failure.error))),
             Err(Failure { error, .. }) => return Err(ServeError::Bind { address, error }),
         }
@@ -147,7 +147,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
     }
 }
 
-/// Why an address could not be bound.
+/// The reason why an address could not be bound.
 struct Failure {
     /// Whether there was a socket to bind.
     has_socket: bool,
@@ -169,14 +169,14 @@ impl From<io::Error> for Failure {
 fn bind_one(address: SocketAddr, v6_only: bool) -> Result<TcpListener, Failure> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
         .map_err(|error| Failure { has_socket: false, error })?;
-    // Elsewhere it would let two servers share the address.
+    // On other systems this would let two servers share the address.
     if cfg!(unix) {
         socket.set_reuse_address(true)?;
     }
     if v6_only {
         socket.set_only_v6(true)?;
     }
-    // Its connections are to send small writes at once, and most systems pass that on to them.
+    // Connections must send small writes at once. On most systems they inherit this option.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -1,4 +1,4 @@
-//! What becomes of a request: a connection, or another answer. Without I/O.
+//! Decides whether a request becomes a connection or gets another response. No I/O.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,7 +16,7 @@ use crate::info::Caller;
 use crate::logging::{TARGET, unless_heard};
 use crate::opening::compression::NegotiatedCompression;
 
-/// A request that is accepted: what opens the connection once it has been sent, and what was agreed on.
+/// An accepted request: the response to send, and the negotiated parameters.
 pub(super) struct AcceptedRequest {
     pub(super) request: Request<()>,
     pub(super) response: Response<()>,
@@ -24,7 +24,7 @@ pub(super) struct AcceptedRequest {
     pub(super) agreement: NegotiatedCompression,
 }
 
-/// A request that gets another answer, and no connection.
+/// A request that gets another response, and no connection.
 pub(super) struct RefusedRequest {
     pub(super) response: Box<Response<Bytes>>,
     pub(super) error: AcceptError,
@@ -42,14 +42,14 @@ impl RefusedRequest {
     }
 }
 
-/// Takes in what a trusted proxy says of the client.
+/// Records the client's address if a trusted proxy names it.
 pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: &HeaderMap) {
     let peer = caller.client_ip();
     let client = settings.proxies.client_ip(peer, headers);
     caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
 }
 
-/// What becomes of a request.
+/// Decides on a request.
 pub(super) fn decide(
     settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,

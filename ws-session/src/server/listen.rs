@@ -1,4 +1,4 @@
-//! A server that listens: one task for each connection, and a way to end it all.
+//! A listening server: one task for each connection, and a shutdown that ends them all.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -21,34 +21,34 @@ use crate::logging::TARGET;
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, Timer};
 
-/// How long accepting rests after an error such as too many open files.
+/// The pause after an error of accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the tasks that were told to end may take to do so.
+/// The time for tasks to end after they were told to.
 const ABORT_TIME: Duration = Duration::from_secs(1);
 
-/// A server with its listening sockets. [`serve`](Self::serve) runs it.
+/// A server with its listening sockets. [`serve`](Self::serve) accepts connections.
 pub struct Listening<R: Runtime> {
     /// At least one.
     listeners: Vec<R::Listener>,
     shared: Arc<Serving>,
 }
 
-/// Watches and ends a server from elsewhere. Cheap to clone.
+/// Observes a server and shuts it down, from any task. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerHandle {
     shared: Arc<Serving>,
 }
 
 impl ServerHandle {
-    /// Ends the server: no more connections are accepted, those whose handshake is under way get 503, those that are
-    /// open are closed with 1001. [`Listening::serve`] returns when all handlers have, or after
+    /// Shuts the server down. It accepts no more connections, answers handshakes in progress with 503, and closes open
+    /// connections with 1001. [`Listening::serve`] returns when all handlers have returned, or after
     /// [`Server::drain_timeout`](super::Server::drain_timeout).
     pub fn shutdown(&self) {
         self.shared.registry.shut_down();
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub fn connections(&self) -> usize {
         self.shared.registry.open_connections()
     }
@@ -59,39 +59,40 @@ impl<R: Runtime> Listening<R> {
         Self { listeners, shared: Arc::new(Serving { settings, registry: Arc::default() }) }
     }
 
-    /// Where it listens; the first address, when there are several.
+    /// The address at which the server listens; the first if there are several.
     ///
     /// # Errors
     ///
-    /// When the system cannot tell.
+    /// If the system returns none.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listeners.first().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), R::local_addr)
     }
 
-    /// All addresses at which it listens: a name may have several.
+    /// All addresses at which the server listens. A host name may have several.
     ///
     /// # Errors
     ///
-    /// When the system cannot tell.
+    /// If the system does not return one of them.
     pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
         self.listeners.iter().map(R::local_addr).collect()
     }
 
-    /// A way to watch it and to end it.
+    /// A handle that observes the server and shuts it down.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// [`serve`](Self::serve) until `shutdown` is ready, whatever its output; then as [`ServerHandle::shutdown`] does:
-    /// everyone is told with 1001, and the future is ready when the last handler has returned, or after
-    /// [`Server::drain_timeout`](super::Server::drain_timeout). On tokio, for one:
-    /// `serve_until(handler, tokio::signal::ctrl_c())`.
+    /// Serves as [`serve`](Self::serve) does until the future `shutdown` is ready, then shuts down. The output of `shutdown`
+    /// is ignored. On tokio, for example: `serve_until(handler, tokio::signal::ctrl_c())`.
     ///
-    /// When the future is dropped, nothing more is accepted, and open connections go on.
+    /// The shutdown is that of [`ServerHandle::shutdown`]: connections are closed with 1001. This future is ready when the
+    /// last handler has returned, or after [`Server::drain_timeout`](super::Server::drain_timeout).
+    ///
+    /// When this future is dropped, no more connections are accepted. Open connections continue.
     ///
     /// # Errors
     ///
-    /// As [`serve`](Self::serve).
+    /// The same as [`serve`](Self::serve).
     #[doc(alias = "serve_with_shutdown", alias = "with_graceful_shutdown", alias = "ctrl_c")]
     pub async fn serve_until<H, F>(self, handler: H, shutdown: impl Future) -> io::Result<()>
     where
@@ -115,8 +116,8 @@ impl<R: Runtime> Listening<R> {
 
     /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`].
     ///
-    /// A handler that returns `Ok` closes its connection with 1000, one that fails or panics with 1011; failures are
-    /// logged. Errors of a single connection, or of accepting one, do not end the server.
+    /// When a handler returns `Ok`, its connection is closed with 1000. When it fails or panics, the connection is closed
+    /// with 1011, and the failure is logged. Errors of a single connection, or of accepting one, do not end the server.
     ///
     /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped in
     /// [`handler`](crate::handler()):
@@ -133,11 +134,11 @@ impl<R: Runtime> Listening<R> {
     /// }
     /// ```
     ///
-    /// When the future is dropped, nothing more is accepted, and open connections go on.
+    /// When the future is dropped, no more connections are accepted. Open connections continue.
     ///
     /// # Errors
     ///
-    /// None today; I/O errors that end a server would be here.
+    /// None today. The type leaves room for I/O errors that end a server.
     pub async fn serve<H, F>(self, handler: H) -> io::Result<()>
     where
         H: Fn(WebSocket) -> F + Send + Sync + 'static,
@@ -174,7 +175,7 @@ impl<R: Runtime> Listening<R> {
     }
 }
 
-/// Accepts from each socket in its turn: a busy one does not keep the others waiting.
+/// Accepts from the sockets in turn, so that a busy one does not delay the others.
 fn poll_accept<R: Runtime>(
     listeners: &[R::Listener],
     last: &mut usize,
@@ -191,7 +192,7 @@ fn poll_accept<R: Runtime>(
     Poll::Pending
 }
 
-/// Waits for the end of all connections, for so long; then drops them.
+/// Waits until all connections have ended, at most for this time. Then drops them.
 async fn drain(registry: &Registry, timer: &mut impl Timer, timeout: Duration) {
     if is_idle_within(registry, timer, timeout).await {
         return;
@@ -199,7 +200,7 @@ async fn drain(registry: &Registry, timer: &mut impl Timer, timeout: Duration) {
     let left = registry.open_connections();
     warn!(target: TARGET, "{left} connections were still open when the drain deadline passed; dropping them");
     registry.abort();
-    // Their tasks only have to notice.
+    // Their tasks still have to be polled to end.
     is_idle_within(registry, timer, ABORT_TIME).await;
 }
 

@@ -1,4 +1,4 @@
-//! The server: what it accepts, and the connections it has.
+//! [`Server`]: the settings of a server.
 
 mod accept;
 mod admission;
@@ -43,10 +43,11 @@ use self::proxies::TrustedProxies;
 use self::settings::ServerSettings;
 pub use self::upgrade::Refused;
 
-/// A server to be: what it accepts and how long it waits. [`bind`](Self::bind) makes it listen, and
-/// [`Listening::serve`] runs it; [`accept`](Self::accept) serves a connection from elsewhere.
+/// Configures a server. [`bind`](Self::bind) starts listening, and [`Listening::serve`] runs a handler for each connection.
 ///
-/// Without any setting it accepts every WebSocket request, whatever its path and its origin. A server that trusts
+/// [`accept`](Self::accept) does the opening handshake on a stream of your own, without listening.
+///
+/// With the default settings every WebSocket request is accepted, for any path and from any origin. A server that trusts
 /// cookies should set [`origins`](Self::origins).
 pub struct Server<R> {
     settings: ServerSettings,
@@ -59,12 +60,12 @@ impl<R: Runtime> Server<R> {
         Self { settings: ServerSettings::default(), runtime: PhantomData }
     }
 
-    /// Keeps the first setting that cannot be used, until the server is to start.
+    /// Records an invalid setting, unless there is one already.
     fn mistake(&mut self, mistake: InvalidSetting) {
         self.settings.mistake.get_or_insert(mistake);
     }
 
-    /// Fails if there is such a setting.
+    /// Fails if a setting is invalid.
     fn check(&self) -> Result<(), InvalidSetting> {
         self.settings.mistake.clone().map_or(Ok(()), Err)
     }
@@ -77,8 +78,8 @@ impl<R: Runtime> Server<R> {
         &mut self.settings.notsent_lowat
     }
 
-    /// How messages are compressed, for clients that offer it (permessage-deflate, RFC 7692); `None` for not at all. By
-    /// default as [`Deflate::server`] says.
+    /// Sets the compression for clients that offer it (permessage-deflate, RFC 7692). `None` disables it. Default
+    /// [`Deflate::server`].
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn compression(mut self, deflate: Option<Deflate>) -> Self {
@@ -86,15 +87,15 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Serves `wss://` and `https://` with this certificate, followed by those of its issuers, and its private key, both in
-    /// PEM. Clients are asked for no certificate, and told that we speak HTTP/1.1. Without this, or
+    /// Serves `wss://` and `https://` with this certificate and private key, both in PEM. The certificates of its issuers
+    /// follow the certificate. Clients are not asked for a certificate. ALPN offers HTTP/1.1. Without this setting, or
     /// [`tls_config`](Self::tls_config), there is no TLS.
     ///
-    /// The TLS handshake is a part of the opening handshake: the same [deadline](Self::handshake_timeout) and the same
-    /// [limit](Self::max_handshakes) hold for it.
+    /// The TLS handshake is part of the opening handshake: it counts for the same [deadline](Self::handshake_timeout) and
+    /// the same [limit](Self::max_handshakes).
     ///
-    /// A certificate or a key that is missing, damaged or not the other's is reported by [`bind`](Self::bind)
-    /// ([`InvalidSetting::Tls`](crate::InvalidSetting::Tls)).
+    /// [`bind`](Self::bind) reports a certificate or key that is missing or damaged, and a key that does not belong to the
+    /// certificate ([`InvalidSetting::Tls`](crate::InvalidSetting::Tls)).
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
@@ -105,8 +106,8 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Serves `wss://` and `https://` as this configuration says, made with [`rustls`](crate::rustls). When it names no
-    /// protocols (ALPN), `http/1.1` is added.
+    /// Serves `wss://` and `https://` with this configuration of [`rustls`](crate::rustls). If it names no protocols (ALPN),
+    /// `http/1.1` is added.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls_config(mut self, config: Arc<ServerConfig>) -> Self {
@@ -114,33 +115,34 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// How many messages may wait to be received before reading stops. Default 16.
+    /// Limits the number of messages that wait to be received. At the limit, reading stops. Default 16.
     #[must_use]
     pub fn inbound_queue(mut self, messages: usize) -> Self {
         self.settings.inbound.set_messages(messages);
         self
     }
 
-    /// How many bytes the messages of one connection that wait to be received may have before reading stops. Default 4 MiB,
-    /// and one message may always wait, whatever its size. While our own writing is blocked only
-    /// [`inbound_queue`](Self::inbound_queue) counts: two peers that both send before they receive, up to that many
-    /// messages, do not wait for each other.
+    /// Limits the bytes of the messages that wait to be received, for each connection. At the limit, reading stops. Default
+    /// 4 MiB. One message may always wait, whatever its size.
+    ///
+    /// While our own writing is blocked, only [`inbound_queue`](Self::inbound_queue) counts. So two peers that each send up
+    /// to that many messages before they receive do not wait for each other.
     #[must_use]
     pub fn inbound_bytes(mut self, bytes: usize) -> Self {
         self.settings.inbound.set_bytes(bytes);
         self
     }
 
-    /// Limits for the request's head. Default 16 KiB, 100 headers, a target of 8 KiB.
+    /// Sets the limits of the request's head. Default 16 KiB, 100 headers, a target of 8 KiB.
     #[must_use]
     pub fn head_limits(mut self, limits: HeadLimits) -> Self {
         self.settings.head = limits;
         self
     }
 
-    /// Accepts only requests from these origins, such as `https://example.com`; others get 403 (RFC 6455 §10.2).
-    /// Requests without an `Origin` header, which no browser sends, are refused too, unless
-    /// [`origins_or_none`](Self::origins_or_none) is used.
+    /// Accepts only requests from these origins, such as `https://example.com`. Others get 403 (RFC 6455 §10.2). Requests
+    /// without an `Origin` header are refused too; browsers send none of these. [`origins_or_none`](Self::origins_or_none)
+    /// accepts them.
     #[must_use]
     pub fn origins(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         match Origins::new(origins) {
@@ -158,15 +160,16 @@ impl<R: Runtime> Server<R> {
         server
     }
 
-    /// The subprotocols the server speaks, the preferred first: the first that the client offers is chosen. With none
-    /// in common the connection opens without one (RFC 6455 §4.2.2).
+    /// Sets the subprotocols that the server supports, in order of preference. The first one that the client offers is
+    /// chosen. Without a common one, the connection opens without a subprotocol (RFC 6455 §4.2.2).
     #[must_use]
     pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.subprotocols = subprotocols.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Adds a header to the response that accepts a connection. The handshake's own are refused by [`bind`](Self::bind).
+    /// Adds a header to the response that accepts a connection. [`bind`](Self::bind) refuses a header that the handshake
+    /// itself sets.
     #[must_use]
     pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
         match (name.try_into(), value.try_into()) {
@@ -181,21 +184,23 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Believes these peers, reverse proxies, when they say for whom they connect; see
-    /// [`WebSocket::client_ip`](crate::WebSocket::client_ip) and [`ClientIp`]. They are addresses (`127.0.0.1`, `::1`) and networks (`10.0.0.0/8`);
-    /// `unix:` stands for peers without an address, as over a Unix socket.
+    /// Trusts these reverse proxies to name their client's address. See
+    /// [`WebSocket::client_ip`](crate::WebSocket::client_ip) and [`ClientIp`].
     ///
-    /// `X-Forwarded-For` is read from the right, where each proxy adds who has connected to it: trusted proxies are passed
-    /// over, the first that is not trusted is the client. Without that header `X-Real-IP` is the client. What a proxy
-    /// says that is no address (`unknown`) leaves it at the proxy's own.
+    /// A proxy is given as an IP address (`127.0.0.1`, `::1`) or a network (`10.0.0.0/8`). `unix:` stands for peers without
+    /// an address, as over a Unix socket.
     ///
-    /// **By default nobody is trusted**: anyone can send these headers, and who is believed without reason can claim any
-    /// address, to get around a ban, a limit per address, or a list of who is let in. So name only what nobody but your
-    /// proxies can connect from, and have them set `X-Forwarded-For`: a proxy that sets only `X-Real-IP` has to remove
-    /// the `X-Forwarded-For` that a client may have sent.
+    /// Each proxy adds the address of its own peer at the right of `X-Forwarded-For`, so the header is read from the right.
+    /// Trusted proxies are skipped. The first address that is not trusted is the client's. Without that header, the client's
+    /// address is that in `X-Real-IP`. If a trusted proxy gives no valid address (`unknown`), its own address counts.
     ///
-    /// **Some proxies pass the client's own `X-Forwarded-For` on** unless they are told otherwise, and then any client
-    /// chooses what `client_ip` says. Each of these settings adds the client's address at the right, which is read first:
+    /// **No proxy is trusted by default.** Anyone can send these headers. A client that is trusted by mistake can claim any
+    /// address, and so evade a ban, a limit per address or an access list. Name only addresses from which nobody but your
+    /// proxies can connect, and have the proxies set `X-Forwarded-For`. A proxy that sets only `X-Real-IP` must remove an
+    /// `X-Forwarded-For` that the client sent.
+    ///
+    /// **Some proxies pass on the client's own `X-Forwarded-For`** by default. Then any client chooses its `client_ip`. With
+    /// these settings, the proxy adds the client's address at the right, which is read first:
     ///
     /// | proxy | setting |
     /// | --- | --- |
@@ -203,11 +208,11 @@ impl<R: Runtime> Server<R> {
     /// | haproxy, `mode http` | `option forwardfor`, without `if-none` and `except` |
     /// | Envoy | `use_remote_address: true` in its HTTP connection manager |
     /// | nghttpx | `--add-x-forwarded-for`, best with `--strip-incoming-x-forwarded-for` |
-    /// | mitmproxy | it only removes: `--modify-headers '/~q/X-Forwarded-For/'` and the same for `X-Real-IP`; the client is the proxy then |
-    /// | stunnel, hitch, haproxy in `mode tcp` | none: they know no HTTP, so never name them here |
+    /// | mitmproxy | it can only remove: `--modify-headers '/~q/X-Forwarded-For/'` and the same for `X-Real-IP`; `client_ip` is the proxy then |
+    /// | stunnel, hitch, haproxy in `mode tcp` | none: they do not understand HTTP, so never name them here |
     ///
-    /// `Forwarded` (RFC 7239) and the PROXY protocol are not read; a connection that begins with a PROXY header gets a 400
-    /// that says so.
+    /// `Forwarded` (RFC 7239) and the PROXY protocol are not supported. A connection that begins with a PROXY header gets a
+    /// 400 that says so.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         match TrustedProxies::new(proxies) {
@@ -217,13 +222,14 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Looks at each request before the handshake. A response it returns is sent and the connection closed: a page, a
-    /// health check, a 401. With `None` the handshake goes on. If it panics, the answer is 500.
+    /// Calls `hook` with each request before the handshake. With `None` the handshake continues. A response is sent, and the
+    /// connection is closed: use it for a page, a health check or a 401. If the hook panics, the response is 500.
     ///
-    /// It is asked about every request that can be read, those in HTTP/1.0 too: haproxy's `httpchk` and nginx's
-    /// `proxy_pass`, unless told otherwise, send such. With `None` they are refused with 505.
+    /// The hook gets every valid HTTP request, also in HTTP/1.0, which haproxy's `httpchk` and nginx's `proxy_pass` send by
+    /// default. After `None`, a request in HTTP/1.0 is refused with 505.
     ///
-    /// Who asks is among the request's extensions: [`ClientIp`], where it is known, and [`Addresses`](crate::Addresses).
+    /// The request's extensions hold the client's address: [`ClientIp`], if it is known, and
+    /// [`Addresses`](crate::Addresses).
     #[must_use]
     pub fn on_request(
         mut self,
@@ -233,82 +239,83 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// How long an opening handshake may take, that of TLS included. Default 10 s.
+    /// Limits the time of an opening handshake, including TLS. Default 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
         self
     }
 
-    /// How many opening handshakes may be under way, that of TLS included. Default 1,024.
+    /// Limits the number of opening handshakes in progress, including TLS. Default 1,024.
     ///
-    /// With so many under way, a further connection waits until one ends, and the others wait behind it to be accepted. A
-    /// handshake that has waited for its client for longer than [`handshake_grace`](Self::handshake_grace) makes room for
-    /// it, without an answer: first those of clients that have said nothing, the oldest first; then those whose request is
-    /// not complete, or whose refusal has not been taken yet.
+    /// At the limit, a new connection waits until a handshake ends, and further ones wait to be accepted. A handshake that
+    /// has waited for its client for longer than [`handshake_grace`](Self::handshake_grace) is closed without an answer to
+    /// make room. Clients that have sent nothing are closed first, the oldest first. After them come clients whose request is
+    /// not complete, or that have not taken their refusal yet.
     #[must_use]
     pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.settings.max_handshakes = handshakes.max(1);
         self
     }
 
-    /// How long an opening handshake may wait for its client in any case, however many other clients want its place. Default
-    /// 1 s. With less, clients on slow networks are turned away when many connect at once.
+    /// Sets the time that an opening handshake may wait for its client even when other clients need its place. Default 1 s.
+    /// With less, clients on slow networks are closed when many connect at once.
     #[must_use]
     pub fn handshake_grace(mut self, grace: Duration) -> Self {
         self.settings.handshake_grace = grace;
         self
     }
 
-    /// How many opening handshakes of one IP address may be under way, so that one client cannot take all places; of IPv6,
-    /// of one network of 64 bits. Default 256. `None` for no such limit.
+    /// Limits the opening handshakes in progress from one IP address, so that one client cannot take all places. For IPv6,
+    /// a network of 64 bits counts as one address. Default 256. `None` for no limit.
     ///
-    /// A further connection from there takes the place of the oldest of them that has waited for its client for longer than
-    /// [`handshake_grace`](Self::handshake_grace); if there is none, it is closed at once, without an answer.
+    /// At the limit, a new connection takes the place of the oldest handshake from that address that has waited for its
+    /// client for longer than [`handshake_grace`](Self::handshake_grace). If there is none, the new connection is closed at
+    /// once, without an answer.
     ///
-    /// Addresses that stand for many clients are not limited: loopback addresses, where a proxy on the same machine connects
-    /// from, and [`trusted_proxies`](Self::trusted_proxies). Name your proxies there, or raise this limit, when more than
-    /// this many of their clients may be opening connections in the same moment.
+    /// Addresses that stand for many clients are not limited: [`trusted_proxies`](Self::trusted_proxies), and loopback
+    /// addresses, from which a proxy on the same machine connects. If more than this many clients of a proxy may connect at
+    /// the same moment, name the proxy there or raise this limit.
     #[must_use]
     pub fn max_handshakes_per_ip(mut self, handshakes: impl Into<Option<usize>>) -> Self {
         self.settings.max_handshakes_per_ip = handshakes.into().map(|handshakes| handshakes.max(1));
         self
     }
 
-    /// How many connections may be open; a further one gets 503. No limit by default.
+    /// Limits the number of open connections. A further request gets 503. No limit by default.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = Some(connections);
         self
     }
 
-    /// How long a shutdown waits for handlers and closing handshakes before it drops them. Default 10 s.
+    /// Limits the time that a shutdown waits for handlers and closing handshakes. Then they are dropped. Default 10 s.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.settings.drain_timeout = timeout;
         self
     }
 
-    /// Listens on a TCP address, with room for 1,024 connections that wait to be accepted (fewer where the system's own
-    /// limit is lower). Names are resolved at once, blocking: give an address.
+    /// Listens on a TCP address. The system holds up to 1,024 connections that wait to be accepted, or fewer if its own limit
+    /// is lower. A host name is resolved by a call that blocks, so prefer an IP address.
     ///
-    /// A name such as `localhost` may have several addresses, of IPv6 and IPv4. The server listens on all of them, with the
-    /// same port; [`Listening::local_addrs`] has them. Addresses that this machine does not have are left out, as long as
-    /// there is another.
+    /// A name such as `localhost` may have several addresses, of IPv6 and IPv4. The server listens on all of them, on the
+    /// same port. [`Listening::local_addrs`] lists them. Addresses that this machine does not have are skipped, unless there
+    /// is no other.
     ///
     /// # Errors
     ///
-    /// When an address cannot be bound, or a setting is invalid.
+    /// If an address cannot be bound, or a setting is invalid.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Listening<R>, ServeError> {
         self.check()?;
         self.listen_on_all(bind::bind(address)?)
     }
 
-    /// Serves a socket that listens already.
+    /// Uses a socket that listens already.
     ///
     /// # Errors
     ///
-    /// When the runtime cannot watch it, or a setting is invalid.
+    /// If the runtime cannot watch the socket, or a setting is invalid.
     pub fn listen_on(self, listener: TcpListener) -> Result<Listening<R>, ServeError> {
         self.check()?;
         self.listen_on_all(vec![listener])

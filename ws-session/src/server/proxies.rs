@@ -1,4 +1,4 @@
-//! For whom a connection is made, when reverse proxies stand between.
+//! Finds the address of a client behind reverse proxies.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str;
@@ -9,15 +9,15 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// How [`Server::trusted_proxies`](crate::Server::trusted_proxies) names peers without an address, as nginx does.
+/// The name of peers without an address in [`Server::trusted_proxies`](crate::Server::trusted_proxies), as in nginx.
 const UNADDRESSED: &str = "unix:";
 
-/// The client's address, as far as it can be believed: an extension of the requests that
-/// [`Server::on_request`](crate::Server::on_request) sees. See [`WebSocket::client_ip`](crate::WebSocket::client_ip).
+/// The client's address: an extension of the requests that [`Server::on_request`](crate::Server::on_request) gets. See
+/// [`WebSocket::client_ip`](crate::WebSocket::client_ip).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientIp(pub IpAddr);
 
-/// The peers that are believed when they say for whom they connect.
+/// The peers that are trusted to name their client's address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -26,7 +26,7 @@ pub(crate) struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Reads addresses (`10.0.0.1`, `::1`), networks (`10.0.0.0/8`) and `unix:`; the error says which is none of them.
+    /// Parses addresses (`10.0.0.1`, `::1`), networks (`10.0.0.0/8`) and `unix:`. The error names the first invalid one.
     pub(crate) fn new(proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, String> {
         let mut trusted = Self::default();
         for proxy in proxies {
@@ -38,9 +38,9 @@ impl TrustedProxies {
         Ok(trusted)
     }
 
-    /// The client's address: the peer's own, unless that is a trusted proxy; then the one that it tells, and so on through
-    /// all proxies that are trusted. Where one tells nothing that can be read, its own address is as far as it goes: what
-    /// stands before that was written by who knows whom.
+    /// The client's address. It is the peer's own, unless that is a trusted proxy. Then it is the address that the proxy
+    /// gives, and so on through all trusted proxies. If one gives no valid address, its own address is the result: anything
+    /// before it may be forged.
     pub(crate) fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut believed = peer.map(|peer| peer.to_canonical());
         if !self.trusts(believed) {
@@ -68,7 +68,7 @@ impl TrustedProxies {
     }
 }
 
-/// What `X-Real-IP` says; with several, one may be the client's own.
+/// The address in `X-Real-IP`. With several such headers there is none: one may be the client's own.
 fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
     let mut fields = headers.get_all(X_REAL_IP).iter();
     match (fields.next(), fields.next()) {
@@ -81,7 +81,7 @@ fn says_nothing(field: &HeaderValue) -> bool {
     field.as_bytes().iter().all(|byte| b" \t,".contains(byte))
 }
 
-/// An address, perhaps with a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+/// An address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
 fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
@@ -90,7 +90,7 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// A network, or an address as a network of one. IPv4 is IPv4 even when it is written as IPv6.
+/// A network, or an address as a network of one. An IPv4 address that is written as IPv6 counts as IPv4.
 fn parse_network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     let network = address.or_else(|_| text.parse::<IpNet>());

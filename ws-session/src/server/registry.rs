@@ -1,4 +1,4 @@
-//! The connections a server has, and its end.
+//! The connections of a server, and its shutdown.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::handle::Sender;
 use crate::shared::{set_waker, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Who is connected, who is about to be, and whether the server is shutting down.
+/// The open connections, the opening handshakes in progress, and the state of a shutdown.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     state: Mutex<State>,
@@ -21,53 +21,53 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct State {
     open: BTreeMap<u64, Sender>,
-    /// The opening handshakes under way.
+    /// The opening handshakes in progress.
     handshakes: BTreeMap<u64, PendingHandshake>,
     next_handshake: u64,
-    /// How many of them count for each address.
+    /// The number of them for each address.
     sources: BTreeMap<IpAddr, usize>,
-    /// How many of them were told to make room.
+    /// The number of them that were told to make room.
     displaced: usize,
-    /// How many of them are to become connections.
+    /// The number of them that will become connections.
     admitted: usize,
     shutting_down: bool,
-    /// The server's own task, and what it waits for.
+    /// The waker of the server's own task, and the condition it waits for.
     server: Option<(Awaited, Waker)>,
 }
 
 #[derive(Debug)]
 struct PendingHandshake {
-    /// When it began, by the server's own timer.
+    /// The time at which it began, by the server's timer.
     since: Timestamp,
-    /// The address that it counts for.
+    /// The address for which it counts.
     source: Option<IpAddr>,
-    /// Whether the client has said anything, apart from TLS.
+    /// Whether the client has sent anything, apart from TLS.
     heard: bool,
-    /// Whether it is to become a connection.
+    /// Whether it will become a connection.
     admitted: bool,
     /// Whether it was told to make room.
     displaced: bool,
-    /// Its task, which is to be told when the server shuts down, and when it is to make room.
+    /// The waker of its task, for a shutdown and for making room.
     waker: Option<Waker>,
 }
 
 impl PendingHandshake {
-    /// Whether it can make room for another: it waits for its client.
+    /// Whether it waits for its client, and so can make room for another.
     fn waits(&self) -> bool {
         !self.admitted && !self.displaced
     }
 }
 
-/// What a server waits for. It is woken for nothing else.
+/// A condition that a server waits for. It is not woken for anything else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Awaited {
-    /// Fewer handshakes under way than this, or its end.
+    /// Fewer handshakes in progress than this, or a shutdown.
     Slot(usize),
-    /// Fewer handshakes of this address under way than this, or its end.
+    /// Fewer handshakes from this address in progress than this, or a shutdown.
     SlotOf(IpAddr, usize),
-    /// Its end.
+    /// A shutdown.
     Shutdown,
-    /// That nobody is connected or about to be.
+    /// No connections and no handshakes are left.
     Idle,
 }
 
@@ -85,13 +85,13 @@ impl State {
         self.sources.get(&source).copied().unwrap_or(0)
     }
 
-    /// The server's waker, when what it waits for has come.
+    /// The server's waker, if its condition holds.
     fn server_waker(&mut self) -> Option<Waker> {
         let (awaited, _) = self.server.as_ref()?;
         if self.has_come(*awaited) { self.server.take().map(|(_, waker)| waker) } else { None }
     }
 
-    /// The handshake has ended, or has become a connection.
+    /// Removes a handshake that has ended or has become a connection.
     fn end_handshake(&mut self, id: u64) {
         let Some(handshake) = self.handshakes.remove(&id) else { return };
         self.admitted -= usize::from(handshake.admitted);
@@ -106,13 +106,13 @@ impl State {
         }
     }
 
-    /// The handshakes that wait for their clients, the oldest first. None while one is still to make room.
+    /// The handshakes that wait for their clients, the oldest first. Empty while one is still making room.
     fn waiting(&self) -> impl Iterator<Item = (u64, &PendingHandshake)> {
         let all = self.handshakes.iter().filter(|_| self.displaced == 0);
         all.filter(|(_, handshake)| handshake.waits()).map(|(&id, handshake)| (id, handshake))
     }
 
-    /// Tells a handshake to make room; its task is to be woken.
+    /// Tells a handshake to make room. Returns the waker of its task.
     fn displace(&mut self, id: u64) -> Option<Waker> {
         let handshake = self.handshakes.get_mut(&id)?;
         handshake.displaced = true;
@@ -131,7 +131,7 @@ impl Registry {
         self.lock().open.len()
     }
 
-    /// Counts an opening handshake, and for its address if it has one, until the guard goes.
+    /// Counts an opening handshake, also for its address if it has one, until the guard is dropped.
     pub(super) fn begin_handshake(self: &Arc<Self>, source: Option<IpAddr>, since: Timestamp) -> HandshakeGuard {
         let mut state = self.lock();
         state.next_handshake += 1;
@@ -145,18 +145,18 @@ impl Registry {
         HandshakeGuard { registry: Arc::clone(self), id }
     }
 
-    /// How many opening handshakes count for this address.
+    /// The number of opening handshakes that count for this address.
     pub(super) fn handshakes_of(&self, source: IpAddr) -> usize {
         self.lock().handshakes_of(source)
     }
 
-    /// When the oldest handshake began of those that wait for their clients; none while one is still to make room.
+    /// The time at which the oldest handshake began that waits for its client. `None` while one is still making room.
     pub(super) fn oldest_waiting(&self) -> Option<Timestamp> {
         self.lock().waiting().next().map(|(_, handshake)| handshake.since)
     }
 
-    /// Has a handshake make room that has waited for its client for so long: the oldest that has heard nothing, else the
-    /// oldest. Whether there is one.
+    /// Makes room by a handshake that has waited for its client for this time: the oldest without any input, otherwise the
+    /// oldest. Returns whether there is one.
     pub(super) fn displace(&self, now: Timestamp, grace: Duration) -> bool {
         let mut state = self.lock();
         let due = || state.waiting().take_while(|(_, handshake)| handshake.since + grace <= now);
@@ -168,8 +168,8 @@ impl Registry {
         true
     }
 
-    /// Has the oldest handshake of this address that still waits for its client make room, if it has waited for so long;
-    /// whether there is one.
+    /// Makes room by the oldest handshake from this address that has waited for its client for this time. Returns whether
+    /// there is one.
     pub(super) fn displace_one_of(&self, source: IpAddr, now: Timestamp, grace: Duration) -> bool {
         let mut state = self.lock();
         let is_one = |handshake: &PendingHandshake| handshake.source == Some(source) && handshake.waits();
@@ -183,8 +183,8 @@ impl Registry {
         true
     }
 
-    /// Enters an open connection, whose handshake is over, until the guard goes. When the server is shutting down it is
-    /// closed at once.
+    /// Counts an open connection until the guard is dropped. If the server is shutting down, the connection is closed at
+    /// once.
     pub(crate) fn enter(self: &Arc<Self>, sender: Sender, handshake: HandshakeGuard) -> OpenGuard {
         let id = sender.id();
         let mut state = self.lock();
@@ -197,7 +197,7 @@ impl Registry {
         OpenGuard { registry: Arc::clone(self), id }
     }
 
-    /// Accepts no more, and closes all that is open with 1001.
+    /// Starts the shutdown: closes all open connections with 1001, and lets no more in.
     pub(crate) fn shut_down(&self) {
         let mut state = self.lock();
         state.shutting_down = true;
@@ -216,12 +216,12 @@ impl Registry {
         senders.iter().for_each(|sender| sender.shared.abort());
     }
 
-    /// While this is held, the server's own task may wait here; then it is forgotten.
+    /// Lets the server's own task wait here, until the guard is dropped.
     pub(crate) fn serving(&self) -> ServingGuard<'_> {
         ServingGuard { registry: self }
     }
 
-    /// Ready when what the server waits for has come.
+    /// Ready when the server's condition holds.
     pub(crate) fn poll(&self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.has_come(awaited) {
@@ -260,7 +260,7 @@ impl Drop for ServingGuard<'_> {
     }
 }
 
-/// An opening handshake under way.
+/// An opening handshake in progress.
 #[derive(Debug)]
 pub(crate) struct HandshakeGuard {
     registry: Arc<Registry>,
@@ -273,7 +273,7 @@ impl HandshakeGuard {
         self.poll_until(cx, |state, _| state.shutting_down)
     }
 
-    /// Ready when this handshake is to make room for another.
+    /// Ready when this handshake must make room for another.
     pub(super) fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_until(cx, |_, handshake| handshake.displaced)
     }
@@ -290,14 +290,14 @@ impl HandshakeGuard {
         Poll::Pending
     }
 
-    /// The client has begun its request.
+    /// Records that the client has begun its request.
     pub(super) fn hear(&self) {
         if let Some(handshake) = self.registry.lock().handshakes.get_mut(&self.id) {
             handshake.heard = true;
         }
     }
 
-    /// Whether the server has room for this one, which is kept for it then.
+    /// Whether the server has room for one more connection. If so, the place is reserved.
     pub(super) fn admit(&self, max_connections: Option<usize>) -> bool {
         let mut state = self.registry.lock();
         let taken = state.open.len() + state.admitted;
@@ -316,7 +316,7 @@ impl Drop for HandshakeGuard {
     }
 }
 
-/// A connection that is open.
+/// An open connection.
 #[derive(Debug)]
 pub(crate) struct OpenGuard {
     registry: Arc<Registry>,
@@ -324,7 +324,7 @@ pub(crate) struct OpenGuard {
 }
 
 impl OpenGuard {
-    /// Which connection it is.
+    /// The ID of the connection.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }

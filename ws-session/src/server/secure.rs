@@ -14,7 +14,7 @@ use crate::opening::exchange::{Exchange, Interrupted};
 use crate::runtime::Runtime;
 use crate::transport::{Timer, Transport};
 
-/// Does it. When the client is refused, it is told why, and gets time to read that.
+/// Does the TLS handshake. A client that is refused gets an alert with the reason, and time to read it.
 pub(super) async fn secure<R: Runtime>(
     config: Arc<ServerConfig>,
     guard: &HandshakeGuard,
@@ -25,7 +25,7 @@ pub(super) async fn secure<R: Runtime>(
     let mut accepted = Box::pin(R::tls_accept(stream, config));
     let accepted = poll_fn(|cx| match accepted.as_mut().poll(cx) {
         Poll::Ready(accepted) => Poll::Ready(Ok(accepted)),
-        // Nobody has asked for anything yet who could be answered.
+        // The client has sent no request yet, so no response is possible.
         Poll::Pending => match guard.poll_stopped(cx) {
             Poll::Ready(()) => Poll::Ready(Err(AcceptError::Stopped)),
             Poll::Pending => timer.poll_at(cx, deadline).map(|()| Err(AcceptError::Timeout)),

@@ -40,7 +40,7 @@ pub(crate) struct ServerSettings {
     pub(crate) handshake_grace: Duration,
     pub(crate) max_connections: Option<usize>,
     pub(crate) drain_timeout: Duration,
-    /// The first setting that cannot be used; reported when the server is to start.
+    /// The first invalid setting. It is reported when the server starts.
     pub(crate) mistake: Option<InvalidSetting>,
 }
 

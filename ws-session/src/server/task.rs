@@ -22,15 +22,15 @@ use crate::opening::Parts;
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, MaybeTls, Timer};
 
-/// What the tasks of a server share.
+/// State that the tasks of a server share.
 pub(super) struct Serving {
     pub(super) settings: ServerSettings,
     pub(super) registry: Arc<Registry>,
 }
 
 pin_project! {
-    /// A connection's whole life. Written out, as what it is made of is: an `async fn` would have room for what it runs
-    /// twice. The handshake is on the heap: an open connection does not carry the room it took.
+    /// The whole life of a connection. It is written by hand, because the future of an `async fn` reserves space for the
+    /// futures it awaits twice. The handshake is boxed, so that an open connection does not keep its space.
     #[project = ConnectionTaskProjection]
     pub(super) enum ConnectionTask<H, F> {
         Opening { handshake: Pin<Box<H>> },
@@ -55,7 +55,7 @@ impl<H: Future<Output = Option<F>>, F: Future<Output = ()>> Future for Connectio
     }
 }
 
-/// Does the handshake; what is to be run when it went well.
+/// Does the handshake. Returns the connection to run if it succeeds.
 pub(super) async fn open<R, H, F>(
     shared: Arc<Serving>,
     handler: Arc<H>,
@@ -92,7 +92,7 @@ where
     Some(Opened { running: driver.run(handler.instrument(span)), guard })
 }
 
-/// Does the opening handshake, after that of TLS where there is TLS, both within one deadline.
+/// Does the TLS handshake, if there is TLS, and the opening handshake, both within one deadline.
 async fn accept_stream<R: Runtime>(
     settings: &ServerSettings,
     handshake: &HandshakeGuard,
@@ -110,7 +110,7 @@ async fn accept_stream<R: Runtime>(
 }
 
 pin_project! {
-    /// An open connection, its handler, and that the server counts them.
+    /// An open connection, its handler, and the guard by which the server counts it.
     pub(super) struct Opened<F> {
         #[pin]
         running: F,
@@ -121,7 +121,7 @@ pin_project! {
 impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
     type Output = ();
 
-    /// All has been said by the time the server counts it as gone.
+    /// Everything is logged before the server stops counting the connection.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let id = this.guard.id();
@@ -139,7 +139,7 @@ impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
 }
 
 pin_project! {
-    /// A handler, called when it is first polled: within its span, and where its panics are caught.
+    /// A handler. It is called at the first poll, within its span, so that its panics are caught.
     #[project = HandlerProjection]
     enum Handler<H, F> {
         Ready { handler: Arc<H>, socket: Option<WebSocket> },
@@ -181,8 +181,8 @@ fn log_rejection(error: &AcceptError, caller: &Caller) {
     }
 }
 
-/// A handler that passes on how its own connection ended has not failed, whatever it has wrapped that in: its cause is
-/// looked for, and the cause of that.
+/// Whether the error only reports the end of the handler's own connection. Such a handler has not failed. The chain of
+/// causes is searched, because the handler may have wrapped the error.
 fn is_end_of(id: u64, error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     causes(error).any(|cause| Error::is_end_of(id, cause))
 }

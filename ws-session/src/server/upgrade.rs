@@ -20,24 +20,24 @@ use crate::opening::CompletedHandshake;
 use crate::runtime::Runtime;
 use crate::transport::Addresses;
 
-/// A request that gets another answer than 101, and no connection. See [`Server::upgrade`].
+/// A request that gets a response other than 101, and no connection. See [`Server::upgrade`].
 pub struct Refused {
     refusal: RefusedRequest,
 }
 
 impl<R: Runtime> Server<R> {
-    /// Does the opening handshake without I/O, for an HTTP server that has parsed the request and sends the response itself:
-    /// hyper, axum, or one of your own.
+    /// Does the opening handshake without I/O, for an HTTP server that parses requests and sends responses itself: hyper,
+    /// axum, or one of your own.
     ///
-    /// What holds for a request to a server that listens holds here: the request hook, origins, subprotocols, compression,
-    /// headers of the response, trusted proxies. What concerns listening does not: TLS, deadlines and limits of opening
-    /// handshakes, `max_connections`. Addresses are the transport's, as far as they are known.
+    /// These settings apply: the request hook, origins, subprotocols, compression, headers of the response, and trusted
+    /// proxies. Settings of listening do not apply: TLS, deadlines and limits of opening handshakes, and `max_connections`.
+    /// `addresses` are those of the transport, as far as they are known.
     ///
     /// ```
     /// use ws_session::http::{Request, Response};
     /// use ws_session::{Addresses, Bytes, HandlerResult, Runtime, Server, Transport};
     ///
-    /// /// `send` sends a response over HTTP/1.1, and returns the transport and what was read from it behind the request.
+    /// /// `send` sends a response over HTTP/1.1. It returns the transport and the bytes that were read after the request.
     /// async fn serve<R: Runtime, B, T: Transport + Unpin>(
     ///     server: &Server<R>,
     ///     request: Request<B>,
@@ -62,7 +62,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// When the request does not become a connection: with the response that says so, and the reason.
+    /// [`Refused`] if the request does not become a connection. It holds the response to send, and the reason.
     pub fn upgrade<B>(&self, request: &Request<B>, addresses: Addresses) -> Result<CompletedHandshake<R>, Refused> {
         let settings = &self.settings;
         if let Err(mistake) = self.check() {
@@ -97,18 +97,18 @@ impl<R: Runtime> Server<R> {
 }
 
 impl Refused {
-    /// The response: a status, headers, and a plain text that a human can act on, or what the request hook answered. It says
+    /// The response: that of the request hook, or a status, headers and a plain text that names the reason. It has
     /// `Connection: close`.
     pub fn response(&self) -> &Response<Bytes> {
         &self.refusal.response
     }
 
-    /// The response, to be sent.
+    /// Returns the response, to be sent.
     pub fn into_response(self) -> Response<Bytes> {
         *self.refusal.response
     }
 
-    /// Why the connection did not open: [`AcceptError::Rejected`], [`AcceptError::Answered`] or [`AcceptError::Setting`].
+    /// The reason: [`AcceptError::Rejected`], [`AcceptError::Answered`] or [`AcceptError::Setting`].
     pub fn error(&self) -> &AcceptError {
         &self.refusal.error
     }

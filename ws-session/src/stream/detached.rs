@@ -1,4 +1,4 @@
-//! A stream taken apart.
+//! The parts of a stream after [`WebSocketStream::into_parts`].
 
 use std::fmt;
 
@@ -7,31 +7,30 @@ use ws_proto::Message;
 use super::WebSocketStream;
 use crate::transport::{Timer, Transport};
 
-/// The transport of a connection, and what was under way in both directions. See [`WebSocketStream::into_parts`].
+/// The transport of a connection, and its unfinished input and output. See [`WebSocketStream::into_parts`].
 #[non_exhaustive]
 pub struct StreamParts<T> {
     /// The transport.
     pub transport: T,
-    /// Messages that were complete and that nobody has received.
+    /// Complete messages that the application has not received.
     pub messages: Vec<Message>,
-    /// Bytes that were read from the transport and not looked at yet, as they came. They follow the last of `messages`, or
-    /// the part of a message that is lost.
+    /// Bytes that were read from the transport and not handled yet. They follow the last of `messages`, or the part of a
+    /// message that is lost.
     pub unread: Vec<u8>,
-    /// Frames that were queued and not written, as they would have gone to the transport. When the transport took only part
-    /// of a frame, they begin within it.
+    /// Encoded frames that were queued and not written. If the transport has taken a part of a frame, they begin within it.
     pub unsent: Vec<u8>,
 }
 
 impl<T: Transport, C: Timer> WebSocketStream<T, C> {
-    /// Gives the transport back, without a Close frame and without another word to the peer: for a program that goes on with
-    /// another protocol on it, or hands the connection to somebody else. Senders find the connection aborted.
+    /// Returns the transport, without a Close frame or any other output. Use it to continue with another protocol on the
+    /// transport, or to pass the connection on. For its senders the connection is aborted.
     ///
-    /// Call [`flush`](Self::flush) before, and nothing is left in [`StreamParts::unsent`].
+    /// Call [`flush`](Self::flush) first, so that nothing is left in [`StreamParts::unsent`].
     ///
-    /// What is lost: the part that has come of a message whose rest has not, and the beginning of a frame, its header
-    /// included. A connection that is made of the transport ([`Parts`](crate::Parts)) then takes the rest of that frame for
-    /// the beginning of another. Fragments are part of a message. Nothing is lost when the peer waits for us in between, as
-    /// after a message that it knows to be the last, or when the connection has ended.
+    /// The received part of an incomplete message is lost, and so is the received part of an incomplete frame, with its
+    /// header. A new connection over the transport ([`Parts`](crate::Parts)) then takes the rest of that frame for the
+    /// beginning of another. Nothing is lost if the peer is not sending: if it waits for our answer, has sent its last
+    /// message, or the connection has ended.
     pub fn into_parts(self) -> StreamParts<T> {
         let Self { driver, mut socket, pollers: _ } = self;
         let messages = socket.take_messages();

@@ -10,7 +10,7 @@ use crate::handle::{JsonError, from_json};
 use crate::transport::{Timer, Transport};
 
 impl<T: Transport, C: Timer> WebSocketStream<T, C> {
-    /// Sends a value as JSON in a text message, as [`send`](Self::send) does. It is written with the call.
+    /// Sends a value as JSON in a text message, as [`send`](Self::send) does. The value is serialized by the call itself.
     ///
     /// # Errors
     ///
@@ -23,7 +23,8 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         async { Ok(sending?.await?) }
     }
 
-    /// The next message, text or binary, read as JSON; `None` as [`recv`](Self::recv) returns it.
+    /// Waits for the next message, text or binary, and parses it as JSON. `None` after a normal end, as with
+    /// [`recv`](Self::recv).
     ///
     /// Cancel-safe: no message is lost when the future is dropped.
     ///

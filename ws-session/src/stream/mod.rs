@@ -1,4 +1,4 @@
-//! A connection that is driven by being polled: handle, driver and transport in one value, without a task.
+//! [`WebSocketStream`]: handle, driver and transport in one value, without a task.
 
 mod detached;
 #[cfg(feature = "json")]
@@ -28,11 +28,11 @@ use crate::handle::{AwaitsEnd, PingGuard, Sender, WebSocket};
 use crate::shared::RoundTrip;
 use crate::transport::{Timer, Transport};
 
-/// An open WebSocket that owns its transport and is driven by being polled, without a task of its own.
+/// An open WebSocket that owns its transport, without a task of its own. It moves bytes while it is polled.
 ///
-/// It does what [`WebSocket`] and [`Driver`] do together. Choose it where a connection has to be one value: in a program
-/// without a runtime's tasks, in a `select!` of one's own, or where the transport is wanted back. A `WebSocket` with a driver
-/// in a task is better where the connection has to stay alive while the application does something else.
+/// It does the work of [`WebSocket`] and [`Driver`] together. Choose it for a program without a runtime's tasks, for a
+/// `select!` of your own, or to get the transport back. Choose a `WebSocket` with a driver in a task if the connection must
+/// stay alive while the application does something else.
 ///
 /// ```
 /// use ws_session::{Error, Timer, Transport, WebSocketStream};
@@ -45,24 +45,24 @@ use crate::transport::{Timer, Transport};
 /// }
 /// ```
 ///
-/// # What moves, and when
+/// # Polling
 ///
-/// Every method that is polled moves bytes both ways and keeps deadlines: what is queued is written, what comes in is read
-/// (up to the [limits of the inbound queue](crate::Parts::inbound_queue)), pings are answered, keepalive pings are sent.
+/// Every polled method moves bytes in both directions and keeps deadlines. It writes queued messages, reads input up to the
+/// [limits of the inbound queue](crate::Parts::inbound_queue), answers pings, and sends keepalive pings.
 ///
-/// **While nothing is polled, nothing happens.** Queued messages stay queued, the peer's pings are not answered, its Close is
-/// not answered, and a peer that sends keepalive pings ends the connection in the end. So keep a [`recv`](Self::recv)
-/// pending while the application waits for something else. Deadlines are noticed late then, but do no harm: the transport
-/// is read before a deadline is judged, so that a peer whose answer came in the meantime is not taken for dead.
+/// **While nothing is polled, nothing happens.** Queued messages stay queued. The peer's pings and its Close are not answered,
+/// and in the end a peer that sends keepalive pings ends the connection. So keep a [`recv`](Self::recv) pending while the
+/// application waits for something else. A deadline that passes meanwhile is noticed late, but does no harm: the transport
+/// is read before the deadline is judged. So a peer that has answered in the meantime is not taken for dead.
 ///
-/// Futures of a [`Sender`] made by [`sender`](Self::sender) are ready only while the stream is polled, too: in another task
-/// they wake the task that polls the stream.
+/// Futures of a [`Sender`] made by [`sender`](Self::sender) also become ready only while the stream is polled. In another
+/// task they wake the task that polls the stream.
 ///
-/// # Sending a lot both ways
+/// # Sending a lot in both directions
 ///
-/// While [`send`](Self::send) waits for room it goes on reading, so that two peers that both send do not wait for each other,
-/// as long as what comes in fits the inbound queue: [`inbound_bytes`](crate::Parts::inbound_bytes), 4 MiB by default. An
-/// application that sends more than that before it receives sends with a [`Sender`] while it receives:
+/// While [`send`](Self::send) waits for room, it reads. So two peers that both send do not wait for each other, as long as
+/// the input fits the inbound queue: [`inbound_bytes`](crate::Parts::inbound_bytes), 4 MiB by default. An application that
+/// sends more than that before it receives must send with a [`Sender`] while it receives:
 ///
 /// ```
 /// # use ws_session::{Error, Timer, Transport, WebSocketStream};
@@ -87,22 +87,22 @@ use crate::transport::{Timer, Transport};
 /// }
 /// ```
 ///
-/// Without either, [`Deadlines::write_stall`](crate::Deadlines::write_stall) ends the connection.
+/// Otherwise [`Deadlines::write_stall`](crate::Deadlines::write_stall) ends the connection.
 ///
 /// # Cancel safety
 ///
-/// As with [`WebSocket`]: what has come in or is to go out lives in the connection, not in the futures. A dropped `recv`
-/// loses nothing; a dropped `send` has queued its message, and then was ready, or has not.
+/// Every method is cancel-safe, as with [`WebSocket`]: messages are held by the connection, not by the futures. A dropped
+/// `recv` loses nothing. A `send` that is dropped before it is ready has not queued its message.
 ///
 /// # Dropping it
 ///
-/// Dropping it never waits. It writes what is queued and a Close frame with 1001 behind that, as far as the transport takes
-/// them at once.
+/// Dropping it never waits. It writes the outgoing queue and a Close frame with 1001, as far as the transport takes them at
+/// once.
 pub struct WebSocketStream<T: Transport, C: Timer> {
-    // Dropped in this order: the driver says goodbye before the handle is gone.
+    // Dropped in this order: the driver writes its Close before the handle is dropped.
     driver: Driver<T, C>,
     socket: WebSocket,
-    /// Where two tasks poll: one the stream, the other the sink.
+    /// Set when two tasks poll: one the stream, the other the sink.
     pollers: Option<Arc<Pollers>>,
 }
 
@@ -114,10 +114,10 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         Self { driver, socket, pollers: None }
     }
 
-    /// The next message; `None` when the connection has ended as it should. See [`WebSocket::recv`].
+    /// Waits for the next message. `None` after a normal end. See [`WebSocket::recv`].
     ///
-    /// Messages that have been read are returned before anything is written: what [`feed`](Self::feed) has queued leaves
-    /// when none is left.
+    /// Messages that were read already are returned before anything is written. Messages queued by [`feed`](Self::feed) are
+    /// written when none is left.
     ///
     /// Cancel-safe: no message is lost when the future is dropped.
     ///
@@ -129,7 +129,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         poll_fn(|cx| self.poll_recv(cx))
     }
 
-    /// [`recv`](Self::recv), as a poll function.
+    /// Receives as [`recv`](Self::recv) does, as a poll function.
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         match self.socket.has_taken() {
@@ -138,11 +138,10 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         }
     }
 
-    /// Queues a message and writes what is queued, as far as the transport takes it at once. The rest is written while
-    /// other methods are polled; [`flush`](Self::flush) waits for it.
+    /// Queues a message and writes the queue as far as the transport takes it at once. The rest is written while other
+    /// methods are polled. [`flush`](Self::flush) waits for it.
     ///
-    /// When as much is queued as may ([`Limits::high_water`](crate::Limits::high_water)), it writes and reads until there
-    /// is room.
+    /// Above the high-water mark ([`Limits::high_water`](crate::Limits::high_water)) it writes and reads until there is room.
     ///
     /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
     ///
@@ -154,12 +153,12 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         self.send_outbound(message.into())
     }
 
-    /// Queues a message as [`send`](Self::send) does, and leaves it to the next method that waits to write it, together with
-    /// what else is queued by then. For many short messages that is much faster.
+    /// Queues a message as [`send`](Self::send) does, without writing it. The next method that waits writes it, together with
+    /// other queued messages. For many short messages this is much faster.
     ///
     /// ```
     /// # use ws_session::{Error, Timer, Transport, WebSocketStream};
-    /// /// Answers all messages that have come together by one write.
+    /// /// Answers all messages that arrived together with one write.
     /// async fn echo<T: Transport, C: Timer>(mut ws: WebSocketStream<T, C>) -> Result<(), Error> {
     ///     while let Some(message) = ws.recv().await? {
     ///         ws.feed(message).await?;
@@ -176,7 +175,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         poll_fn(move |cx| self.poll_feed(cx, &mut unsent))
     }
 
-    /// Sends a message as [`send`](Self::send) does, and says whether it is compressed. See [`Sender::send_with`].
+    /// Sends a message as [`send`](Self::send) does, with a choice of compression. See [`Sender::send_with`].
     ///
     /// # Errors
     ///
@@ -212,13 +211,13 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         self.send_outbound(Fragment { part: fragment.into(), last })
     }
 
-    /// Writes until the transport has taken all that is queued now. It reads meanwhile.
+    /// Writes until the transport has taken everything that is queued now. It reads meanwhile.
     ///
-    /// Cancel-safe: what was queued stays queued when the future is dropped.
+    /// Cancel-safe: queued messages stay queued when the future is dropped.
     ///
     /// # Errors
     ///
-    /// When the connection ends before.
+    /// If the connection ends first.
     pub fn flush(&mut self) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut target = None;
         poll_fn(move |cx| {
@@ -229,31 +228,32 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         })
     }
 
-    /// Sends a ping and waits for its pong; how long that took. See [`Sender::ping`].
+    /// Sends a ping, waits for its pong, and returns the round-trip time. See [`Sender::ping`].
     ///
-    /// The pong comes behind the messages that the peer sent before it, and these wait in the inbound queue meanwhile: when
-    /// that is full, the pong is not read, and this waits until the pong deadline.
+    /// The pong arrives after the messages that the peer sent before it. These wait in the inbound queue. If that is full,
+    /// the pong is not read, and this method waits until the pong deadline.
     ///
-    /// Cancel-safe: when the future is dropped, the pong is awaited no longer.
+    /// Cancel-safe: when the future is dropped, the pong is no longer awaited.
     ///
     /// # Errors
     ///
-    /// When the connection closes before.
+    /// If the connection closes first.
     pub async fn ping(&mut self) -> Result<RoundTrip, Error> {
         let shared = Arc::clone(self.socket.shared());
         let ping = PingGuard::new(&shared);
         poll_fn(|cx| self.poll_state(cx, |state| ping.result(state))).await
     }
 
-    /// Closes the connection and drives the closing handshake to its end (RFC 6455 §7.1.2): what is queued is written, then
-    /// our Close frame, the peer's is awaited, then the end of the transport, [`Deadlines::close`](crate::Deadlines::close)
-    /// at the longest for each.
+    /// Closes the connection with this code and reason, and drives the closing handshake to its end (RFC 6455 §7.1.2).
     ///
-    /// Messages that still come in can be received afterwards, as many as the inbound queue holds; more are thrown away, and
-    /// receiving fails with [`Error::Skipped`] then.
+    /// Queued messages are written first, then our Close frame. Then the peer's Close frame is awaited, and then the end of
+    /// the transport, each for at most [`Deadlines::close`](crate::Deadlines::close).
     ///
-    /// Idempotent: the first close counts. Cancel-safe: the closing handshake begins with the call, and goes on while
-    /// anything is polled.
+    /// Messages that arrive meanwhile can be received afterwards, as many as the inbound queue holds. Further ones are
+    /// discarded, and then receiving fails with [`Error::Skipped`].
+    ///
+    /// Idempotent: the first call decides the code and the reason. Cancel-safe: the closing handshake begins with the call,
+    /// and continues while any method is polled.
     ///
     /// # Errors
     ///
@@ -276,7 +276,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         }
     }
 
-    /// Drives the connection to its end, whoever ends it. Messages that come in meanwhile are treated as by
+    /// Drives the connection to its end. Either end may end it. Messages that arrive meanwhile are treated as by
     /// [`close`](Self::close).
     ///
     /// Cancel-safe.
@@ -286,11 +286,11 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         poll_fn(|cx| self.poll_state(cx, |state| state.outcome())).await
     }
 
-    /// A handle that only sends; it can be cloned and moved to other tasks. What it queues wakes the task that polls this
-    /// stream, and is written there.
+    /// Returns a handle that only sends. It can be cloned and moved to other tasks. A message that it queues wakes the task
+    /// that polls this stream, which writes it.
     ///
-    /// While no task polls the stream, its futures are not ready: in the task of the stream itself, wait for them together
-    /// with [`recv`](Self::recv), as in the example above. A `Sender` does not keep the connection open when the stream is
+    /// Its futures are not ready while no task polls the stream. In the task of the stream itself, await them together with
+    /// [`recv`](Self::recv), as in the example above. A `Sender` does not keep the connection open when the stream is
     /// dropped.
     #[doc(alias = "split", alias = "clone")]
     pub fn sender(&self) -> Sender {
@@ -342,19 +342,19 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         self.driver.transport()
     }
 
-    /// The transport, to change its settings. Reading from it or writing to it breaks the connection.
+    /// The transport, for changing its settings. Reading from it or writing to it breaks the connection.
     pub fn get_mut(&mut self) -> &mut T {
         self.driver.transport_mut()
     }
 
-    /// The same connection as a handle and a driver, to be spawned ([`Driver::spawn`]) or run beside a handler
+    /// Turns the connection into a handle and a driver, to be spawned ([`Driver::spawn`]) or run beside a handler
     /// ([`Driver::run`]). Nothing is lost.
     pub fn into_driven(self) -> (WebSocket, Driver<T, C>) {
         let Self { mut driver, socket, pollers: _ } = self;
         driver.keep_transport(false);
         let mut state = socket.shared().lock();
         state.mailbox.set_polled(false);
-        // It registers its task with the first poll; who sends before that has nobody to wake.
+        // The driver registers its task with the first poll. Before that, senders have no task to wake.
         state.wakers.set_driver_awake(false);
         drop(state);
         (socket, driver)

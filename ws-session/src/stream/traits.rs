@@ -1,4 +1,4 @@
-//! What `futures` can do with a stream.
+//! The traits `Stream` and `Sink` of `futures` for [`WebSocketStream`].
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,7 +16,7 @@ use crate::transport::{Timer, Transport};
 impl<T: Transport + Unpin, C: Timer + Unpin> Stream for WebSocketStream<T, C> {
     type Item = Result<Message, Error>;
 
-    /// As [`WebSocketStream::recv`]; an error is the last item.
+    /// Receives as [`WebSocketStream::recv`] does. An error is the last item.
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         if this.socket.is_terminated() {
@@ -34,7 +34,7 @@ impl<T: Transport + Unpin, C: Timer + Unpin> FusedStream for WebSocketStream<T, 
     }
 }
 
-/// `feed` queues and writes nothing, `send` waits until the transport has taken the message.
+/// `feed` only queues the message. `send` waits until the transport has taken it.
 impl<T: Transport + Unpin, C: Timer + Unpin> Sink<Message> for WebSocketStream<T, C> {
     type Error = Error;
 

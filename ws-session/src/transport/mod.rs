@@ -1,4 +1,4 @@
-//! What an adapter supplies: a way to move bytes, and a way to wait.
+//! The traits of an adapter for moving bytes and for waiting: [`Transport`] and [`Timer`].
 
 mod stream;
 pub mod tcp;
@@ -13,39 +13,38 @@ pub use self::stream::MaybeTls;
 
 /// A reliable stream of bytes both ways: a TCP or TLS connection, a pipe.
 ///
-/// A poll method that returns `Pending` wakes the task when it is worth another try, as in `AsyncRead` and
-/// `AsyncWrite`.
+/// A poll method that returns `Pending` wakes the task when it should be tried again, as in `AsyncRead` and `AsyncWrite`.
 pub trait Transport {
-    /// Reads into `buffer`, which is never empty; 0 at the end of the stream.
+    /// Reads into `buffer`, which is never empty. Returns the number of bytes, 0 at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes from `buffers`, of which at least one is not empty; how many bytes were taken.
+    /// Writes from `buffers`, of which at least one is not empty. Returns the number of bytes taken.
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
-    /// Passes on what the transport itself has buffered.
+    /// Writes the bytes that the transport itself has buffered.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Ends the write side, so that the peer reads the end of the stream; reading goes on.
+    /// Ends the write side, so that the peer reads the end of the stream. Reading continues.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Whether dropping it ends it as well as [`poll_shutdown`](Self::poll_shutdown) does: TCP's end needs no words of its
-    /// own, that of TLS does. A connection that is over is dropped without being shut down then. `false`, unless it says
-    /// otherwise; of a [`Runtime::Stream`](crate::Runtime::Stream) a server takes it to be so.
+    /// Whether dropping the transport ends it as well as [`poll_shutdown`](Self::poll_shutdown) does. TCP needs no message
+    /// for its end, but TLS does. If `true`, a connection that has ended is dropped without a shutdown. Default `false`. A
+    /// server assumes `true` for a [`Runtime::Stream`](crate::Runtime::Stream).
     fn ends_when_dropped(&self) -> bool {
         false
     }
 
-    /// How much of what was written the peer has not taken yet; `None`, the default, where that is not known. With it,
-    /// deadlines run from what the peer has taken, without it from what the transport has.
+    /// The written bytes that the peer has not taken yet. `None`, the default, if unknown. With it, deadlines follow the bytes
+    /// that the peer has taken; without it, those that the transport has taken.
     ///
-    /// It is asked when a deadline depends on it, not for each message: it may cost a system call.
+    /// It is called when a deadline depends on it, not for each message, because it may cost a system call.
     fn in_flight(&self) -> Option<InFlight> {
         None
     }
 
-    /// Takes no more once about so many bytes have not been sent, where that can be set. Called once at the most, when the
-    /// peer turns out to be slow: see [`Server::notsent_lowat`](crate::Server::notsent_lowat). Does nothing, unless a
-    /// transport says otherwise.
+    /// Limits the unsent bytes that the transport holds to about this number, if possible. It is called at most once, when
+    /// the peer turns out to be slow: see [`Server::notsent_lowat`](crate::Server::notsent_lowat). The default does
+    /// nothing.
     fn set_notsent_lowat(&self, bytes: u32) {
         let _ = bytes;
     }
@@ -81,7 +80,7 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 }
 
-/// The two ends of a transport, where it has addresses.
+/// The addresses of both ends of a transport, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Addresses {
@@ -92,7 +91,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// The addresses of our end and of the peer's, as far as they are known. [`Default`] knows none.
+    /// The addresses of our end and of the peer's end. With [`Default`], both are unknown.
     pub fn new(local: Option<SocketAddr>, peer: Option<SocketAddr>) -> Self {
         Self { local, peer }
     }
@@ -100,10 +99,10 @@ impl Addresses {
 
 /// A clock and one alarm.
 pub trait Timer {
-    /// The time since an origin that this timer keeps for as long as it lives.
+    /// The time since an origin, which does not change while the timer lives.
     fn now(&self) -> Timestamp;
 
-    /// `Ready` from `deadline` on; before that the task is woken when it comes. Another deadline replaces the one
-    /// before, and a dropped timer wakes nobody.
+    /// Returns `Ready` from `deadline` on. Before, it returns `Pending` and wakes the task at the deadline. Another deadline
+    /// replaces the previous one. A dropped timer wakes no task.
     fn poll_at(&mut self, cx: &mut Context<'_>, deadline: Timestamp) -> Poll<()>;
 }

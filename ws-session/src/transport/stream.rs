@@ -1,4 +1,4 @@
-//! What connections run over: TCP, or TLS on it.
+//! [`MaybeTls`]: TCP, or TLS on it.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -8,12 +8,12 @@ use ws_proto::InFlight;
 
 use super::Transport;
 
-/// A connection's transport: a TCP connection of the runtime's, or TLS on one.
+/// A connection's transport: a TCP connection of the runtime, or TLS on one.
 ///
-/// It is what [`Client::connect_stream`](crate::Client::connect_stream) connects with.
+/// Connections of [`Client::connect_stream`](crate::Client::connect_stream) use it.
 pub struct MaybeTls<S>(Inner<S>);
 
-/// One without TLS takes no more room, and no more steps than a branch, for the others' sake.
+/// TLS is boxed, so that a connection without TLS costs no more than a branch.
 enum Inner<S> {
     Plain(S),
     #[cfg(feature = "tls")]
@@ -30,12 +30,12 @@ impl<S> MaybeTls<S> {
         Self(Inner::Tls(stream))
     }
 
-    /// Whether there is TLS.
+    /// Whether the connection uses TLS.
     pub fn is_tls(&self) -> bool {
         self.tcp().is_none()
     }
 
-    /// The TCP connection, where there is no TLS on it.
+    /// The TCP connection, if it does not use TLS.
     pub fn tcp(&self) -> Option<&S> {
         match &self.0 {
             Inner::Plain(stream) => Some(stream),
@@ -44,11 +44,11 @@ impl<S> MaybeTls<S> {
         }
     }
 
-    /// The TCP connection, where there is no TLS on it; otherwise this comes back.
+    /// Returns the TCP connection, if it does not use TLS.
     ///
     /// # Errors
     ///
-    /// When there is TLS.
+    /// Returns itself if it uses TLS.
     pub fn into_tcp(self) -> Result<S, Self> {
         match self.0 {
             Inner::Plain(stream) => Ok(stream),
@@ -91,7 +91,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
         }
     }
 
-    /// What a runtime calls its stream is TCP.
+    /// A runtime's stream is plain TCP.
     fn ends_when_dropped(&self) -> bool {
         matches!(self.0, Inner::Plain(_))
     }

@@ -1,20 +1,20 @@
-//! What the system knows of a TCP socket, for adapters.
+//! The system's view of a TCP socket, for adapters.
 
 use std::io;
 
 use socket2::SockRef;
 use ws_proto::InFlight;
 
-/// How many unsent bytes the socket of a slow connection holds, unless a server or client is told otherwise. The rest waits
-/// in the connection, where its deadlines see it move, and where a Close or a ping does not wait behind it.
+/// The default limit of unsent bytes that the socket of a slow connection holds. The rest waits in the outgoing queue, where
+/// deadlines see its progress and a Close or a ping does not wait behind it.
 pub(crate) const NOTSENT_LOWAT: u32 = 64 << 10;
 
-/// A TCP socket of a runtime's, as the system sees it.
+/// A TCP socket as the system sees it.
 #[derive(Debug)]
 pub struct TcpSocket<'s>(SockRef<'s>);
 
 impl<'s> TcpSocket<'s> {
-    /// The socket under a stream of std's, or of a runtime's.
+    /// The socket of a stream of `std` or of a runtime.
     pub fn of<S>(stream: &'s S) -> Self
     where
         SockRef<'s>: From<&'s S>,
@@ -22,20 +22,20 @@ impl<'s> TcpSocket<'s> {
         Self(SockRef::from(stream))
     }
 
-    /// How much of what was written the peer has not taken, for [`Transport::in_flight`](crate::Transport::in_flight): on
-    /// Linux 5.4 and later with the peer's receive window, on Apple's systems without it; elsewhere, and for other sockets,
-    /// `None`. It costs one system call.
+    /// The written bytes that the peer has not taken, for [`Transport::in_flight`](crate::Transport::in_flight). On Linux 5.4
+    /// and later the peer's receive window is included; on Apple's systems it is not. `None` on other systems and for other
+    /// sockets. It costs one system call.
     pub fn in_flight(&self) -> Option<InFlight> {
         system::in_flight(&self.0)
     }
 
-    /// Has the system take no more when it holds so many bytes that it has not sent (`TCP_NOTSENT_LOWAT`), for
-    /// [`Transport::set_notsent_lowat`](crate::Transport::set_notsent_lowat). Does nothing where the system has no such
-    /// option; that is, on others than Linux, Android and Apple's.
+    /// Limits the unsent bytes that the system holds (`TCP_NOTSENT_LOWAT`), for
+    /// [`Transport::set_notsent_lowat`](crate::Transport::set_notsent_lowat). It does nothing on systems without this option:
+    /// all except Linux, Android and Apple's.
     ///
     /// # Errors
     ///
-    /// When the socket is none of TCP's.
+    /// If the socket is not a TCP socket.
     pub fn set_notsent_lowat(&self, bytes: u32) -> io::Result<()> {
         system::set_notsent_lowat(&self.0, bytes)
     }
@@ -54,7 +54,7 @@ mod system {
     use ws_proto::InFlight;
 
     sockopt_impl!(
-        /// `TCP_INFO`, as far as it is read here.
+        /// The part of `TCP_INFO` that is used here.
         TcpInfo,
         GetOnly,
         libc::IPPROTO_TCP,
@@ -101,12 +101,12 @@ mod system {
         }
         let info = getsockopt(socket, TcpInfo).ok()?;
         let sent_once = info.bytes_sent.saturating_sub(info.bytes_retrans);
-        // The numbers of SYN and FIN are acknowledged, too, but not sent as bytes.
+        // The sequence numbers of SYN and FIN are acknowledged too, but are not bytes.
         let unacknowledged = sent_once.saturating_sub(info.bytes_acked) + u64::from(info.notsent_bytes);
         Some(InFlight::new(unacknowledged, Some(info.snd_wnd.into())))
     }
 
-    /// Whether the kernel fills in all of [`Info`]: from 5.4 on. An older one returns less, which is refused with a panic.
+    /// Whether the kernel fills in all of [`Info`], as from Linux 5.4 on. `nix` panics at the shorter answer of an older one.
     fn has_send_window() -> bool {
         static KNOWS: OnceLock<bool> = OnceLock::new();
         *KNOWS.get_or_init(|| uname().is_ok_and(|name| name.release().to_str().is_some_and(is_new_enough)))
@@ -124,7 +124,7 @@ mod system {
         use super::*;
 
         sockopt_impl!(
-            /// To see what was set.
+            /// Reads the option, for tests.
             NotsentLowat,
             GetOnly,
             libc::IPPROTO_TCP,
@@ -166,11 +166,11 @@ mod system {
     use socket2::Socket;
     use ws_proto::InFlight;
 
-    /// As in Apple's `netinet/tcp.h`; the crate `libc` does not have it.
+    /// The constant of Apple's `netinet/tcp.h`, which the crate `libc` does not have.
     const TCP_NOTSENT_LOWAT: libc::c_int = 0x201;
 
     sockopt_impl!(
-        /// How many bytes the send buffer holds: unsent ones, and those that have not been acknowledged.
+        /// The bytes in the send buffer: unsent ones, and unacknowledged ones.
         UnacknowledgedBytes,
         GetOnly,
         libc::SOL_SOCKET,
