@@ -1,4 +1,4 @@
-//! Close codes (RFC 6455 §7.4), and the Close frame's content.
+//! Close codes (RFC 6455 §7.4) and Close frames.
 
 use core::fmt;
 
@@ -8,17 +8,17 @@ use crate::escaped::Escaped;
 
 /// A close code (RFC 6455 §7.4.1 and the IANA registry).
 ///
-/// Three codes never travel: [`NO_STATUS`](Self::NO_STATUS), [`ABNORMAL`](Self::ABNORMAL) and
-/// [`TLS_HANDSHAKE`](Self::TLS_HANDSHAKE) only say locally what happened.
+/// Three codes are never sent: [`NO_STATUS`](Self::NO_STATUS), [`ABNORMAL`](Self::ABNORMAL) and
+/// [`TLS_HANDSHAKE`](Self::TLS_HANDSHAKE) describe an end locally.
 ///
 /// Not every peer knows the codes that were registered after RFC 6455, 1012 to 1014. These treat 1012 as a protocol error
 /// (measured in 2026): libwebsockets 4.1, Qt 6, libsoup 3.2, Tomcat 10.1, OkHttp 3.13, faye-websocket on Ruby and Node,
 /// lua-http 0.4, ws4py 0.6 and eventlet 0.41. Their applications see 1002 or an error, and the answer to the Close frame is
-/// 1002. uWebSockets 20 answers 1012 and 3000 without a code. No client refused 3000 or 4999. So where such peers
-/// may connect, close with [`GOING_AWAY`](Self::GOING_AWAY), [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) or a code of your
-/// own from 4000 on.
+/// 1002. uWebSockets 20 answers 1012 and 3000 without a code. No client refused 3000 or 4999. Where such peers may
+/// connect, close with [`GOING_AWAY`](Self::GOING_AWAY), [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) or an application code
+/// from 4000 to 4999.
 ///
-/// A code does not tell every client whether to come back. Those of graphql-ws, Phoenix, SignalR and Centrifuge reconnect
+/// A code does not tell every client whether to reconnect. The clients of graphql-ws, Phoenix, SignalR and Centrifuge reconnect
 /// after 1000; [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) is fatal to graphql-ws. `docs/peers.md` in the repository has
 /// the versions, and what ends their subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,25 +31,25 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that cannot be accepted.
+    /// 1003: a message of a kind that the endpoint does not accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005, internal: the Close frame held no code.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006, internal: the connection ended without a Close frame.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: data that contradicts the message's type, such as text that is not UTF-8.
+    /// 1007: payload that contradicts the message's type, such as text that is not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
     /// 1008: a policy was violated.
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message is too big to process.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// 1010: the client wanted an extension that the server did not negotiate.
+    /// 1010: the client requires an extension that the server did not negotiate.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: an unexpected condition prevents going on.
+    /// 1011: an unexpected condition on the endpoint.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the service restarts. [Some peers](Self) take it for a protocol error.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: overloaded; try again later. [Some peers](Self) take it for a protocol error.
+    /// 1013: the service is overloaded; try again later. [Some peers](Self) take it for a protocol error.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// 1014: a gateway got an invalid response upstream. [Some peers](Self) take it for a protocol error.
     pub const BAD_GATEWAY: Self = Self(1014);
@@ -61,12 +61,12 @@ impl CloseCode {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether the code says that all went well: 1000, 1001, or no code at all.
+    /// Whether the code reports no error: 1000, 1001, or no code at all.
     pub const fn is_normal(self) -> bool {
         matches!(self.0, 1000 | 1001 | 1005)
     }
 
-    /// What the code means, in two or three words; empty where nobody has defined it.
+    /// The meaning of the code in two or three words. Empty for an undefined code.
     pub const fn meaning(self) -> &'static str {
         match self.0 {
             1000 => "OK",
@@ -124,24 +124,25 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a Close frame says (RFC 6455 §5.5.1).
+/// The content of a Close frame (RFC 6455 §5.5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseFrame {
     /// The code; [`CloseCode::NO_STATUS`] for a Close frame without a body.
     pub code: CloseCode,
-    /// Why, for people to read in a log; at most [`CloseFrame::MAX_REASON`] bytes on the wire. A peer's may hold line ends
-    /// and escape sequences: show it [`Escaped`].
+    /// The reason, for people who read a log: at most [`CloseFrame::MAX_REASON`] bytes on the wire. A peer's reason may hold
+    /// line ends and escape sequences: show it [`Escaped`].
     pub reason: ByteString,
 }
 
 impl CloseFrame {
-    /// The most bytes a reason has: what a control frame holds, less the code (RFC 6455 §5.5).
+    /// The maximum length of a reason, in bytes: 125 for a control frame, less 2 for the code (RFC 6455 §5.5).
     pub const MAX_REASON: usize = 123;
 
-    /// A Close frame without code and reason.
+    /// A Close frame without a code and a reason.
     pub const EMPTY: Self = Self { code: CloseCode::NO_STATUS, reason: ByteString::new() };
 
-    /// A code and a reason; a reason over [`MAX_REASON`](Self::MAX_REASON) bytes is cut at a character boundary.
+    /// A Close frame with a code and a reason. A reason over [`MAX_REASON`](Self::MAX_REASON) bytes is cut at a character
+    /// boundary.
     pub fn new(code: CloseCode, reason: impl Into<ByteString>) -> Self {
         let reason: ByteString = reason.into();
         let mut end = reason.len().min(Self::MAX_REASON);
@@ -160,7 +161,7 @@ impl CloseFrame {
     }
 }
 
-/// The code and, where there is one, the reason, [escaped](Escaped).
+/// Writes the code and, if there is one, the [escaped](Escaped) reason.
 impl fmt::Display for CloseFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason.is_empty() {

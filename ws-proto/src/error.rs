@@ -1,17 +1,19 @@
-//! What the peer does wrong ([`Violation`]), and what the caller does wrong ([`SendError`], [`CloseError`]).
+//! Faults of the peer ([`Violation`]) and of the caller ([`SendError`], [`CloseError`]).
 
 use core::fmt;
 
 use crate::close::CloseCode;
 
-/// What the peer did wrong. It never surfaces as an `Err`: the connection answers with a Close frame of
-/// [`close_code`](Self::close_code) and reports it as [`Cause::Violation`](crate::Cause::Violation).
+/// A violation of the protocol or of a limit by the peer.
+///
+/// It is never returned as an `Err` of a [`Connection`](crate::Connection). The connection answers with a Close frame with
+/// the [`close_code`](Self::close_code), and ends with [`Cause::Violation`](crate::Cause::Violation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A reserved bit that no extension gave a meaning (RFC 6455 §5.2).
+    /// A reserved bit without a negotiated extension that defines it (RFC 6455 §5.2).
     ReservedBits,
-    /// An opcode nobody has defined (RFC 6455 §5.2).
+    /// A reserved opcode (RFC 6455 §5.2).
     ReservedOpcode(u8),
     /// A control frame that is not final (RFC 6455 §5.4).
     FragmentedControl,
@@ -21,9 +23,9 @@ pub enum Violation {
     Unmasked,
     /// A server's frame that is masked (RFC 6455 §5.1).
     Masked,
-    /// A length in more bytes than it needs (RFC 6455 §5.2).
+    /// A payload length in more bytes than needed (RFC 6455 §5.2).
     NonMinimalLength,
-    /// A length of 2^63 or more (RFC 6455 §5.2).
+    /// A payload length of 2^63 or more (RFC 6455 §5.2).
     LengthTooLarge,
     /// A continuation frame outside a fragmented message (RFC 6455 §5.4).
     UnexpectedContinuation,
@@ -34,7 +36,7 @@ pub enum Violation {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A message over [`Limits::message`](crate::Limits::message); of a compressed one also what it inflates to.
+    /// A message over [`Limits::message`](crate::Limits::message). The inflated size of a compressed message counts.
     MessageTooBig {
         /// The limit, in bytes.
         limit: usize,
@@ -46,18 +48,19 @@ pub enum Violation {
     },
     /// Text that is not UTF-8 (RFC 6455 §8.1).
     InvalidUtf8,
-    /// A compressed message that is not DEFLATE, ends too early, or looks back further than was agreed (RFC 7692 §7.2.2).
+    /// A compressed message that is not DEFLATE, ends too early, or refers to bytes before the agreed window (RFC 7692
+    /// §7.2.2).
     CorruptData,
     /// A Close frame with a body of one byte (RFC 6455 §5.5.1).
     TruncatedCloseCode,
-    /// A close code that must not travel (RFC 6455 §7.4).
+    /// A close code that must not be sent (RFC 6455 §7.4).
     InvalidCloseCode(u16),
     /// A close reason that is not UTF-8 (RFC 6455 §5.5.1, §8.1).
     InvalidCloseReason,
 }
 
 impl Violation {
-    /// The code our Close frame says it with (RFC 6455 §7.4.1).
+    /// The close code of our answer: 1002, 1007 or 1009 (RFC 6455 §7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameTooBig { .. } | Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => {
@@ -100,16 +103,15 @@ impl fmt::Display for Violation {
 
 impl core::error::Error for Violation {}
 
-/// Why a send was refused. Nothing was queued, and the message is handed back.
+/// An error of sending. Nothing was queued, and the error holds the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError<M> {
-    /// A Close frame has been sent or the connection has ended: nothing may follow (RFC 6455 §5.5.1).
+    /// A Close frame has been sent, or the connection has ended. Nothing may follow (RFC 6455 §5.5.1).
     Closed(M),
-    /// The outgoing queue is at its cap ([`Limits::hard_cap`](crate::Limits::hard_cap)).
+    /// The outgoing queue is full ([`Limits::hard_cap`](crate::Limits::hard_cap)), or too many pings are unanswered.
     Full(M),
-    /// A fragmented message is being sent, and this is neither its next fragment nor a control frame
-    /// (RFC 6455 §5.4).
+    /// A fragmented message has been begun, and this is not its next fragment (RFC 6455 §5.4).
     Unfinished(M),
 }
 
@@ -121,7 +123,7 @@ impl<M> SendError<M> {
         }
     }
 
-    /// The same refusal of something else.
+    /// Converts the message inside the error.
     pub fn map<N>(self, into: impl FnOnce(M) -> N) -> SendError<N> {
         match self {
             Self::Closed(message) => SendError::Closed(into(message)),
@@ -143,7 +145,7 @@ impl<M> fmt::Display for SendError<M> {
 
 impl<M: fmt::Debug> core::error::Error for SendError<M> {}
 
-/// Why a close was refused: the code must not travel (RFC 6455 §7.4).
+/// An error of closing: this close code must not be sent (RFC 6455 §7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseError(pub CloseCode);
 

@@ -1,4 +1,4 @@
-//! What a connection reports.
+//! Events of a connection.
 
 use alloc::borrow::Cow;
 use core::time::Duration;
@@ -7,39 +7,39 @@ use crate::keepalive::PingId;
 use crate::message::{Incoming, MessageKind};
 use crate::outcome::Outcome;
 
-/// Something that happened on a connection, borrowing from the input where it can.
+/// An event of a connection. It borrows from the input where possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'i> {
-    /// A whole message ([`Delivery::Messages`](crate::Delivery::Messages)).
+    /// A whole message, with [`Delivery::Messages`](crate::Delivery::Messages).
     Message(Incoming<'i>),
-    /// A piece of a message ([`Delivery::Chunks`](crate::Delivery::Chunks)).
+    /// A piece of a message, with [`Delivery::Chunks`](crate::Delivery::Chunks).
     Chunk(Chunk<'i>),
-    /// A ping, at most 125 bytes. Its pong is queued already; nothing is left to do.
+    /// A ping's payload, at most 125 bytes. The pong is already queued.
     Ping(Cow<'i, [u8]>),
     /// A pong.
     Pong(Pong<'i>),
-    /// The connection has ended, as far as messages go: the last event, and reported exactly once.
+    /// The end: no message follows. This is the last event, reported exactly once.
     ///
-    /// What is left is the transport's farewell: keep writing what is queued and do what
-    /// [`Connection::transport_state`](crate::Connection::transport_state) says until it says
+    /// The transport is still needed. Keep writing the queued bytes, and bring the transport to its
+    /// [`Connection::transport_state`](crate::Connection::transport_state) until that is
     /// [`Closed`](crate::TransportState::Closed).
     Closed(Outcome),
 }
 
-/// A piece of a message, as it came off the wire: never held back, never put together. What came compressed is inflated,
-/// 10 KiB at a time.
+/// A piece of a message, reported as soon as it arrives and never merged with another. A compressed message is inflated
+/// into pieces of about 10 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chunk<'i> {
-    /// The kind of the message it belongs to.
+    /// The kind of the message.
     pub kind: MessageKind,
-    /// The bytes. Text is checked as it comes, so that what has been handed out is always the beginning of valid
-    /// UTF-8; a chunk may end inside a character. What was inflated is owned, all else borrows from the input.
+    /// The bytes. Text is checked as it arrives: all chunks up to this one form the beginning of valid UTF-8. A chunk may end
+    /// inside a character. Inflated bytes are owned; others borrow from the input.
     pub payload: Cow<'i, [u8]>,
-    /// Whether it begins the message.
+    /// Whether this is the first chunk of the message.
     pub first: bool,
-    /// Whether it ends the message. The payload of a last chunk may be empty.
+    /// Whether this is the last chunk of the message. Its payload may be empty.
     pub last: bool,
 }
 
@@ -47,12 +47,12 @@ pub struct Chunk<'i> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pong<'i> {
-    /// What it carries, at most 125 bytes.
+    /// The payload, at most 125 bytes.
     pub payload: Cow<'i, [u8]>,
-    /// Which of our pings it answers, and how long that took; `None` when no ping is unanswered. It also answers every ping
-    /// sent before that one.
+    /// The ping that the pong answers, and the round-trip time. `None` when no ping is unanswered. The pong also answers every
+    /// ping sent before that one.
     ///
-    /// A pong whose payload is that of no ping of ours, an empty one for instance, answers the oldest: some peers send
-    /// such pongs. [`PingId::payload`] tells whether it is the right one.
+    /// A pong with another payload than any of our pings, such as an empty one, answers the oldest ping: some peers send such
+    /// pongs. Compare with [`PingId::payload`] to detect this.
     pub answers: Option<(PingId, Duration)>,
 }

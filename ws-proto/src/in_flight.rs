@@ -1,51 +1,51 @@
-//! What the peer has taken of what was written, as far as the transport can tell.
+//! The bytes that the peer has acknowledged, as far as the transport knows.
 
 use crate::time::Timestamp;
 
-/// What a transport knows of the bytes that it took and that are still on their way to the peer.
+/// The written bytes that are still on their way to the peer, as far as the transport knows them.
 ///
-/// The kernel takes megabytes at once, which a slow peer reads in minutes. With this, deadlines run from what the peer
-/// has taken: see [`Hooks::set_in_flight`](crate::Hooks::set_in_flight).
+/// The operating system takes megabytes at once, and a slow peer may need minutes to read them. With this value, deadlines
+/// depend on the bytes that the peer has acknowledged: see [`Hooks::set_in_flight`](crate::Hooks::set_in_flight).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InFlight {
-    /// How many bytes were written and have not been acknowledged by the peer's system: unsent ones, and those sent and
-    /// not acknowledged. What is added below the connection, by TLS for one, may be counted.
+    /// The number of written bytes that the peer's system has not acknowledged, sent or unsent. Bytes that a layer below the
+    /// connection adds, such as TLS, may be included.
     pub unacknowledged: u64,
-    /// The peer's receive window: how many bytes more than those acknowledged it lets us send. It opens while the peer's
-    /// application reads, also when all has been acknowledged. `None` where the transport does not know it.
+    /// The peer's receive window: the number of bytes beyond the acknowledged ones that it accepts. It grows while the peer's
+    /// application reads, even when all bytes are acknowledged. `None` when the transport does not know it.
     pub window: Option<u64>,
 }
 
 impl InFlight {
-    /// So many bytes that are not acknowledged, and the peer's receive window, where it is known.
+    /// A value of the number of unacknowledged bytes and, if known, the peer's receive window.
     pub const fn new(unacknowledged: u64, window: Option<u64>) -> Self {
         Self { unacknowledged, window }
     }
 }
 
-/// What was told last. On the heap, and only once something has been told.
+/// The bytes that the peer has acknowledged, and its receive window, as last reported. Allocated with the first report.
 #[derive(Debug)]
 pub(crate) struct Acknowledged {
-    /// How much of all that was ever queued the peer has taken.
+    /// The number of bytes, of all that were ever queued, that the peer has acknowledged.
     position: u64,
     window: u64,
-    /// How often there was progress.
+    /// The number of reports with progress.
     progress: u64,
     told_at: Timestamp,
 }
 
 impl Acknowledged {
-    /// The first that is told is no progress: there is nothing to compare it with.
+    /// The first report. It counts as no progress: there is none to compare it with.
     pub(crate) fn new(in_flight: InFlight, written: u64, now: Timestamp) -> Self {
         let position = written.saturating_sub(in_flight.unacknowledged);
         Self { position, window: in_flight.window.unwrap_or(0), progress: 0, told_at: now }
     }
 
-    /// What is told again, after `written` bytes were; `ping` is where the ping ends that is unanswered. Whether the peer's
-    /// application shows in it.
+    /// Takes in another report, after `written` bytes have been written. `ping` is the position where the unanswered ping ends.
+    /// Returns whether the report shows that the peer's application reads.
     ///
-    /// What the peer's system takes behind a ping, while there is room for more, is no sign of the application.
+    /// Bytes after the ping that the peer's system acknowledges, while it has room for more, do not show that.
     pub(crate) fn update(&mut self, in_flight: InFlight, written: u64, ping: Option<u64>, now: Timestamp) -> bool {
         self.told_at = now;
         let position = written.saturating_sub(in_flight.unacknowledged);
@@ -59,12 +59,12 @@ impl Acknowledged {
         opened || (took && (before_ping || makes_room))
     }
 
-    /// How much of all that was ever queued the peer has taken.
+    /// The number of bytes, of all that were ever queued, that the peer has acknowledged.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// Changes whenever the peer took something, or opened its receive window.
+    /// A number that changes whenever the peer acknowledges bytes or opens its receive window.
     pub(crate) fn progress(&self) -> u64 {
         self.progress
     }

@@ -1,26 +1,26 @@
-//! Pings of our own and the pongs that answer them (RFC 6455 §5.5.2, §5.5.3).
+//! Our pings and the pongs that answer them (RFC 6455 §5.5.2, §5.5.3).
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use crate::time::Timestamp;
 
-/// How many pings may be unanswered.
+/// The most pings that may be unanswered.
 const MOST: usize = 1024;
 
-/// How many unanswered keepalive pings are remembered, where nothing ends a connection that answers none.
+/// The most unanswered keepalive pings that are remembered, for connections without a pong deadline.
 const REMEMBERED: usize = 16;
 
-/// Names one ping of a connection.
+/// The ID of a ping, unique within its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(u64);
 
-/// The pings that nobody has answered, and the last round-trip time.
+/// The unanswered pings, and the last round-trip time.
 #[derive(Debug, Default)]
 pub(crate) struct Keepalive {
     next_id: u64,
     in_flight: VecDeque<Ping>,
-    /// Where the last ping ends that was answered: the peer has read up to there.
+    /// The position where the last answered ping ends. The peer has read up to there.
     read: u64,
     latency: Option<Duration>,
 }
@@ -28,18 +28,18 @@ pub(crate) struct Keepalive {
 #[derive(Debug)]
 struct Ping {
     id: PingId,
-    /// When it was queued.
+    /// The time when it was queued.
     at: Timestamp,
-    /// Where its last byte lies in all that was ever queued.
+    /// The position of its end among all bytes that were ever queued.
     end: u64,
-    /// Whether it is a keepalive ping,
+    /// Whether it is a keepalive ping.
     keepalive: bool,
-    /// and whether its pong, or another sign of life, has a deadline.
+    /// Whether its pong, or another sign of life, has a deadline.
     awaited: bool,
 }
 
 impl PingId {
-    /// The ping's payload, which its pong should carry: no two of a connection are alike.
+    /// The ping's payload, which its pong should repeat. No two pings of a connection have the same one.
     pub fn payload(self) -> [u8; 8] {
         self.0.to_be_bytes()
     }
@@ -51,7 +51,7 @@ impl Keepalive {
         PingId(self.next_id)
     }
 
-    /// A ping has been queued up to `end`. Of the keepalive pings that are never answered only some are remembered.
+    /// Remembers a ping that was queued and ends at the position `end`. Only the last 16 unanswered keepalive pings are kept.
     pub(crate) fn sent(&mut self, id: PingId, at: Timestamp, end: u64, keepalive: bool) {
         if keepalive && self.in_flight.iter().filter(|ping| ping.keepalive).count() >= REMEMBERED {
             let oldest = self.in_flight.iter().position(|ping| ping.keepalive);
@@ -60,13 +60,14 @@ impl Keepalive {
         self.in_flight.push_back(Ping { id, at, end, keepalive, awaited: keepalive });
     }
 
-    /// A pong has come, after `written` bytes were: the ping it answers, and how long that took. Pings before it count as
-    /// answered too. One with another payload than any ping of ours answers the oldest, but tells no round-trip time.
+    /// Takes in a pong that was received after `written` bytes had been written. Returns the answered ping and the round-trip
+    /// time. Pings before that one count as answered, too. A pong with another payload than any of our pings answers the
+    /// oldest; it does not change [`latency`](Self::latency).
     pub(crate) fn pong(&mut self, payload: &[u8], written: u64, now: Timestamp) -> Option<(PingId, Duration)> {
         let exact = self.in_flight.iter().position(|ping| ping.id.payload() == *payload);
         let index = match exact {
             Some(index) => index,
-            // A late one says nothing of those that came after.
+            // A late pong answers none of the pings after it.
             None if self.was_sent(payload) => return None,
             None => self.in_flight.front().filter(|ping| ping.end <= written).map(|_| 0)?,
         };
@@ -92,22 +93,22 @@ impl Keepalive {
         self.latency
     }
 
-    /// Whether no further ping can be remembered.
+    /// Whether the most unanswered pings are reached.
     pub(crate) fn is_full(&self) -> bool {
         self.in_flight.len() >= MOST
     }
 
-    /// The peer lives: no pong is awaited any more for that. Those that come yet tell the round-trip time.
+    /// Ends the wait for a sign of life, because one was received. Later pongs still give a round-trip time.
     pub(crate) fn heard(&mut self) {
         self.in_flight.iter_mut().for_each(|ping| ping.awaited = false);
     }
 
-    /// Whether a sign of life is awaited, after a keepalive ping.
+    /// Whether a sign of life is awaited after a keepalive ping.
     pub(crate) fn is_waiting(&self) -> bool {
         self.first_end().is_some()
     }
 
-    /// Where the first keepalive ping ends after which a sign of life is awaited.
+    /// The position where the first keepalive ping ends after which a sign of life is awaited.
     #[inline]
     pub(crate) fn first_end(&self) -> Option<u64> {
         if self.in_flight.is_empty() {
@@ -116,17 +117,17 @@ impl Keepalive {
         self.in_flight.iter().find(|ping| ping.awaited).map(|ping| ping.end)
     }
 
-    /// How much the peer may have to read yet, up to the end of that ping.
+    /// The number of bytes that the peer may still have to read, up to the end of that ping.
     pub(crate) fn unread(&self) -> u64 {
         self.first_end().map_or(0, |end| end.saturating_sub(self.read))
     }
 
-    /// Whether a keepalive ping is still on its way out.
+    /// Whether a keepalive ping has not been written yet.
     pub(crate) fn is_queued(&self, written: u64) -> bool {
         self.in_flight.iter().any(|ping| ping.keepalive && ping.end > written)
     }
 
-    /// Whether such a ping has been written up to there.
+    /// Whether the ping of [`first_end`](Self::first_end) is among the first `written` bytes.
     pub(crate) fn is_waiting_for_peer(&self, written: u64) -> bool {
         self.first_end().is_some_and(|end| end <= written)
     }

@@ -12,8 +12,8 @@
 //!    poll_timeout(now)     assemble│timers │ outgoing
 //! ```
 //!
-//! Whoever embeds it keeps the socket, the buffer it reads into and the time. A whole driver, a client that says one
-//! thing to an echo server, over plain [`std::net::TcpStream`]:
+//! The embedder owns the socket, the read buffer and the clock. This is a complete driver over a plain
+//! [`std::net::TcpStream`]: a client sends one message to an echo server.
 //!
 //! ```
 //! use std::io::{self, ErrorKind, Read, Write};
@@ -119,20 +119,20 @@
 //!
 //! # Where things are
 //!
-//! | module | what it does |
+//! | module | content |
 //! | --- | --- |
 //! | [`Connection`] | the composer: events, messages, deadlines, the closing handshake |
-//! | [`Hooks`] | what a driver needs besides that queues messages or owns a transport |
+//! | [`Hooks`] | additional calls for a driver that queues messages or owns a transport |
 //! | `state` | the closing handshake as a table |
 //! | `receive`, `assemble`, `payload` | bytes to frames to messages, with every limit |
-//! | [`ReadBuffer`], [`Memory`], `sizes` | where reads go, memory that is supplied, and from which sizes on |
+//! | [`ReadBuffer`], [`Memory`], `sizes` | memory for reads, memory from the embedder, and the size thresholds |
 //! | `send`, `outgoing` | messages to frames to a queue of bytes, a [`Buf`] |
 //! | [`Prepared`] | a message encoded once, for many connections |
 //! | `keepalive`, `timer` | pings and pongs; the closed set of deadlines |
 //! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
 //! | [`handshake`] | the opening handshake, both roles |
 //! | [`permessage_deflate`] | compression of messages (RFC 7692) |
-//! | [`Escaped`] | what a peer said, safe to show |
+//! | [`Escaped`] | a peer's text, made safe to show |
 //! | [`Config`], [`Message`], [`Event`], [`CloseFrame`], [`Outcome`], [`Violation`], [`Timestamp`] | the vocabulary |
 //!
 //! # Features
@@ -145,7 +145,7 @@
 //! | `handshake` | the [`handshake`] module: the opening handshake | `std` |
 //! | `deflate` | the [`permessage_deflate`] module: compression of messages | `alloc`; `handshake` for its negotiation in headers |
 //!
-//! Nothing is compressed until [`Connection::set_deflate`] says so.
+//! Messages are compressed only after [`Connection::set_deflate`] has set the negotiated parameters.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "std"), no_std)]

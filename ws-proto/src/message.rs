@@ -1,4 +1,4 @@
-//! Messages: the owned kind that travels between tasks, and the kind that borrows from the caller's buffer.
+//! Messages: owned ones, which can be passed between tasks, and received ones, which may borrow from the read buffer.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -12,11 +12,11 @@ use crate::frame::OpCode;
 
 /// A whole message. Cloning shares the payload.
 ///
-/// It is made of what it holds: `&str`, `String`, `Cow<str>` and `char` become text; `Vec<u8>`, `&[u8]`, arrays of bytes and
-/// [`Bytes`] become binary. Text compares with strings: `message == "Hello"`; a binary message equals no string.
+/// Text messages are converted from `&str`, `String`, `Cow<str>` and `char`, binary ones from `Vec<u8>`, `&[u8]`, arrays of
+/// bytes and [`Bytes`]. A text message can be compared with strings: `message == "Hello"`. A binary message equals no string.
 ///
-/// `Display` writes a text message as it is, whatever the peer put into it, and the length of a binary one. For a log,
-/// `Debug` escapes line ends and control characters.
+/// `Display` writes a text message unchanged, including control characters from the peer, and the length of a binary message.
+/// For a log, use `Debug`, which escapes line ends and control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Text, always valid UTF-8.
@@ -31,7 +31,7 @@ impl Message {
         Self::Text(text.into())
     }
 
-    /// A binary message. Bytes that are borrowed are copied by [`From`]: `Message::from(&bytes)`.
+    /// A binary message. Use [`From`] to copy borrowed bytes: `Message::from(&bytes)`.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
@@ -44,7 +44,7 @@ impl Message {
         }
     }
 
-    /// The text, when it is a text message.
+    /// The text of a text message.
     #[doc(alias = "to_text", alias = "as_str", alias = "into_text")]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -72,7 +72,7 @@ impl Message {
         self.kind() == MessageKind::Binary
     }
 
-    /// Text or binary.
+    /// The kind: text or binary.
     pub fn kind(&self) -> MessageKind {
         match self {
             Self::Text(_) => MessageKind::Text,
@@ -238,10 +238,10 @@ impl MessageKind {
     }
 }
 
-/// A whole message as it came in.
+/// A received message.
 ///
-/// One that arrived in a single frame within one read borrows from the caller's buffer; one that had to be put
-/// together is owned, and becomes a [`Message`] without a copy.
+/// A message that arrived in a single frame within one read borrows from the read buffer. A message that was assembled from
+/// pieces is owned, and becomes a [`Message`] without a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming<'i> {
     /// Text, checked to be UTF-8.
@@ -259,7 +259,7 @@ impl Incoming<'_> {
         }
     }
 
-    /// The text, when it is a text message.
+    /// The text of a text message.
     #[doc(alias = "to_text", alias = "as_str")]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -278,7 +278,7 @@ impl Incoming<'_> {
         self.kind() == MessageKind::Binary
     }
 
-    /// Text or binary.
+    /// The kind: text or binary.
     pub fn kind(&self) -> MessageKind {
         match self {
             Self::Text(_) => MessageKind::Text,
@@ -296,7 +296,7 @@ impl Incoming<'_> {
         self.as_bytes().is_empty()
     }
 
-    /// The message on its own: copied when it borrows, moved when it does not.
+    /// Converts into an owned message. A borrowed payload is copied, and an owned one is moved.
     pub fn into_message(self) -> Message {
         match self {
             Self::Text(Cow::Borrowed(text)) => Message::from(text),

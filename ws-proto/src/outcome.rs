@@ -1,4 +1,4 @@
-//! How a connection ended.
+//! Outcomes of connections.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -6,49 +6,50 @@ use core::fmt;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::Violation;
 
-/// How a connection ended, or began to end.
+/// The outcome of a connection: its Close frames, and the cause of its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The Close frame we sent, if any. `None` when one was queued and the transport ended before it had taken it all.
+    /// The Close frame we sent, if any. `None` also when the transport ended before it had taken all of a queued one.
     pub sent: Option<CloseFrame>,
-    /// The Close frame the peer sent, if any. Of one against the rules, what can be read of it: a code that must not be
-    /// sent as it is, and for what is not UTF-8 in the reason U+FFFD; see [`malformed`](Self::malformed).
+    /// The Close frame the peer sent, if any. A [malformed](Self::malformed) frame is reported as far as it can be read: an
+    /// invalid code unchanged, and a reason with U+FFFD in place of bytes that are not UTF-8.
     pub received: Option<CloseFrame>,
-    /// The body of the peer's Close frame as it came, at most 125 bytes, when it was against the rules (RFC 6455 §5.5.1,
-    /// §7.4): one byte, a code that must not be sent, a reason that is not UTF-8. Such a frame is a
-    /// [`Violation`](Cause::Violation), unless it answers ours: then any ends the closing handshake.
+    /// The raw body of the peer's Close frame, at most 125 bytes, when the frame is malformed (RFC 6455 §5.5.1, §7.4): one
+    /// byte, a code that must not be sent, or a reason that is not UTF-8. Such a frame is a
+    /// [`Violation`](Cause::Violation), unless it answers our Close frame: any Close frame completes the closing handshake.
     pub malformed: Option<Box<[u8]>>,
-    /// What set it off.
+    /// The cause of the end.
     pub cause: Cause,
 }
 
 impl Outcome {
-    /// An end with these Close frames, of which the peer's was as it should be. For tests of what is done with an outcome.
+    /// An outcome with these Close frames and a well-formed frame of the peer's. For tests of code that handles outcomes.
     pub const fn new(sent: Option<CloseFrame>, received: Option<CloseFrame>, cause: Cause) -> Self {
         Self { sent, received, malformed: None, cause }
     }
 
-    /// The connection's close code (RFC 6455 §7.1.5): the peer's, whatever it is; 1005 when its Close frame held none, 1006
-    /// when there was no Close frame.
+    /// The connection's close code (RFC 6455 §7.1.5): the code in the peer's Close frame. 1005 when that frame has no code,
+    /// and 1006 when no Close frame was received.
     pub fn code(&self) -> CloseCode {
         self.received.as_ref().map_or(CloseCode::ABNORMAL, |frame| frame.code)
     }
 
-    /// The connection's close reason (RFC 6455 §7.1.6): the peer's as it came, or empty. Show it [`Escaped`](crate::Escaped).
+    /// The connection's close reason (RFC 6455 §7.1.6): the reason in the peer's Close frame, or empty. Show it
+    /// [`Escaped`](crate::Escaped).
     pub fn reason(&self) -> &str {
         self.received.as_ref().map_or("", |frame| &frame.reason)
     }
 
-    /// Whether the peer's Close frame came and neither side found fault with the other (RFC 6455 §7.1.4).
+    /// Whether the peer's Close frame was received and neither end reported an error of the other (RFC 6455 §7.1.4).
     ///
-    /// Our own Close frame may be missing in [`sent`](Self::sent): a peer that lets go of TCP right after its Close frame
-    /// cannot be answered, and has said all that it had to say.
+    /// [`sent`](Self::sent) may be `None` even so: a peer that closes the transport right after its Close frame cannot be
+    /// answered.
     pub fn is_clean(&self) -> bool {
         self.received.is_some() && matches!(self.cause, Cause::Local | Cause::Peer)
     }
 
-    /// Whether it is the end people expect: clean, and no Close frame says that something went wrong.
+    /// Whether the end is [clean](Self::is_clean) and no Close frame reports an error: see [`CloseCode::is_normal`].
     pub fn is_normal(&self) -> bool {
         let normal = |frame: &Option<CloseFrame>| frame.as_ref().is_none_or(|frame| frame.code.is_normal());
         self.is_clean() && normal(&self.sent) && normal(&self.received)
@@ -70,7 +71,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What set off the end of a connection.
+/// The cause of a connection's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -82,7 +83,7 @@ pub enum Cause {
     Violation(Violation),
     /// No pong came in time ([`Deadlines::pong`](crate::Deadlines::pong)).
     KeepaliveTimeout,
-    /// A message stood still half-way ([`Deadlines::message_progress`](crate::Deadlines::message_progress)).
+    /// An incomplete message made no progress ([`Deadlines::message_progress`](crate::Deadlines::message_progress)).
     MessageTimeout,
     /// The transport took no bytes for too long ([`Deadlines::write_stall`](crate::Deadlines::write_stall)).
     WriteStall,
@@ -90,12 +91,12 @@ pub enum Cause {
     CloseTimeout,
     /// The transport ended without a Close frame.
     Eof,
-    /// The transport ended after our Close frame had been written, without one of the peer's: some peers take it at its
-    /// word and let go. Whether they have read what was sent before, nobody knows.
+    /// The transport ended after our Close frame had been written, and the peer sent none. Some peers end the transport
+    /// instead of an answer. Whether such a peer has read the messages before our Close frame is unknown.
     Unanswered,
     /// The transport failed.
     TransportFailed,
-    /// The application gave the connection up.
+    /// The application aborted the connection.
     Aborted,
 }
 

@@ -1,4 +1,4 @@
-//! The queue of bytes on their way out.
+//! The queue of outgoing bytes.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -10,40 +10,42 @@ use bytes::{Buf, Bytes};
 use crate::frame::{FrameHeader, codec, mask};
 use crate::memory::Memory;
 
-/// Payloads from this size on are kept by reference instead of being copied next to their header,
+/// Payloads from this size on, in bytes, are kept by reference instead of being copied next to their header.
 const REFERENCE_FROM: usize = 4 << 10;
 
-/// and frames that are shared with other connections from this size on: about what a reference takes itself.
+/// Frames that are shared with other connections are kept by reference from this size on, in bytes: a reference takes about
+/// as much.
 const SHARE_FROM: usize = 64;
 
-/// Copied bytes are gathered in segments of about this size,
+/// The size of a segment of copied bytes, about, in bytes.
 const SEGMENT: usize = 32 << 10;
 
-/// which begin with room for some small messages.
+/// The initial capacity of a segment, in bytes: a few small messages.
 const FIRST_ROOM: usize = 1000;
 
-/// There is room for a few segments at first, then for so many more at a time: what a burst of shared frames takes.
+/// The number of segments by which the queue grows after the first few: as many as a burst of shared frames takes.
 const MORE_SEGMENTS: usize = 16;
 
-/// How much a segment may keep to no purpose once nothing more is added to it.
+/// The unused capacity that a segment may keep once nothing more is added to it, in bytes.
 const SLACK: usize = 64;
 
-/// Frames waiting to be written, oldest first: a [`bytes::Buf`] whose
-/// [`chunks_vectored`](Buf::chunks_vectored) gives what one vectored write can take.
+/// The frames that wait to be written, oldest first. It is a [`bytes::Buf`], and its
+/// [`chunks_vectored`](Buf::chunks_vectored) fills the slices of one vectored write.
 ///
-/// Small payloads lie next to their headers in one piece of memory; large ones stay where they are and are only
-/// referred to. The memory is released when it has been written.
+/// Small payloads are copied next to their headers into one piece of memory. Large ones are kept by reference. Memory is
+/// released when it has been written.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    /// What comes first. Between two writes of small messages this is all there is.
+    /// The first segment. Between two writes of small messages it is the only one.
     front: Segment,
-    /// What comes behind it.
+    /// The segments after it.
     segments: VecDeque<Segment>,
     len: usize,
-    /// How many bytes have been put in since the beginning, and taken out.
+    /// The number of bytes that were queued since the connection began.
     queued: u64,
+    /// The number of bytes that were written since the connection began.
     written: u64,
-    /// What supplies memory. It stands here because whoever writes empties the queue.
+    /// The supplier of memory. It is here because writing empties the queue.
     memory: Option<Arc<dyn Memory>>,
 }
 
@@ -60,29 +62,29 @@ impl Default for Segment {
 }
 
 impl Outgoing {
-    /// How many bytes have been written since the connection began. What is queued now ends at
+    /// The number of bytes that were written since the connection began. The bytes in the queue lie between this position and
     /// [`queued`](Self::queued).
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// How many bytes have been queued since the connection began, written or not. What is thrown away when a
-    /// connection breaks stays counted: [`written`](Self::written) never gets here then.
+    /// The number of bytes that were queued since the connection began, written or not. Bytes that are discarded when a
+    /// connection breaks stay counted: [`written`](Self::written) never reaches this number then.
     pub fn queued(&self) -> u64 {
         self.queued
     }
 
-    /// How many bytes are waiting.
+    /// The number of bytes in the queue.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing is waiting.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Throws away what is waiting.
+    /// Discards the bytes in the queue.
     pub(crate) fn clear(&mut self) {
         self.release();
         self.len = 0;
@@ -97,7 +99,7 @@ impl Outgoing {
         self.memory.as_ref()
     }
 
-    /// An empty queue owns no memory.
+    /// Releases all memory: an empty queue owns none.
     fn release(&mut self) {
         self.release_front();
         if self.segments.capacity() > 0 {
@@ -114,7 +116,7 @@ impl Outgoing {
         }
     }
 
-    /// Appends a frame that is not masked; a large payload by reference.
+    /// Appends a frame that is not masked. A large payload is kept by reference.
     #[inline]
     pub(crate) fn push_shared(&mut self, header: &FrameHeader, payload: Bytes) {
         if payload.len() < REFERENCE_FROM {

@@ -8,11 +8,10 @@ use crate::extensions::permessage_deflate::Variants;
 use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
 
-/// A message and its frame, encoded once: for the same message to many peers. Cloning shares both.
+/// A message with its encoded frame, to send the same message to many peers. Cloning shares both.
 ///
-/// A server's frames are not masked (RFC 6455 §5.1), so all its connections send the very same bytes: tiny frames are
-/// copied into each connection's queue, others are only referred to. A client masks each frame with a key of its own
-/// (RFC 6455 §5.3).
+/// A server's frames are not masked (RFC 6455 §5.1), so all its connections send the same bytes. Each connection's queue copies
+/// frames of less than 64 bytes and refers to longer ones. A client masks each frame with a key of its own (RFC 6455 §5.3).
 ///
 /// Compressed it is once too, for the connections that compress alike, when the first of them sends it. A connection with
 /// context takeover sends that variant as well: it does not look back on earlier messages, but later ones look back on

@@ -1,39 +1,40 @@
-//! The closing handshake (RFC 6455 §7.1) as a table: which state follows which, whoever we are and whatever carries us.
+//! The states of a connection and the transitions of the closing handshake (RFC 6455 §7.1), independent of the role and of
+//! the transport.
 
-/// Where a connection stands.
+/// A state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionState {
     /// Messages go both ways.
     Open,
-    /// Our Close is queued or sent, the peer's has not come: messages still come in, none goes out.
+    /// Our Close is queued or sent, and the peer's has not been received. Messages are still received, and none is sent.
     CloseSent,
-    /// The peer has closed or is at fault, and our Close waits until the application has answered what came before.
-    /// What comes in is thrown away.
+    /// The peer has closed or broken the protocol. Our Close is held until the application has answered the messages before.
+    /// Input is discarded.
     CloseHeld,
-    /// The transport takes nothing more, and our Close cannot follow: messages that had come before still come in.
+    /// Writing has failed, and our Close cannot be sent. Messages that the peer sent before are still received.
     WriteFailed,
-    /// Both Close frames are there. What comes in is thrown away.
+    /// Both Close frames are queued or received. Input is discarded.
     Exchanged,
-    /// An error Close is queued or sent. What comes in is thrown away.
+    /// An error Close is queued or sent. Input is discarded.
     Failing,
-    /// Nothing is left to do but to let the transport go.
+    /// The connection is over, and the transport can be closed.
     Ended,
 }
 
-/// What moves a connection from one state to the next.
+/// A transition from one state to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transition {
-    /// The application closes.
+    /// The application closes the connection.
     LocalClose,
-    /// The peer has closed or is at fault, and our answer is put off.
+    /// The peer has closed or broken the protocol, and our Close is held.
     HoldClose,
-    /// The peer's Close has come (and ours, if it was not there, is queued).
+    /// The peer's Close has been received. Ours is queued, unless it was before.
     PeerClose,
-    /// The peer is at fault, or silent: an error Close, if none was sent before, is queued.
+    /// The peer has broken the protocol or is silent. An error Close is queued, unless a Close was before.
     Fail,
     /// Writing has failed.
     WriteFail,
-    /// The transport is gone or given up.
+    /// The transport is gone, or the connection is aborted.
     End,
 }
 
@@ -48,7 +49,7 @@ impl ConnectionState {
             (Open | CloseSent | CloseHeld, PeerClose) => Exchanged,
             (Open | CloseSent | CloseHeld, Fail) => Failing,
             (Open | CloseSent, WriteFail) => WriteFailed,
-            // Nobody can be told any more, and nobody is waited for.
+            // No Close can be sent any more, and none is awaited.
             (WriteFailed, PeerClose | Fail) => Ended,
             (CloseHeld | Exchanged | Failing, WriteFail) => Ended,
             (Open | CloseSent | CloseHeld | WriteFailed | Exchanged | Failing, End) => Ended,
@@ -56,7 +57,7 @@ impl ConnectionState {
         })
     }
 
-    /// Whether messages can still come in.
+    /// Whether messages are still received.
     pub(crate) const fn receives(self) -> bool {
         matches!(self, Self::Open | Self::CloseSent | Self::WriteFailed)
     }
@@ -66,12 +67,12 @@ impl ConnectionState {
         matches!(self, Self::Exchanged | Self::Failing | Self::Ended)
     }
 
-    /// Whether our Close is queued or sent, and the transport still there.
+    /// Whether our Close is queued or sent, and the transport is still open.
     pub(crate) const fn is_closing(self) -> bool {
         matches!(self, Self::CloseSent | Self::Exchanged | Self::Failing)
     }
 
-    /// Whether messages can still go out.
+    /// Whether messages can still be sent.
     pub(crate) const fn sends(self) -> bool {
         matches!(self, Self::Open | Self::CloseHeld)
     }

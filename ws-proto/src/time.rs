@@ -5,8 +5,8 @@ use core::num::NonZeroU64;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// A point in time: how long after an origin that the caller picks, in whole nanoseconds. The last one, 584 years after
-/// the origin, stands for all that come later.
+/// A point in time: whole nanoseconds after an origin that the caller picks. The last one, 584 years after the origin, stands
+/// for all later ones.
 ///
 /// Every timestamp given to one [`Connection`](crate::Connection) must count from the same origin. Time that
 /// stands still or jumps ahead is fine; a timestamp earlier than the one before is treated like no progress.
@@ -23,18 +23,18 @@ impl Timestamp {
     /// Later than any other.
     pub(crate) const MAX: Self = Self(NonZeroU64::MAX);
 
-    /// The point that lies `since_origin` after the origin.
+    /// The point in time `since_origin` after the origin.
     pub const fn new(since_origin: Duration) -> Self {
         let nanos = since_origin.as_nanos();
         if nanos >= u64::MAX as u128 { Self::MAX } else { Self(NonZeroU64::MIN.saturating_add(nanos as u64)) }
     }
 
-    /// How long after the origin this is.
+    /// The time since the origin.
     pub const fn since_origin(self) -> Duration {
         Duration::from_nanos(self.0.get() - 1)
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// The time since `earlier`. Zero when `earlier` is later than this.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
@@ -55,7 +55,7 @@ impl fmt::Debug for Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
-    /// Saturates: a deadline too far ahead to be told is one that never comes.
+    /// Adds a time, and saturates: a deadline beyond the range is never reached.
     fn add(self, after: Duration) -> Self {
         let nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))

@@ -1,25 +1,25 @@
-//! The deadlines a connection can wait for: a closed set, and the one that comes first.
+//! The timers of a connection: a closed set of deadlines, and the earliest of them.
 
 use crate::time::Timestamp;
 
-/// What a deadline is for.
+/// The kinds of timers, each with the event at its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimerKind {
-    /// Send the next keepalive ping.
+    /// The next keepalive ping is sent.
     Ping,
-    /// Send another, because the last is unanswered.
+    /// A second keepalive ping is sent, because the last one is unanswered.
     PingAgain,
-    /// An unfinished message of ours has stood still so long that a ping of the application's need not wait for its end.
+    /// An unfinished message of ours has not grown for so long that the application's pings no longer wait for its end.
     Standstill,
-    /// The pong to a keepalive ping must have come.
+    /// The pong to a keepalive ping must have been received.
     Pong,
-    /// A message that has begun must have moved on.
+    /// An incomplete message must have grown.
     MessageProgress,
-    /// The transport must have taken something.
+    /// The transport must have taken at least one byte.
     WriteStall,
-    /// The application has had its time to answer what came before the peer's Close.
+    /// Our held Close is released, although the application may not have answered every message before it.
     Answer,
-    /// The peer has had its time to answer our Close while our write side was open.
+    /// A client ends its write side, because the peer has not answered its Close.
     HalfClose,
     /// The connection must be over.
     Close,
@@ -43,12 +43,12 @@ impl TimerKind {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     deadlines: [Option<Timestamp>; TimerKind::ALL.len()],
-    /// The first of them: asked for in each round of I/O, while hardly any round changes one.
+    /// The earliest deadline. It is asked for in each round of I/O, and hardly any round changes it.
     earliest: Option<Timestamp>,
 }
 
 impl Timers {
-    /// A deadline at the end of time is too far ahead to be told, and never comes.
+    /// Sets or clears a deadline. [`Timestamp::MAX`] is never reached, and counts as none.
     #[inline]
     pub(crate) fn set(&mut self, timer: TimerKind, deadline: Option<Timestamp>) {
         if deadline.is_some() || self.get(timer).is_some() {
@@ -78,7 +78,7 @@ impl Timers {
         self.earliest
     }
 
-    /// Whether any has passed.
+    /// Whether any deadline has passed.
     #[inline]
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.earliest.is_some_and(|deadline| deadline <= now)

@@ -1,4 +1,4 @@
-//! A connection's end, whoever sets it off (RFC 6455 §7).
+//! The end of a connection, from either end or from the transport (RFC 6455 §7).
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::timer::TimerKind;
 
 impl Connection {
-    /// The transport's read side has ended (RFC 6455 §7.1.1). A message that was incomplete is never delivered.
+    /// Reports that the transport's read side has ended (RFC 6455 §7.1.1). An incomplete message is discarded.
     pub fn receive_eof(&mut self, _now: Timestamp) -> Option<Event<'static>> {
         self.eof = true;
         match self.state {
@@ -28,7 +28,7 @@ impl Connection {
         }
     }
 
-    /// The transport failed, reading or writing.
+    /// Reports that the transport has failed.
     pub fn fail(&mut self) -> Option<Event<'static>> {
         self.end(Cause::TransportFailed)
     }
@@ -53,18 +53,17 @@ impl Connection {
         self.closed()
     }
 
-    /// Gives the connection up at once: nothing more is written, not even a Close frame.
+    /// Aborts the connection: nothing more is written, not even a Close frame.
     pub fn abort(&mut self) -> Option<Event<'static>> {
         self.end(Cause::Aborted)
     }
 
-    /// Starts the closing handshake (RFC 6455 §7.1.2): queues a Close frame behind what is queued already. Messages
-    /// still come in until the peer's Close does. Does nothing when the connection is closing already.
+    /// Starts the closing handshake (RFC 6455 §7.1.2): queues a Close frame behind the bytes already queued. Messages are
+    /// still received until the peer's Close frame. Does nothing when the connection is already closing.
     ///
     /// # Errors
     ///
-    /// When the code must not travel (RFC 6455 §7.4); [`CloseFrame::EMPTY`] stands for a Close frame without a body
-    /// and is fine.
+    /// When the code must not be sent (RFC 6455 §7.4). [`CloseFrame::EMPTY`], a Close frame without a body, is allowed.
     pub fn close(&mut self, frame: CloseFrame, now: Timestamp) -> Result<(), CloseError> {
         if !frame.is_empty() && !frame.code.may_be_sent() {
             return Err(CloseError(frame.code));
@@ -97,7 +96,7 @@ impl Connection {
         self.answer_with(CloseFrame::new(violation.close_code(), violation.to_string()), now)
     }
 
-    /// Answers the peer's Close, or its fault (RFC 6455 §7.1.7): now, or when the application is ready.
+    /// Answers the peer's Close, or a violation (RFC 6455 §7.1.7): now, or when the held Close is released.
     pub(super) fn answer_with<'i>(&mut self, frame: CloseFrame, now: Timestamp) -> Option<Event<'i>> {
         self.answer = Some(Box::new(frame));
         if !self.holding_close || !self.apply(Transition::HoldClose) {
@@ -119,11 +118,11 @@ impl Connection {
         self.closed()
     }
 
-    /// The transport takes nothing more: a write, or a flush, has failed.
+    /// Reports that a write or a flush has failed, although there may be bytes left to read.
     ///
-    /// Nothing is sent any more, not even a Close frame, and no deadline is left. What the peer sent before can still be
-    /// read and given to [`receive`](Self::receive): its Close frame may be there. Call [`fail`](Self::fail) when it has
-    /// been, or is not waited for any longer.
+    /// Nothing is sent any more, not even a Close frame, and no deadline is left. Pass the bytes that the peer sent before to
+    /// [`receive`](Self::receive): they may hold its Close frame. Call [`fail`](Self::fail) after them, or to stop waiting for
+    /// them.
     pub fn fail_writing(&mut self) -> Option<Event<'static>> {
         let reported = self.state.is_over();
         if !self.apply(Transition::WriteFail) {
@@ -133,7 +132,7 @@ impl Connection {
         if self.state == ConnectionState::Ended && !reported { self.closed() } else { None }
     }
 
-    /// Ends the connection without another word.
+    /// Ends the connection without a Close frame.
     pub(super) fn end<'i>(&mut self, cause: Cause) -> Option<Event<'i>> {
         let reported = self.state.is_over();
         if !self.apply(Transition::End) {
@@ -143,14 +142,14 @@ impl Connection {
         if reported {
             return None;
         }
-        // A Close that came, or a fault that was found, says more than how the transport ended after it.
+        // A received Close, or a violation, says more than the end of the transport after it.
         if self.received.is_none() && !matches!(self.cause, Some(Cause::Violation(_))) {
             self.cause = Some(cause);
         }
         self.closed()
     }
 
-    /// Throws away what has not been written, our Close frame perhaps.
+    /// Discards the bytes that have not been written. Our Close frame may be among them.
     fn stop_writing(&mut self) {
         if !self.encoder.is_idle() {
             let close = self.sent.take().map_or(0, |frame| self.encoder.close_size(&frame));
@@ -161,7 +160,7 @@ impl Connection {
         self.is_writing = false;
     }
 
-    /// Queues our Close, unless it was sent before, and gives the rest of the connection a deadline.
+    /// Queues our Close, unless one was sent before, and sets the deadline for the end of the connection.
     pub(super) fn send_close(&mut self, frame: CloseFrame, now: Timestamp) {
         let close_by = *self.close_by.get_or_insert(now + self.config.deadlines.close_total);
         let stall = self.timers.get(TimerKind::WriteStall);
@@ -174,7 +173,7 @@ impl Connection {
         }
     }
 
-    /// Nothing will be received any more: what was held for it goes, and the outcome is reported.
+    /// Releases the memory for receiving, and returns the event of the end.
     pub(super) fn closed<'i>(&mut self) -> Option<Event<'i>> {
         self.decoder.release();
         self.keepalive.release();
@@ -186,13 +185,13 @@ impl Connection {
         }))
     }
 
-    /// Sets the deadlines that follow once all is written: from here on it is only about the peer's answer, and about
-    /// letting it read what we said. They count from when it last took something.
+    /// Sets the deadlines after our Close has been written, for the peer's answer and for the time to read our bytes. They
+    /// count from the time when the peer last took bytes.
     pub(super) fn await_farewell(&mut self, now: Timestamp) {
         let (taking, is_untaken) = (self.taking(), self.awaits_taking());
         let fails_now = self.state == ConnectionState::Failing && !self.discarding;
         let mut since = self.close_since.unwrap_or(now);
-        // What was on its way when it was asked for last may have been taken right after that.
+        // Bytes in flight at the last report may have been acknowledged right after it.
         if fails_now || is_untaken || (taking != self.close_mark && !self.is_untaken) {
             since = now;
         }
@@ -205,13 +204,13 @@ impl Connection {
         }
         let wait = if self.discarding { deadlines.discard.min(deadlines.close) } else { deadlines.close };
         let over = self.close_by.map_or(since + wait, |by| by.min(since + wait));
-        // Where it is known what the peer takes, it is looked at again meanwhile.
+        // A transport that reports the bytes in flight is asked again meanwhile.
         let look = self.looks_at().map_or(over, |look| if look > now { look } else { now + ASK_EVERY });
         self.timers.set(TimerKind::Close, Some(over.min(look)));
     }
 
-    /// Whether our Close is written, and the peer's system has not taken all that was. One that is given up for its silence
-    /// is not waited for.
+    /// Whether our Close is written, and the peer's system has not acknowledged all bytes. A silent peer, whose keepalive has
+    /// timed out, is not waited for.
     pub(super) fn awaits_taking(&self) -> bool {
         self.state.is_closing()
             && self.encoder.is_idle()
@@ -219,10 +218,10 @@ impl Connection {
             && self.cause != Some(Cause::KeepaliveTimeout)
     }
 
-    /// Whether all is written and nothing may follow.
+    /// Whether everything is written and nothing may follow, so that the write side ends.
     ///
-    /// With both Close frames there, either end says so at once: a server closes first (RFC 6455 §7.1.1), and there are
-    /// some that wait for the client. After an error, whoever found it does.
+    /// After both Close frames, either end does so at once: a server should be first (RFC 6455 §7.1.1), and some servers wait
+    /// for the client. After an error, the end that found it does.
     pub(super) fn says_half_close(&self) -> bool {
         let says_so = match self.state {
             ConnectionState::Exchanged | ConnectionState::Failing => true,
@@ -235,7 +234,7 @@ impl Connection {
         says_so && self.encoder.is_idle()
     }
 
-    /// Input after the end is thrown away; after an error Close only so much of it.
+    /// Discards input after the end. After an error Close, [`Limits::discard`](crate::Limits::discard) bounds it.
     pub(super) fn discard(&mut self, n: usize) {
         if self.discarding {
             self.discarded = self.discarded.saturating_add(n);

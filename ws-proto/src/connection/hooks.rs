@@ -1,36 +1,36 @@
-//! What a driver needs that queues messages or owns a transport, in one place.
+//! Additional calls for a driver that queues messages or owns a transport.
 
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::in_flight::InFlight;
 use crate::time::Timestamp;
 
-/// The hooks of a driver that queues messages or owns a transport: [`Connection::hooks`].
+/// Additional calls for a driver that queues messages or owns a transport. [`Connection::hooks`] returns them.
 ///
-/// A driver that handles each event before it asks for the next, and that reads on whatever happens, needs none of them. The
-/// others come in four groups, each of use without the others. None costs anything per message.
+/// A driver that handles each event before it asks for the next one, and never stops reading, needs none of them. There are
+/// four independent groups. No call is needed per message.
 ///
-/// **Messages wait in a queue.** Then the application answers a message after the connection has seen what followed it. If that is
-/// the peer's Close frame, or a violation, the answer would find the connection closed.
-/// [`set_hold_close(true)`](Self::set_hold_close), once, makes the connection hold its own Close frame back. While
-/// [`is_close_held`](Self::is_close_held), messages can still be sent. Call [`release_close`](Self::release_close) when the application has taken
-/// everything and waits for more, or wants no more.
+/// **Messages wait in a queue.** Then the connection receives the bytes after a message before the application answers it. If
+/// they hold the peer's Close frame, or a violation, the connection would close before the answer.
+/// [`set_hold_close(true)`](Self::set_hold_close), called once, makes the connection hold its own Close frame back. While
+/// [`is_close_held`](Self::is_close_held), messages can still be sent. Call [`release_close`](Self::release_close) when the
+/// application has taken all messages and waits for more, or wants no more.
 ///
-/// **Reading stops for a while**, because the queue is full. [`set_paused`](Self::set_paused) tells, so that deadlines that
-/// wait for bytes of the peer stand still.
+/// **Reading stops for a while**, because the queue is full. [`set_paused`](Self::set_paused) suspends the deadlines that
+/// wait for bytes from the peer.
 ///
-/// **Connections share a thread.** [`set_inflate_budget`](Self::set_inflate_budget) before each poll bounds the time that
-/// compressed messages take; [`is_inflate_budget_spent`](Self::is_inflate_budget_spent) after it tells that other tasks
-/// should get their turn. (Both with the feature `deflate`.)
+/// **Connections share a thread.** [`set_inflate_budget`](Self::set_inflate_budget) before each poll bounds the time to
+/// inflate messages. If [`is_inflate_budget_spent`](Self::is_inflate_budget_spent) after the poll, let other tasks run. Both
+/// need the feature `deflate`.
 ///
 /// **Deadlines depend on the system.** When a deadline is due, and before [`Connection::poll_timeout`] and
 /// [`Connection::handle_timeout`]:
 ///
-/// - if [`wants_in_flight`](Self::wants_in_flight), ask the transport what is still on its way to the peer and pass it to
-///   [`set_in_flight`](Self::set_in_flight). A transport that does not know can ignore this.
-/// - if [`is_peer_late`](Self::is_peer_late), have the system hold fewer unsent bytes from now on.
-/// - if [`is_overdue`](Self::is_overdue), look once more for what can be read and written: the process was stopped, or the
-///   machine asleep, and the peer may have acted in time.
+/// - If [`wants_in_flight`](Self::wants_in_flight), ask the transport for the bytes in flight and pass them to
+///   [`set_in_flight`](Self::set_in_flight). A transport that does not know them can ignore this.
+/// - If [`is_peer_late`](Self::is_peer_late), limit the unsent bytes in the system's buffers from now on.
+/// - If [`is_overdue`](Self::is_overdue), read and write once more first. The process was stopped, or the machine asleep, and
+///   the peer may have acted in time.
 ///
 /// ```
 /// use std::collections::VecDeque;
@@ -63,51 +63,53 @@ pub struct Hooks<'c> {
 }
 
 impl Connection {
-    /// The hooks of a driver that queues messages or owns a transport. Who handles events one by one needs none of them.
+    /// Additional calls for a driver that queues messages or owns a transport. A driver that handles events one by one needs
+    /// none of them.
     #[inline]
     pub fn hooks(&mut self) -> Hooks<'_> {
         Hooks { connection: self }
     }
 }
 
-// What they do stands with what they act on: closing.rs, deadlines.rs, in_flight.rs, receiving.rs.
+// The implementations are in closing.rs, deadlines.rs, in_flight.rs and receiving.rs, beside the state they act on.
 impl Hooks<'_> {
-    /// Puts our answer to the peer's Close frame, or to a violation, off until [`release_close`](Self::release_close). Off at first.
+    /// Sets whether our answer to the peer's Close frame, or to a violation, is held until
+    /// [`release_close`](Self::release_close). `false` at first.
     ///
-    /// [`receive`](Connection::receive) throws away what follows the Close frame, as ever. Nothing is put off longer than
-    /// [`Deadlines::answer`](crate::Deadlines::answer).
+    /// [`receive`](Connection::receive) discards the input after the Close frame in any case. The answer is held for
+    /// [`Deadlines::answer`](crate::Deadlines::answer) at most.
     #[inline]
     pub fn set_hold_close(&mut self, holding_close: bool) {
         self.connection.holding_close = holding_close;
     }
 
-    /// Whether the peer has closed or broken the protocol, and our answer waits for [`release_close`](Self::release_close).
+    /// Whether the peer has closed or broken the protocol, and our Close frame waits for
+    /// [`release_close`](Self::release_close).
     #[inline]
     pub fn is_close_held(&self) -> bool {
         self.connection.is_close_held()
     }
 
-    /// Gives the answer that was put off, and reports the end. Does nothing when none was put off.
+    /// Queues the Close frame that was held, and returns the event of the end. Does nothing when none is held.
     #[inline]
     pub fn release_close(&mut self, now: Timestamp) -> Option<Event<'static>> {
         self.connection.release_close(now)
     }
 
-    /// Tells that reading stops for a while, because the application cannot take more, or goes on. The deadlines that
-    /// wait for bytes of the peer stand still meanwhile, and start afresh when reading goes on.
+    /// Reports that reading stops for a while, because the application cannot take more, or that it resumes. The deadlines
+    /// that wait for bytes from the peer are suspended meanwhile, and restart when reading resumes.
     #[inline]
     pub fn set_paused(&mut self, paused: bool, now: Timestamp) {
         self.connection.set_paused(paused, now);
     }
 
-    /// Bounds how much is inflated before [`receive`](Connection::receive) returns `None` although its input is not used
-    /// up, so that one connection does not hold up others: what a peer sends compressed can take a thousand times as long as
-    /// its bytes did to arrive. Set the budget anew and give what is left of the input to `receive` again; what came in
-    /// later goes behind it.
+    /// Limits the inflated bytes until [`receive`](Connection::receive) returns `None` with input left, so that one connection
+    /// does not delay others: a compressed message can take a thousand times as long to inflate as to arrive. Then set the
+    /// budget again and pass the rest of the input to `receive`. Put input that arrives later behind the rest.
     ///
-    /// The unit is a byte that comes out. A compressed byte counts for 8 of them, a message for 1,024 besides. It is
-    /// overdrawn by one step, of some 40 KiB at most. `None`, as at first, bounds nothing. Messages that are not compressed
-    /// do not count. Without compression agreed on, this does nothing.
+    /// The budget counts inflated bytes. Each compressed byte adds 8 to the count, and each message 1,024. The count exceeds the
+    /// budget by one step at most, about 40 KiB. `None`, the initial value, sets no limit. Messages that are not compressed do
+    /// not count. Without negotiated compression this has no effect.
     #[cfg(feature = "deflate")]
     #[inline]
     pub fn set_inflate_budget(&mut self, budget: Option<usize>) {
@@ -121,32 +123,32 @@ impl Hooks<'_> {
         self.connection.decoder.is_inflate_budget_spent()
     }
 
-    /// Whether a deadline that ends the connection has passed before `now`, and was noticed too late to be sure of it: the
-    /// process was stopped, or the machine asleep. What the peer did in time may lie in the system's hands then. Look once
-    /// more for what can be read and written, as long as it takes for the system to be asked, before
-    /// [`handle_timeout`](Connection::handle_timeout).
+    /// Whether a deadline that ends the connection passed well before `now`: the process was stopped, or the machine asleep.
+    ///
+    /// The system may hold bytes that the peer sent in time. Read and write once more, and give the runtime the time to poll
+    /// its sockets, before [`handle_timeout`](Connection::handle_timeout).
     #[inline]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.connection.is_overdue(now)
     }
 
-    /// Whether the connection would act on what the transport knows, by [`set_in_flight`](Self::set_in_flight): when a
-    /// deadline that runs from what the peer has taken is due, and now and then while the transport takes no more or our
-    /// Close frame is written. Ask before [`poll_timeout`](Connection::poll_timeout) and
+    /// Whether the connection needs [`set_in_flight`](Self::set_in_flight) now. This is so when a deadline is due that depends
+    /// on the bytes the peer has acknowledged, and about once a second while the transport is full or after our Close frame has
+    /// been written. Ask before [`poll_timeout`](Connection::poll_timeout) and
     /// [`handle_timeout`](Connection::handle_timeout).
     #[inline]
     pub fn wants_in_flight(&self, now: Timestamp) -> bool {
         self.connection.wants_in_flight(now)
     }
 
-    /// Whether a deadline is due that runs from what the peer has taken: for half the time of a pong nothing has come in, or
-    /// the peer takes nothing.
+    /// Whether a deadline is due that depends on the bytes the peer has acknowledged. Either nothing has been received for half
+    /// of [`Deadlines::pong`](crate::Deadlines::pong), or the peer takes no bytes.
     #[inline]
     pub fn is_peer_late(&self, now: Timestamp) -> bool {
         self.connection.is_peer_late(now)
     }
 
-    /// Tells what of all that was written is still on its way to the peer. Without it, what was written counts as taken.
+    /// Reports the written bytes that are still on their way to the peer. Without reports, written bytes count as acknowledged.
     #[inline]
     pub fn set_in_flight(&mut self, in_flight: InFlight, now: Timestamp) {
         self.connection.set_in_flight(in_flight, now);

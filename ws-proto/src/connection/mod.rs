@@ -1,4 +1,4 @@
-//! The connection: what composes receiving, sending, the closing handshake and the deadlines.
+//! The connection, which composes receiving, sending, the closing handshake and the deadlines.
 
 mod closing;
 mod deadlines;
@@ -30,20 +30,20 @@ pub use self::hooks::Hooks;
 
 /// One end of a WebSocket connection, from the end of the opening handshake on (RFC 6455 §5–§7).
 ///
-/// It does no I/O. Whoever drives it
+/// It does no I/O. A driver
 ///
-/// - gives it what was read: [`receive`](Self::receive) until it returns `None`, [`receive_eof`](Self::receive_eof) at
-///   the end, [`fail`](Self::fail) when the transport failed, [`fail_writing`](Self::fail_writing) while there may be
-///   something left to read;
-/// - writes what [`outgoing`](Self::outgoing) holds, once per batch of input rather than once per message;
+/// - passes the bytes it reads to [`receive`](Self::receive) until that returns `None`, and calls
+///   [`receive_eof`](Self::receive_eof) at the end of the input;
+/// - calls [`fail`](Self::fail) when the transport failed, or [`fail_writing`](Self::fail_writing) when only writing failed;
+/// - writes the bytes in [`outgoing`](Self::outgoing), once per batch of input rather than once per message;
 /// - brings the transport to its [`transport_state`](Self::transport_state);
-/// - waits no longer than [`poll_timeout`](Self::poll_timeout) says, and then calls
-///   [`handle_timeout`](Self::handle_timeout). Read what is there before: bytes that have come count as life.
+/// - waits until the deadline of [`poll_timeout`](Self::poll_timeout) at most, reads the bytes that have arrived, and calls
+///   [`handle_timeout`](Self::handle_timeout). Received bytes count as a sign of life, so read first.
 ///
-/// A driver that queues messages, or stops reading, finds in [`hooks`](Self::hooks) what it needs besides.
+/// A driver that queues messages, or stops reading at times, also needs [`hooks`](Self::hooks).
 ///
-/// Input methods return events; the last is [`Event::Closed`](crate::Event::Closed), exactly once. Nothing the peer
-/// does is an error of a method, panics, or makes the connection hold more than its [`Limits`](crate::Limits) allow.
+/// The methods for input return events. The last event is [`Event::Closed`](crate::Event::Closed), exactly once. No input
+/// makes a method fail or panic, or makes the connection hold more than its [`Limits`](crate::Limits) allow.
 #[derive(Debug)]
 pub struct Connection {
     role: Role,
@@ -53,55 +53,55 @@ pub struct Connection {
     encoder: Encoder,
     keepalive: Keepalive,
     timers: Timers,
-    /// Whether anything came in since the pong deadline was set, besides short messages,
+    /// Whether anything but short messages was received since the pong deadline was set.
     heard: bool,
-    /// and how many messages had come in then.
+    /// The number of messages that had been received then.
     heard_mark: u64,
-    /// Whether a keepalive ping waits for the end of a message of ours,
+    /// Whether a keepalive ping waits for the end of a message of ours.
     ping_waits: bool,
-    /// and how many fragments had been queued when it began to.
+    /// The number of fragments that had been queued when that wait began.
     fragments_mark: u64,
-    /// How many had been queued when a ping of the application's last had to wait.
+    /// The number of fragments that had been queued when a ping of the application's last had to wait.
     standstill_mark: u64,
-    /// When the peer was last seen to take what it has to take before it can answer a ping.
+    /// The last time at which the peer was known to take bytes before an unanswered ping.
     moved_at: Timestamp,
-    /// Whether the pong deadline counts the time of reading what was sent before the ping.
+    /// Whether the pong deadline includes the time to read the bytes that were sent before the ping.
     reading_counts: bool,
-    /// Whether something waited to be written, or to be taken behind our Close, when the deadlines were set last.
+    /// Whether bytes waited to be written, or to be acknowledged after our Close, when the deadlines were set last.
     is_writing: bool,
     /// Whether the caller has stopped reading for a while.
     paused: bool,
-    /// How far receiving had come when the message-progress deadline was set.
+    /// The progress of receiving when the message-progress deadline was set.
     progress_mark: ReceivedCounts,
-    /// How far the transport and the peer had come when the write-stall deadline was set.
+    /// The progress of the transport and the peer when the write-stall deadline was set.
     taking_mark: u64,
-    /// What the peer has taken, once the transport has told.
+    /// The bytes that the peer has acknowledged, once the transport has reported them.
     acknowledged: Option<Box<Acknowledged>>,
     sent: Option<Box<CloseFrame>>,
     received: Option<Box<ReceivedClose>>,
-    /// What set off the end; first come, first kept.
+    /// The cause of the end: the first one stays.
     cause: Option<Cause>,
-    /// Whether our answer to the peer's Close, or to its fault, waits for [`Hooks::release_close`].
+    /// Whether our answer to the peer's Close, or to a violation, waits for [`Hooks::release_close`].
     holding_close: bool,
-    /// The Close frame that waits.
+    /// The Close frame that is held.
     answer: Option<Box<CloseFrame>>,
     /// Whether the transport's read side has ended.
     eof: bool,
-    /// When the connection is aborted whatever the peer does, once our Close is queued.
+    /// The time at which the connection is aborted in any case, once our Close is queued.
     close_by: Option<Timestamp>,
-    /// Once our Close is written: when the peer was last known to take something of what was sent.
+    /// The last time at which the peer was known to take sent bytes, once our Close is written.
     close_since: Option<Timestamp>,
-    /// How far the peer had come then.
+    /// The progress of the peer at that time.
     close_mark: u64,
-    /// Whether something of it was still on its way then.
+    /// Whether sent bytes were not acknowledged at that time.
     is_untaken: bool,
-    /// Whether the peer has had its time to answer our Close while our write side was open.
+    /// Whether the time has passed in which a client's write side stays open for the answer to its Close.
     is_late: bool,
-    /// Whether our error Close has been written, and input is read only to be thrown away.
+    /// Whether our error Close has been written, and input is only discarded.
     discarding: bool,
-    /// How much has been thrown away since.
+    /// The number of bytes that were discarded since.
     discarded: usize,
-    /// Whether something other than a Close frame was thrown away before it was written.
+    /// Whether anything but a Close frame was discarded before it was written.
     has_lost: bool,
 }
 
@@ -120,12 +120,12 @@ pub enum TransportState {
 }
 
 impl Connection {
-    /// The server's end, from `now` on.
+    /// A server's connection that opens at `now`.
     pub fn server(config: impl Into<Arc<Config>>, now: Timestamp) -> Self {
         Self::new(Role::Server, config.into(), None, now)
     }
 
-    /// The client's end, from `now` on. `keys` gives each frame its masking key.
+    /// A client's connection that opens at `now`. `keys` supplies a masking key for each frame.
     pub fn client(config: impl Into<Arc<Config>>, keys: impl MaskKeys + Send + 'static, now: Timestamp) -> Self {
         Self::new(Role::Client, config.into(), Some(Box::new(keys)), now)
     }
@@ -201,17 +201,17 @@ impl Connection {
         }
     }
 
-    /// Which end this is.
+    /// The role of this end.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// What was configured.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Whether messages can be sent: our Close frame has not been, and the transport is there.
+    /// Whether messages can be sent: no Close frame of ours has been queued, and the transport takes bytes.
     #[inline]
     pub fn is_open(&self) -> bool {
         self.state.sends()
@@ -222,30 +222,30 @@ impl Connection {
         self.state == ConnectionState::CloseSent && self.encoder.is_idle()
     }
 
-    /// Whether nothing is left to do but to let go of the transport.
+    /// Whether the connection is over and the transport can be closed.
     pub fn is_over(&self) -> bool {
         self.state == ConnectionState::Ended
     }
 
-    /// Whether something that was queued, other than a Close frame, was thrown away: the connection ended before the
-    /// transport had taken it.
+    /// Whether queued bytes other than a Close frame were discarded, because the connection ended before the transport had
+    /// taken them.
     pub fn has_lost(&self) -> bool {
         self.has_lost
     }
 
-    /// How many bytes wait to be written.
+    /// The number of bytes that wait to be written.
     #[inline]
     pub fn queued(&self) -> usize {
         self.encoder.waiting()
     }
 
-    /// Whether [`Limits::high_water`](crate::Limits::high_water) is reached, and senders should wait.
+    /// Whether the queue has reached [`Limits::high_water`](crate::Limits::high_water), so that senders should wait.
     #[inline]
     pub fn is_above_high_water(&self) -> bool {
         self.queued() >= self.config.limits.high_water
     }
 
-    /// The round-trip time of the last ping that was answered.
+    /// The round-trip time of the last answered ping.
     pub fn latency(&self) -> Option<Duration> {
         self.keepalive.latency()
     }

@@ -12,17 +12,17 @@ use crate::receive::Item;
 use crate::time::Timestamp;
 
 impl Connection {
-    /// Where to read next, at least 1 byte: pass how much was read to [`received`](Self::received). Nothing has to be done
-    /// when nothing was read.
+    /// The memory for the next read, at least 1 byte. Pass the number of bytes read to [`received`](Self::received). If nothing
+    /// was read, no call is needed.
     ///
-    /// It is the beginning of what `buffer` shares among connections or, for long binary messages of a connection that has
-    /// [`Memory`](Self::set_memory), memory that the message keeps, which saves a copy:
+    /// This is usually the memory of `buffer` that connections share. A connection with [`Memory`](Self::set_memory) reads long
+    /// binary messages directly into the memory that the message keeps, which saves a copy:
     ///
-    /// - of a message that is incomplete, the rest is read to where it belongs, 16 to 256 KiB at a time;
-    /// - a message as long as the one before, of 16 to 256 KiB, is expected to follow it, and is read with its header into
-    ///   memory of its own.
+    /// - The rest of an incomplete message is read in place, 16 to 256 KiB at a time.
+    /// - After a message of 16 to 256 KiB, another of the same length is expected. It is read with its header into memory of its
+    ///   own.
     ///
-    /// A driver that reads into memory of its own gives that to [`receive`](Self::receive) instead. Both ways may take turns.
+    /// A driver with a read buffer of its own passes that to [`receive`](Self::receive) instead. Both ways can be mixed.
     ///
     /// ```
     /// use std::io::Read;
@@ -67,11 +67,11 @@ impl Connection {
         }
     }
 
-    /// Takes in that `n` bytes were read to [`read_buffer`](Self::read_buffer), which was called last, with the same
-    /// `buffer`. Returns the input for [`receive`](Self::receive), to be called until that returns `None`: at least once,
-    /// for the input is empty when all of it lies in a message already.
+    /// Takes in the `n` bytes that were read into [`read_buffer`](Self::read_buffer), which was called last, with the same
+    /// `buffer`. Returns the input for [`receive`](Self::receive).
     ///
-    /// What is left of the input, when receiving stops before its end, is to be kept by the caller.
+    /// Call [`receive`](Self::receive) at least once, until it returns `None`, even if the input is empty: all bytes may lie in
+    /// a message already. The caller keeps the rest of the input when receiving stops before its end.
     #[inline]
     pub fn received<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
         if buffer.target() == Target::Shared {
@@ -81,7 +81,7 @@ impl Connection {
         self.received_own(n, buffer)
     }
 
-    /// [`received`](Self::received), for what was read into memory of a message.
+    /// [`received`](Self::received), for bytes that were read into the memory of a message.
     fn received_own<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
         self.heard |= n > 0;
         if buffer.target() == Target::Payload {
@@ -92,12 +92,13 @@ impl Connection {
         self.decoder.message_received(&self.config, n, buffer.message(), self.state.receives())
     }
 
-    /// Takes bytes from the front of `input`, unmasking them in place, and returns the next event. Call it until it
-    /// returns `None`; `input` is empty then, and what was incomplete is kept inside. (Where there is a budget for
-    /// inflating that is spent, some of `input` may be left: see `Hooks::set_inflate_budget`, with the feature
-    /// `deflate`.) Between two calls anything else may be called, [`send`](Self::send) for one.
+    /// Takes bytes from the front of `input`, unmasks them in place, and returns the next event. Call it until it returns
+    /// `None`. Then `input` is empty, and the connection keeps incomplete frames and messages.
     ///
-    /// What an event borrows is the input, not the connection.
+    /// `input` is not empty at the end when a budget for inflating is spent: see `Hooks::set_inflate_budget`, with the feature
+    /// `deflate`. Other methods, such as [`send`](Self::send), may be called between two calls.
+    ///
+    /// Events borrow from the input, not from the connection.
     #[inline(always)]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
         if !self.state.receives() {
@@ -155,7 +156,7 @@ impl Connection {
         self.discard_behind(input, ended)
     }
 
-    /// No message follows. Unless that is reported now, and the input looked at once more, it is thrown away.
+    /// Discards the input after the last message, unless the end is reported now: then the next call does.
     fn discard_behind<'i>(&mut self, input: &mut &'i mut [u8], ended: Option<Event<'i>>) -> Option<Event<'i>> {
         if ended.is_none() {
             self.discard(mem::take(input).len());
@@ -163,13 +164,13 @@ impl Connection {
         ended
     }
 
-    /// Sets what supplies memory: for a caller that keeps messages, or sends many. `None` at first.
+    /// Sets the supplier of memory, for a caller that keeps messages or sends many. `None` at first.
     ///
-    /// Binary messages of 4 KiB and more are then copied as they are unmasked, in one pass, and come owned: from 16 KiB on in
-    /// supplied memory. [`read_buffer`](Self::read_buffer) avoids that copy where it can. A message keeps at most about twice as
-    /// much memory as it needs. What is queued and copied lies in supplied memory, too.
+    /// With a supplier, binary messages of 4 KiB and more are owned: they are copied and unmasked in one pass. From 16 KiB on
+    /// they use supplied memory, and [`read_buffer`](Self::read_buffer) avoids the copy where possible. A message keeps at most
+    /// about twice the memory that it needs. Copied bytes of the outgoing queue use supplied memory, too.
     ///
-    /// With `None`, messages that lie in the input as a whole are unmasked there and borrowed, and memory comes from the
+    /// With `None`, a message that lies in the input as a whole is unmasked in place and borrowed, and memory comes from the
     /// global allocator.
     pub fn set_memory(&mut self, memory: Option<Arc<dyn Memory>>) {
         self.encoder.outgoing_mut().set_memory(memory);

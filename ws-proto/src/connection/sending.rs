@@ -15,8 +15,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Nothing is queued and the message is handed back when the connection is closing, when the queue is at its cap,
-    /// or between the fragments of another message.
+    /// When the connection is closing, when the queue is full, or between the fragments of another message. Nothing is queued,
+    /// and the error holds the message.
     #[inline]
     pub fn send(&mut self, message: Message) -> Result<(), SendError<Message>> {
         match self.state.sends() {
@@ -25,7 +25,7 @@ impl Connection {
         }
     }
 
-    /// Queues a text message, copying it. Otherwise as [`send`](Self::send).
+    /// Queues a copy of a text message. Otherwise as [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl Connection {
         self.send_slice(MessageKind::Text, text.as_bytes())
     }
 
-    /// Queues a binary message, copying it. Otherwise as [`send`](Self::send).
+    /// Queues a copy of a binary message. Otherwise as [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -66,8 +66,8 @@ impl Connection {
         }
     }
 
-    /// Queues the first or next fragment of a message (RFC 6455 §5.4); `last` ends it. All fragments of a message are
-    /// of one kind. Control frames may go in between, other messages may not.
+    /// Queues the first or next fragment of a message (RFC 6455 §5.4). `last` ends the message. All fragments of a message
+    /// have the same kind. No other message can be sent before the last fragment; control frames can.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl Connection {
         }
     }
 
-    /// Queues a message as [`send`](Self::send) does, and says whether it is compressed. Where compression was not agreed
-    /// on it never is.
+    /// Queues a message as [`send`](Self::send) does. `compress` decides whether it is compressed, if compression was
+    /// negotiated.
     ///
     /// # Errors
     ///
@@ -93,9 +93,9 @@ impl Connection {
         }
     }
 
-    /// Queues a fragment as [`send_fragment`](Self::send_fragment) does; of the first one `compress` says whether the
-    /// message is compressed, of others it says nothing. By default a message in fragments is. Each fragment can be
-    /// decompressed when it is there.
+    /// Queues a fragment as [`send_fragment`](Self::send_fragment) does. `compress` of the first fragment decides whether the
+    /// message is compressed, and is ignored in the others. With [`Compress::Default`] a message of several fragments is
+    /// compressed. The peer can inflate each fragment when it arrives.
     ///
     /// # Errors
     ///
@@ -113,9 +113,9 @@ impl Connection {
         }
     }
 
-    /// Queues a ping. The [`Event::Pong`](crate::Event::Pong) that answers it carries the id and the round-trip time.
+    /// Queues a ping. The [`Event::Pong`](crate::Event::Pong) that answers it has the ID and the round-trip time.
     ///
-    /// Between the fragments of a message it is refused as long as fragments are queued, because some peers break at it
+    /// Between the fragments of a message it is refused as long as fragments are queued, because some peers fail at it
     /// ([`Config::ping_between_fragments`](crate::Config::ping_between_fragments) names them, and switches this off). Try again after the last fragment or after
     /// [`handle_timeout`](Self::handle_timeout): a message that has stood still for
     /// [`Deadlines::ping_interval`](crate::Deadlines::ping_interval), but at most 20 s, or for a second where no pings are
@@ -134,7 +134,7 @@ impl Connection {
         }
     }
 
-    /// What is to be written; take out what the transport took with [`Buf::advance`](bytes::Buf::advance).
+    /// The bytes to be written. Remove the bytes that the transport took with [`Buf::advance`](bytes::Buf::advance).
     #[inline]
     pub fn outgoing(&mut self) -> &mut Outgoing {
         if self.state.sends() {

@@ -7,8 +7,8 @@
 //! | --- | --- | --- |
 //! | settings, and what was agreed on | plain values, public | `pub use` in `lib.rs` |
 //! | negotiation | makes and reads the elements of `Sec-WebSocket-Extensions` | `handshake::extensions` has the syntax; the caller passes offers and answers on |
-//! | the receiving side | turns a frame's payload into the message's, in place or a piece at a time, within the limits | a field of `Receiver`; `receive::header` admits the reserved bit, a module such as `receive::compressed` calls it |
-//! | the sending side | turns a message's payload into that of its frames, or leaves it alone | a field of `Sender`, which asks it before it makes a frame and sets the reserved bit |
+//! | the receiving side | turns a frame's payload into the message's, in place or a piece at a time, within the limits | a field of `Decoder`; `receive::header` admits the reserved bit, a module such as `receive::compressed` calls it |
+//! | the sending side | turns a message's payload into that of its frames, or leaves it alone | a field of `Encoder`, which asks it before it makes a frame and sets the reserved bit |
 //! | variants of prepared messages | are kept beside the plain frame | a field of `Prepared` |
 //! | a setter | gives both directions what was agreed on, before the first byte | `Connection`, as `set_deflate` |
 //!
