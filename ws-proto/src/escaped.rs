@@ -1,17 +1,15 @@
-//! What a peer said, made safe to show.
+//! Text from a peer, made safe to show.
 
 use core::fmt::{self, Write as _};
 
-/// Shows what a peer said so that it stays on one line and steers no terminal. Text with nothing unsafe in it is shown
-/// as it is.
+/// Shows text from a peer on one line and without terminal control sequences. Text without unsafe characters is unchanged.
 ///
-/// Control characters (C0, DEL, C1), line and paragraph separators, and the invisible characters that change the order of
-/// what follows (bidirectional marks, embeddings, overrides, isolates) are written as `\n`, `\r`, `\t`, `\x1b` or
+/// Control characters (C0, DEL, C1), line and paragraph separators, and invisible characters that change the order of the text
+/// after them (bidirectional marks, embeddings, overrides, isolates) are written as `\n`, `\r`, `\t`, `\x1b` or
 /// `\u{202e}`; see [`is_unsafe`](Self::is_unsafe). A backslash is left as it is, so escaping twice changes nothing more.
 ///
-/// Every error and outcome of these crates shows what it quotes of the peer's in this way. An application that logs or
-/// prints a close reason, a header or a message needs it too: with a line feed in it, a close reason can forge a line of a
-/// log.
+/// Every error and outcome of these crates escapes the text that it quotes from a peer. An application that logs or prints a
+/// close reason, a header or a message needs this too: a line feed in a close reason can forge a line of a log.
 ///
 /// The `Debug` form is the same between quotation marks, with a backslash before quotation marks and backslashes.
 ///
@@ -25,7 +23,7 @@ use core::fmt::{self, Write as _};
 #[derive(Clone, Copy)]
 pub struct Escaped<T>(pub T);
 
-/// Shows bytes that are meant to be text, such as the value of a header, as [`Escaped`] does; bytes that are not UTF-8 as
+/// Shows bytes that should be text, such as the value of a header, as [`Escaped`] does. Bytes that are not UTF-8 are shown as
 /// `\xff`.
 #[derive(Clone, Copy)]
 pub struct EscapedBytes<'a>(pub &'a [u8]);

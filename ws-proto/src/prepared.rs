@@ -13,9 +13,9 @@ use crate::message::Message;
 /// A server's frames are not masked (RFC 6455 §5.1), so all its connections send the same bytes. Each connection's queue copies
 /// frames of less than 64 bytes and refers to longer ones. A client masks each frame with a key of its own (RFC 6455 §5.3).
 ///
-/// Compressed it is once too, for the connections that compress alike, when the first of them sends it. A connection with
-/// context takeover sends that variant as well: it does not look back on earlier messages, but later ones look back on
-/// it. (Without the feature `std` each connection compresses it anew.)
+/// The first connection that sends it compressed stores the compressed form for all connections with the same settings. With
+/// context takeover, this form does not refer to earlier messages, and later messages refer to it. Without the feature `std`,
+/// each connection compresses the message again.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// Shares the frame's memory.

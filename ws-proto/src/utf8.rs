@@ -1,8 +1,8 @@
-//! UTF-8 as it comes in (RFC 6455 §8.1): refused at the first byte that makes it invalid, wherever it is cut.
+//! Incremental validation of UTF-8 (RFC 6455 §8.1). An error is reported at the first invalid byte, however the text is split.
 
 use core::str;
 
-/// Checks text that comes in pieces.
+/// An incremental validator for text that arrives in pieces.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Utf8Stream {
     /// The beginning of a character whose end has not come.
@@ -15,8 +15,8 @@ pub struct Utf8Stream {
 pub struct InvalidUtf8;
 
 impl Utf8Stream {
-    /// Takes the next piece and returns what is complete by now: the character that the piece before left open, and
-    /// the text that follows it. A character cut at the end is kept for the next time.
+    /// Takes the next piece and returns the completed text: the character that the previous pieces left incomplete, if this
+    /// piece completes it, and the text after it. An incomplete character at the end is kept for the next call.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! Frame headers as bytes (RFC 6455 §5.2).
+//! The encoding of frame headers (RFC 6455 §5.2).
 //!
-//! Decoding goes byte by byte from the front, so that what is wrong is seen at the byte that makes it wrong, whatever
-//! the pieces the bytes came in.
+//! The decoder reads byte by byte from the front. It reports an error at the first byte that shows it, however the bytes are
+//! split.
 
 use alloc::vec::Vec;
 
@@ -10,12 +10,12 @@ use bytes::Bytes;
 use super::{FrameHeader, OpCode};
 use crate::error::Violation;
 
-/// Reads a header from the beginning of `input`, and how many bytes it took; `None` while it is incomplete.
+/// Decodes the header at the beginning of `input`. Returns it with its size in bytes, or `None` while it is incomplete.
 ///
 /// # Errors
 ///
 /// A reserved opcode, a control frame that is fragmented or too long, a length that is not minimal or not below 2^63.
-/// Reserved bits and masking are returned as found: whether they are right depends on who sent the frame.
+/// Reserved bits and masking are not checked: the rules depend on the sender's role and on the negotiated extensions.
 pub fn decode(input: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
     decode_checked(input, |_| Ok(()), |_| Ok(()))
 }
@@ -115,7 +115,7 @@ fn first_byte(header: &FrameHeader) -> u8 {
     u8::from(header.fin) << 7 | (header.rsv & 0b111) << 4 | header.opcode as u8
 }
 
-/// Appends a header, in its shortest form.
+/// Appends the shortest encoding of a header.
 #[inline]
 pub fn encode(header: &FrameHeader, out: &mut Vec<u8>) {
     let first = first_byte(header);

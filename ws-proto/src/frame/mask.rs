@@ -1,13 +1,13 @@
-//! Masking (RFC 6455 §5.3): exclusive or with a four-byte key, the same both ways.
+//! Masking and unmasking (RFC 6455 §5.3): exclusive or with a four-byte masking key.
 
 use alloc::vec::Vec;
 
-/// Where masking keys come from; only clients need them.
+/// A source of masking keys, for clients.
 ///
-/// The keys must be unpredictable to whoever chooses the payload (RFC 6455 §10.3): feed this from a
-/// cryptographically secure generator.
+/// The author of the payload must not be able to predict the keys (RFC 6455 §10.3): use a cryptographically secure random
+/// number generator.
 pub trait MaskKeys {
-    /// A fresh key.
+    /// Returns a new key.
     fn next_key(&mut self) -> [u8; 4];
 }
 
@@ -17,7 +17,7 @@ impl<F: FnMut() -> [u8; 4]> MaskKeys for F {
     }
 }
 
-/// Masks or unmasks `payload` in place and returns the key for the byte that follows it.
+/// Masks or unmasks `payload` in place. Returns the key for the byte after it.
 #[inline]
 pub fn apply(payload: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     // Blocks that the compiler turns into vector instructions; the key's period divides them.
@@ -64,7 +64,7 @@ pub(crate) fn apply_short(payload: &mut [u8], key: [u8; 4]) {
 /// How much is copied before it is masked.
 const BLOCK: usize = 2048;
 
-/// Appends `payload` to `out`, masked or unmasked, and returns the key for the byte that follows it.
+/// Masks or unmasks `payload` while appending it to `out`. Returns the key for the byte after it.
 #[inline]
 pub fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) -> [u8; 4] {
     out.reserve(payload.len());

@@ -1,9 +1,9 @@
-//! Frames (RFC 6455 §5.2): the header's vocabulary. [`codec`] turns it into bytes and back, [`mask`] masks payloads.
+//! Frame headers (RFC 6455 §5.2). [`codec`] encodes and decodes them, and [`mask`] masks payloads.
 
 pub mod codec;
 pub mod mask;
 
-/// What a frame is (RFC 6455 §5.2, §11.8).
+/// The opcode of a frame (RFC 6455 §5.2, §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum OpCode {
@@ -41,14 +41,14 @@ impl OpCode {
     }
 }
 
-/// A frame's header, free of its encoding.
+/// A decoded frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Whether the frame ends its message.
     pub fin: bool,
     /// The three reserved bits, RSV1 the highest: 0b100, RSV2 0b010, RSV3 0b001.
     pub rsv: u8,
-    /// What the frame is.
+    /// The opcode.
     pub opcode: OpCode,
     /// The masking key, when the payload is masked.
     pub mask: Option<[u8; 4]>,
@@ -57,7 +57,7 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// The most bytes a header takes.
+    /// The maximum size of an encoded header, in bytes.
     pub const MAX_SIZE: usize = 14;
 
     /// The header of a final frame without reserved bits.

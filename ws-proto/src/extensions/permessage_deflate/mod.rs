@@ -5,15 +5,15 @@
 //!             confirm ◄───────────────────────────────┘
 //! ```
 //!
-//! A client offers ([`Deflate::offer`]), a server chooses ([`Deflate::accept`]), the client checks what was chosen
-//! ([`Deflate::confirm`]); what comes of it, [`DeflateParams`], is given to the [`Connection`](crate::Connection) before its
-//! first byte. From then on messages that are long enough are compressed, and what comes in compressed is inflated as it
-//! comes, within the connection's limits at every moment.
+//! A client offers parameters ([`Deflate::offer`]), a server accepts an offer ([`Deflate::accept`]), and the client checks the
+//! answer ([`Deflate::confirm`]). Set the resulting [`DeflateParams`] on the [`Connection`](crate::Connection) before its
+//! first byte. From then on, messages of at least [`threshold`](DeflateParams::threshold) bytes are compressed. Compressed
+//! messages are inflated as they arrive, always within the connection's limits.
 //!
 //! # Memory
 //!
-//! Nothing is held before it is used. Without context takeover nothing is held between messages either. With it, a
-//! connection keeps, from the first compressed message in that direction on:
+//! No memory is allocated before the first compressed message. Without context takeover, none is kept between messages. With
+//! it, a connection keeps, from the first compressed message in that direction on:
 //!
 //! | window bits | receiving | sending, memory level 5 | sending, memory level 8 |
 //! | --- | --- | --- | --- |
@@ -25,10 +25,10 @@
 //! | 14 | 32 KiB | 72 KiB | 128 KiB |
 //! | 15 | 48 KiB | 136 KiB | 192 KiB |
 //!
-//! and 4 KiB more each way. While a message is being received the inflater takes 5 KiB, its window and what has just been
-//! inflated up to 48 KiB, whatever is received; the message itself comes on top.
+//! and 4 KiB more in each direction. While a message is received, the inflater takes 5 KiB, and its window with the newest
+//! output takes up to 48 KiB. The memory of the message itself is not included.
 //!
-//! | file | what it holds |
+//! | file | content |
 //! | --- | --- |
 //! | `negotiate` | offers and answers (RFC 7692 §7.1) |
 //! | `compressor`, `inflater` | messages, with or without context takeover (RFC 7692 §7.2) |
@@ -52,37 +52,37 @@ pub(crate) use self::variants::{Compressed, Variants};
 /// The reserved bit that the first frame of a compressed message has (RFC 7692 §6).
 pub(crate) const RSV1: u8 = 0b100;
 
-/// What an application wants of permessage-deflate. [`server`](Self::server) and [`client`](Self::client) give the
-/// defaults of each role.
+/// The settings of permessage-deflate for one end. [`server`](Self::server) and [`client`](Self::client) have the defaults of
+/// each role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deflate {
-    /// How far back our compressor looks: 2 to the power of this many bytes, 8 to 15. The peer may ask for less.
+    /// The size of our compressor's window as a power of two: 8 to 15, for 256 bytes to 32 KiB. The peer may ask for less.
     pub send_window_bits: u8,
-    /// How far back the peer's compressor may look, and so what we keep of what was received: 8 to 15. A server can ask for
-    /// less than 15 only of a client that says it can (`client_max_window_bits`). Another client's window is 15, and its
-    /// messages are compressed each on its own, so that nothing is kept of them.
+    /// The size of the peer's window as a power of two, 8 to 15. With context takeover, we keep as many received bytes. A server
+    /// can ask for less than 15 only if the client allows it (`client_max_window_bits`). The window of another client is 15,
+    /// and its messages are compressed without context takeover, so that no bytes are kept.
     pub receive_window_bits: u8,
-    /// Whether our messages may look back on those before, unless the peer forbids it. It makes them smaller, and costs
-    /// memory per connection.
+    /// Whether our messages may refer to earlier ones (context takeover), unless the peer forbids it. They become smaller, and
+    /// each connection needs memory.
     pub send_context_takeover: bool,
-    /// The same for the peer's messages. A server allows it only where the client's window fits
+    /// Whether the peer's messages may refer to earlier ones. A server allows it only if the client's window fits
     /// [`receive_window_bits`](Self::receive_window_bits).
     ///
     /// Tornado 6.6.1, which Jupyter and Bokeh use, does not understand `false`. A server that asks for it closes the
     /// connection with 1007 at such a client's second compressed message; a client that asks for it cannot connect.
     pub receive_context_takeover: bool,
-    /// From 1, fast, to 9, small.
+    /// The compression level, from 1 (fast) to 9 (small).
     pub level: u8,
-    /// How much memory the compressor takes besides its window, 1 to 9: 2 to the power of 8 + this many bytes.
+    /// The memory of the compressor besides its window, 1 to 9: 2 to the power of 8 + `mem_level` bytes.
     pub mem_level: u8,
     /// Messages shorter than this many bytes are not compressed, unless [`Compress::Always`] is asked for.
     pub threshold: usize,
 }
 
 impl Deflate {
-    /// A server's defaults: windows of 12 bits, context takeover unless the client forbids it or cannot limit its window,
-    /// memory level 5. With takeover a connection keeps 32 KiB, and at most 40.
+    /// A server's defaults: windows of 12 bits (4 KiB), context takeover, and memory level 5. There is no context takeover when
+    /// the client forbids it or cannot limit its window. With it, a connection keeps 32 KiB, and at most 40 KiB.
     pub const fn server() -> Self {
         Self {
             send_window_bits: 12,
@@ -95,7 +95,7 @@ impl Deflate {
         }
     }
 
-    /// A client's defaults: windows of 15 bits, smaller ones when the server asks for them, and context takeover.
+    /// A client's defaults: windows of 15 bits (32 KiB), or smaller ones if the server asks for them, and context takeover.
     pub const fn client() -> Self {
         Self { send_window_bits: 15, receive_window_bits: 15, ..Self::server() }
     }
@@ -103,23 +103,23 @@ impl Deflate {
 
 const DEFAULT_LEVEL: u8 = 4;
 
-/// Short messages hardly become shorter, and compressing costs more than sending a few bytes.
+/// In bytes. Short messages hardly become shorter, and compressing costs more than sending a few bytes.
 const DEFAULT_THRESHOLD: usize = 64;
 
-/// What both sides have agreed on (RFC 7692 §7.1), and how to compress.
+/// The negotiated parameters of permessage-deflate (RFC 7692 §7.1), and the settings of our compressor.
 ///
-/// It comes from [`Deflate::accept`] or [`Deflate::confirm`]. For parameters that were negotiated elsewhere,
-/// [`new`](Self::new) makes one, and its fields are set.
+/// [`Deflate::accept`] and [`Deflate::confirm`] return them. For parameters that were negotiated elsewhere, start with
+/// [`new`](Self::new) and set the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeflateParams {
-    /// How far back our compressor looks: 2 to the power of this many bytes, 8 to 15.
+    /// The size of our compressor's window as a power of two: 8 to 15, for 256 bytes to 32 KiB.
     pub send_window_bits: u8,
-    /// How far back the peer's compressor may look, 8 to 15. What looks back further is refused with 1007.
+    /// The size of the peer's window as a power of two, 8 to 15. A reference to earlier bytes is refused with 1007.
     pub receive_window_bits: u8,
-    /// Whether our messages look back on those before.
+    /// Whether our messages refer to earlier ones (context takeover).
     pub send_context_takeover: bool,
-    /// Whether the peer's messages may.
+    /// Whether the peer's messages may refer to earlier ones.
     pub receive_context_takeover: bool,
     /// As in [`Deflate::level`].
     pub level: u8,
@@ -130,7 +130,7 @@ pub struct DeflateParams {
 }
 
 impl DeflateParams {
-    /// What comes of a wish that the peer leaves as it is.
+    /// The parameters that result from `deflate` when the peer restricts nothing.
     pub const fn new(deflate: Deflate) -> Self {
         Self {
             send_window_bits: deflate.send_window_bits,
@@ -148,16 +148,16 @@ impl DeflateParams {
     }
 }
 
-/// Whether a message is compressed. Without [`DeflateParams`] none is.
+/// The choice whether a message is compressed. Without negotiated [`DeflateParams`] none is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compress {
-    /// When it is not shorter than the threshold. One that does not become smaller may go as it is.
+    /// Compress from the threshold on. A message that does not become smaller may be sent uncompressed.
     #[default]
     Default,
-    /// Whatever its length.
+    /// Compress a message of any length.
     Always,
-    /// Not at all: for what is compressed already, or must not be compressed together with what others can choose
-    /// (RFC 7692 §8).
+    /// Do not compress: for data that is compressed already, and for secrets that must not be compressed together with data
+    /// chosen by an attacker (RFC 7692 §8).
     Never,
 }

@@ -1,4 +1,4 @@
-//! Offers and answers (RFC 7692 §7.1): what is understood, what is agreed on.
+//! Offers and answers of permessage-deflate (RFC 7692 §7.1).
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -14,11 +14,11 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// The largest window there is, which need not be told.
+/// The window bits of the largest window, which an offer or answer need not name.
 const MOST: u8 = 15;
 
 impl Deflate {
-    /// What a client offers. It is one offer; one with other settings may follow it in the header.
+    /// A client's offer. Offers with other settings may follow it in the header.
     pub fn offer(&self) -> Extension {
         let this = self.within_range();
         let mut params = Vec::new();
@@ -35,16 +35,16 @@ impl Deflate {
         Extension { name: NAME.to_owned(), params }
     }
 
-    /// A server's answer to the first offer that it understands and can meet. `None` when there is none; the connection
-    /// is opened without compression then.
+    /// A server's answer to the first acceptable offer, and the resulting parameters. `None` when there is no such offer: the
+    /// connection opens without compression.
     ///
-    /// The answer names parameters of the offer alone, for some clients refuse others. What concerns only our compressor
-    /// holds without being named. The one exception is `client_no_context_takeover`, which a server may say unasked
-    /// (RFC 7692 §7.1.1.2). It is in the answer when [`receive_context_takeover`](Self::receive_context_takeover) is off,
+    /// The answer names only parameters of the offer, because some clients refuse others. Parameters that concern only our
+    /// compressor apply without being named. The one exception is `client_no_context_takeover`, which a server may add (RFC
+    /// 7692 §7.1.1.2). It is in the answer when [`receive_context_takeover`](Self::receive_context_takeover) is off,
     /// and when the offer does not let the client's window be limited to
-    /// [`receive_window_bits`](Self::receive_window_bits): such a client would make us keep 32 KiB of what it sent.
+    /// [`receive_window_bits`](Self::receive_window_bits): we would have to keep the last 32 KiB of its messages.
     ///
-    /// An offer with a parameter that is unknown, stands twice or has a wrong value is passed over (RFC 7692 §7.1).
+    /// Offers with an unknown parameter, a duplicate parameter or an invalid value are skipped (RFC 7692 §7.1).
     pub fn accept(&self, offers: &[Extension]) -> Option<(Extension, DeflateParams)> {
         offers.iter().filter(|offer| offer.name == NAME).find_map(|offer| {
             let offer = Params::parse(&offer.params, HeaderKind::Offer).ok()?;
@@ -82,12 +82,12 @@ impl Deflate {
         (Extension { name: NAME.to_owned(), params }, agreed)
     }
 
-    /// What a client makes of the server's answer to [`offer`](Self::offer): all extensions that the answer names.
-    /// `None` when it declined.
+    /// The parameters that result from the server's answer to [`offer`](Self::offer). `answers` are all extensions in the
+    /// answer. `None` when the server declined.
     ///
     /// # Errors
     ///
-    /// When the answer is not one to this offer: then the connection must fail (RFC 7692 §7.1).
+    /// When the answer does not fit the offer: then the connection must fail (RFC 7692 §7.1).
     pub fn confirm(&self, answers: &[Extension]) -> Result<Option<DeflateParams>, InvalidAnswer> {
         let answer = match answers {
             [] => return Ok(None),
@@ -119,7 +119,7 @@ impl Deflate {
         }))
     }
 
-    /// What lies outside the range of values becomes the nearest one in it.
+    /// The settings with window bits outside the range replaced by the nearest value in it.
     fn within_range(&self) -> Self {
         Self {
             send_window_bits: self.send_window_bits.clamp(8, MOST),
@@ -141,21 +141,21 @@ impl Deflate {
     }
 }
 
-/// Why a server's answer cannot be accepted (RFC 7692 §7.1).
+/// An error of a server's answer (RFC 7692 §7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidAnswer {
-    /// It names an extension that was not offered.
+    /// The answer names an extension that was not offered.
     NotOffered(String),
-    /// It names an extension twice.
+    /// The answer names an extension twice.
     Twice(String),
-    /// A parameter that is not one of this extension.
+    /// The answer has an unknown parameter.
     Unknown(String),
-    /// A parameter stands twice.
+    /// The answer has a parameter twice.
     Duplicate(String),
-    /// A parameter has a value that it must not have, or lacks one.
+    /// The value of a parameter is invalid or missing.
     Value(String),
-    /// It does not do what the offer asked for with this parameter.
+    /// The answer lacks this parameter, which the offer requires.
     Missing(&'static str),
 }
 
