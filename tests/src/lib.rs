@@ -81,7 +81,7 @@ mod tests {
             "RoundTrip" => read("ws-session/src/shared/pings.rs"),
             "Deflate" => read("ws-proto/src/extensions/permessage_deflate/mod.rs"),
             "Deadlines" => read("ws-proto/src/config.rs"),
-            "Outcome" | "Cause" => read("ws-proto/src/close.rs"),
+            "Outcome" | "Cause" => read("ws-proto/src/outcome.rs"),
             other => panic!("{other}: say where it is"),
         };
         let document = read("docs/peers.md");

@@ -24,7 +24,7 @@ macro_rules! adapter {
         ///
         /// # Errors
         ///
-        /// As [`Client::connect`].
+        /// The same as [`Client::connect`].
         pub fn connect(
             url: impl AsRef<str>,
         ) -> impl ::std::future::Future<Output = ::std::result::Result<$crate::WebSocket, $crate::ConnectError>> + Send
@@ -59,7 +59,7 @@ macro_rules! adapter {
         ///
         /// # Errors
         ///
-        /// As [`serve`].
+        /// The same as [`serve`].
         pub async fn serve_until<H, F>(
             address: impl ::std::net::ToSocketAddrs,
             handler: H,
@@ -77,7 +77,7 @@ macro_rules! adapter {
         ///
         /// # Errors
         ///
-        /// As [`Server::accept`].
+        /// The same as [`Server::accept`].
         pub async fn accept<S>(stream: S) -> ::std::result::Result<$crate::WebSocket, $crate::AcceptError>
         where
             S: $($stream)+ + Unpin + Send + 'static,
@@ -103,7 +103,7 @@ macro_rules! adapter {
         ///
         /// # Errors
         ///
-        /// As [`Client::connect`].
+        /// The same as [`Client::connect`].
         pub fn connect_stream(
             url: impl AsRef<str>,
         ) -> impl ::std::future::Future<Output = ::std::result::Result<ClientStream, $crate::ConnectError>> + Send
@@ -116,7 +116,7 @@ macro_rules! adapter {
         ///
         /// # Errors
         ///
-        /// As [`Server::accept`].
+        /// The same as [`Server::accept`].
         pub async fn accept_stream<S>(stream: S) -> ::std::result::Result<WebSocketStream<S>, $crate::AcceptError>
         where
             S: $($stream)+ + Unpin + Send + 'static,

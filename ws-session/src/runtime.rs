@@ -53,7 +53,7 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As [`TcpListener::local_addr`].
+    /// The same as [`TcpListener::local_addr`].
     fn local_addr(listener: &Self::Listener) -> io::Result<SocketAddr>;
 
     /// Accepts a connection with `TCP_NODELAY`, so that small writes are sent at once.

@@ -264,7 +264,7 @@ impl<R: Runtime> Client<R> {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// The same as [`connect`](Self::connect).
     pub async fn handshake_stream<T: Transport>(
         self,
         transport: T,

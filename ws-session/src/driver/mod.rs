@@ -1,4 +1,4 @@
-//! The one loop that moves bytes.
+//! [`Driver`]: the loop that moves bytes.
 
 mod broken;
 mod deadlines;
@@ -29,56 +29,56 @@ use crate::memory::scratch;
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 
-/// How many reads one poll does before other tasks get their turn.
+/// The most reads in one poll, so that other tasks get their turn.
 const READS_PER_POLL: usize = 4;
 
 /// Moves bytes between a transport and a connection, and keeps its deadlines, until the connection has ended.
 ///
-/// It is a future to be spawned beside whoever holds the [`WebSocket`](crate::WebSocket); a server uses
-/// [`run`](Self::run) instead, to have it in the handler's own task.
+/// It is a future to be spawned as a task beside the [`WebSocket`](crate::WebSocket). A server uses [`run`](Self::run)
+/// instead, which runs it in the handler's own task.
 ///
-/// Dropping it never waits. It writes what is queued and a Close frame with 1001 behind that, as far as the transport
-/// takes them at once, and drops the transport. So a runtime that drops its tasks when it ends, as tokio does, sends
-/// what [`send`](crate::Sender::send) has said `Ok` to.
+/// Dropping it never waits. It writes the outgoing queue and a Close frame with 1001 as far as the transport takes them at
+/// once, and drops the transport. So on a runtime that drops its tasks when it ends, as tokio does, messages are written for
+/// which [`send`](crate::Sender::send) has returned `Ok`.
 pub struct Driver<T: Transport, C: Timer> {
     transport: Slot<T>,
     timer: C,
     shared: Arc<Shared>,
-    /// Input that was read and that the application has not had room for. On the heap: most of the time there is none.
+    /// Input that was read and for which the inbound queue had no room. Boxed, because there is rarely any.
     unread: Option<Box<Unread>>,
-    /// When reading last stopped for the application to take messages.
+    /// The time at which reading last stopped because the inbound queue was full.
     paused_at: Timestamp,
     /// The deadline that the timer is set to.
     armed: Option<(Timestamp, Waker)>,
     /// Whether this poll has done its share of work, and whether the next step is the first of a poll.
     is_spent: bool,
     is_new_poll: bool,
-    /// Whether a deadline that ends the connection was noticed late, and waits for what the timer is set to.
+    /// Whether a deadline that ends the connection was noticed late, and is judged when the timer expires.
     looks_again: bool,
-    /// Whether there is nothing left to read.
+    /// Whether the input has ended.
     read_ended: bool,
     /// Whether the write side has ended, or has failed.
     is_shut_down: bool,
-    /// Whether the transport stays when the connection has ended, so that its end has to be told.
+    /// Whether the transport stays when the connection has ended, so that it must be shut down.
     keeps_transport: bool,
     /// Whether the connection has ended and the last step has been done.
     has_ended: bool,
-    /// Whether the transport may hold back what it took.
+    /// Whether the transport may need a flush.
     needs_flush: bool,
-    /// Since when the transport has taken nothing, while it is full;
+    /// The time since which the full transport has taken nothing.
     full_since: Option<Timestamp>,
-    /// and how many unsent bytes it may hold, until it has been told.
+    /// The limit of unsent bytes, until it has been set on the transport.
     notsent_lowat: Option<u32>,
-    /// How the transport failed. What had come before can still be taken.
+    /// The failure of the transport. Input from before can still be received.
     broken: Option<Box<Broken>>,
-    /// Where frames are logged.
+    /// The log of frames.
     tap: Option<Box<Tap>>,
-    /// While it lives, the memory of long messages is kept to be used again.
+    /// While it lives, the memory of long messages is kept for reuse.
     _keeper: StoreGuard,
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// `unread` is what was read behind the opening handshake; its buffer goes, unless there is something in it.
+    /// `unread` are the bytes that were read after the opening handshake. An empty buffer is dropped.
     pub(crate) fn new(
         transport: T,
         timer: C,
@@ -118,17 +118,17 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         &self.shared
     }
 
-    /// A poll begins, with a share of work of its own.
+    /// Begins a poll, with a new share of work.
     pub(crate) fn begin_poll(&mut self) {
         self.is_new_poll = true;
     }
 
-    /// Whether this poll has done its share of work: other tasks are to get their turn.
+    /// Whether this poll has done its share of work, so that other tasks get their turn.
     pub(crate) fn is_spent(&self) -> bool {
         self.is_spent
     }
 
-    /// Whether the connection has ended and the transport can go.
+    /// Whether the connection has ended and the transport can be dropped.
     pub(crate) fn is_done(&self) -> bool {
         self.shared.lock().lifecycle.is_gone()
     }
@@ -155,7 +155,7 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Future for Driver<T, C> {
 }
 
 impl<T: Transport, C: Timer> Drop for Driver<T, C> {
-    /// With the transport gone, nobody is left waiting for it.
+    /// Ends the waits for the transport, which is dropped.
     fn drop(&mut self) {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();

@@ -16,21 +16,21 @@ use crate::error::{HandlerError, HandlerResult};
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 
-/// How many rounds one poll does before other tasks get their turn.
+/// The most rounds in one poll, so that other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 16;
 
 impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
-    /// Runs `handler` and moves the bytes of its connection, both in this task: pings are answered and deadlines kept
-    /// while the handler does something else, and a message costs no trip through the scheduler.
+    /// Runs `handler` and moves the bytes of its connection, both in this task. Pings are answered and deadlines kept while
+    /// the handler does something else. A message needs no pass through the scheduler.
     ///
-    /// When the handler returns, the connection is closed: with 1000 after `Ok`, with 1011 after an error or a panic.
-    /// The future is ready when the connection has ended.
+    /// When the handler returns, the connection is closed: with 1000 after `Ok`, with 1011 after an error or a panic. The
+    /// future is ready when the connection has ended.
     ///
     /// Dropping the future drops handler and transport.
     ///
     /// # Errors
     ///
-    /// How the handler failed, if it did.
+    /// [`HandlerError`] if the handler failed.
     pub fn run<F>(self, handler: F) -> impl Future<Output = Result<(), HandlerError>>
     where
         F: Future<Output = HandlerResult>,
@@ -40,7 +40,7 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
 }
 
 pin_project! {
-    /// [`Driver::run`]'s future, written out: an `async fn` would have room for driver and handler twice.
+    /// The future of [`Driver::run`], written by hand, because that of an `async fn` would hold driver and handler twice.
     struct Run<T: Transport, C: Timer, F> {
         shared: Arc<Shared>,
         driver: Option<Driver<T, C>>,
@@ -87,15 +87,15 @@ where
     }
 }
 
-/// Moves bytes and polls the handler in turns, until neither can go on. The driver goes, and the transport with it,
-/// as soon as the connection has ended, even if the handler has not.
+/// Moves bytes and polls the handler in turns, until neither makes progress. The driver and its transport are dropped as soon
+/// as the connection has ended, even if the handler has not returned.
 fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
     shared: &Shared,
     driver: &mut Option<Driver<T, C>>,
     mut handler: Pin<&mut F>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), HandlerError>> {
-    // The task may have been woken for the handler's sake.
+    // The task may have been woken for the handler.
     let mut is_due = true;
     if let Some(driver) = driver {
         driver.begin_poll();
@@ -134,7 +134,7 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
             if driver.as_ref().is_some_and(Driver::is_spent) {
                 break;
             }
-            // The next round finds what the handler has left to do.
+            // The next round does the work that the handler has left.
             continue;
         }
         let mut state = shared.lock();
@@ -142,7 +142,7 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
         let may_sleep = match driver {
             Some(_) => !state.has_work(),
             None => {
-                // Only an abort of the server is left to be told of.
+                // Only an abort by the server is left to wait for.
                 let replaced = state.wakers.set_driver(cx);
                 drop(state);
                 drop(replaced);
@@ -160,7 +160,7 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
     Poll::Pending
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(message), _) => (*message).to_owned(),

@@ -1,8 +1,8 @@
-//! A driver in a task of its own, where tasks may die with the process: its handles can reach it.
+//! A driver in a task of its own, for runtimes whose tasks may end with the process: its handles can reach it.
 //!
-//! A runtime that drops its tasks when it ends drops the driver, which writes what is queued then. Others leave their
-//! threads, and the tasks on them, to the end of the process, and a driver that was woken may never run again. There the
-//! handle that is dropped does what the driver's task would do next.
+//! A runtime that drops its tasks when it ends drops the driver, which then writes the outgoing queue. Other runtimes do not
+//! end their threads and tasks before the process ends, and a driver that was woken may never run again. There, a dropped
+//! handle does the next work of the driver's task.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -26,11 +26,10 @@ where
     T: Transport + Unpin + Send + 'static,
     C: Timer + Unpin + Send + 'static,
 {
-    /// Runs the driver in a task of its own, beside whoever holds the [`WebSocket`](crate::WebSocket).
+    /// Runs the driver in a task of its own.
     ///
-    /// Where the runtime does not drop its tasks when the program ends ([`Runtime::DROPS_TASKS`]), handles that are
-    /// dropped write what is still queued, as far as the transport takes it at once. A driver that is spawned in another
-    /// way does not do that.
+    /// If the runtime does not drop its tasks when the program ends ([`Runtime::DROPS_TASKS`]), a dropped handle writes the
+    /// outgoing queue as far as the transport takes it at once. A driver that is spawned in another way does not do that.
     pub fn spawn<R: Runtime>(self) {
         if R::DROPS_TASKS {
             R::spawn(self);
@@ -68,8 +67,8 @@ impl<T: Transport + Send, C: Timer + Send> Spawned for Mutex<Driver<T, C>> {
     }
 }
 
-/// Locks a driver, unless this thread is within one: what a driver wakes may drop handles, its own among them, and is not
-/// to wait for a lock then. What they ask for their wakers tell.
+/// Locks a driver, unless this thread is within one. A waker that a driver calls may drop handles of that driver, and must not
+/// wait for its lock then. The driver is woken for their requests.
 fn within<D, R>(driver: &Mutex<D>, act: impl FnOnce(&mut D) -> R) -> Option<R> {
     struct Within;
     impl Drop for Within {
@@ -77,7 +76,7 @@ fn within<D, R>(driver: &Mutex<D>, act: impl FnOnce(&mut D) -> R) -> Option<R> {
             let _ = IS_WITHIN.try_with(|within| within.set(false));
         }
     }
-    // A thread that ends has no such flag any more, and polls no driver.
+    // A thread that is ending has no such flag any more, and polls no driver.
     if IS_WITHIN.try_with(|within| within.replace(true)).unwrap_or(false) {
         return None;
     }

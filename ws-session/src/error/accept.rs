@@ -1,4 +1,4 @@
-//! Why a server did not open a connection.
+//! [`AcceptError`]: a server did not open a connection.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,27 +11,27 @@ use ws_proto::handshake::server::Rejection;
 use super::InvalidSetting;
 use crate::tls::TlsError;
 
-/// Why a connection did not open.
+/// The reason why a server did not open a connection.
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The request was refused, and the client told so.
+    /// The request was refused with a response.
     Rejected(Rejection),
     /// The request hook answered with a response of its own.
     Answered(StatusCode),
-    /// The request did not come in time. The client was told so, if it listened.
+    /// The request did not arrive in time. The client was sent a 408, except during TLS.
     Timeout,
     /// The client left before its request was complete.
     Eof,
     /// The client connected and left without a byte, as the health checks of load balancers do.
     Silent,
-    /// The server was shut down before the client asked for anything.
+    /// The server was shut down before the client sent its request.
     Stopped,
     /// The client's request was not complete when another client needed its place
     /// ([`Server::max_handshakes`](crate::Server::max_handshakes)).
     Displaced,
-    /// A setting of the server cannot be used. The client was told nothing.
+    /// A setting of the server is invalid. Nothing was sent to the client.
     Setting(InvalidSetting),
-    /// TLS failed, or the client speaks it where we do not.
+    /// TLS failed, or the client uses TLS and the server does not.
     Tls(TlsError),
     /// The transport failed.
     Io(io::Error),
@@ -57,7 +57,7 @@ impl fmt::Display for AcceptError {
 }
 
 impl fmt::Debug for AcceptError {
-    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    /// Prints the same sentence as [`Display`](fmt::Display), because Rust prints `Debug` when `main` returns an error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -81,7 +81,7 @@ impl From<InvalidSetting> for AcceptError {
 }
 
 impl From<AcceptError> for io::Error {
-    /// Of the kind of the transport's error, if it was one; otherwise of one that fits. The [`AcceptError`] is inside.
+    /// Has the kind of the transport's error, if there is one; otherwise one that fits. It contains the [`AcceptError`].
     fn from(error: AcceptError) -> Self {
         let kind = match &error {
             AcceptError::Io(error) => error.kind(),

@@ -1,4 +1,4 @@
-//! What can go wrong with an open connection.
+//! [`Error`] and [`Closed`]: errors of an open connection.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ws_proto::{CloseCode, CloseError, Escaped, Outcome, SendError};
 
-/// A connection that has ended: how, and the I/O error if one ended it. Cheap to clone.
+/// The end of a connection: its outcome, and the I/O error if one ended it. Cheap to clone.
 #[derive(Clone)]
 pub struct Closed {
     pub(crate) ended: ClosedSource,
@@ -16,12 +16,12 @@ pub struct Closed {
 }
 
 impl Closed {
-    /// How the connection ended.
+    /// The outcome of the connection.
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
     }
 
-    /// The I/O error that ended it, if one did.
+    /// The I/O error that ended it, if there was one.
     pub fn io_error(&self) -> Option<&io::Error> {
         self.io.as_deref()
     }
@@ -37,32 +37,31 @@ impl fmt::Display for Closed {
 }
 
 impl fmt::Debug for Closed {
-    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    /// Prints the same sentence as [`Display`](fmt::Display), because Rust prints `Debug` when `main` returns an error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 impl StdError for Closed {
-    /// Leads to nothing that the sentence above has not said but the connection's ID. The I/O error is
-    /// [`io_error`](Self::io_error).
+    /// Adds only the connection's ID to the text of `Display`. [`io_error`](Self::io_error) returns the I/O error.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.ended)
     }
 }
 
-/// Why an operation on a connection failed.
+/// The reason why an operation on a connection failed.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// The connection has ended.
     Closed(Box<Closed>),
-    /// We are closing the connection: nothing more can be sent (RFC 6455 §5.5.1).
+    /// We are closing the connection, so no more messages can be sent (RFC 6455 §5.5.1).
     Closing,
     /// The outgoing queue is at its cap ([`Limits::hard_cap`](ws_proto::Limits::hard_cap)).
     Full,
-    /// Messages were thrown away while the application waited for nothing but the end
-    /// ([`WebSocket::closed`](crate::WebSocket::closed)): what would come next does not follow what came before.
+    /// Messages were discarded while the application only waited for the end
+    /// ([`WebSocket::closed`](crate::WebSocket::closed)). So there is a gap before the next message.
     Skipped,
     /// A fragmented message is being sent, and this is not its next fragment (RFC 6455 §5.4).
     Unfinished,
@@ -71,8 +70,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether an error says that connection `id` has ended, or is closing. One that an application has wrapped is known
-    /// by its cause.
+    /// Whether an error reports that connection `id` has ended or is closing. An error that an application has wrapped is
+    /// recognized by its cause.
     pub(crate) fn is_end_of(id: u64, error: &(dyn StdError + 'static)) -> bool {
         let ended = match error.downcast_ref() {
             Some(Self::Closing) => return true,
@@ -83,7 +82,7 @@ impl Error {
         ended.is_some_and(|ended| ended.id == id) || error.is::<ClosingSource>()
     }
 
-    /// The end of the connection, when that is what it was.
+    /// The end of the connection, if that is the reason.
     pub fn closed(&self) -> Option<&Closed> {
         match self {
             Self::Closed(closed) => Some(closed),
@@ -98,7 +97,7 @@ impl fmt::Display for Error {
             Self::Closed(closed) => write!(f, "connection closed: {closed}"),
             Self::Closing => f.write_str("the connection is closing"),
             Self::Full => f.write_str("the outgoing queue is at its cap (limits.hard_cap)"),
-            Self::Skipped => f.write_str("messages were thrown away while only the end was waited for"),
+            Self::Skipped => f.write_str("messages were discarded while the application waited for the end only"),
             Self::Unfinished => f.write_str("a fragmented message is being sent"),
             Self::CloseCode(code) => fmt::Display::fmt(&CloseError(*code), f),
         }
@@ -106,7 +105,7 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
-    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    /// Prints the same sentence as [`Display`](fmt::Display), because Rust prints `Debug` when `main` returns an error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -122,10 +121,10 @@ impl StdError for Error {
     }
 }
 
-/// The cause of [`Error::Closed`]: by it that error is known again in whatever an application has wrapped it in.
+/// The cause of [`Error::Closed`], by which that error is recognized inside an application's own error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedSource {
-    /// Which connection.
+    /// The ID of the connection.
     pub(crate) id: u64,
 }
 
@@ -150,7 +149,7 @@ impl fmt::Display for ClosingSource {
 impl StdError for ClosingSource {}
 
 impl From<Error> for io::Error {
-    /// Of the kind of the I/O error that ended the connection, if one did.
+    /// Has the kind of the I/O error that ended the connection, if there was one.
     fn from(error: Error) -> Self {
         let io = error.closed().and_then(Closed::io_error);
         Self::new(io.map_or(io::ErrorKind::Other, io::Error::kind), error)

@@ -1,4 +1,4 @@
-//! An answer to what was offered of compression.
+//! [`CompressionError`]: an invalid answer to an offer of compression.
 
 #[cfg(not(feature = "deflate"))]
 use std::convert::Infallible;
@@ -7,8 +7,8 @@ use std::fmt;
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::InvalidAnswer;
 
-/// Why a server's answer to the compression that was offered cannot be accepted (RFC 7692 §7.1). Without the feature
-/// `deflate` nothing is offered, and there is no such error.
+/// The reason why a server's answer to the offered compression is invalid (RFC 7692 §7.1). Without the feature `deflate`
+/// nothing is offered, and this error does not occur.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CompressionError {
     #[cfg(feature = "deflate")]
@@ -23,7 +23,7 @@ impl CompressionError {
         Self { answer }
     }
 
-    /// What is wrong with the answer.
+    /// The fault of the answer.
     pub fn answer(&self) -> &InvalidAnswer {
         &self.answer
     }

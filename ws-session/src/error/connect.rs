@@ -1,4 +1,4 @@
-//! Why a connection did not open.
+//! [`ConnectError`]: a client's connection did not open.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,53 +12,53 @@ use ws_proto::{Escaped, EscapedBytes};
 use super::{CompressionError, DialError, TimedOut, UrlError};
 use crate::tls::{TlsConfigError, TlsError};
 
-/// Why a connection did not open.
+/// The reason why a client's connection did not open.
 ///
-/// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it. What
-/// it is made of is reached by matching, and by [`response`](Self::response) and [`io_error`](Self::io_error).
+/// `Debug` prints the same sentence as `Display`, because Rust prints `Debug` when `main` returns an error. For details,
+/// match on it, or call [`response`](Self::response) and [`io_error`](Self::io_error).
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL cannot be used. Nothing was sent.
+    /// The URL is invalid. Nothing was sent.
     Url(UrlError),
-    /// The request cannot be built from what was given. Nothing was sent.
+    /// The request is invalid, such as a header. Nothing was sent.
     Request(BuildError),
-    /// The URL asks for TLS, which this build or this runtime does not have. Nothing was sent.
+    /// The URL needs TLS, which this build or this runtime does not have. Nothing was sent.
     TlsUnsupported,
-    /// What TLS was to use cannot be used. Nothing was sent.
+    /// A certificate or key for TLS is invalid. Nothing was sent.
     TlsConfig(TlsConfigError),
-    /// The host has no address, or none could be found out.
+    /// The host has no address, or it cannot be resolved.
     Resolve {
         /// The host of the URL.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         error: io::Error,
     },
-    /// None of the host's addresses could be connected to.
+    /// No address of the host accepts a connection.
     Dial(DialError),
-    /// TLS failed, or the server speaks it where we do not.
+    /// TLS failed, or the server uses TLS and the URL is `ws://`.
     Tls(TlsError),
-    /// It took longer than [`Client::connect_timeout`](crate::Client::connect_timeout).
+    /// Connecting took longer than [`Client::connect_timeout`](crate::Client::connect_timeout).
     Timeout(TimedOut),
     /// The transport failed before the handshake had ended.
     Io(io::Error),
     /// The server closed the connection before it answered.
     Eof,
-    /// The server does not speak HTTP: the first line of what it said, of which at most 256 bytes are kept.
+    /// The server does not speak HTTP. This is the first line of its output, at most 256 bytes.
     NotHttp(Bytes),
-    /// The server answered something other than 101: it refuses, redirects, or is no WebSocket server. With what came of
-    /// the body within half a second, at most 64 KiB.
+    /// The response is not a 101: the server refuses, redirects, or is not a WebSocket server. The body is the part that
+    /// arrived within half a second, at most 64 KiB.
     ///
-    /// Redirects are not followed; `Location` says where to. Which form of it other clients follow is in `docs/peers.md` in
-    /// the repository.
+    /// Redirects are not followed; `Location` has the target. `docs/peers.md` in the repository lists the forms of it that
+    /// other clients follow.
     Rejected(Box<Response<Bytes>>),
-    /// The server's answer is not a valid opening handshake (RFC 6455 §4.1).
+    /// The response is not a valid opening handshake (RFC 6455 §4.1).
     Handshake(HandshakeError),
-    /// The server's answer is no answer to the compression that was offered (RFC 7692 §7.1).
+    /// The response does not answer the offered compression correctly (RFC 7692 §7.1).
     Compression(CompressionError),
 }
 
 impl ConnectError {
-    /// The server's answer, when it was not a 101: status, headers, and the beginning of the body.
+    /// The server's response, if it was not a 101: status, headers, and the beginning of the body.
     pub fn response(&self) -> Option<&Response<Bytes>> {
         match self {
             Self::Rejected(response) => Some(response),
@@ -66,7 +66,7 @@ impl ConnectError {
         }
     }
 
-    /// The system's error, when it was one: of the resolver, of the transport, or of the last address that was tried.
+    /// The system's error, if there was one: of the resolver, of the transport, or of the last address that was tried.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Resolve { error, .. } | Self::Io(error) => Some(error),
@@ -108,7 +108,7 @@ impl fmt::Debug for ConnectError {
 impl StdError for ConnectError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            // What each is made of is told by the sentence above.
+            // `Display` includes the errors inside.
             Self::Tls(error) => error.source(),
             _ => self.io_error().and_then(StdError::source),
         }
@@ -116,7 +116,7 @@ impl StdError for ConnectError {
 }
 
 impl From<ConnectError> for io::Error {
-    /// Of the kind of the system's error, if it was one; otherwise of one that fits. The [`ConnectError`] is inside
+    /// Has the kind of the system's error, if there is one; otherwise one that fits. It contains the [`ConnectError`]
     /// ([`io::Error::get_ref`], [`io::Error::downcast`]).
     fn from(error: ConnectError) -> Self {
         let kind = match &error {

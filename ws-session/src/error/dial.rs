@@ -1,4 +1,4 @@
-//! Why the host of a URL was not reached, or not in time.
+//! [`DialError`] and [`TimedOut`]: the host of a URL was not reached, or not in time.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use ws_proto::Escaped;
 
-/// An address that was tried, and what came of it.
+/// An attempt to connect to an address, and its error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Attempt {
     /// One of the host's addresses.
     pub address: SocketAddr,
-    /// Why there is no connection to it. Of kind [`TimedOut`](io::ErrorKind::TimedOut) if it had not answered by the
-    /// deadline.
+    /// The error. Its kind is [`TimedOut`](io::ErrorKind::TimedOut) if the address had not answered by the deadline.
     pub error: io::Error,
 }
 
@@ -39,7 +38,7 @@ fn list(attempts: &[Attempt], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// None of a host's addresses could be connected to.
+/// The error if no address of a host accepts a connection.
 pub struct DialError {
     pub(crate) host: String,
     pub(crate) attempts: Vec<Attempt>,
@@ -51,7 +50,7 @@ impl DialError {
         &self.host
     }
 
-    /// Each address that was tried and what came of it, the first to fail first.
+    /// Each address that was tried, with its error, in the order of failure.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
@@ -81,31 +80,31 @@ impl StdError for DialError {
     }
 }
 
-/// How far connecting had come.
+/// The stage of connecting at which the deadline passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The host was being looked up.
+    /// The host was being resolved.
     Resolving,
     /// TCP connections to the host's addresses were being opened.
     Tcp,
-    /// The TLS handshake was under way.
+    /// The TLS handshake was in progress.
     Tls,
-    /// The opening handshake was under way (RFC 6455 §4.1).
+    /// The opening handshake was in progress (RFC 6455 §4.1).
     Handshake,
 }
 
-/// Connecting took longer than it was allowed to.
+/// The error if connecting took too long.
 pub struct TimedOut {
     stage: Stage,
     timeout: Duration,
-    /// The host, or the address where one is connected to.
+    /// The host, or the address once it is connected.
     peer: String,
     attempts: Vec<Attempt>,
 }
 
 impl TimedOut {
-    /// `peer` may be empty, when nobody knows the other end.
+    /// `peer` may be empty, if the other end is unknown.
     pub(crate) fn new(stage: Stage, timeout: Duration, peer: String) -> Self {
         Self { stage, timeout, peer, attempts: Vec::new() }
     }
@@ -114,17 +113,17 @@ impl TimedOut {
         Self { attempts, ..self }
     }
 
-    /// How far connecting had come.
+    /// The stage at which the deadline passed.
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// How long it was allowed to take ([`Client::connect_timeout`](crate::Client::connect_timeout)).
+    /// The limit, [`Client::connect_timeout`](crate::Client::connect_timeout).
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// In [`Stage::Tcp`], each address that was tried and what came of it.
+    /// In [`Stage::Tcp`], each address that was tried, with its error.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }

@@ -1,17 +1,17 @@
-//! What handlers return, and how they fail.
+//! [`HandlerResult`] and [`HandlerError`]: the results of handlers.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use ws_proto::Escaped;
 
-/// Any error a handler ends with.
+/// Any error that a handler returns.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// What a handler returns: `Ok` closes the connection with 1000, an error with 1011.
+/// The result of a handler. `Ok` closes the connection with 1000, an error with 1011.
 ///
-/// `?` turns every common error into a [`BoxError`]: those of this crate, of `std::io`, strings, `anyhow`'s, `eyre`'s. In a
-/// closure all types are inferred, of handlers that end with `Ok(())` and of those that loop until sending fails:
+/// `?` turns every common error into a [`BoxError`]: errors of this crate, of `std::io`, of `anyhow` and `eyre`, and strings.
+/// In a closure all types are inferred, if it ends with `Ok(())` or loops until sending fails:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -30,8 +30,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// # }
 /// ```
 ///
-/// The compiler says that it *expected `Result<(), Box<dyn Error + Send + Sync>>`, found `()`*, or another `Result`, when a
-/// handler returns nothing or an error of another type. Such a handler is wrapped in [`handler`](crate::handler()):
+/// For a handler that returns nothing or an error of another type, the compiler reports *expected `Result<(), Box<dyn Error +
+/// Send + Sync>>`, found `()`*, or another `Result`. Wrap such a handler in [`handler`](crate::handler()):
 ///
 /// ```
 /// # use ws_session::{Listening, Runtime};
@@ -47,7 +47,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// ```
 pub type HandlerResult = Result<(), BoxError>;
 
-/// How a handler failed. Its `Debug` form is its `Display` form, since that is what Rust prints when `main` returns it.
+/// The reason why a handler failed.
+///
+/// `Debug` prints the same sentence as `Display`, because Rust prints `Debug` when `main` returns an error.
 #[non_exhaustive]
 pub enum HandlerError {
     /// It returned an error.
@@ -58,7 +60,7 @@ pub enum HandlerError {
     Aborted,
 }
 
-/// [Escaped], for errors and panics often quote what a peer sent.
+/// [Escaped], because errors and panics often quote a peer's input.
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -78,7 +80,7 @@ impl fmt::Debug for HandlerError {
 impl StdError for HandlerError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            // The error itself is told by the sentence above.
+            // `Display` includes the error itself.
             Self::Failed(error) => error.source(),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Why a connection ended, or did not open, and what handlers return.
+//! Errors of open connections, of opening them, and of handlers.
 
 mod accept;
 mod closed;

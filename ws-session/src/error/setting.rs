@@ -1,22 +1,22 @@
-//! A setting that cannot be used.
+//! [`InvalidSetting`]: a setting of a server is invalid.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use crate::tls::TlsConfigError;
 
-/// A setting of a [`Server`](crate::Server) that cannot be used. The methods that set it never fail; the ones that use the
-/// server (`bind`, `listen_on`, `accept`) report the first such setting.
+/// An invalid setting of a [`Server`](crate::Server). The methods that set it never fail. The methods that use the server
+/// (`bind`, `listen_on`, `accept`) report the first invalid setting.
 ///
-/// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it.
+/// `Debug` prints the same sentence as `Display`, because Rust prints `Debug` when `main` returns an error.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidSetting {
-    /// One of the origins is none ([`Server::origins`](crate::Server::origins)). The sentence says which one and why.
+    /// An origin is invalid ([`Server::origins`](crate::Server::origins)). The text names it and the reason.
     Origins(String),
-    /// A response header that is invalid, or that the handshake sets ([`Server::header`](crate::Server::header)).
+    /// A response header is invalid, or set by the handshake itself ([`Server::header`](crate::Server::header)).
     Header(String),
-    /// A proxy that is neither an address nor a network
+    /// A proxy is neither an address nor a network
     /// ([`Server::trusted_proxies`](crate::Server::trusted_proxies)).
     TrustedProxies(String),
     /// The certificate or the private key (`Server::tls`).

@@ -76,7 +76,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_json`].
+    /// The same as [`Sender::send_json`].
     pub fn send_json<T>(&self, value: &T) -> impl Future<Output = Result<(), JsonError>> + Send + use<'_, T>
     where
         T: Serialize + ?Sized,

@@ -99,7 +99,7 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// The same as [`send`](Self::send).
     #[cfg(feature = "deflate")]
     pub fn send_with(
         &self,
@@ -115,7 +115,7 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// The same as [`send`](Self::send).
     pub fn send_prepared<'a>(&'a self, prepared: &'a Prepared) -> impl Future<Output = Result<(), Error>> + Send + 'a {
         self.send_when_room(prepared)
     }

@@ -85,7 +85,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send`].
+    /// The same as [`Sender::send`].
     #[doc(alias = "write", alias = "emit", alias = "send_text", alias = "send_binary")]
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.sender.send(message)
@@ -95,7 +95,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::try_send`].
+    /// The same as [`Sender::try_send`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError<Message>> {
         self.sender.try_send(message)
     }
@@ -104,7 +104,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_with`].
+    /// The same as [`Sender::send_with`].
     #[cfg(feature = "deflate")]
     pub fn send_with(
         &self,
@@ -118,7 +118,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_prepared`].
+    /// The same as [`Sender::send_prepared`].
     pub fn send_prepared<'a>(&'a self, prepared: &'a Prepared) -> impl Future<Output = Result<(), Error>> + Send + 'a {
         self.sender.send_prepared(prepared)
     }
@@ -127,7 +127,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::try_send_prepared`].
+    /// The same as [`Sender::try_send_prepared`].
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError<()>> {
         self.sender.try_send_prepared(prepared)
     }
@@ -136,7 +136,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_fragment`].
+    /// The same as [`Sender::send_fragment`].
     pub fn send_fragment(
         &self,
         fragment: impl Into<Message>,
@@ -149,7 +149,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::flush`].
+    /// The same as [`Sender::flush`].
     pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.sender.flush()
     }
@@ -158,7 +158,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::ping`].
+    /// The same as [`Sender::ping`].
     pub fn ping(&self) -> impl Future<Output = Result<RoundTrip, Error>> + Send + '_ {
         self.sender.ping()
     }
@@ -170,7 +170,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As [`Sender::close`].
+    /// The same as [`Sender::close`].
     #[doc(alias = "shutdown")]
     pub fn close(
         &self,

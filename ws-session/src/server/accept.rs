@@ -71,7 +71,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// The same as [`accept`](Self::accept).
     pub async fn accept_stream<T: Transport>(
         &self,
         transport: T,

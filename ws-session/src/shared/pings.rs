@@ -1,4 +1,4 @@
-//! The pings that somebody waits for.
+//! Pings that tasks wait for.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use super::key::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoundTrip {
-    /// How long it took.
+    /// The time from the ping to its pong.
     pub time: Duration,
-    /// Whether the pong carried another payload than the ping, an empty one for instance. Some peers answer so, against
-    /// RFC 6455 §5.5.3; then it is not certain that the pong belongs to this ping.
+    /// Whether the pong had another payload than the ping, such as an empty one. Some peers answer so, against RFC 6455
+    /// §5.5.3. Then the pong may belong to another ping.
     pub payload_differed: bool,
 }
 
 impl RoundTrip {
-    /// A ping that was answered after this time, and whether with another payload. For tests of what is done with it.
+    /// Makes a round trip, for tests of applications.
     pub const fn new(time: Duration, payload_differed: bool) -> Self {
         Self { time, payload_differed }
     }
 }
 
-/// Each under a key, so that who gives up is forgotten. Takes no memory while there are none.
+/// Pings by key, so that one is removed when its task gives up. It takes no memory while there are none.
 #[derive(Debug, Default)]
 pub(crate) struct Pings {
     #[expect(clippy::box_collection, reason = "a vector would take three words of every idle connection")]
@@ -45,7 +45,7 @@ enum State {
 }
 
 impl Pings {
-    /// Asks for a ping; its key.
+    /// Requests a ping, and returns its key.
     pub(crate) fn request(&mut self) -> Key {
         let key = Key::new();
         self.waits.get_or_insert_default().push(Wait { key, ping: State::Requested });
@@ -67,12 +67,12 @@ impl Pings {
         })
     }
 
-    /// Whether one has been asked for and not been sent.
+    /// Whether a requested ping has not been sent yet.
     pub(crate) fn has_requests(&self) -> bool {
         self.iter().any(|wait| matches!(wait.ping, State::Requested))
     }
 
-    /// Sends those that have been asked for, as far as there is room.
+    /// Sends the requested pings, as far as there is room.
     #[inline]
     pub(crate) fn send(&mut self, connection: &mut Connection, now: Timestamp) {
         for wait in self.waits.iter_mut().flat_map(|waits| waits.iter_mut()) {
@@ -84,7 +84,7 @@ impl Pings {
         }
     }
 
-    /// A pong answers its ping and all before it, whoever sent them; whether somebody waited for one of those.
+    /// Handles a pong, which answers its ping and all before it. Returns whether a task waits for one of them.
     pub(crate) fn on_pong(&mut self, answered: PingId, payload_differed: bool, now: Timestamp) -> bool {
         let mut found = false;
         for wait in self.waits.iter_mut().flat_map(|waits| waits.iter_mut()) {

@@ -14,7 +14,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_json`](crate::Sender::send_json).
+    /// The same as [`Sender::send_json`](crate::Sender::send_json).
     pub fn send_json<V: Serialize + ?Sized>(
         &mut self,
         value: &V,
@@ -30,7 +30,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::recv_json`](crate::WebSocket::recv_json).
+    /// The same as [`WebSocket::recv_json`](crate::WebSocket::recv_json).
     pub async fn recv_json<V: DeserializeOwned>(&mut self) -> Result<Option<V>, JsonError> {
         from_json(self.recv().await?)
     }

@@ -123,7 +123,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::recv`].
+    /// The same as [`WebSocket::recv`].
     #[doc(alias = "next", alias = "read", alias = "receive")]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> + '_ {
         poll_fn(|cx| self.poll_recv(cx))
@@ -147,7 +147,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send`].
+    /// The same as [`Sender::send`].
     #[doc(alias = "write", alias = "send_text", alias = "send_binary")]
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         self.send_outbound(message.into())
@@ -169,7 +169,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send`].
+    /// The same as [`Sender::send`].
     pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut unsent = Some(message.into());
         poll_fn(move |cx| self.poll_feed(cx, &mut unsent))
@@ -179,7 +179,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send`].
+    /// The same as [`Sender::send`].
     #[cfg(feature = "deflate")]
     pub fn send_with(
         &mut self,
@@ -193,7 +193,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send`].
+    /// The same as [`Sender::send`].
     pub fn send_prepared<'a>(&'a mut self, prepared: &'a Prepared) -> impl Future<Output = Result<(), Error>> + 'a {
         self.send_outbound(prepared)
     }
@@ -202,7 +202,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_fragment`].
+    /// The same as [`Sender::send_fragment`].
     pub fn send_fragment(
         &mut self,
         fragment: impl Into<Message>,
@@ -257,7 +257,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// # Errors
     ///
-    /// As [`Sender::close`].
+    /// The same as [`Sender::close`].
     #[doc(alias = "shutdown")]
     pub fn close(
         &mut self,

@@ -1,4 +1,4 @@
-//! rustls's errors, in words that somebody can act on.
+//! Turns rustls's errors into texts that name the problem and the remedy.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherErr
 
 use super::TlsError;
 
-/// An error of rustls's, and what it means.
+/// The meaning of an error of rustls.
 #[derive(Debug)]
 struct Explained {
     words: String,
@@ -76,7 +76,7 @@ fn certificate(error: CertificateError) -> TlsError {
     }
 }
 
-/// Whether the certificate is refused for being that of an authority (`CA:TRUE`).
+/// Whether the certificate is refused because it is that of an authority (`CA:TRUE`).
 pub(super) fn is_authority(error: &CertificateError) -> bool {
     matches!(of_webpki(error), Some(webpki::Error::CaUsedAsEndEntity))
 }
@@ -88,7 +88,7 @@ fn of_webpki(error: &CertificateError) -> Option<&webpki::Error> {
     }
 }
 
-/// What is wrong with a certificate, and what to do.
+/// The fault of a certificate, and the remedy.
 fn certificate_reason(error: &CertificateError) -> String {
     #[allow(deprecated, reason = "other verifiers may still say so")]
     let reason = match error {
@@ -118,7 +118,7 @@ fn certificate_reason(error: &CertificateError) -> String {
         CertificateError::ApplicationVerificationFailure => "the application refuses it",
         error => match (of_webpki(error), error) {
             (Some(error), _) => return webpki_reason(error),
-            // Somebody else's verifier, somebody else's words.
+            // The error of another verifier is printed as it is.
             (None, CertificateError::Other(OtherError(error))) => return error.to_string(),
             (None, error) => return words(error),
         },
@@ -126,7 +126,7 @@ fn certificate_reason(error: &CertificateError) -> String {
     reason.to_owned()
 }
 
-/// What webpki says that rustls has no words for.
+/// The meaning of webpki's errors that rustls passes on unchanged.
 fn webpki_reason(error: &webpki::Error) -> String {
     use webpki::Error::*;
     let reason = match error {
@@ -163,7 +163,7 @@ fn webpki_reason(error: &webpki::Error) -> String {
     reason.to_owned()
 }
 
-/// What the peer lacks.
+/// The feature that the peer lacks.
 fn incompatibility(why: &PeerIncompatible) -> &'static str {
     use PeerIncompatible::*;
     match why {
@@ -208,7 +208,7 @@ fn words(variant: &dyn Debug) -> String {
     words.to_ascii_lowercase()
 }
 
-/// What an alert means to who gets it (RFC 8446 §6.2).
+/// The meaning of an alert for its receiver (RFC 8446 §6.2).
 fn alert_reason(alert: AlertDescription) -> String {
     let reason = match alert {
         AlertDescription::CertificateRequired => "it asks for a certificate, and got none",

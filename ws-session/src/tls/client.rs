@@ -1,4 +1,4 @@
-//! What a client brings to TLS: whom it trusts, and who it is.
+//! A client's TLS settings: trusted certificates and a client certificate.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,10 +9,10 @@ use super::provider::{provider, provider_error};
 use super::verifier::Verifier;
 use super::{HTTP_1_1, PemInput, TlsConfigError, pem, roots};
 
-/// A client's TLS settings. What is wrong with them is told when they are used.
+/// A client's TLS settings. Invalid ones are reported when they are used.
 #[derive(Default)]
 pub(crate) struct ClientTls {
-    /// One that was made elsewhere; it is used as it is.
+    /// A complete configuration, which is used as it is.
     pub(crate) config: Option<Arc<ClientConfig>>,
     /// More certificates to trust.
     ca: Vec<CertificateDer<'static>>,
@@ -36,7 +36,7 @@ impl ClientTls {
         }
     }
 
-    /// The configuration they make.
+    /// Builds the configuration.
     pub(crate) fn config(self) -> Result<Arc<ClientConfig>, TlsConfigError> {
         static DEFAULT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
         if let Some(mistake) = self.mistake {
@@ -46,7 +46,7 @@ impl ClientTls {
             return Ok(with_http(config));
         }
         if self.ca.is_empty() && self.identity.is_none() {
-            // One for all, so that a server that was met before is known (RFC 8446 §2.2).
+            // One configuration for all connections, so that sessions can be resumed (RFC 8446 §2.2).
             return match DEFAULT.get() {
                 Some(config) => Ok(Arc::clone(config)),
                 None => {
@@ -89,7 +89,7 @@ fn build(
     Ok(Arc::new(config))
 }
 
-/// Says that we speak HTTP/1.1, unless the configuration says what we speak.
+/// Sets ALPN to HTTP/1.1, unless the configuration has protocols.
 fn with_http(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     if !config.alpn_protocols.is_empty() {
         return config;

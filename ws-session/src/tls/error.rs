@@ -1,4 +1,4 @@
-//! What can go wrong with TLS.
+//! [`TlsError`] and [`TlsConfigError`]: errors of TLS.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,45 +6,45 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ws_proto::Escaped;
 
-/// Why TLS failed: what the peer is or did. No byte of HTTP has been sent then.
+/// The reason why TLS failed. No byte of HTTP has been sent then.
 ///
-/// Its `Debug` form is the same sentence as its `Display` form, since that is what Rust prints when `main` returns it.
+/// `Debug` prints the same sentence as `Display`, because Rust prints `Debug` when `main` returns an error.
 #[non_exhaustive]
 pub enum TlsError {
     /// The certificate is for other names.
     NameMismatch {
-        /// The host we want to talk to.
+        /// The host of the URL.
         expected: String,
-        /// The names and addresses that the certificate is for.
+        /// The names and addresses in the certificate.
         presented: Vec<String>,
     },
-    /// The certificate, or one of its issuers', is no longer valid.
+    /// The certificate, or that of an issuer, has expired.
     Expired {
-        /// Until when it was, if that is known.
+        /// The time at which it expired, if known.
         not_after: Option<SystemTime>,
     },
-    /// The certificate, or one of its issuers', is not valid yet.
+    /// The certificate, or that of an issuer, is not valid yet.
     NotYetValid {
-        /// From when on it will be, if that is known.
+        /// The time from which it is valid, if known.
         not_before: Option<SystemTime>,
     },
-    /// The certificate was issued by nobody we trust; one that signed itself, for example.
+    /// The issuer of the certificate is not trusted, as with a self-signed certificate.
     UnknownIssuer,
     /// The certificate is that of an authority (`CA:TRUE`), as `openssl req -x509` makes it, and is not trusted itself.
     Authority,
     /// The certificate was revoked.
     Revoked,
-    /// Something else is wrong with the certificate.
+    /// The certificate has another fault.
     Certificate(Box<dyn StdError + Send + Sync>),
-    /// We asked the client for a certificate, and it has none.
+    /// The server asks for a client certificate, and the client has none.
     NoClientCertificate,
-    /// The peer refused to go on, for this reason.
+    /// The peer refused the handshake, for this reason.
     Refused(String),
-    /// The peer does not speak TLS.
+    /// The peer does not use TLS.
     NotTls,
-    /// The peer speaks TLS, where we do not.
+    /// The peer uses TLS, and this end does not.
     Unexpected,
-    /// Anything else.
+    /// Another error.
     Other(Box<dyn StdError + Send + Sync>),
 }
 
@@ -93,14 +93,14 @@ impl fmt::Debug for TlsError {
 impl StdError for TlsError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            // The error itself is told by the sentence above.
+            // `Display` includes the error itself.
             Self::Certificate(error) | Self::Other(error) => error.source(),
             _ => None,
         }
     }
 }
 
-/// A point in time as people read it.
+/// A date for people to read.
 struct Date(SystemTime);
 
 impl fmt::Display for Date {
@@ -114,35 +114,35 @@ impl fmt::Display for Date {
     }
 }
 
-/// What is wrong with certificates or a key that we were given.
+/// The fault of a certificate or key that was given to a server or client.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// The PEM is damaged.
     Pem {
-        /// Which.
+        /// The PEM that is damaged.
         input: PemInput,
-        /// How.
+        /// The fault.
         why: String,
     },
     /// There is no certificate in the PEM.
     NoCertificate(PemInput),
     /// There is no private key in the PEM.
     NoKey,
-    /// The private key is encrypted; it has to be decrypted first.
+    /// The private key is encrypted; it must be decrypted first.
     EncryptedKey,
     /// A certificate is damaged.
     Certificate {
-        /// Which.
+        /// The PEM that is damaged.
         input: PemInput,
-        /// How.
+        /// The fault.
         why: String,
     },
     /// The private key is damaged, or of a kind that is not supported.
     Key(String),
-    /// The private key is not the certificate's.
+    /// The private key does not belong to the certificate.
     KeyMismatch,
-    /// The crypto provider of this process cannot do it.
+    /// The crypto provider of this process cannot be used.
     Provider(String),
 }
 
@@ -159,7 +159,7 @@ pub enum PemInput {
 }
 
 impl TlsConfigError {
-    /// Which PEM is wrong, if it is one of them. With a key that is not the certificate's, it is the key.
+    /// The faulty PEM, if one is at fault. If the key does not belong to the certificate, it is the key.
     pub fn input(&self) -> Option<PemInput> {
         match self {
             Self::Pem { input, .. } | Self::NoCertificate(input) | Self::Certificate { input, .. } => Some(*input),
@@ -175,7 +175,7 @@ impl fmt::Display for TlsConfigError {
             Self::Pem { input, why } => write!(f, "invalid PEM of {input}: {why}"),
             Self::NoCertificate(input) => write!(f, "no certificate in the PEM of {input}"),
             Self::NoKey => f.write_str("no private key in the PEM of the private key"),
-            Self::EncryptedKey => f.write_str("the private key is encrypted, and has to be decrypted first"),
+            Self::EncryptedKey => f.write_str("the private key is encrypted, and must be decrypted first"),
             Self::Certificate { input, why } => write!(f, "invalid certificate in the PEM of {input}: {why}"),
             Self::Key(why) => write!(f, "the private key cannot be used: {why}"),
             Self::KeyMismatch => f.write_str("the private key does not belong to the certificate"),

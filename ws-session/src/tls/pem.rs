@@ -31,7 +31,7 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|window| window == what)
 }
 
-/// Why a certificate and its key were not taken.
+/// The reason why rustls refuses a certificate and its key.
 pub(super) fn identity_error(error: Error) -> TlsConfigError {
     match error {
         Error::InconsistentKeys(_) => TlsConfigError::KeyMismatch,

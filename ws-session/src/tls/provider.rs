@@ -1,4 +1,4 @@
-//! Who does the cryptography.
+//! The crypto provider.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use rustls::crypto::{CryptoProvider, ring};
 
 use super::TlsConfigError;
 
-/// The provider that this process has installed, else ring. It is always named when a configuration is built: rustls
-/// panics where it has to guess between several, or has none.
+/// The provider that this process has installed, otherwise ring. Every configuration is built with it, because rustls panics
+/// if it has none or must guess among several.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()))
 }

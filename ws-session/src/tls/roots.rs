@@ -1,4 +1,4 @@
-//! Whom the world trusts.
+//! The trusted root certificates.
 
 use std::sync::OnceLock;
 
@@ -7,8 +7,8 @@ use tracing::debug;
 
 use crate::logging::TARGET;
 
-/// The platform's certificates, read once in the life of the process; those of Mozilla's program, which come with this
-/// crate, where the platform has none.
+/// The platform's root certificates, read once in a process. If the platform has none, those of Mozilla's program, which
+/// come with this crate.
 pub(super) fn roots() -> &'static RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
     ROOTS.get_or_init(|| {
@@ -17,7 +17,7 @@ pub(super) fn roots() -> &'static RootCertStore {
             debug!(target: TARGET, "reading the platform's certificates: {error}");
         }
         let mut roots = RootCertStore::empty();
-        // Platforms keep old ones that nobody can read any more; they are no reason to do without the others.
+        // Platforms keep old certificates that cannot be parsed any more. They are skipped.
         let (added, ignored) = roots.add_parsable_certificates(platform.certs);
         debug!(target: TARGET, added, ignored, "read the platform's certificates");
         if roots.is_empty() {

@@ -1,4 +1,4 @@
-//! What a server brings to TLS: who it is.
+//! A server's TLS settings: its certificate and key.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use super::provider::{provider, provider_error};
 use super::{HTTP_1_1, PemInput, TlsConfigError, pem};
 
-/// The configuration of a server that has this certificate, and asks clients for none.
+/// The configuration of a server with this certificate. It asks clients for none.
 pub(crate) fn server_config(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsConfigError> {
     let chain = pem::certificates(PemInput::Certificate, chain)?;
     let config = ServerConfig::builder_with_provider(provider())
@@ -19,7 +19,7 @@ pub(crate) fn server_config(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig
     Ok(with_http(Arc::new(config)))
 }
 
-/// Says that we speak HTTP/1.1, unless the configuration says what we speak.
+/// Sets ALPN to HTTP/1.1, unless the configuration has protocols.
 pub(crate) fn with_http(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
     if !config.alpn_protocols.is_empty() {
         return config;

@@ -1,4 +1,4 @@
-//! Whose certificate a client accepts when it was given some to trust.
+//! Verifies a server's certificate for a client with trusted certificates of its own.
 
 use std::sync::Arc;
 
@@ -11,9 +11,8 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 
 use super::classify::is_authority;
 
-/// Accepts what the roots have issued, as everybody does; and a certificate that is itself among those that were given
-/// to be trusted. webpki alone refuses that where it is an authority's (`CA:TRUE`), as that of `openssl req -x509` is, or
-/// where its issuer is unknown.
+/// Accepts certificates that the roots have issued, and certificates that are trusted themselves. webpki alone refuses the
+/// latter if it is that of an authority (`CA:TRUE`), as `openssl req -x509` makes it, or if its issuer is unknown.
 #[derive(Debug)]
 pub(super) struct Verifier {
     webpki: Arc<WebPkiServerVerifier>,
