@@ -245,6 +245,7 @@ impl Sender {
     }
 
     /// Queues a message, unless it has to wait for room. A refused message stays in `unsent`.
+    #[inline]
     pub(crate) fn queue<O: Outbound>(&self, unsent: &mut Option<O>) -> Poll<Result<(), Error>> {
         match outbound::queue(&self.shared, unsent, false) {
             Ok(()) => Poll::Ready(Ok(())),

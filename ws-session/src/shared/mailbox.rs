@@ -118,6 +118,7 @@ impl Mailbox {
     /// Whether the application has as many messages waiting as it may have.
     ///
     /// An application that takes none lets all come: messages that find no room are thrown away.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.has_no_room() && !self.is_receiving_over()
     }
@@ -260,6 +261,7 @@ impl Mailbox {
     /// While our own writing is blocked, the number of messages alone decides: the peer may be waiting, as we are, for the
     /// other to read on. How long that can last the deadline for writes bounds. An application that drives the connection by
     /// polling it cannot receive while it waits to send: then short messages may be as many as their memory allows.
+    #[inline]
     fn has_no_room(&self) -> bool {
         let InboundLimits { is_polled, bytes, .. } = self.limits;
         let (messages, waiting) = (self.unreceived(), self.unreceived_bytes());
