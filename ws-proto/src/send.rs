@@ -1,4 +1,4 @@
-//! Messages and control frames in, bytes out (RFC 6455 §5). Knows nothing of what is received.
+//! Encoding of messages and control frames (RFC 6455 §5). It is independent of the receiving direction.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -18,27 +18,27 @@ use crate::message::{Message, MessageKind};
 use crate::outgoing::Outgoing;
 use crate::prepared::Prepared;
 
-/// The sending direction.
+/// Encodes messages and control frames into the outgoing queue.
 pub(crate) struct Encoder {
-    /// A client's source of masking keys; a server has none.
+    /// The source of masking keys of a client.
     keys: Option<Box<dyn MaskKeys + Send>>,
     outgoing: Outgoing,
     /// The kind of the fragmented message that is being sent.
     unfinished: Option<MessageKind>,
-    /// How many fragments have been queued, of all messages.
+    /// The number of fragments that have been queued, of all messages.
     fragments: u64,
-    /// Only while there are any.
+    /// The pongs that have not been written, if any.
     pongs: Option<Box<Pongs>>,
-    /// What compresses messages, when the peer understands that.
+    /// The compressor of messages, if compression was negotiated.
     #[cfg(feature = "deflate")]
     compressor: Option<Box<MessageCompressor>>,
 }
 
-/// Pongs on their way. Those not yet in the outgoing queue can still be replaced.
+/// The pongs that have not been written. Pongs that are not in the outgoing queue yet can be replaced.
 #[derive(Debug, Default)]
 struct Pongs {
     waiting: VecDeque<Box<[u8]>>,
-    /// Where the queued ones end, in all that was ever queued.
+    /// The positions where the queued pongs end, among all bytes that were ever queued.
     queued: VecDeque<u64>,
 }
 
@@ -63,7 +63,7 @@ impl Encoder {
         &mut self.outgoing
     }
 
-    /// How many bytes wait to be written, pongs that can still be replaced included.
+    /// The number of bytes that wait to be written, including the pongs that can be replaced.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
         let overhead = 2 + if self.keys.is_some() { 4 } else { 0 };
@@ -71,12 +71,12 @@ impl Encoder {
         self.outgoing.len() + pongs
     }
 
-    /// Whether nothing is queued or waiting to be.
+    /// Whether nothing waits to be written.
     pub(crate) fn is_idle(&self) -> bool {
         self.outgoing.is_empty() && self.pongs.as_ref().is_none_or(|pongs| pongs.waiting.is_empty())
     }
 
-    /// Whether a whole message of `len` bytes may be queued now; what goes before it is then.
+    /// Checks whether a whole message of `len` bytes may be queued now. If so, queues the pongs that go before it.
     #[inline]
     fn admit(&mut self, len: usize, limits: &Limits) -> Result<(), SendError<()>> {
         if self.unfinished.is_some() {
@@ -116,7 +116,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Queues a message that is encoded already: as it is, unless it must be masked.
+    /// Queues a message that is already encoded. A client encodes it again, to mask it.
     #[inline]
     pub(crate) fn prepared(&mut self, prepared: &Prepared, limits: &Limits) -> Result<(), SendError<()>> {
         let message = prepared.message();
@@ -196,7 +196,7 @@ impl Encoder {
         Some(self.outgoing.queued())
     }
 
-    /// Answers a ping. Past the limit the newest pong replaces the last one that waits.
+    /// Answers a ping. At the limit, the newest pong replaces the last waiting one.
     pub(crate) fn pong(&mut self, payload: &[u8], limits: &Limits) {
         let pongs = self.pongs.get_or_insert_default();
         pongs.forget_written(self.outgoing.written());
@@ -206,8 +206,8 @@ impl Encoder {
         pongs.waiting.push_back(payload.into());
     }
 
-    /// Moves waiting pongs into the queue, so that what is queued after this comes after them. One place is always
-    /// left, for the newest.
+    /// Moves waiting pongs into the queue, ahead of the frames that are queued later. One place always stays free for the newest
+    /// pong.
     #[inline]
     pub(crate) fn queue_pongs(&mut self, limits: &Limits) {
         if self.pongs.is_some() {
@@ -229,7 +229,7 @@ impl Encoder {
         }
     }
 
-    /// Queues a Close frame behind all that waits. Nothing may be queued after it.
+    /// Queues a Close frame after all waiting frames. Nothing may be queued after it.
     pub(crate) fn close(&mut self, frame: &CloseFrame) {
         for payload in self.pongs.take().into_iter().flat_map(|pongs| pongs.waiting) {
             self.push_copied(true, OpCode::Pong, &payload);
@@ -244,21 +244,21 @@ impl Encoder {
         self.release_compressor();
     }
 
-    /// How many bytes a Close frame takes on the wire.
+    /// The size of an encoded Close frame, in bytes.
     pub(crate) fn close_size(&self, frame: &CloseFrame) -> usize {
         let header = 2 + if self.keys.is_some() { 4 } else { 0 };
         let body = if frame.is_empty() { 0 } else { 2 + frame.reason.len() };
         header + body
     }
 
-    /// Throws away all that waits.
+    /// Discards everything that waits to be written.
     pub(crate) fn release(&mut self) {
         self.outgoing.clear();
         self.pongs = None;
         self.release_compressor();
     }
 
-    /// Nothing is compressed any more.
+    /// Releases the compressor: nothing is compressed any more.
     fn release_compressor(&mut self) {
         #[cfg(feature = "deflate")]
         {
@@ -266,7 +266,7 @@ impl Encoder {
         }
     }
 
-    /// Below the high-water mark there is room for anything; above it, for what stays below the cap.
+    /// Whether a frame with `payload` bytes may be queued: always below the high-water mark, and above it up to the cap.
     #[inline]
     fn has_room(&self, payload: usize, limits: &Limits) -> bool {
         let waiting = self.waiting();
@@ -288,7 +288,7 @@ impl Encoder {
     }
 }
 
-/// Compressed messages (RFC 7692 §6): only the first frame says that the message is.
+/// Sends compressed messages (RFC 7692 §6). Only the first frame has the reserved bit.
 #[cfg(feature = "deflate")]
 impl Encoder {
     pub(crate) fn set_compressor(&mut self, compressor: Option<Box<MessageCompressor>>) {
@@ -312,7 +312,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Queues the first or the next fragment of a message; what the first one says of compression goes for all.
+    /// Queues the first or the next fragment of a message. `compress` of the first one applies to all.
     pub(crate) fn fragment_with(
         &mut self,
         fragment: Message,
@@ -336,7 +336,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Queues a message compressed, unless it is to go as it is: then nothing.
+    /// Queues a message compressed, if it is to be compressed. Returns whether it was queued.
     #[inline]
     fn push_compressed(&mut self, opcode: OpCode, payload: &[u8], compress: Compress) -> bool {
         let Some(compressor) = &mut self.compressor else { return false };

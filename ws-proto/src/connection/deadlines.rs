@@ -11,7 +11,7 @@ use crate::state::ConnectionState;
 use crate::time::Timestamp;
 use crate::timer::TimerKind;
 
-/// The deadlines that are the peer's to keep.
+/// The deadlines for actions of the peer.
 const VERDICTS: [TimerKind; 5] =
     [TimerKind::Pong, TimerKind::MessageProgress, TimerKind::WriteStall, TimerKind::HalfClose, TimerKind::Close];
 
@@ -66,7 +66,7 @@ impl Connection {
         self.timers.next()
     }
 
-    /// While something waits to be written, or to be taken by the peer, some of it has to move.
+    /// Sets the write-stall deadline while bytes wait to be written or acknowledged.
     fn await_taking(&mut self, was_writing: bool, now: Timestamp) {
         let taking = self.taking();
         if was_writing && taking == self.taking_mark {
@@ -82,7 +82,7 @@ impl Connection {
         self.timers.set(TimerKind::WriteStall, stall);
     }
 
-    /// After a keepalive ping has been written, something has to come in, whatever it is.
+    /// Sets the pong deadline after a keepalive ping has been written. Any received byte meets it.
     fn await_life(&mut self, messages: u64, now: Timestamp) {
         let Some(pong) = self.config.deadlines.pong else { return };
         if self.timers.get(TimerKind::Pong).is_some() {
@@ -98,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// Another ping goes out in between: some peers hold a pong back until they have something else to send.
+    /// Sets the pong deadline, and the timer for a second ping half-way: some peers hold a pong back until they have something else to send.
     fn set_pong_deadline(&mut self, since: Timestamp, pong: Duration) {
         self.timers.set(TimerKind::Pong, Some(later(since, pong)));
         self.timers.set(TimerKind::PingAgain, Some(since + pong / 2));
@@ -260,7 +260,7 @@ impl Connection {
     }
 }
 
-/// The next of deadlines that repeat: never at once, or acting on it would never end.
+/// The next time of a repeated deadline: at least 1 ms later, or handling it would never end.
 fn later(now: Timestamp, interval: Duration) -> Timestamp {
     now + interval.max(Duration::from_millis(1))
 }

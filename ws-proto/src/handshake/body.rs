@@ -1,4 +1,4 @@
-//! The body of a response that refuses the handshake: it often says why (RFC 9112 §6, §7.1).
+//! The body of a response that rejects the handshake, which often has the reason (RFC 9112 §6, §7.1).
 
 use alloc::vec::Vec;
 
@@ -9,11 +9,11 @@ use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use super::encode::has_body;
 use super::fields::elements;
 
-/// How much of a body is kept by default: 64 KiB.
+/// The default limit of a body: 64 KiB.
 pub const DEFAULT_LIMIT: usize = 64 * 1024;
 
-/// Reads a body, up to a limit, from the bytes after the head. Nothing a peer sends makes it fail: what cannot
-/// be parsed ends the body, and [`Body::complete`] tells.
+/// Reads a body, up to a limit, from the bytes after the head. It never fails: malformed framing ends the body, and
+/// [`Body::complete`] is `false` then.
 #[derive(Debug)]
 pub struct BodyReader {
     state: State,
@@ -21,27 +21,27 @@ pub struct BodyReader {
     limit: usize,
 }
 
-/// What could be read of a body.
+/// A body, as far as it could be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Body {
-    /// The content, without the framing of chunks. A `Content-Encoding` is not undone.
+    /// The content, without the framing of chunks. A `Content-Encoding` is not decoded.
     pub bytes: Bytes,
-    /// Whether this is all of it. If not, it went over the limit, ended early, or was malformed.
+    /// Whether the body is complete. If not, it exceeded the limit, ended early, or was malformed.
     pub complete: bool,
 }
 
-/// How the end of the body is told (RFC 9112 §6.3), and in a chunked one (§7.1) where the next byte stands.
+/// The framing of the body (RFC 9112 §6.3) and, for a chunked one (§7.1), the part that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// So many bytes are still to come.
+    /// The number of bytes left of the body.
     Length(u64),
     UntilEof,
     ChunkBegin,
     ChunkSize(u64),
     ChunkExtension(u64),
     ChunkSizeEnd(u64),
-    /// So many bytes of the chunk are still to come.
+    /// The number of bytes left of the chunk.
     ChunkData(u64),
     ChunkDataEnd,
     ChunkEnd,
@@ -63,8 +63,8 @@ impl BodyReader {
         Self { state: state.settle(), body: Vec::new(), limit }
     }
 
-    /// Takes what was received *since the last call*, and tells whether the body has ended. Until then there is
-    /// more to read, up to the end of the stream.
+    /// Takes the bytes that were received *since the last call*. Returns whether the body has ended. Until then, read on, up to
+    /// the end of the stream.
     pub fn read(&mut self, mut input: &[u8]) -> bool {
         while let Some((&byte, rest)) = input.split_first() {
             let remaining = match self.state {
@@ -85,12 +85,12 @@ impl BodyReader {
         self.is_finished()
     }
 
-    /// Whether the body has ended, so that there is nothing more to read.
+    /// Whether the body has ended, so that no more bytes need to be read.
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Finished { .. })
     }
 
-    /// The body: once it has ended, or at the end of the stream, or when the caller has waited long enough.
+    /// Returns the body. Call it when the body has ended, at the end of the stream, or after a timeout of the caller's.
     pub fn into_body(self) -> Body {
         let complete = matches!(self.state, State::Finished { complete: true } | State::UntilEof);
         Body { bytes: self.body.into(), complete }
@@ -106,19 +106,19 @@ impl BodyReader {
 }
 
 impl State {
-    /// The beginning of a body that comes with these headers.
+    /// The initial state for a body with these headers.
     fn of(headers: &HeaderMap) -> Self {
         if let Some(coding) = elements(headers, TRANSFER_ENCODING).last() {
             let chunked = coding.eq_ignore_ascii_case(b"chunked");
             return if chunked { Self::ChunkBegin } else { Self::UntilEof };
         }
-        // The same length twice is a length; what is no length leaves the end of the stream to go by.
+        // Equal repeated lengths are allowed. Without a valid length, the end of the stream ends the body.
         let mut lengths = elements(headers, CONTENT_LENGTH);
         let length = lengths.next().filter(|first| lengths.all(|other| other == *first)).and_then(parse_length);
         length.map_or(Self::UntilEof, Self::Length)
     }
 
-    /// After so many bytes of content.
+    /// The state after `len` bytes of content.
     fn advance(self, len: usize) -> Self {
         let len = len as u64;
         match self {
@@ -129,7 +129,7 @@ impl State {
         .settle()
     }
 
-    /// Leaves a state in which no content is left to come.
+    /// The next state, if no content is left in this one.
     fn settle(self) -> Self {
         match self {
             Self::Length(0) => Self::Finished { complete: true },
@@ -138,7 +138,7 @@ impl State {
         }
     }
 
-    /// After a byte of the framing of chunks; nothing when it is malformed. Trailers are not waited for.
+    /// The state after a byte of chunk framing. `None` when the framing is malformed. Trailers are not read.
     fn step(self, byte: u8) -> Option<Self> {
         let digit = || char::from(byte).to_digit(16).map(u64::from);
         Some(match (self, byte) {

@@ -1,11 +1,11 @@
-//! HTTP/1.1 requests and responses as bytes (RFC 9112).
+//! The encoding of HTTP/1.1 requests and responses (RFC 9112).
 
 use alloc::vec::Vec;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, StatusCode};
 
-/// Room for most heads.
+/// The initial capacity for a head, in bytes: enough for most.
 const HEAD_SIZE: usize = 512;
 
 /// Appends the head of a request to `out` (RFC 9112 §3). The target is the URI's path and query.
@@ -22,10 +22,10 @@ pub fn request(request: &Request<()>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a response to `out`: its head and its body (RFC 9112 §4, §6).
+/// Appends the head and the body of a response to `out` (RFC 9112 §4, §6).
 ///
-/// A `Content-Length` is added where there is none. A `Transfer-Encoding` is left out, for the body is written
-/// as it is. Statuses that have no body (1xx, 204, 304) get neither a body nor a length.
+/// A missing `Content-Length` is added. A `Transfer-Encoding` is omitted, because the body is written unencoded. Statuses without
+/// a body (1xx, 204, 304) get neither a body nor a length.
 pub fn response<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
     let body = response.body().as_ref();
     head(response, has_body(response.status()).then_some(body.len()), out);
@@ -34,13 +34,13 @@ pub fn response<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the answer to a HEAD request to `out`: the head a GET would have got, with the length of the body that is left
-/// out (RFC 9110 §9.3.2).
+/// Appends the response to a HEAD request to `out`: the same head as for GET, with the length of the omitted body (RFC 9110
+/// §9.3.2).
 pub fn response_to_head_request<B: AsRef<[u8]>>(response: &Response<B>, out: &mut Vec<u8>) {
     head(response, has_body(response.status()).then_some(response.body().as_ref().len()), out);
 }
 
-/// Appends the head of a response to `out`: for one without a body, such as a 101. Again no `Transfer-Encoding`.
+/// Appends the head of a response without a body, such as a 101, to `out`. A `Transfer-Encoding` is omitted.
 pub fn response_head<B>(response: &Response<B>, out: &mut Vec<u8>) {
     head(response, None, out);
 }
@@ -77,7 +77,7 @@ fn header(name: &str, value: &HeaderValue, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Names are compared without regard to case, but some peers look for the spelling of the RFC.
+/// Capitalizes the name of a header as the RFC does: some peers compare names case-sensitively.
 fn capitalize(name: &mut [u8]) {
     let mut begins_word = true;
     for byte in &mut *name {
@@ -93,7 +93,7 @@ fn capitalize(name: &mut [u8]) {
     }
 }
 
-/// What the names of all headers begin with that are a WebSocket's own.
+/// The prefix of WebSocket's header names.
 const SEC_WEBSOCKET: &[u8] = b"Sec-WebSocket";
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The `Sec-WebSocket-Extensions` header (RFC 6455 §9.1): what was offered, or what was agreed on.
+//! The syntax of the `Sec-WebSocket-Extensions` header (RFC 6455 §9.1), in requests and responses.
 //!
-//! This module knows the syntax; what an extension's name and parameters mean is for the extension to say.
+//! Each extension interprets its own name and parameters.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -12,13 +12,13 @@ use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 use super::fields::{is_token, is_token_byte};
 
-/// An extension with its parameters, as offered or agreed on. Its [`Display`](fmt::Display) form is how it
-/// stands in the header: `permessage-deflate; client_max_window_bits`.
+/// An extension with its parameters, as offered or accepted. [`Display`](fmt::Display) writes the form in the header:
+/// `permessage-deflate; client_max_window_bits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
     /// The name: a token (RFC 9110 §5.6.2).
     pub name: String,
-    /// The parameters, in order. Nothing keeps a peer from giving one twice.
+    /// The parameters in order. A peer may repeat one.
     pub params: Vec<Param>,
 }
 
@@ -27,7 +27,7 @@ pub struct Extension {
 pub struct Param {
     /// The name: a token (RFC 9110 §5.6.2).
     pub name: String,
-    /// The value, if there is one: a token too, even where it came in quotes (RFC 6455 §9.1).
+    /// The value, if any: a token, without quotes (RFC 6455 §9.1).
     pub value: Option<String>,
 }
 
@@ -35,14 +35,13 @@ pub struct Param {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedExtensions;
 
-/// Parses all `Sec-WebSocket-Extensions` headers, as one list in the order of the lines (RFC 6455 §9.1).
+/// Parses all `Sec-WebSocket-Extensions` headers as one list, in the order of the lines (RFC 6455 §9.1).
 ///
-/// Empty elements are skipped (RFC 9110 §5.6.1.2): a header that holds nothing else counts as absent, and without any
-/// the list is empty.
+/// Empty elements are skipped (RFC 9110 §5.6.1.2). Without a header, or with empty ones only, the list is empty.
 ///
 /// # Errors
 ///
-/// When a header does not follow the grammar, or the value of a parameter is not a token once its quotes are gone.
+/// When a header does not match the grammar, or the value of a parameter is not a token after its quotes are removed.
 pub fn parse(headers: &HeaderMap) -> Result<Vec<Extension>, MalformedExtensions> {
     let mut extensions = Vec::new();
     for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {

@@ -1,5 +1,4 @@
-//! What header fields have in common: tokens, comma-separated lists, and fields that stand once
-//! (RFC 9110 §5.3, §5.6).
+//! Parsing of header fields: tokens, comma-separated lists, and fields that appear once (RFC 9110 §5.3, §5.6).
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -33,7 +32,7 @@ pub(super) fn mark_secret(name: &HeaderName, value: &mut HeaderValue) {
     }
 }
 
-/// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+/// Whether `byte` is allowed in a token (RFC 9110 §5.6.2).
 pub(super) fn is_token_byte(byte: u8) -> bool {
     TOKEN_BYTES.get(usize::from(byte)).is_some_and(|&is_token_byte| is_token_byte)
 }
@@ -74,18 +73,18 @@ pub(super) fn has_token(headers: &HeaderMap, name: impl AsHeaderName, token: &st
     headers.get_all(name).iter().any(|line| line.as_bytes().split(|&byte| byte == b',').any(is_it))
 }
 
-/// A field that must not stand twice does.
+/// The error of a duplicate field that must appear once.
 #[derive(Debug, PartialEq)]
 pub(super) struct Duplicate;
 
-/// The value of a field that must not stand twice.
+/// The value of a field that must appear once.
 pub(super) fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderValue>, Duplicate> {
     let mut lines = headers.get_all(name).into_iter();
     let first = lines.next();
     if lines.next().is_some() { Err(Duplicate) } else { Ok(first) }
 }
 
-/// The first name that stands in a list twice. Takes n log n time, for a peer wrote the list.
+/// The first duplicate name in a list. It takes n log n time, because a peer chooses the list.
 pub(super) fn first_duplicate(names: &[String]) -> Option<&str> {
     let mut seen = BTreeSet::new();
     names.iter().map(String::as_str).find(|name| !seen.insert(*name))

@@ -9,18 +9,18 @@
 //!                                        └─► HandshakeError::Rejected ─► body::BodyReader
 //! ```
 //!
-//! The caller owns the read buffer. A reader is given *everything received so far* and remembers how much of it
-//! has been looked at, so a head that comes byte by byte costs linear time. What follows the head, such as a
-//! frame in the same segment, stays in the caller's buffer: `consumed` says where it begins.
+//! The caller owns the read buffer. A reader takes *everything received so far* and remembers how much of it has been
+//! parsed, so a head that arrives byte by byte costs linear time. Bytes after the head, such as a frame in the same segment,
+//! stay in the caller's buffer: they begin at `consumed`.
 //!
-//! What stands elsewhere: time (the deadline for the handshake), randomness (the client's nonce is a parameter),
-//! and the `Date` of a response.
+//! The caller is responsible for the deadline of the handshake, for the client's random nonce, and for the `Date` of a
+//! response.
 //!
-//! | file | what it holds |
+//! | file | content |
 //! | --- | --- |
 //! | [`head`] | the incremental reader of heads, and its limits |
-//! | [`server`] | what a server checks and answers, its rejections, and the check of origins |
-//! | [`client`] | the request, and what the response must hold |
+//! | [`server`] | the checks and answers of a server, rejections, and allowed origins |
+//! | [`client`] | the request, and the checks of the response |
 //! | [`extensions`] | the syntax of `Sec-WebSocket-Extensions` |
 //! | [`encode`] | requests and responses as bytes |
 //! | [`body`] | the body of a response that refuses the handshake |

@@ -1,4 +1,4 @@
-//! Which web pages may connect (RFC 6455 §10.2).
+//! The check of the `Origin` header (RFC 6455 §10.2).
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -13,13 +13,13 @@ use super::fields::{host_and_port, single};
 use super::rejection::Rejection;
 use crate::escaped::EscapedBytes;
 
-/// The origins a server accepts connections from (RFC 6455 §10.2, RFC 6454).
+/// The origins from which a server accepts connections (RFC 6455 §10.2, RFC 6454).
 ///
-/// A browser says in the `Origin` header which page opens the connection, and scripts cannot change that: a
-/// server that trusts cookies needs this check, or any page can act as its visitors.
+/// A browser sends the origin of the page that opens the connection in the `Origin` header, and scripts cannot change it. A
+/// server that trusts cookies needs this check: otherwise any page can act on behalf of its visitors.
 ///
-/// Scheme and host are compared without regard to case, and a default port counts as no port. Clients other
-/// than browsers usually send no Origin; they are refused unless [`or_none`](Self::or_none) was called.
+/// The comparison of scheme and host ignores case, and a default port equals no port. Clients other than browsers usually
+/// send no Origin. They are rejected unless [`or_none`](Self::or_none) was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origins {
     allowed: Vec<String>,
@@ -27,30 +27,30 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Accepts exactly these origins, such as `https://example.com` or `http://localhost:3000`; `null` stands
-    /// for a page without an origin of its own (RFC 6454 §7.3).
+    /// A list of the accepted origins, such as `https://example.com` or `http://localhost:3000`. `null` is the origin of pages
+    /// without one of their own (RFC 6454 §7.3).
     ///
     /// # Errors
     ///
-    /// When one of them is not an origin. It could never match: an origin has no path, not even a slash at its
-    /// end, and an internationalized host is in its ASCII form.
+    /// When a string is not an origin, and so could never match. An origin has no path, not even a slash at its end, and an
+    /// internationalized host is in its ASCII form.
     pub fn new(origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidOrigin> {
         let parse = |origin: &str| normalize(origin).ok_or_else(|| InvalidOrigin(origin.to_owned()));
         let allowed = origins.into_iter().map(|origin| parse(origin.as_ref())).collect::<Result<_, _>>()?;
         Ok(Self { allowed, or_none: false })
     }
 
-    /// Accepts requests without an Origin header too. Only clients other than browsers can send those.
+    /// Also accepts requests without an Origin header. Browsers always send one.
     #[must_use]
     pub fn or_none(self) -> Self {
         Self { or_none: true, ..self }
     }
 
-    /// Whether a request with these headers may go on.
+    /// Checks the Origin header of a request.
     ///
     /// # Errors
     ///
-    /// 403 when it may not; 400 when it has more than one Origin header.
+    /// 403 when the origin is not accepted. 400 when there is more than one Origin header.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         let origin = single(headers, ORIGIN)
             .map_err(|_| Rejection::new(StatusCode::BAD_REQUEST, "The request has more than one Origin header."))?;
@@ -77,7 +77,7 @@ impl Origins {
     }
 }
 
-/// The one form that all spellings of an origin have in common.
+/// The normalized form of an origin.
 fn normalize(origin: &str) -> Option<String> {
     let origin = origin.to_ascii_lowercase();
     if origin == "null" {
@@ -96,7 +96,7 @@ fn normalize(origin: &str) -> Option<String> {
     }
 }
 
-/// A string that was given as an origin and is none.
+/// The error of a string that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin(pub String);
 

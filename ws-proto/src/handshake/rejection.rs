@@ -1,4 +1,4 @@
-//! The answer to a request that does not become a WebSocket connection.
+//! Responses that reject an opening handshake.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use super::head::HeadError;
 use crate::escaped::Escaped;
 
-/// Why a server refuses a request, as the HTTP response that says so: a status, headers, and a plain text that
-/// a human can act on. The connection is to be closed once it is sent.
+/// An HTTP response that rejects a request: a status, headers, and a plain text with the reason. Close the transport after
+/// sending it.
 #[derive(Clone, Debug)]
 pub struct Rejection {
     status: StatusCode,
@@ -22,7 +22,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection with that status and text. The text is shown to whoever sent the request.
+    /// A rejection with a status and a text. The client sees the text.
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, headers: Box::default(), message: message.into() }
     }
@@ -33,7 +33,7 @@ impl Rejection {
     }
 
     /// 503: the server is shutting down or has too many connections (RFC 9110 §15.6.4). Use
-    /// [`with_retry_after`](Self::with_retry_after) to say when to come back.
+    /// [`with_retry_after`](Self::with_retry_after) to tell the client when to try again.
     pub fn service_unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server takes no new connections now. Try again later.")
     }
@@ -44,8 +44,8 @@ impl Rejection {
         self.with_header(RETRY_AFTER, seconds.into())
     }
 
-    /// Adds a header. `Connection` and `Content-Length` are set by [`into_response`](Self::into_response), whatever
-    /// is added here; `Content-Type` only when it is not added here.
+    /// Adds a header. [`into_response`](Self::into_response) always sets `Connection` and `Content-Length`, and sets
+    /// `Content-Type` unless it is added here.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
@@ -57,7 +57,7 @@ impl Rejection {
         self.status
     }
 
-    /// The headers, but for those every rejection gets.
+    /// The added headers, without the ones that every rejection has.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
@@ -67,10 +67,10 @@ impl Rejection {
         &self.message
     }
 
-    /// The response: with `Connection: close`, `Content-Length`, and unless another was added
-    /// `Content-Type: text/plain; charset=utf-8`. The body is the text and a line end.
+    /// Converts into the response, with `Connection: close` and `Content-Length`. Unless another `Content-Type` was added, it is
+    /// `text/plain; charset=utf-8`. The body is the text and a line end.
     ///
-    /// With an `Upgrade` header the Connection header names it as well (RFC 9110 §7.8).
+    /// If there is an `Upgrade` header, the Connection header also names it (RFC 9110 §7.8).
     pub fn into_response(self) -> Response<Bytes> {
         let mut body = String::from(self.message);
         body.push('\n');

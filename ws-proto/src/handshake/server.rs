@@ -3,7 +3,7 @@
 //! ```
 //! use ws_proto::handshake::{encode, server::{Rejection, RequestReader, Upgrade}};
 //!
-//! /// The answer, once there is one, and where in `received` the frames begin.
+//! /// Returns the response, and the position in `received` where the frames begin. `None` while the request is incomplete.
 //! fn answer(reader: &mut RequestReader, received: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Rejection> {
 //!     let Some(head) = reader.read(received)? else {
 //!         return Ok(None); // read on
@@ -50,29 +50,27 @@ pub use super::rejection::Rejection;
 
 /// Reads a request without a body (RFC 9112).
 ///
-/// It checks what must hold for every request a WebSocket server can answer; whether the request opens a
-/// WebSocket is for [`Upgrade`] to say. So the same port can answer a plain GET, in HTTP/1.0 too: health checks and
-/// proxies send such.
+/// It checks the rules for all requests. [`Upgrade`] checks the rules for an opening handshake. So the same port can also
+/// answer a plain GET, even in HTTP/1.0, as sent by health checks and proxies.
 #[derive(Debug)]
 pub struct RequestReader {
     head: HeadReader<RequestLine>,
 }
 
-/// A request, and how much of the input it took.
+/// A request and the length of its head.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RequestHead {
-    /// The request. Its version is HTTP/1.0, or HTTP/1.1, as which later minor versions count (RFC 9110 §2.5). When its
-    /// target is in absolute form (`GET http://example.com/ HTTP/1.1`), its Host header is the target's host
-    /// (RFC 9112 §3.2.2).
+    /// The request. Its version is HTTP/1.0 or HTTP/1.1; later minor versions count as HTTP/1.1 (RFC 9110 §2.5). If the target
+    /// has the absolute form (`GET http://example.com/ HTTP/1.1`), the target's host replaces the Host header (RFC 9112
+    /// §3.2.2).
     pub request: Request<()>,
-    /// The length of the head. What the client sent after it is the caller's: frames, if the request is accepted;
-    /// never another request.
+    /// The length of the head in bytes. The bytes after it are frames if the request is accepted, and never another request.
     pub consumed: usize,
 }
 
 impl RequestReader {
-    /// A reader with the default limits: 16 KiB in all, 100 headers, a target of 8 KiB.
+    /// A reader with the default limits: 16 KiB for the head, 100 headers, and 8 KiB for the target.
     pub fn new() -> Self {
         Self::with_limits(HeadLimits::default())
     }
@@ -82,19 +80,19 @@ impl RequestReader {
         Self { head: HeadReader::new(limits) }
     }
 
-    /// Takes *everything received so far*, the bytes of earlier calls included, and returns the request once its
-    /// head is complete. Only bytes that are new are looked at.
+    /// Takes *everything received so far*, including the bytes of earlier calls, and returns the request once its head is
+    /// complete. Only new bytes are parsed.
     ///
     /// Empty lines before the request are skipped (RFC 9112 §2.2).
     ///
     /// # Errors
     ///
-    /// As early as the input allows. The connection is to be closed once the rejection is sent.
+    /// As early as the input allows. Send the rejection, then close the transport.
     ///
     /// - 400: malformed (RFC 9112 §2.2, §3, §5); no Host in HTTP/1.1, or more than one (RFC 9112 §3.2); a request with
     ///   a body, even an ambiguous one (RFC 9112 §6)
     /// - 414, 431: over a limit
-    /// - 505: another major version of HTTP than 1
+    /// - 505: a major version of HTTP other than 1
     pub fn read(&mut self, input: &[u8]) -> Result<Option<RequestHead>, Rejection> {
         let Some(head) = self.head.read(input)? else {
             return Ok(None);
@@ -135,8 +133,8 @@ fn check_host(head: &Head<RequestLine>) -> Result<(), Rejection> {
     }
 }
 
-/// A body would have to be skipped before the first frame, and peers disagree on where it ends if its length is
-/// told twice: so there is none (RFC 9112 §6).
+/// A body would have to be skipped before the first frame, and implementations disagree about its end if it has two lengths. So
+/// requests with a body are rejected (RFC 9112 §6).
 fn check_no_body(headers: &HeaderMap) -> Result<(), Rejection> {
     if headers.contains_key(TRANSFER_ENCODING) {
         return Err(bad_request("The request has a Transfer-Encoding. It must not have a body."));
@@ -157,9 +155,9 @@ fn bad_request(message: &'static str) -> Rejection {
     Rejection::new(StatusCode::BAD_REQUEST, message)
 }
 
-/// A request that opens a WebSocket connection, found valid and not yet answered (RFC 6455 §4.2.1).
+/// A valid request for a WebSocket connection that has not been answered (RFC 6455 §4.2.1).
 ///
-/// To accept it, [`accept`](Self::accept); to refuse it, answer with a [`Rejection`] instead.
+/// [`accept`](Self::accept) accepts it. To refuse it, send a [`Rejection`] instead.
 #[derive(Debug)]
 pub struct Upgrade {
     request: Request<()>,
@@ -169,7 +167,7 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// Checks that a request opens a WebSocket connection.
+    /// Checks that a request is a valid opening handshake.
     ///
     /// # Errors
     ///
@@ -197,40 +195,40 @@ impl Upgrade {
         &self.request
     }
 
-    /// The subprotocols the client offers, those it prefers first. Each is a token, and none stands twice.
+    /// The offered subprotocols, in the client's order of preference. Each is a token, and there are no duplicates.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
     }
 
-    /// The extensions the client offers, those it prefers first. [`accept`](Self::accept) declines them all,
-    /// [`accept_with`](Self::accept_with) all but some.
+    /// The offered extensions, in the client's order of preference. [`accept`](Self::accept) declines all of them, and
+    /// [`accept_with`](Self::accept_with) accepts some.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
-    /// The first of `supported` that the client offers too: the server's order decides (RFC 6455 §4.2.2).
-    /// Subprotocols are compared with regard to case.
+    /// The first of the `supported` subprotocols that the client offers: the server's order decides (RFC 6455 §4.2.2). The
+    /// comparison is case-sensitive.
     pub fn select_subprotocol<S: AsRef<str>>(&self, supported: impl IntoIterator<Item = S>) -> Option<S> {
         let offered = |name: &S| self.subprotocols.iter().any(|offer| offer == name.as_ref());
         supported.into_iter().find(offered)
     }
 
-    /// Accepts the connection with 101 (RFC 6455 §4.2.2), the headers the handshake needs, and those in `headers`.
+    /// Accepts the connection with a 101 (RFC 6455 §4.2.2) that has the headers of the handshake and the given `headers`.
     ///
     /// # Errors
     ///
-    /// When the client did not offer that subprotocol, or when `headers` holds a header that is the handshake's own
-    /// or announces a body. Both are the server's mistake: as a [`Rejection`] they are a 500.
+    /// When the client did not offer this subprotocol, or when `headers` has a header that the handshake sets or that announces a
+    /// body. These are mistakes of the server: converted into a [`Rejection`], they become a 500.
     pub fn accept(self, subprotocol: Option<&str>, headers: HeaderMap) -> Result<AcceptedUpgrade, UpgradeError> {
         self.accept_with(subprotocol, &[], headers)
     }
 
-    /// Accepts the connection as [`accept`](Self::accept) does, and these extensions with it, with the parameters that were
-    /// agreed on: [`Deflate::accept`](crate::permessage_deflate::Deflate::accept) gives one.
+    /// Accepts the connection as [`accept`](Self::accept) does, with these extensions and their negotiated parameters:
+    /// [`Deflate::accept`](crate::permessage_deflate::Deflate::accept) returns one.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept), and when the client did not offer an extension of that name.
+    /// As [`accept`](Self::accept). Also when the client did not offer an extension of this name.
     pub fn accept_with(
         self,
         subprotocol: Option<&str>,
@@ -265,12 +263,12 @@ impl Upgrade {
     }
 }
 
-/// Whether a header is the handshake's own, or announces a body: [`Upgrade::accept`] refuses it.
+/// Whether [`Upgrade::accept`] refuses a header, because the handshake sets it or because it announces a body.
 pub fn is_reserved(name: &HeaderName) -> bool {
     RESERVED.contains(name)
 }
 
-/// A connection that opens once the response is sent.
+/// An accepted request. The connection opens when the response has been sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AcceptedUpgrade {
@@ -280,7 +278,7 @@ pub struct AcceptedUpgrade {
     pub response: Response<()>,
 }
 
-/// Why a connection could not be accepted: a mistake of the server's.
+/// An error of accepting a request, by a mistake of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpgradeError {
@@ -288,9 +286,9 @@ pub enum UpgradeError {
     SubprotocolNotOffered(String),
     /// The client did not offer this extension (RFC 6455 §9.1).
     ExtensionNotOffered(String),
-    /// An extension has a name or a parameter that cannot stand in a header.
+    /// An extension has a name or a parameter that is not allowed in a header.
     MalformedExtension,
-    /// This header is the handshake's own, or announces a body that a 101 cannot have.
+    /// This header is set by the handshake, or announces a body, which a 101 cannot have.
     ReservedHeader(HeaderName),
 }
 
@@ -308,7 +306,7 @@ impl fmt::Display for UpgradeError {
 impl core::error::Error for UpgradeError {}
 
 impl From<UpgradeError> for Rejection {
-    /// 500, without the details, which are for the server's log.
+    /// Converts into a 500 without details, which belong in the server's log.
     fn from(_: UpgradeError) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to accept the connection.")
     }

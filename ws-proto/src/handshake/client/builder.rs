@@ -1,4 +1,4 @@
-//! The request, and what keeps it from being built.
+//! The builder of the request, and its errors.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ use crate::handshake::fields::{RESERVED, first_duplicate, host_and_port, is_toke
 use crate::handshake::head::{HeadLimits, HeadReader};
 use crate::handshake::key;
 
-/// What goes into the request. The first mistake is reported by [`build`](Self::build).
+/// Builds the request of an opening handshake. [`build`](Self::build) reports the first error of the setters.
 #[derive(Debug)]
 pub struct Builder {
     host: String,
@@ -42,8 +42,8 @@ impl Builder {
         }
     }
 
-    /// Adds a header. `Host`, `Authorization`, `Origin` and `User-Agent` stand once in a request: another value replaces
-    /// the one before (RFC 9110 §5.3). So does `Cookie`, whose values are joined with `; ` (RFC 6265 §5.4).
+    /// Adds a header. `Host`, `Authorization`, `Origin` and `User-Agent` appear once in a request: another value replaces the
+    /// previous one (RFC 9110 §5.3). `Cookie` also appears once: its values are joined with `; ` (RFC 6265 §5.4).
     #[must_use]
     pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(headers) = &mut self.headers
@@ -54,7 +54,7 @@ impl Builder {
         self
     }
 
-    /// Removes what was added under this name. Of `Host` the one that [`ClientHandshake::builder`] was given is left.
+    /// Removes the added headers with this name. For `Host`, the value given to [`ClientHandshake::builder`] applies again.
     #[must_use]
     pub fn remove_header(mut self, name: impl TryInto<HeaderName>) -> Self {
         match (&mut self.headers, name.try_into()) {
@@ -71,30 +71,30 @@ impl Builder {
         headers.iter().fold(self, |builder, (name, value)| builder.header(name, value))
     }
 
-    /// Offers subprotocols, the preferred ones first, after those offered before (RFC 6455 §4.1).
+    /// Adds subprotocols to the offer, the preferred ones first (RFC 6455 §4.1).
     #[must_use]
     pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.subprotocols.extend(subprotocols.into_iter().map(Into::into));
         self
     }
 
-    /// Sets whether a server must choose one of the subprotocols offered, as browsers have it. Unless set, the connection
-    /// opens without a subprotocol when the server chooses none. Where none is offered, none is required.
+    /// Sets whether the server must choose one of the offered subprotocols, as browsers require. Default `false`: if the server
+    /// chooses none, the connection opens without a subprotocol. Without an offer, this has no effect.
     #[must_use]
     pub fn require_subprotocol(mut self, required: bool) -> Self {
         self.requires_subprotocol = required;
         self
     }
 
-    /// Offers extensions, the preferred ones first, after those offered before (RFC 6455 §9.1). One may be offered several
-    /// times, with other parameters each time. [`Deflate::offer`](crate::permessage_deflate::Deflate::offer) gives one.
+    /// Adds extensions to the offer, the preferred ones first (RFC 6455 §9.1). An extension may be offered several times with
+    /// different parameters. [`Deflate::offer`](crate::permessage_deflate::Deflate::offer) returns an offer.
     #[must_use]
     pub fn extensions(mut self, extensions: impl IntoIterator<Item = Extension>) -> Self {
         self.extensions.extend(extensions);
         self
     }
 
-    /// Sets the limits for the head of the response: 16 KiB and 100 headers unless set.
+    /// Sets the limits for the head of the response. Default 16 KiB and 100 headers.
     #[must_use]
     pub fn limits(mut self, limits: HeadLimits) -> Self {
         self.limits = limits;
@@ -105,8 +105,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When something given cannot stand in the request, such as a line end in a path. So nothing is ever sent
-    /// that would be read as another header or another request.
+    /// When a value is not allowed in the request, such as a line end in a path. This prevents the injection of headers and
+    /// requests.
     pub fn build(self, nonce: [u8; 16]) -> Result<ClientHandshake, BuildError> {
         let mut extra = self.headers?;
         if let Some(reserved) = extra.keys().find(|name| RESERVED.contains(name)) {
@@ -163,7 +163,7 @@ fn add(
     Ok(())
 }
 
-/// The fields that stand once: who repeats one means another value.
+/// The fields that appear once: a repeated one replaces the value.
 const SINGLE: [HeaderName; 4] = [AUTHORIZATION, HOST, ORIGIN, USER_AGENT];
 
 /// Cookies as one field's value.
@@ -175,7 +175,7 @@ fn joined(before: &HeaderValue, value: &HeaderValue) -> Option<HeaderValue> {
 
 /// A target in origin form (RFC 9112 §3.2.1).
 fn parse_target(target: String) -> Result<Uri, BuildError> {
-    // A fragment would silently be dropped, and other than ASCII be let pass.
+    // The parser would silently drop a fragment, and accept bytes other than ASCII.
     if !target.starts_with('/') || target.bytes().any(|byte| byte == b'#' || !byte.is_ascii_graphic()) {
         return Err(BuildError::Target);
     }
@@ -213,22 +213,22 @@ fn offer_extensions(extensions: &[Extension]) -> Result<Option<HeaderValue>, Bui
     offer.map(Some).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_EXTENSIONS))
 }
 
-/// Why a request could not be built. Nothing was sent.
+/// An error of building the request. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The host is not a host with an optional port. It must be ASCII, without user information.
+    /// The host is not a valid host with an optional port. It must be ASCII, without user information.
     Host,
     /// The target does not begin with a slash, has a fragment, or has a byte that would have to be
     /// percent-encoded: a space, a control character, or anything but ASCII.
     Target,
     /// The name of a header is not a token.
     HeaderName,
-    /// The value of this header has a byte that must not stand there: a line end, NUL or another control character.
+    /// The value of this header has a byte that is not allowed: a line end, NUL or another control character.
     HeaderValue(HeaderName),
-    /// This header is the handshake's own, or announces a body that the request cannot have.
+    /// This header is set by the handshake, or announces a body, which the request cannot have.
     ReservedHeader(HeaderName),
-    /// There are more headers than can be held: 32768.
+    /// There are more than 32,768 headers.
     TooManyHeaders,
     /// This subprotocol is not a token.
     Subprotocol(String),

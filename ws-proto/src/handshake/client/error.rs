@@ -1,4 +1,4 @@
-//! Why a connection did not open.
+//! Errors of a client's opening handshake.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -11,24 +11,24 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use crate::escaped::EscapedBytes;
 use crate::handshake::head::HeadError;
 
-/// Why the connection did not open.
+/// An error of a client's opening handshake: the connection did not open.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The response is malformed, over a limit, or not HTTP/1.1.
     Head(HeadError),
-    /// The server answered, but not with 101: it refuses, redirects, or is no WebSocket server.
+    /// The server answered with another status than 101: a rejection, a redirection, or a response of another HTTP service.
     Rejected {
         /// The response without its body. A redirection has a `Location`.
         response: Box<Response<()>>,
-        /// Where in the input the body begins. A [`BodyReader`](crate::handshake::body::BodyReader) reads it.
+        /// The position in the input where the body begins. A [`BodyReader`](crate::handshake::body::BodyReader) reads it.
         consumed: usize,
     },
-    /// A 101 without a header it needs (RFC 6455 §4.1).
+    /// A 101 without a required header (RFC 6455 §4.1).
     MissingHeader(HeaderName),
-    /// A 101 with a header that stands twice and must not (RFC 6455 §11.3).
+    /// A 101 with a duplicate header that must appear once (RFC 6455 §11.3).
     DuplicateHeader(HeaderName),
-    /// A 101 with another value than the one this header must have (RFC 6455 §4.1).
+    /// A 101 with a wrong value of this header (RFC 6455 §4.1).
     WrongHeader(HeaderName, HeaderValue),
     /// A 101 with a subprotocol that was not offered (RFC 6455 §4.1).
     SubprotocolNotOffered(HeaderValue),
@@ -67,12 +67,12 @@ impl fmt::Display for HandshakeError {
     }
 }
 
-/// Says in a sentence what a response means that is not a 101.
+/// Describes a response other than 101 in a sentence.
 pub fn describe_refusal<B>(response: &Response<B>) -> RefusalDescription<'_> {
     RefusalDescription { status: response.status(), location: response.headers().get(LOCATION) }
 }
 
-/// What a response means that is not a 101. Made by [`describe_refusal`], to be displayed.
+/// A description of a response other than 101, to be displayed. [`describe_refusal`] returns it.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusalDescription<'a> {
     status: StatusCode,

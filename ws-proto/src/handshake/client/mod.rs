@@ -36,7 +36,7 @@ use super::head::{HeadError, HeadReader, StatusLine};
 pub use self::builder::{BuildError, Builder};
 pub use self::error::{HandshakeError, RefusalDescription, describe_refusal};
 
-/// A handshake from the client's side: the request to send, then the response to wait for.
+/// The client's side of an opening handshake: the request, and the checks of the response.
 #[derive(Debug)]
 pub struct ClientHandshake {
     request: Request<()>,
@@ -48,34 +48,34 @@ pub struct ClientHandshake {
     head: HeadReader<StatusLine>,
 }
 
-/// The connection is open: a valid 101 has arrived.
+/// A completed handshake: a valid 101 has been received, and the connection is open.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Established {
     /// The response.
     pub response: Response<()>,
-    /// The subprotocol the server chose among those offered, if it chose one.
+    /// The subprotocol that the server chose from the offer, if any.
     pub subprotocol: Option<String>,
-    /// The extensions the server accepted, all of which were offered. What their parameters mean is still to be checked:
-    /// [`Deflate::confirm`](crate::permessage_deflate::Deflate::confirm) does so.
+    /// The extensions that the server accepted. All of them were offered. Their parameters have not been checked:
+    /// [`Deflate::confirm`](crate::permessage_deflate::Deflate::confirm) does that.
     pub extensions: Vec<Extension>,
-    /// Where in the input the server's frames begin: they may come in the same segment.
+    /// The position in the input where the server's frames begin. They may arrive in the same segment.
     pub consumed: usize,
 }
 
-/// A response, parsed elsewhere, is a valid 101: what the server chose. See [`ClientHandshake::confirm`].
+/// The server's choices in a valid 101 that an HTTP library has parsed. [`ClientHandshake::confirm`] returns it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Confirmed {
-    /// The subprotocol the server chose among those offered, if it chose one.
+    /// The subprotocol that the server chose from the offer, if any.
     pub subprotocol: Option<String>,
-    /// The extensions the server accepted, as [`Established::extensions`] has them.
+    /// The extensions that the server accepted, as in [`Established::extensions`].
     pub extensions: Vec<Extension>,
 }
 
 impl ClientHandshake {
-    /// Begins a request to `host`, which may have a port (`example.com:8080`), for `target`, a path with an
-    /// optional query (`/chat?room=1`), already percent-encoded.
+    /// Starts a request. `host` may have a port (`example.com:8080`). `target` is a percent-encoded path with an optional query
+    /// (`/chat?room=1`).
     pub fn builder(host: impl Into<String>, target: impl Into<String>) -> Builder {
         Builder::new(host.into(), target.into())
     }
@@ -85,26 +85,26 @@ impl ClientHandshake {
         &self.request
     }
 
-    /// The request, once the handshake is over.
+    /// Converts into the request, after the handshake.
     pub fn into_request(self) -> Request<()> {
         self.request
     }
 
-    /// The request as it is to be sent.
+    /// The request's bytes, to be sent.
     pub fn request_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         encode::request(&self.request, &mut bytes);
         bytes
     }
 
-    /// Takes *everything received so far*, the bytes of earlier calls included, and tells once the connection is
-    /// open. Only bytes that are new are looked at. Interim responses, such as 103, are skipped
-    /// (RFC 9110 §15.2); they count toward the limit of the head.
+    /// Takes *everything received so far*, including the bytes of earlier calls, and returns a value once the connection is
+    /// open. Only new bytes are parsed. Interim responses, such as 103, are skipped (RFC 9110 §15.2). They count toward the
+    /// limit of the head.
     ///
     /// # Errors
     ///
-    /// When the response is not a valid 101 (RFC 6455 §4.1), as early as the input allows. Nothing may be sent
-    /// then. Of [`HandshakeError::Rejected`] the body may be read; after any other error the connection is of no use.
+    /// When the response is not a valid 101 (RFC 6455 §4.1), as early as the input allows. Then send nothing. After
+    /// [`HandshakeError::Rejected`] the body can still be read. After any other error, close the transport.
     pub fn receive(&mut self, input: &[u8]) -> Result<Option<Established>, HandshakeError> {
         while let Some(head) = self.head.read(input)? {
             let consumed = head.consumed;
@@ -121,15 +121,15 @@ impl ClientHandshake {
         Ok(None)
     }
 
-    /// Checks a response that somebody else has parsed, an HTTP client for one. What it holds as a body is not looked at.
+    /// Checks a response that an HTTP library has parsed. Its body is ignored.
     ///
-    /// Interim responses (1xx other than 101) are for the HTTP client to skip. HTTP/2 and later have another opening
-    /// handshake (RFC 8441), which this does not check.
+    /// The HTTP library skips interim responses (1xx other than 101). HTTP/2 and later versions have another opening handshake
+    /// (RFC 8441), which this does not check.
     ///
     /// # Errors
     ///
-    /// When the response is not a valid 101 (RFC 6455 §4.1). Nothing may be sent then. [`HandshakeError::Rejected`] has its status
-    /// and its headers.
+    /// When the response is not a valid 101 (RFC 6455 §4.1). Then send nothing. [`HandshakeError::Rejected`] has the status and
+    /// the headers.
     pub fn confirm<B>(&self, response: &Response<B>) -> Result<Confirmed, HandshakeError> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let mut head = Response::new(());
@@ -142,7 +142,7 @@ impl ClientHandshake {
         Ok(Confirmed { subprotocol, extensions })
     }
 
-    /// RFC 6455 §4.1, the numbered list on the response; and the subprotocol and the extensions chosen.
+    /// Checks the response (RFC 6455 §4.1, the numbered list). Returns the chosen subprotocol and extensions.
     fn check<B>(&self, response: &Response<B>) -> Result<(Option<String>, Vec<Extension>), HandshakeError> {
         if response.version() != Version::HTTP_11 {
             return Err(HeadError::Version.into());
@@ -168,7 +168,7 @@ impl ClientHandshake {
     }
 
     fn check_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
-        // An empty line counts as none: some servers always send one.
+        // An empty value counts as absent: some servers always send one.
         let mut lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter(|line| !line.is_empty());
         let Some(chosen) = lines.next() else {
             let missed = self.requires_subprotocol && !self.subprotocols.is_empty();
@@ -182,7 +182,7 @@ impl ClientHandshake {
     }
 }
 
-/// The value of a header that must stand once.
+/// The value of a header that must appear once.
 fn required(headers: &HeaderMap, name: HeaderName) -> Result<&HeaderValue, HandshakeError> {
     match single(headers, &name) {
         Ok(Some(value)) => Ok(value),

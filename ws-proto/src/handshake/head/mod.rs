@@ -1,8 +1,8 @@
-//! The head of an HTTP/1.1 message (RFC 9112 §2–§5), read incrementally from a buffer the caller owns.
+//! Incremental parsing of the head of an HTTP/1.1 message (RFC 9112 §2–§5) from a buffer that the caller owns.
 //!
-//! A scanner looks at each byte once, as it arrives: it finds where lines end, keeps the limits, and refuses
-//! what is wrong at the byte that makes it wrong. The `httparse` crate then parses each part once, when it is
-//! complete: the start line at its end, the header lines at the end of the head.
+//! A scanner reads each byte once, as it arrives. It finds line ends, enforces the limits, and reports an error at the first
+//! byte that shows it. The `httparse` crate then parses each part once, when it is complete: the start line at its end, and
+//! the header lines at the end of the head.
 
 mod scanner;
 mod start_line;
@@ -18,15 +18,15 @@ use self::scanner::{Part, Scanner};
 use self::start_line::StartLine;
 pub(super) use self::start_line::{RequestLine, StatusLine};
 
-/// How large the head of a request or response may be. All counts are inclusive: this much is still accepted.
+/// Limits for the head of a request or response. A value equal to a limit is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// The whole head, in bytes, with its line ends: 16 KiB by default. Beyond: 431 (RFC 6585 §5).
+    /// The size of the head in bytes, including line ends. Beyond it, the answer is 431 (RFC 6585 §5). Default 16 KiB.
     pub head: usize,
-    /// Header lines: 100 by default. Beyond: 431 (RFC 6585 §5).
+    /// The number of header lines. Beyond it, the answer is 431 (RFC 6585 §5). Default 100.
     pub headers: usize,
-    /// The request target, in bytes: 8 KiB by default. Beyond: 414 (RFC 9110 §15.5.15).
+    /// The size of the request target in bytes. Beyond it, the answer is 414 (RFC 9110 §15.5.15). Default 8 KiB.
     pub target: usize,
 }
 
@@ -40,16 +40,16 @@ impl Default for HeadLimits {
     }
 }
 
-/// What is wrong with a head.
+/// An error in a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// A line feed that no carriage return precedes (RFC 9112 §2.2).
+    /// A line feed without a carriage return before it (RFC 9112 §2.2).
     BareLineFeed,
-    /// A carriage return that no line feed follows (RFC 9112 §2.2).
+    /// A carriage return without a line feed after it (RFC 9112 §2.2).
     BareCarriageReturn,
-    /// A byte that must not stand where it does: NUL or another control character anywhere, a delimiter in a
-    /// method or a header name, a byte over 0x7E in a request target (RFC 9110 §5.5, RFC 9112 §3, §5.1).
+    /// A byte that is not allowed at its place: NUL or another control character anywhere, a delimiter in a method or a header
+    /// name, or a byte over 0x7E in a request target (RFC 9110 §5.5, RFC 9112 §3, §5.1).
     Byte(u8),
     /// White space before the colon of a header line (RFC 9112 §5.1).
     SpaceBeforeColon,
@@ -57,14 +57,14 @@ pub enum HeadError {
     LineFolding,
     /// A header line without a colon (RFC 9112 §5).
     HeaderLine,
-    /// A request line or status line that is none (RFC 9112 §3, §4).
+    /// A malformed request line or status line (RFC 9112 §3, §4).
     StartLine,
-    /// A header of the PROXY protocol in place of a request: a proxy is set up to send one.
+    /// A header of the PROXY protocol instead of a request: a proxy is configured to send one.
     ProxyProtocol {
-        /// Its version, 1 (text) or 2 (binary).
+        /// The version of the PROXY protocol: 1 (text) or 2 (binary).
         version: u8,
     },
-    /// Another major version of HTTP than 1, or a request for a WebSocket in HTTP/1.0 (RFC 9112 §2.3, RFC 6455 §4.2.1).
+    /// A major version of HTTP other than 1, or an opening handshake in HTTP/1.0 (RFC 9112 §2.3, RFC 6455 §4.2.1).
     Version,
     /// More bytes than [`HeadLimits::head`].
     TooLarge {
@@ -104,7 +104,7 @@ impl fmt::Display for HeadError {
 
 impl core::error::Error for HeadError {}
 
-/// A complete head. Whatever follows it in the input, from `consumed` on, is the caller's.
+/// A complete head. It ends at `consumed` in the input.
 #[derive(Debug)]
 pub(super) struct Head<L> {
     pub(super) start: L,
@@ -112,9 +112,10 @@ pub(super) struct Head<L> {
     pub(super) consumed: usize,
 }
 
-/// Parses the head of a request that is there as a whole, however large; `None` when it is not. None of the rules apply
-/// that make a request a WebSocket handshake: this is for a head that was read, and accepted, before. The host of a target
-/// in absolute form replaces the Host header (RFC 9112 §3.2.2).
+/// Parses a complete head of a request, of any size. `None` when it is incomplete.
+///
+/// The rules of a WebSocket handshake are not checked: this is for a head that was accepted before. The host of a target in
+/// absolute form replaces the Host header (RFC 9112 §3.2.2).
 ///
 /// # Errors
 ///
@@ -147,7 +148,7 @@ impl Head<RequestLine> {
     }
 }
 
-/// What replaces the Host header of a request that names a host in its target (RFC 9112 §3.2.2).
+/// The Host header for a request with a host in its target, which replaces the received one (RFC 9112 §3.2.2).
 fn host_of_absolute_form(target: &Uri) -> Option<HeaderValue> {
     target.scheme()?;
     let authority = target.authority()?.as_str();
@@ -178,8 +179,8 @@ impl<L: StartLine> HeadReader<L> {
         Self { scanner: Scanner::new(limits, L::FIRST), start: None, failed: None }
     }
 
-    /// Takes *everything received so far*, and looks only at what is new. The head is returned once; an error
-    /// is returned again and again.
+    /// Takes *everything received so far*, and parses only the new bytes. The head is returned once. After an error, each call
+    /// returns it again.
     pub(super) fn read(&mut self, input: &[u8]) -> Result<Option<Head<L>>, HeadError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -188,8 +189,8 @@ impl<L: StartLine> HeadReader<L> {
         read.inspect_err(|&error| self.failed = Some(error))
     }
 
-    /// Goes on with another head that follows the one just read. Its bytes count toward the same limit, so the
-    /// caller's buffer stays bounded however many heads come.
+    /// Continues with another head after the one just read. Its bytes count toward the same limit, which bounds the caller's
+    /// buffer for any number of heads.
     pub(super) fn read_another(&mut self) {
         self.scanner.state = L::FIRST;
         self.scanner.headers = 0;
