@@ -1,4 +1,4 @@
-//! Literals and matches as blocks of bits (RFC 1951 §3.2.3).
+//! The encoding of literals and matches as blocks (RFC 1951 §3.2.3).
 
 use alloc::vec::Vec;
 
@@ -8,21 +8,20 @@ use crate::codes::{
 };
 use crate::encode_table::{self, EncodeTable};
 
-/// A stored block tells its length in 16 bits.
+/// The maximum length of a stored block in bytes: its length field has 16 bits.
 const LONGEST_STORED: usize = 0xFFFF;
 
-/// So many literals more a block may get when it is all but full, before the match that they were given up for. (Levels
-/// above 6 may add more.)
+/// The number of literals that may be added to a nearly full block before a lazily chosen match. Levels above 6 may add more.
 const LAZY: usize = 32;
 
-/// A block that is being gathered.
+/// The symbols of the next block.
 pub(super) struct Block {
-    /// From the low bits up: the literal, or the length's symbol in nine and what its extra bits say in five, then the
-    /// distance's symbol in five and what its extra bits say in 13.
+    /// From the low bits up: the literal, or the length's symbol in nine bits and its extra bits in five, then the distance's
+    /// symbol in five bits and its extra bits in 13.
     symbols: Vec<u32>,
-    /// After so many symbols there is a new block.
+    /// The maximum number of symbols in a block.
     most: usize,
-    /// How many bytes they stand for.
+    /// The number of bytes that the symbols encode.
     len: usize,
     literals: [u32; 286],
     distances: [u32; 30],
@@ -33,7 +32,7 @@ impl Block {
         Self { symbols: Vec::new(), most, len: 0, literals: [0; 286], distances: [0; 30] }
     }
 
-    /// Makes room for the symbols of `len` bytes.
+    /// Reserves memory for the symbols of `len` bytes.
     pub(super) fn expect(&mut self, len: usize) {
         self.symbols.reserve_exact(len.min(self.most + LAZY));
     }
@@ -59,14 +58,14 @@ impl Block {
         count(&mut self.distances, symbol);
     }
 
-    /// Writes the block in the shortest way there is, and begins another; nothing when there is nothing in it. `bytes` end
-    /// with what it stands for, or with as much of that as there still is.
+    /// Writes the block in its shortest form and begins another. Writes nothing for an empty block. `bytes` end with the bytes
+    /// that the block encodes, as far as they are still available.
     pub(super) fn write(&mut self, bytes: &[u8], writer: &mut BitWriter<'_>) {
         if self.symbols.is_empty() {
             return;
         }
         count(&mut self.literals, END_OF_BLOCK);
-        // Lengths tell what it costs; codes are made only for what is written.
+        // The lengths give the cost. Codes are built only for the form that is written.
         let literals = encode_table::lengths(&self.literals, MAX_BITS);
         let distances = encode_table::lengths(&self.distances, MAX_BITS);
         let header = DynamicHeader::new(&literals, &distances);
@@ -93,12 +92,12 @@ impl Block {
         self.distances = [0; 30];
     }
 
-    /// Whether what it stands for should be at hand when it is written: it can hardly be compressed.
+    /// Whether the encoded bytes should be available when the block is written, because they hardly compress.
     pub(super) fn may_be_stored(&self) -> bool {
         8 * self.symbols.len() > 7 * self.len
     }
 
-    /// Lets go of its memory. It must have been written.
+    /// Releases the memory of the block, which must have been written.
     pub(super) fn release(&mut self) {
         self.symbols = Vec::new();
     }
@@ -140,12 +139,12 @@ fn count(frequencies: &mut [u32], symbol: u16) {
     }
 }
 
-/// How many bits it takes with codes of these lengths.
+/// The size in bits with codes of these lengths.
 fn cost(lengths: &[u8], frequencies: &[u32]) -> usize {
     lengths.iter().zip(frequencies).map(|(&length, &n)| u32::from(length) * n).sum::<u32>() as usize
 }
 
-/// How a block tells its codes (RFC 1951 §3.2.7): by their lengths, with repetitions, in a code of their own.
+/// The header of a block with dynamic codes (RFC 1951 §3.2.7): the code lengths, run-length encoded in a code of their own.
 struct DynamicHeader {
     literals: usize,
     distances: usize,
@@ -154,7 +153,7 @@ struct DynamicHeader {
     len: usize,
     /// The lengths of that code.
     lengths: [u8; 19],
-    /// How many of those are told.
+    /// The number of them that are written.
     told: usize,
     frequencies: [u32; 19],
 }
@@ -232,7 +231,7 @@ impl DynamicHeader {
     }
 }
 
-/// How many extra bits a code length symbol has.
+/// The number of extra bits of a code length symbol.
 fn repeat_bits(symbol: u16) -> u32 {
     match symbol {
         16 => 2,
@@ -266,7 +265,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// Ends the byte that was begun.
+    /// Pads to the next byte boundary.
     fn align(&mut self) {
         let bytes = self.bits.to_le_bytes();
         self.out.extend(bytes.iter().take(self.count.div_ceil(8) as usize));
@@ -287,7 +286,7 @@ impl<'a> BitWriter<'a> {
         self.out.extend_from_slice(&(!len).to_le_bytes());
     }
 
-    /// Ends with an empty block, so that all bits before it are out (RFC 7692 §7.2.1).
+    /// Appends an empty stored block, which flushes all bits before it (RFC 7692 §7.2.1).
     pub(super) fn sync(mut self) {
         self.stored_header(0);
     }

@@ -1,19 +1,19 @@
-//! What compressing and decompressing share: the symbols of RFC 1951 §3.2.5 to §3.2.7.
+//! The symbols of RFC 1951 §3.2.5 to §3.2.7, which both directions share.
 
 /// The longest code of literals, lengths and distances, in bits.
 pub(super) const MAX_BITS: usize = 15;
 
-/// The shortest match there is, and the longest.
+/// The lengths of the shortest and the longest match, in bytes.
 pub(super) const MIN_MATCH: usize = 3;
 pub(super) const MAX_MATCH: usize = 258;
 
-/// Symbols below it are literals, symbols above it lengths.
+/// The symbol for the end of a block. Symbols below it are literals, symbols above it are lengths.
 pub(super) const END_OF_BLOCK: u16 = 256;
 
-/// In this order stand the lengths of the code with which code lengths are coded.
+/// The order in which a block has the lengths of the code for code lengths.
 pub(super) const CODE_LENGTH_ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// The lengths of the codes that need not be told.
+/// The lengths of the fixed codes.
 pub(super) const FIXED_LITERALS: [u8; 288] = fixed_literals();
 pub(super) const FIXED_DISTANCES: [u8; 32] = [5; 32];
 
@@ -33,7 +33,7 @@ const fn fixed_literals() -> [u8; 288] {
     lengths
 }
 
-/// The symbol of a match's length, how many extra bits follow it, and what they say.
+/// The symbol of a match's length, the number of extra bits, and their value.
 #[inline]
 const fn length_symbol(len: usize) -> (u16, u32, u32) {
     let x = (len - MIN_MATCH) as u32;
@@ -47,7 +47,7 @@ const fn length_symbol(len: usize) -> (u16, u32, u32) {
     ((257 + (extra + 1) * 4 + (x >> extra & 3)) as u16, extra, x & ((1 << extra) - 1))
 }
 
-/// What is written for every length, from [`MIN_MATCH`] on: the symbol in the low nine bits, and what its extra bits say.
+/// The encoding of every length, from [`MIN_MATCH`] on: the symbol in the low nine bits, and the extra bits above.
 const LENGTHS: [u16; 256] = lengths();
 
 const fn lengths() -> [u16; 256] {
@@ -63,21 +63,21 @@ const fn lengths() -> [u16; 256] {
     lengths
 }
 
-/// The symbol of a match's length in the low nine bits, and what its extra bits say above.
+/// The symbol of a match's length in the low nine bits, and the extra bits above.
 #[inline]
 pub(super) fn packed_length(len: usize) -> u32 {
     u32::from(at(&LENGTHS, usize::from((len - MIN_MATCH) as u8)))
 }
 
-/// How many extra bits the symbols of lengths have, the first one 257.
+/// The numbers of extra bits of the length symbols, from 257 on.
 pub(super) const LENGTH_EXTRA: [u8; 29] =
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 
-/// How many extra bits the symbols of distances have.
+/// The numbers of extra bits of the distance symbols.
 pub(super) const DISTANCE_EXTRA: [u8; 30] =
     [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
 
-/// The shortest length of a symbol, and how many extra bits add to it; `None` for a symbol that says nothing.
+/// The shortest length of a symbol, and the number of extra bits that add to it. `None` for an undefined symbol.
 #[inline]
 pub(super) fn length_of(symbol: u16) -> Option<(usize, u32)> {
     let s = u32::from(symbol.checked_sub(257)?);
@@ -92,7 +92,7 @@ pub(super) fn length_of(symbol: u16) -> Option<(usize, u32)> {
     }
 }
 
-/// The symbol of a match's distance, how many extra bits follow it, and what they say.
+/// The symbol of a match's distance, the number of extra bits, and their value.
 #[inline]
 pub(super) fn distance_symbol(distance: usize) -> (u16, u32, u32) {
     let x = (distance - 1) as u32;
@@ -103,7 +103,7 @@ pub(super) fn distance_symbol(distance: usize) -> (u16, u32, u32) {
     (((extra + 1) * 2 + (x >> extra & 1)) as u16, extra, x & ((1 << extra) - 1))
 }
 
-/// The shortest distance of a symbol, and how many extra bits add to it; `None` for a symbol that says nothing.
+/// The shortest distance of a symbol, and the number of extra bits that add to it. `None` for an undefined symbol.
 #[inline]
 pub(super) fn distance_of(symbol: u16) -> Option<(usize, u32)> {
     let s = u32::from(symbol);

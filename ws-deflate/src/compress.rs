@@ -1,4 +1,4 @@
-//! Bytes in, DEFLATE out (RFC 1951): the matches.
+//! The compressor (RFC 1951): the search for matches.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,57 +7,57 @@ use crate::blocks::{BitWriter, Block};
 use crate::codes::{self, MAX_MATCH, at, put};
 use crate::settings::Settings;
 
-/// Matches are looked for by so many bytes; shorter ones hardly pay.
+/// The number of bytes that are hashed to find matches. Shorter matches hardly save anything.
 const HASHED: usize = 4;
 
 /// Compresses messages one after the other. Each may refer to the messages before it.
 ///
 /// # Memory
 ///
-/// Nothing is allocated before the first message. From then on it holds the bytes that were compressed last, twice the
-/// window at most, and two tables: 2 bytes for each byte of the window, and 2 to the power of 8 +
-/// [memory level](Settings::memory_level) bytes. That is 24 KiB at window 12 and memory level 5, and 192 KiB at window 15
+/// Nothing is allocated before the first message. From then on it keeps the newest input, twice the window at most, and two
+/// tables. They take 2 bytes for each byte of the window, and 2 to the power of 8 + [memory level](Settings::memory_level)
+/// bytes. That is 24 KiB at window 12 and memory level 5, and 192 KiB at window 15
 /// and memory level 8. While it compresses it also holds the symbols of a block, 4 bytes for each byte of the message and
 /// 2 to the power of 8 + memory level bytes at most. The value itself has about 1.4 KiB: box it where that is too much.
 pub struct Compressor {
-    /// How far back it looks, and one more.
+    /// The size of the window plus one, in bytes.
     window: usize,
     effort: Effort,
-    /// What can be looked back on, and then what is being compressed.
+    /// The history, and after it the input that is being compressed.
     bytes: Vec<u8>,
     tables: Tables,
     block: Block,
 }
 
-/// Where bytes stood before. Only the last 16 bits of positions count: what a table says is a guess, which the bytes
-/// themselves confirm.
+/// The earlier positions of bytes. Only the low 16 bits of positions are stored, so each entry is a guess that is checked
+/// against the bytes.
 struct Tables {
     hash_bits: u32,
-    /// The position of the first of the bytes in all that there ever was.
+    /// The absolute position of the first byte of the history.
     base: usize,
-    /// Up to here positions are in the tables.
+    /// The end of the positions that are in the tables.
     hashed: usize,
-    /// By hash, the last position where such bytes stood.
+    /// The last position of bytes with a hash, by that hash.
     heads: Vec<u16>,
-    /// By position, the one before it with such bytes.
+    /// The previous position of bytes with the same hash, by position.
     chains: Vec<u16>,
 }
 
-/// How hard matches are looked for.
+/// The effort of the search for matches.
 #[derive(Clone, Copy)]
 struct Effort {
-    /// How many places are tried.
+    /// The number of candidates that are tried.
     tries: u32,
-    /// A match as long as this is good enough.
+    /// The length from which on a match ends the search.
     enough: usize,
-    /// A match shorter than this may yet be given up for a longer one that begins a byte later.
+    /// The length below which a match is dropped for a longer one that begins one byte later.
     lazy: usize,
 }
 
 #[derive(Clone, Copy)]
 struct Match {
     len: usize,
-    /// 0 when there is none.
+    /// The length, or 0 for no match.
     distance: usize,
 }
 
@@ -81,7 +81,7 @@ impl Compressor {
 
     /// A compressor for a single message of `len` bytes. It allocates no more than such a message needs.
     ///
-    /// It compresses other messages, too: when they are longer, or others follow, matches may be missed.
+    /// It also compresses longer messages, and more than one, but may miss matches in them.
     pub fn for_message(len: usize, settings: Settings) -> Self {
         let mut this = Self::new(settings);
         let enough = len.max(256).next_power_of_two();
@@ -93,9 +93,8 @@ impl Compressor {
     /// Compresses a message, or the next part of one, and appends the result to `out`.
     ///
     /// The result ends with an empty stored block, whose last four bytes are [`TAIL`](crate::TAIL), so that all of `input`
-    /// can be inflated at once. A peer of permessage-deflate leaves those four out after the last part of a message (RFC
-    /// 7692 §7.2.1). Bytes that cannot be compressed are stored: the result is then longer than `input` by about 6 bytes for
-    /// each block.
+    /// can be inflated at once. permessage-deflate omits those four bytes at the end of a message (RFC 7692 §7.2.1). Bytes that
+    /// cannot be compressed are stored. The result is then longer than `input` by about 6 bytes for each block.
     pub fn compress(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
         if self.tables.heads.is_empty() {
             self.tables.heads = alloc::vec![0; 1 << self.tables.hash_bits];
@@ -121,11 +120,11 @@ impl Compressor {
 
     /// Adds bytes to the history without compressing them, so that the next message can refer to them.
     ///
-    /// They are bytes that the receiver has in its window without this compressor: a message that was compressed once for
-    /// several receivers, or a dictionary that both sides start with. The receiver needs them directly before the next
+    /// Use it for bytes that the receiver has in its window from another source: a message that was compressed once for several
+    /// receivers, or a dictionary that both ends start with. In the receiver's window, they must be directly before the next
     /// message.
     pub fn remember(&mut self, input: &[u8]) {
-        // All that is too far back goes, and all before the input when only its end can be looked back on.
+        // Bytes before the window are dropped. If the input is longer than the window, that is the whole history.
         let kept = if input.len() < self.window { self.window } else { 0 };
         let gone = self.bytes.len().saturating_sub(kept);
         self.bytes.drain(..gone);
@@ -137,7 +136,7 @@ impl Compressor {
         self.bytes.extend_from_slice(input);
     }
 
-    /// Room for more bytes behind those that can be looked back on: for `wanted`, or for some of them. The oldest go.
+    /// Makes room for `wanted` more bytes, or some of them, by dropping the oldest bytes before the window. Returns the room.
     fn make_room(&mut self, wanted: usize, writer: &mut BitWriter<'_>) -> usize {
         let (len, most) = (self.bytes.len(), 2 * self.window);
         if len + wanted > most && len > self.window {
@@ -151,7 +150,7 @@ impl Compressor {
         most - self.bytes.len()
     }
 
-    /// Takes the bytes apart from `start` on, into literals and matches.
+    /// Splits the bytes from `start` on into literals and matches.
     fn find_matches(&mut self, start: usize, writer: &mut BitWriter<'_>) {
         let Self { window, effort, bytes, tables, block } = self;
         let (bytes, furthest) = (bytes.as_slice(), *window - 1);
@@ -182,13 +181,13 @@ impl Compressor {
 }
 
 impl Tables {
-    /// The first `gone` bytes are no longer there.
+    /// Accounts for the first `gone` bytes of the history, which were dropped.
     fn forget(&mut self, gone: usize) {
         self.base += gone;
         self.hashed -= gone.min(self.hashed);
     }
 
-    /// The longest match at a position that is longer than `least`. All up to the position enters the tables.
+    /// The longest match at a position, if longer than `least`. Enters all positions up to this one into the tables.
     fn longest(&mut self, bytes: &[u8], position: usize, least: usize, furthest: usize, effort: Effort) -> Match {
         if self.hashed < position {
             self.enter_up_to(bytes, position);
@@ -208,14 +207,14 @@ impl Tables {
         let enough = effort.enough.min(longest);
         let (chains, mask) = (self.chains.as_slice(), self.chains.len().wrapping_sub(1));
 
-        // Only what goes on for longer than the best so far is worth a look: its last four bytes tell.
+        // A candidate is compared only if the last four bytes of a longer match would agree.
         let position = position as u32;
         let mut offset = (found.len + 1 - HASHED) as u32;
         let mut end = word(rest, offset);
         let mut nearer = 0;
         for _ in 0..effort.tries {
             let distance = absolute.wrapping_sub(candidate);
-            // Further and further back, until there is nothing, or what is left over from long ago.
+            // Candidates go further back each time. A stale entry does not, and ends the search.
             if distance <= nearer || distance > furthest {
                 break;
             }
@@ -237,7 +236,7 @@ impl Tables {
         found
     }
 
-    /// Enters the positions before `end`, as far as the bytes are there.
+    /// Enters the positions before `end` into the tables, as far as their bytes are available.
     #[inline]
     fn enter_up_to(&mut self, bytes: &[u8], end: usize) {
         let from = self.hashed;
@@ -255,7 +254,7 @@ impl Tables {
         }
     }
 
-    /// Enters a position where `bytes` stand; the last one before it where they may stand.
+    /// Enters a position of `bytes` into the tables. Returns the last candidate before it.
     #[inline]
     fn enter(&mut self, position: usize, bytes: u32) -> u16 {
         self.hashed = position + 1;
@@ -273,7 +272,7 @@ fn hash(bytes: u32, shift: u32) -> usize {
     (bytes.wrapping_mul(0x9E37_79B1) >> shift) as usize
 }
 
-/// Four bytes that are known to be there.
+/// The four bytes at a position, which must be in range.
 #[inline]
 fn word(bytes: &[u8], at: u32) -> u32 {
     let at = at as usize;
@@ -297,7 +296,7 @@ impl Effort {
     }
 }
 
-/// How many bytes two slices begin with in common, up to `limit`, which `b` has.
+/// The length of the common prefix of two slices, up to `limit`. `b` has at least `limit` bytes.
 #[inline]
 fn common(a: &[u8], b: &[u8], limit: usize) -> usize {
     let (a, b) = (a.get(..limit).unwrap_or(a), b.get(..limit).unwrap_or(b));

@@ -1,12 +1,12 @@
-//! Huffman codes for what is to be compressed (RFC 1951 §3.2.2).
+//! Huffman codes for encoding (RFC 1951 §3.2.2).
 
 use crate::codes::{self, MAX_BITS, at, put};
 
-/// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled.
+/// The fixed codes (RFC 1951 §3.2.6), built at compile time.
 pub(super) static FIXED_LITERALS: EncodeTable<288> = fixed_literals();
 pub(super) static FIXED_DISTANCES: EncodeTable<32> = fixed_distances();
 
-/// Codes by symbol, as they are written: the bits, the first one lowest, and how many.
+/// The codes by symbol: their bits in the order of writing, lowest first, and their lengths.
 #[derive(Clone, Copy)]
 pub(super) struct EncodeTable<const N: usize> {
     lengths: [u8; N],
@@ -14,7 +14,7 @@ pub(super) struct EncodeTable<const N: usize> {
 }
 
 impl<const N: usize> EncodeTable<N> {
-    /// The codes whose symbols have these lengths.
+    /// The table for symbols with these code lengths.
     pub(super) fn of(lengths: [u8; N]) -> Self {
         let mut next = [0_u16; MAX_BITS + 1];
         for &length in &lengths {
@@ -75,11 +75,11 @@ const fn fixed_distances() -> EncodeTable<32> {
     EncodeTable { lengths: codes::FIXED_DISTANCES, bits }
 }
 
-/// The lengths of the shortest codes of at most `limit` bits for symbols that occur so often: less than 2^23 times, and a
-/// block has not even 2^16 symbols.
+/// The lengths of optimal codes of at most `limit` bits, for the frequencies of the symbols. Frequencies are below 2^23: a
+/// block has fewer than 2^16 symbols.
 pub(super) fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
     let mut lengths = [0; N];
-    // The symbols there are, the rarest first, each with how often it occurs above.
+    // The used symbols with their frequencies above, rarest first.
     let mut used = [0_u32; N];
     let mut n = 0;
     for (symbol, &frequency) in (0_u32..).zip(frequencies) {
@@ -108,10 +108,10 @@ pub(super) fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [
     lengths
 }
 
-/// How many codes there are of each length, none of them longer than `limit`, in the best tree for at least two symbols.
+/// The number of codes of each length, up to `limit`, in an optimal tree for at least two symbols.
 fn depths<const N: usize>(used: &[u32], limit: usize) -> [u32; MAX_BITS + 1] {
     let n = used.len();
-    // Two queues: leaves by weight, and inner nodes, which come into being by weight. A node knows its parent.
+    // Two queues: leaves by weight, and inner nodes, which are created in the order of weight. A node knows its parent.
     let leaf = |i: usize| used.get(i).map_or(u32::MAX, |symbol| symbol >> 9);
     let mut weights = [u32::MAX; N];
     let mut parents = [0_u16; N];
@@ -120,7 +120,7 @@ fn depths<const N: usize>(used: &[u32], limit: usize) -> [u32; MAX_BITS + 1] {
     for node in 0..n - 1 {
         let mut weight = 0;
         for _ in 0..2 {
-            // Of equal weights leaves first, which keeps the tree low. Nodes that are not there yet weigh the most.
+            // Leaves go first among equal weights, which keeps the tree low. Missing nodes have the largest weight.
             if next_leaf < n && leaf(next_leaf) <= at(&weights, next_node) {
                 weight += leaf(next_leaf);
                 put(&mut leaf_parents, next_leaf, node as u16);
@@ -148,7 +148,7 @@ fn depths<const N: usize>(used: &[u32], limit: usize) -> [u32; MAX_BITS + 1] {
         }
     }
 
-    // Codes that were cut short take the place of others: those become longer until all have room again.
+    // Shortened codes take the place of others, which become longer until all fit again.
     let room = 1_usize << limit;
     let mut taken: usize =
         counts.iter().enumerate().skip(1).map(|(i, &count)| (count as usize) << (limit.saturating_sub(i))).sum();

@@ -1,10 +1,10 @@
 //! DEFLATE (RFC 1951) for streams of short messages, such as those of WebSocket's permessage-deflate (RFC 7692).
 //!
-//! A [`Compressor`] turns each message into DEFLATE that can be inflated at once, without waiting for the next one. An
-//! [`Inflater`] takes it in pieces of any size, and stops when as much has come out as the caller has room for. Messages
-//! stand alone, or refer to earlier ones (*context takeover*). The crate is `no_std` and needs `alloc`.
+//! A [`Compressor`] turns each message into DEFLATE data that can be inflated without waiting for the next message. An
+//! [`Inflater`] takes the data in pieces of any size, and stops at an output limit that the caller sets. Messages are
+//! independent, or refer to earlier ones (*context takeover*). The crate is `no_std` and needs `alloc`.
 //!
-//! # A message that stands alone
+//! # An independent message
 //!
 //! ```
 //! use ws_deflate::{Compressor, Inflater, Settings, TAIL};
@@ -13,7 +13,7 @@
 //! let message = br#"{"id":1,"name":"alice"},{"id":2,"name":"bob"},{"id":3,"name":"carol"}"#;
 //! let mut data = Vec::new();
 //! Compressor::for_message(message.len(), Settings::new()).compress(message, &mut data);
-//! // Every message ends with these four bytes. Peers of permessage-deflate leave them out.
+//! // Every message ends with these four bytes. permessage-deflate omits them.
 //! data.truncate(data.len() - TAIL.len());
 //! assert!(data.len() < message.len());
 //!
@@ -30,8 +30,8 @@
 //!
 //! # Messages that refer to earlier ones
 //!
-//! The compressor keeps its history itself. The inflater looks back on what the vector it appends to already holds, so
-//! that the caller decides how much to keep: the window at least.
+//! The compressor keeps its own history. The inflater's history is the vector to which it appends. The caller decides how much
+//! of it to keep: at least the window.
 //!
 //! ```
 //! use ws_deflate::{Compressor, Inflater, Settings};
@@ -62,9 +62,9 @@
 //!
 //! # Where things are
 //!
-//! | module | what it holds |
+//! | module | content |
 //! | --- | --- |
-//! | `settings` | how to compress |
+//! | `settings` | the settings of a compressor |
 //! | `compress`, `blocks`, `encode_table` | bytes to DEFLATE: matches, blocks, codes |
 //! | `inflate` | DEFLATE to bytes |
 //! | `codes` | the symbols of RFC 1951, which both share |
@@ -87,7 +87,7 @@ pub use self::settings::Settings;
 
 /// The last four bytes of every compressed message: those of an empty stored block (RFC 1951 §3.2.4) without its header.
 ///
-/// permessage-deflate leaves them out on the wire (RFC 7692 §7.2.1). [`Inflater::finish`] stands for them.
+/// permessage-deflate omits them on the wire (RFC 7692 §7.2.1). [`Inflater::finish`] replaces them.
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 /// The programs in the README compile and run.

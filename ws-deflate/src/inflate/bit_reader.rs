@@ -1,6 +1,6 @@
-//! Bits of the input, read ahead.
+//! Reading bits from the input.
 
-/// Bits that were read and not used yet, the next one lowest.
+/// Bits that were read ahead, the next one lowest.
 #[derive(Clone, Copy)]
 pub(super) struct BitReader {
     pub(super) bits: u64,
@@ -8,7 +8,7 @@ pub(super) struct BitReader {
 }
 
 impl BitReader {
-    /// The next `n` bits, at most 32, when they are there.
+    /// The next `n` bits, at most 32. `None` when there are too few.
     pub(super) fn peek(&mut self, input: &mut &[u8], n: u32) -> Option<u64> {
         if self.count < n {
             self.refill(input);
@@ -22,7 +22,7 @@ impl BitReader {
         self.count -= n;
     }
 
-    /// Reads ahead: at least 56 bits, or all there are.
+    /// Reads ahead until at least 56 bits are held, or the input is used up.
     #[inline]
     pub(super) fn refill(&mut self, input: &mut &[u8]) {
         if let Some(chunk) = input.first_chunk::<8>() {

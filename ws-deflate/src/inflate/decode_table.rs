@@ -1,48 +1,48 @@
-//! Huffman codes, to be decoded.
+//! Huffman codes for decoding (RFC 1951 §3.2.2).
 
 use super::Corrupt;
 use crate::codes::{self, END_OF_BLOCK, MAX_BITS};
 
-/// The codes that need not be told (RFC 1951 §3.2.6), made when this is compiled: a peer can begin such a block with three
-/// bits, as often as it likes.
+/// The fixed codes (RFC 1951 §3.2.6), built at compile time: a peer can begin a block with them with three bits, any number of
+/// times.
 pub(super) static FIXED_LITERALS: DecodeTable<LITERALS> =
     DecodeTable { short: fixed_literals(), mask: 511, ..DecodeTable::new() };
 pub(super) static FIXED_DISTANCES: DecodeTable<DISTANCES> =
     DecodeTable { short: fixed_distances(), mask: 31, ..DecodeTable::new() };
 
-/// The sizes of the tables.
+/// The sizes of the tables, in entries.
 pub(super) const LITERALS: usize = 1024;
 pub(super) const DISTANCES: usize = 256;
 
-/// A Huffman code, to be decoded (RFC 1951 §3.2.2). Codes of at most log2(`SIZE`) bits are looked up at once, longer ones
-/// by comparing them with the first code of each length.
+/// A table for decoding a Huffman code. Codes of at most log2(`SIZE`) bits are found with one look-up. Longer ones are compared
+/// with the first code of each length.
 pub(super) struct DecodeTable<const SIZE: usize> {
-    /// By the next bits: the symbol, and its length in the low four bits; 0 for what is longer, or no code.
+    /// The symbols by the next bits, with the code length in the low four bits. 0 for a longer code, or none.
     short: [u16; SIZE],
-    /// How much of `short` is used, less one: no more than the longest code needs.
+    /// The used size of `short` less one: no more than the longest code needs.
     mask: usize,
-    /// The codes of each length.
+    /// The codes by length.
     lengths: [CodesOfLength; MAX_BITS + 1],
-    /// The symbols by length, and then by value.
+    /// The symbols, sorted by code length and then by value.
     symbols: [u16; 288],
 }
 
-/// The codes of one length.
+/// The range of codes of one length.
 #[derive(Clone, Copy)]
 struct CodesOfLength {
-    /// The first code that is longer, in the high bits of 16.
+    /// The end of the range: the first longer code, in the high bits of 16.
     end: u32,
-    /// Added to a code it is the place of its symbol.
+    /// The offset from a code to the index of its symbol.
     place: u16,
 }
 
-/// What codes may be left unused.
+/// The kinds of incomplete codes that are accepted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Incomplete {
     Refused,
-    /// There may be one code alone, of one bit.
+    /// A single code of one bit is accepted.
     OneCode,
-    /// Or none, when there is nothing to say with it.
+    /// A single code of one bit, or no code, is accepted.
     OneCodeOrNone,
 }
 
@@ -56,7 +56,7 @@ impl<const SIZE: usize> DecodeTable<SIZE> {
         }
     }
 
-    /// Makes the code whose symbols have these lengths.
+    /// Builds the table for symbols with these code lengths.
     pub(super) fn build(&mut self, lengths: &[u8], incomplete: Incomplete) -> Result<(), Corrupt> {
         let mut counts = [0_u16; MAX_BITS + 1];
         for &length in lengths {
@@ -99,8 +99,8 @@ impl<const SIZE: usize> DecodeTable<SIZE> {
             }
         }
 
-        // One length after the other: what shorter codes there are is said twice, with another bit above, and between
-        // them there is room for those that are as long.
+        // One length after the other: the entries of shorter codes are doubled for the next bit above, and the codes of this
+        // length fill the gaps.
         let bits = longest.min(SIZE.ilog2() as usize);
         self.mask = (1 << bits) - 1;
         let (mut code, mut symbols) = (0_u16, self.symbols.iter());
@@ -120,7 +120,7 @@ impl<const SIZE: usize> DecodeTable<SIZE> {
         Ok(())
     }
 
-    /// The symbol that the next bits stand for, and how many bits those are; `None` when there are too few.
+    /// Decodes the next symbol. Returns it with its code length, or `None` when there are too few bits.
     #[inline]
     pub(super) fn decode(&self, bits: u64, available: u32) -> Result<Option<(u16, u32)>, Corrupt> {
         let entry = codes::at(&self.short, bits as usize & self.mask & (SIZE - 1));
@@ -131,16 +131,15 @@ impl<const SIZE: usize> DecodeTable<SIZE> {
         Ok((length <= available).then_some((entry >> 4, length)))
     }
 
-    /// The literal that the next bits stand for, of which there are enough, and how many those are; `None` when it is
-    /// something else, or its code is long.
+    /// Decodes the next symbol if it is a literal with a short code. Returns it with its code length. There must be enough bits.
     #[inline]
     pub(super) fn short_literal(&self, bits: u64) -> Option<(u8, u32)> {
         let entry = codes::at(&self.short, bits as usize & self.mask & (SIZE - 1));
         (1..END_OF_BLOCK << 4).contains(&entry).then_some(((entry >> 4) as u8, u32::from(entry & 15)))
     }
 
-    /// Of a code that is not looked up. Bits that are not there yet count as zeros: with them the code is none that comes
-    /// after the right one, and so not longer.
+    /// Decodes a symbol with a long code. Missing bits count as zeros: the result is then at most the right code, and so not
+    /// longer.
     #[cold]
     fn decode_long(&self, bits: u64, available: u32) -> Result<Option<(u16, u32)>, Corrupt> {
         let next = (bits as u16).reverse_bits();

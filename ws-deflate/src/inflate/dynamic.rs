@@ -1,4 +1,4 @@
-//! The codes that a block brings (RFC 1951 §3.2.7).
+//! The dynamic codes of a block (RFC 1951 §3.2.7).
 
 use alloc::boxed::Box;
 
@@ -7,18 +7,18 @@ use super::bit_reader::BitReader;
 use super::decode_table::{DISTANCES, DecodeTable, Incomplete, LITERALS};
 use crate::codes::{self, END_OF_BLOCK};
 
-/// No code length takes more bits than this, repetition included.
+/// The maximum size of a code length in bits, including its repetition.
 const LONGEST_LENGTH: u32 = 14;
 
-/// The codes of a block that brings its own.
+/// The dynamic codes of a block.
 pub(super) struct DynamicCodes {
-    /// The code lengths that it begins with, while they are being read.
+    /// The code lengths from the block's header, while they are read.
     lengths: [u8; 320],
     pub(super) literals: DecodeTable<LITERALS>,
     pub(super) distances: DecodeTable<DISTANCES>,
 }
 
-/// How many lengths a block gives of each code.
+/// The number of lengths of each code in a block's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LengthCounts {
     pub(super) literals: usize,
@@ -30,19 +30,19 @@ impl DynamicCodes {
         Box::new(Self { lengths: [0; 320], literals: DecodeTable::new(), distances: DecodeTable::new() })
     }
 
-    /// A block begins: no length has come yet.
+    /// Begins a block: clears the lengths.
     #[inline]
     pub(super) fn begin(&mut self) {
         self.lengths = [0; 320];
     }
 
-    /// The length of a symbol of the code in which the lengths of the others come.
+    /// Adds the length of a symbol of the code for code lengths.
     #[inline]
     pub(super) fn push_code_length(&mut self, symbol: u8, length: u8) {
         codes::put(&mut self.lengths, usize::from(symbol), length);
     }
 
-    /// Makes the code in which the lengths of the others come. It has the place of the distances' until they come.
+    /// Builds the code for code lengths. It uses the table of the distances until their lengths are read.
     #[inline]
     pub(super) fn use_code_lengths(&mut self) -> Result<(), Corrupt> {
         self.distances.build(self.lengths.get(..19).unwrap_or_default(), Incomplete::Refused)?;
@@ -50,8 +50,8 @@ impl DynamicCodes {
         Ok(())
     }
 
-    /// Reads lengths and repetitions of them (RFC 1951 §3.2.7) until there are `count`; whether there are. `at` is how
-    /// many there are already.
+    /// Reads lengths and repetitions of them (RFC 1951 §3.2.7) until there are `count`. Returns whether there are. `at` is the
+    /// number of lengths so far.
     #[inline]
     pub(super) fn read_lengths(
         &mut self,
@@ -94,7 +94,7 @@ impl DynamicCodes {
         Ok(true)
     }
 
-    /// Makes the codes whose lengths have come.
+    /// Builds the codes of literals and distances from their lengths.
     #[inline]
     pub(super) fn use_lengths(&mut self, counts: LengthCounts) -> Result<(), Corrupt> {
         let (literals, rest) = self.lengths.split_at_checked(counts.literals).ok_or(Corrupt)?;

@@ -1,4 +1,4 @@
-//! DEFLATE in, bytes out (RFC 1951): a piece at a time, bounded while it runs, and with the window that was agreed on.
+//! The inflater (RFC 1951): incremental, with bounded output and an exact window.
 
 mod bit_reader;
 mod decode_table;
@@ -14,29 +14,29 @@ use self::dynamic::{DynamicCodes, LengthCounts};
 use crate::TAIL;
 use crate::codes::{self, CODE_LENGTH_ORDER, END_OF_BLOCK};
 
-/// No literal, length or distance takes more bits than this, with all its extra bits.
+/// The maximum size of a literal, or of a length and distance with all extra bits, in bits.
 const LONGEST_SYMBOL: u32 = 48;
 
-/// No literal takes more bits than this.
+/// The maximum size of a literal, in bits.
 const LONGEST_LITERAL: u32 = 15;
 
 /// Inflates messages one after the other, in pieces of any size.
 ///
-/// It keeps no window. What the data looks back on is what the caller's vector holds already, and the caller decides how
-/// much of it to keep between calls: at least the window, or all of it where there is less.
+/// It keeps no window. The data refers to the bytes that the caller's vector already holds. Keep at least the window in the
+/// vector between calls, or all bytes if there are fewer.
 ///
 /// # Memory
 ///
-/// It allocates 5 KiB once a block brings codes of its own, which short messages rarely do. They are kept for the next
+/// It allocates 5 KiB for the first block with dynamic codes, which short messages rarely have. The memory is kept for the next
 /// such block.
 pub struct Inflater {
-    /// The longest distance that may be looked back.
+    /// The longest allowed distance.
     window: usize,
     state: State,
-    /// Whether the block that is being read says that it is the last one.
+    /// Whether the current block is marked as the last one.
     is_final: bool,
     reader: BitReader,
-    /// The codes that a block brought. Another one reuses the memory.
+    /// The dynamic codes of a block. The next block reuses the memory.
     codes: Option<Box<DynamicCodes>>,
 }
 
@@ -45,7 +45,7 @@ pub struct Inflater {
 #[non_exhaustive]
 pub struct Corrupt;
 
-/// What is to be read next.
+/// The part of the data to be read next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Header,
@@ -58,7 +58,7 @@ enum State {
     Corrupt,
 }
 
-/// Whose codes a block's symbols are in.
+/// The kind of codes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BlockCodes {
     Fixed,
@@ -69,8 +69,8 @@ impl Inflater {
     /// The most bytes that a call of [`inflate`](Self::inflate) appends beyond `room`.
     pub const OVERSHOOT: usize = 1536;
 
-    /// An inflater for data that refers to the last 2 to the power of `window_bits` bytes at most. What lies outside of 8 to
-    /// 15 becomes the nearest number in it.
+    /// An inflater for a window of 2 to the power of `window_bits` bytes. A value outside of 8 to 15 becomes the nearest one in
+    /// that range.
     #[inline]
     pub fn new(window_bits: u8) -> Self {
         Self {
@@ -82,17 +82,17 @@ impl Inflater {
         }
     }
 
-    /// Takes bytes from the front of `input` and appends what they inflate to, to `out`. It ends when the input is used up,
-    /// or when `room` bytes (0 counts as 1) have been appended.
+    /// Takes bytes from the front of `input`, and appends the inflated bytes to `out`. It returns when the input is used up, or
+    /// when `room` bytes (0 counts as 1) have been appended.
     ///
-    /// Up to [`OVERSHOOT`](Self::OVERSHOOT) bytes more than `room` may be appended. When the input is used up, everything
-    /// that it inflates to has been appended. Otherwise the rest of it is left: call again, or refuse the message.
+    /// Up to [`OVERSHOOT`](Self::OVERSHOOT) bytes more than `room` may be appended. When the input is used up, all of its output
+    /// has been appended. Otherwise the rest of `input` is left: call again, or refuse the message.
     ///
-    /// `out` is also the history: the data may refer to the bytes that it holds already, as far as the window reaches.
+    /// `out` is also the history: the data may refer to the bytes that it already holds, within the window.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] at the first bit that shows it, and from then on in every call. What was inflated before it has been
+    /// [`Corrupt`] at the first bit that shows the error, and from then on in every call. The bytes inflated before it have been
     /// appended.
     pub fn inflate(&mut self, input: &mut &[u8], out: &mut Vec<u8>, room: usize) -> Result<(), Corrupt> {
         let whole = *input;
@@ -119,16 +119,16 @@ impl Inflater {
         Ok(())
     }
 
-    /// Ends a message whose sender left [`TAIL`](crate::TAIL) out (RFC 7692 §7.2.2). The next message may follow. After a
-    /// message with its tail it does nothing.
+    /// Ends a message whose sender omitted [`TAIL`](crate::TAIL) (RFC 7692 §7.2.2). The next message may follow. After a message
+    /// with its tail, this does nothing.
     ///
-    /// Made-up data can end so that the tail inflates to a few bytes. They are appended to `out`.
+    /// In unusual data, the tail can inflate to a few bytes. They are appended to `out`.
     ///
     /// # Errors
     ///
     /// [`Corrupt`] when the data ends inside a block.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
-        // A last block may stand without the empty block behind it, and an empty message for itself.
+        // A last block may have no empty block after it, and an empty message may have no block.
         if self.is_between_blocks() {
             return Ok(());
         }
@@ -137,8 +137,8 @@ impl Inflater {
         if self.is_between_blocks() { Ok(()) } else { Err(Corrupt) }
     }
 
-    /// Whether [`finish`](Self::finish) would succeed and append nothing if the message ended here. That is so at the end of
-    /// every message of a real compressor.
+    /// Whether [`finish`](Self::finish) would succeed and append nothing if the message ended here. This is so at the end of every
+    /// message of a common compressor.
     #[inline]
     pub fn is_complete(&self) -> bool {
         self.is_between_blocks() || (self.state == State::StoredSize && self.reader.count == 0)
@@ -148,7 +148,7 @@ impl Inflater {
         self.state == State::Header && self.reader.count == 0
     }
 
-    /// Goes on as far as one state goes; whether there is more to do.
+    /// Runs one state. Returns whether there is more to do.
     fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> Result<bool, Corrupt> {
         match self.state {
             State::Header => {
@@ -217,7 +217,7 @@ impl Inflater {
         self.state = State::Header;
     }
 
-    /// Copies stored bytes: those read ahead first.
+    /// Copies stored bytes, beginning with the ones read ahead.
     fn stored(&mut self, mut left: usize, input: &mut &[u8], out: &mut Vec<u8>, end: usize) -> bool {
         while left > 0 && self.reader.count >= 8 && out.len() < end {
             out.push(self.reader.bits as u8);
@@ -235,7 +235,7 @@ impl Inflater {
         left == 0
     }
 
-    /// Reads the code lengths of a block; whether they are all there.
+    /// Reads the code lengths of a block. Returns whether all were read.
     fn code_lengths(&mut self, mut at: usize, counts: LengthCounts, input: &mut &[u8]) -> Result<bool, Corrupt> {
         let codes = self.codes.as_deref_mut().ok_or(Corrupt)?;
         // Apart from the rest, so that registers can hold them.
@@ -246,7 +246,7 @@ impl Inflater {
         done
     }
 
-    /// Literals and matches until the block ends. A symbol whose bits are not all there is left for the next time.
+    /// Decodes literals and matches until the block ends. A symbol with missing bits is left for the next call.
     fn symbols(
         &mut self,
         codes: BlockCodes,
@@ -269,7 +269,7 @@ impl Inflater {
         Ok(false)
     }
 
-    /// Whether the block has ended.
+    /// Decodes symbols as [`symbols`](Self::symbols) does. Returns whether the block has ended.
     #[inline(always)]
     fn symbols_from(
         &self,
@@ -284,7 +284,7 @@ impl Inflater {
             if reader.count < LONGEST_SYMBOL {
                 reader.refill(input);
             }
-            // What would not fill a byte is used up in any case, so that nothing ever waits here without input.
+            // Remaining bits of less than a byte are always used up, so that no output waits for more input.
             if out.len() >= end && (reader.count >= 8 || !input.is_empty()) {
                 return Ok(false);
             }
@@ -292,7 +292,7 @@ impl Inflater {
             if symbol < END_OF_BLOCK {
                 reader.skip(used);
                 out.push(symbol as u8);
-                // Literals come in rows, and several are there for sure.
+                // Literals often come in rows, and the bits for several are available.
                 while reader.count >= LONGEST_LITERAL
                     && out.len() < end
                     && let Some((literal, used)) = literals.short_literal(reader.bits)
@@ -330,14 +330,14 @@ impl Inflater {
     }
 }
 
-/// Appends `len` bytes that each repeat the one `distance` before. `distance` is at most `out.len()`.
+/// Appends `len` bytes, each a copy of the byte `distance` before it. `distance` is at most `out.len()`.
 #[inline]
 fn repeat(out: &mut Vec<u8>, distance: usize, len: usize) {
     let from = out.len() - distance;
     if distance >= len {
         return out.extend_from_within(from..from + len);
     }
-    // What has been copied can be copied again: each time there is twice as much of it.
+    // Copied bytes can be copied again: the available length doubles each time.
     let mut left = len;
     while left > 0 {
         let n = left.min(out.len() - from);
