@@ -117,8 +117,12 @@ async fn verbose_shows_the_answer_and_pings() {
 #[tokio::test]
 async fn verbose_shows_the_answer_that_refuses() {
     let address = answering("HTTP/1.1 403 Forbidden\r\nX-Why: \u{9b}2J\r\nContent-Length: 6\r\n\r\nno \u{7}!\n").await;
-    let output = run(&["connect", "-v", &format!("ws://{address}/")], "").await;
+    let url = format!("ws://{address}/");
+    let output = run(&["connect", &url], "").await;
+    assert!(stderr(&output).ends_with("\n-v shows the server's answer.\n"), "{}", stderr(&output));
+    let output = run(&["connect", "-v", &url], "").await;
     let told = stderr(&output);
+    assert!(!told.contains("-v"), "{told}");
     assert!(told.contains("\nThe server answered HTTP 403 Forbidden:\n  x-why: \\u{9b}2J\n"), "{told}");
     assert!(told.ends_with("\nThe server said:\n  no \\x07!\n"), "{told}");
 }

@@ -295,7 +295,13 @@ fn refused(args: &ConnectArgs, error: &ConnectError) -> ExitCode {
     if let Some(hint) = hints::for_failure(error, args.asked(), host(&args.url)) {
         warn(format_args!("{hint}"));
     }
-    let Some(response) = error.response().filter(|_| args.verbose) else { return code };
+    let Some(response) = error.response() else { return code };
+    if !args.verbose {
+        if !response.body().is_empty() {
+            warn(format_args!("-v shows the server's answer."));
+        }
+        return code;
+    }
     warn(format_args!("{}", head(response).trim_end()));
     if !response.body().is_empty() {
         warn(format_args!("The server said:"));
