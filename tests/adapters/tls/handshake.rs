@@ -155,7 +155,7 @@ fn who_speaks_plainly_to_a_tls_port_is_told_so() {
     let server = start(server, echo);
     let error = block_on(server.client().connect()).unwrap_err();
     assert!(matches!(error, ConnectError::Tls(TlsError::Unexpected)), "{error:?}");
-    assert_eq!(error.to_string(), "the peer speaks TLS, and this connection does not: is it wss:// there?");
+    assert_eq!(error.to_string(), "the peer speaks TLS (wss://), and this connection does not");
     // More than TLS reads at once: what is not read must not undo the answer.
     let mut browser = server.peer();
     browser.write(format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(100 * KIB)));
@@ -170,7 +170,7 @@ fn who_speaks_tls_to_a_plain_port_is_told_so() {
     let server = start(Server::new(), echo);
     let error = block_on(connect(&secure_url(&server))).unwrap_err();
     assert!(matches!(error, ConnectError::Tls(TlsError::NotTls)), "{error:?}");
-    assert_eq!(error.to_string(), "the peer does not speak TLS: is this plain HTTP on one side?");
+    assert_eq!(error.to_string(), "the peer does not speak TLS; it may speak plain HTTP (ws://)");
 
     let (near, far) = tcp_pair();
     let accepting = spawn(async move {

@@ -31,7 +31,7 @@ impl fmt::Display for UrlError {
             Self::Scheme(scheme) => write!(f, "invalid URL: its scheme is {scheme}, and must be ws or wss"),
             Self::Fragment => f.write_str("invalid URL: a WebSocket URL has no fragment (#…)"),
             Self::InternationalHost => f.write_str(
-                "the URL's host is not ASCII, which needs the crate feature `idna`; the host's ASCII form (xn--…) does not",
+                "the URL's host is not ASCII: enable the crate feature `idna`, or write the host's ASCII form (xn--…)",
             ),
         }
     }

@@ -77,8 +77,8 @@ impl fmt::Display for TlsError {
             Self::Certificate(error) => write!(f, "the certificate is not acceptable: {}", Escaped(error)),
             Self::NoClientCertificate => f.write_str("the client has no certificate"),
             Self::Refused(why) => write!(f, "the peer refused the TLS handshake: {}", Escaped(why)),
-            Self::NotTls => f.write_str("the peer does not speak TLS: is this plain HTTP on one side?"),
-            Self::Unexpected => f.write_str("the peer speaks TLS, and this connection does not: is it wss:// there?"),
+            Self::NotTls => f.write_str("the peer does not speak TLS; it may speak plain HTTP (ws://)"),
+            Self::Unexpected => f.write_str("the peer speaks TLS (wss://), and this connection does not"),
             Self::Other(error) => write!(f, "TLS failed: {}", Escaped(error)),
         }
     }

@@ -158,7 +158,7 @@ async fn what_does_not_speak_tls_is_told_of_in_a_line() {
     raw.rest().await;
     drop(raw);
     let line = wait_for(Level::INFO, "opening handshake failed").await;
-    assert!(line.contains("the peer does not speak TLS: is this plain HTTP on one side?"), "{line}");
+    assert!(line.contains("the peer does not speak TLS; it may speak plain HTTP (ws://)"), "{line}");
     server.stop().await;
 }
 
