@@ -11,6 +11,11 @@ use ws_session::tcp::TcpSocket;
 use ws_session::{InFlight, Transport};
 
 /// A stream that tokio can read and write, as a [`Transport`].
+///
+/// A `TcpStream`, or tokio-rustls' `TlsStream` on one, also reports how much the peer has taken ([`Transport::in_flight`]).
+/// Deadlines allow for slow peers then. A stream that wraps one of them in another type does not report it.
+///
+/// hyper-util has a type of the same name, which makes hyper's streams from tokio's.
 #[derive(Debug)]
 pub struct TokioIo<S> {
     stream: S,

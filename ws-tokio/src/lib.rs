@@ -112,7 +112,8 @@
 //! # }
 //! ```
 //!
-//! An HTTP server that parses requests itself passes a request to [`Server::upgrade`](ws_session::Server::upgrade).
+//! An HTTP server that parses requests itself passes a request to [`Server::upgrade`](ws_session::Server::upgrade). The example
+//! `hyper` in this package is such a server on hyper 1.
 //! [`server_parts`] and [`client_parts`] make a connection after an opening handshake that other code has done.
 //!
 //! # Features

@@ -33,6 +33,9 @@ impl<R: Runtime> Server<R> {
     /// proxies. Settings of listening do not apply: TLS, deadlines and limits of opening handshakes, and `max_connections`.
     /// `addresses` are those of the transport, as far as they are known.
     ///
+    /// The connection belongs to the caller. [`ServerHandle`](crate::ServerHandle) does not know it: to close it when the
+    /// program stops, keep a [`Sender`](crate::Sender) and call [`Sender::close`](crate::Sender::close) with 1001.
+    ///
     /// ```
     /// use ws_session::http::{Request, Response};
     /// use ws_session::{Addresses, Bytes, HandlerResult, Runtime, Server, Transport};
