@@ -1,10 +1,10 @@
-//! Where this crate gets its locks.
+//! The source of this crate's locks.
 //!
-//! `tests/schedules` builds these sources with `cfg(ws_schedules)`: each lock is then a point at which a test decides
-//! which thread goes on. Nobody else sets it.
+//! Only `tests/schedules` sets `cfg(ws_schedules)`. With it, each lock is a point at which a test decides which thread
+//! continues.
 //!
-//! What stays out of its sight decides nothing: counting references, the number that names a connection, a head that is
-//! parsed when first asked for, and each thread's read buffer, of which a second reader on the same thread gets another.
+//! Some shared state is not covered, because no decision depends on it: reference counts, connection IDs, heads that are
+//! parsed on first use, and each thread's read buffer.
 
 #[cfg(ws_schedules)]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, PoisonError};

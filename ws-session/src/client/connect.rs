@@ -53,7 +53,7 @@ pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls
         true => Some((server_name(&target.host)?, tls.config().map_err(ConnectError::TlsConfig)?)),
         false => None,
     };
-    // The request is built first: what is wrong with it is told before anything is dialled.
+    // The request is built first, so that its errors are reported before any address is dialled.
     let handshake = build(builder, &compression)?;
     let mut deadline = Deadline::new(R::timer(), connect_timeout);
     let (stream, addresses) = dial::<R>(&target.host, target.port, &mut deadline).await?;
@@ -72,12 +72,12 @@ pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls
     opening(deadline).open(MaybeTls::plain(stream)).await
 }
 
-/// The request, with what it offers, and a fresh key.
+/// The request, with its offers and a fresh key.
 pub(super) fn build(builder: Builder, compression: &Compression) -> Result<ClientHandshake, ConnectError> {
     compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)
 }
 
-/// Whom the certificate has to be for.
+/// The name that the certificate must be for.
 #[cfg(feature = "tls")]
 fn server_name(host: &Host) -> Result<ServerName<'static>, ConnectError> {
     match host {
@@ -88,7 +88,7 @@ fn server_name(host: &Host) -> Result<ServerName<'static>, ConnectError> {
     }
 }
 
-/// Does the handshake on a transport from elsewhere.
+/// Does the handshake on a transport that the caller has connected.
 pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     client: Client<R>,
     transport: T,
@@ -101,7 +101,7 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     ClientOpening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline }.open(transport).await
 }
 
-/// An opening handshake, and what the connection is to be like.
+/// An opening handshake, and the settings of the connection.
 struct ClientOpening<C> {
     handshake: ClientHandshake,
     compression: Compression,
@@ -162,22 +162,22 @@ impl<C: Timer> ClientOpening<C> {
     }
 }
 
-/// The server's address, as errors name it.
+/// The server's address, for errors.
 fn peer(addresses: Addresses) -> String {
     addresses.peer.map(|peer| peer.to_string()).unwrap_or_default()
 }
 
-/// What an error of the transport means.
+/// The meaning of an error of the transport.
 fn failure(error: io::Error) -> ConnectError {
     match error.kind() {
-        // TLS says in words of its own that TCP ended.
+        // TLS reports the end of TCP in an error of its own.
         io::ErrorKind::UnexpectedEof => ConnectError::Eof,
         _ => tls::from_io(error).map_or_else(ConnectError::Io, ConnectError::Tls),
     }
 }
 
-/// What a server that takes no request has said of it in TLS: it may look at our certificate only after we have begun
-/// to speak (RFC 8446 §4.4.2).
+/// The TLS alert of a server that does not take the request. A server may check our certificate only after we have begun to
+/// send (RFC 8446 §4.4.2).
 async fn refusal<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>) -> Option<ConnectError> {
     match exchange.read().await {
         Err(Interrupted::Io(error)) => tls::from_io(error).ok().map(ConnectError::Tls),
@@ -185,10 +185,10 @@ async fn refusal<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>) -> Optio
     }
 }
 
-/// How long a server that has refused may take to say why. Some send without end.
+/// The time for the body of a refusal. Some servers send without end.
 const EXPLANATION_TIME: Duration = Duration::from_millis(500);
 
-/// Reads the body of a refusal, as much of it as comes soon.
+/// Reads the body of a refusal, as far as it arrives in that time.
 async fn read_body<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, head: Response<()>) -> Response<Bytes> {
     exchange.deadline = exchange.deadline.min(exchange.timer.now() + EXPLANATION_TIME);
     let mut reader = BodyReader::new(&head);
@@ -208,9 +208,9 @@ fn speaks_http(received: &[u8]) -> bool {
     received.starts_with(protocol) || protocol.starts_with(received)
 }
 
-/// The first line of a server that does not speak HTTP, as much of it as comes soon.
+/// The first line of a server that does not speak HTTP, as far as it arrives in that time.
 async fn read_line<T: Transport, C: Timer>(mut exchange: Exchange<T, C>) -> Bytes {
-    /// The most that is kept.
+    /// The most bytes that are kept.
     const MOST: usize = 256;
     exchange.deadline = exchange.deadline.min(exchange.timer.now() + EXPLANATION_TIME);
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');

@@ -1,4 +1,4 @@
-//! Dialling: looking the host up, then racing its addresses (RFC 8305).
+//! Dialling: resolves the host, then races its addresses (RFC 8305).
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,14 +16,14 @@ use crate::logging::TARGET;
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, Timer};
 
-/// How long after one attempt the next begins, unless that one fails before (RFC 8305 §5).
+/// The delay from one attempt to the next, unless the first fails earlier (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// A clock, and the time by which the connection has to be open.
+/// A clock, and the deadline for the whole opening.
 pub(super) struct Deadline<C> {
     pub(super) timer: C,
     pub(super) at: Timestamp,
-    /// What was allowed for it all.
+    /// The total time allowed.
     pub(super) timeout: Duration,
 }
 
@@ -33,7 +33,7 @@ impl<C: Timer> Deadline<C> {
         Self { timer, at, timeout }
     }
 
-    /// Waits for `future`; nothing when the deadline comes first.
+    /// Waits for `future`. `None` if the deadline passes first.
     pub(super) async fn wait_for<O>(&mut self, future: impl Future<Output = O>) -> Option<O> {
         let mut future = pin!(future);
         poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -44,7 +44,7 @@ impl<C: Timer> Deadline<C> {
     }
 }
 
-/// Opens a TCP connection to the first of the host's addresses that answers.
+/// Opens a TCP connection to the first of the host's addresses that accepts one.
 pub(super) async fn dial<R: Runtime>(
     host: &Host,
     port: u16,
@@ -77,7 +77,7 @@ async fn resolve<R: Runtime>(host: &Host, port: u16) -> io::Result<Vec<SocketAdd
         Host::Address { ip: IpAddr::V6(ip), zone: Some(zone) } => {
             let scope = match zone.parse() {
                 Ok(number) => number,
-                // Only the system's resolver knows the interfaces' names, and only for addresses of a link.
+                // Only the system's resolver knows the names of interfaces, and only for link-local addresses.
                 Err(_) => R::resolve(&format!("fe80::1%{zone}"), port).await.ok().and_then(scope).ok_or_else(|| {
                     let error = format!("there is no network interface {zone:?}");
                     io::Error::new(io::ErrorKind::AddrNotAvailable, error)
@@ -101,7 +101,7 @@ fn scope(addresses: Vec<SocketAddr>) -> Option<u32> {
     })
 }
 
-/// Puts the addresses of both families in turn, beginning with that of the first (RFC 8305 §4), each of them once.
+/// Alternates the addresses of both families, beginning with the family of the first (RFC 8305 §4). Duplicates are removed.
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (same, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
@@ -122,17 +122,17 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 type Connecting<S> = Pin<Box<dyn Future<Output = io::Result<(S, Addresses)>> + Send>>;
 
-/// Attempts to connect, of which the first to succeed is kept.
+/// Concurrent attempts to connect. The first to succeed is kept.
 struct Race<A, S> {
     untried: A,
     running: Vec<(SocketAddr, Connecting<S>)>,
     failed: Vec<Attempt>,
-    /// When the next attempt begins, whatever becomes of the others.
+    /// The time at which the next attempt begins, even if the others are still in progress.
     next_at: Option<Timestamp>,
 }
 
 impl<A: Iterator<Item = SocketAddr>, S> Race<A, S> {
-    /// The connection; an error when all attempts have failed; nothing at the deadline.
+    /// The connection, an error if all attempts have failed, or `None` at the deadline.
     fn poll<R: Runtime<Stream = S>>(
         &mut self,
         cx: &mut Context<'_>,
@@ -151,7 +151,7 @@ impl<A: Iterator<Item = SocketAddr>, S> Race<A, S> {
             if self.running.is_empty() {
                 return Poll::Ready(Some(Err(())));
             }
-            // With no address left there is nothing to begin.
+            // Without another address, no attempt can begin.
             let next_at = self.next_at.filter(|_| !is_due);
             let alarm = next_at.map_or(deadline.at, |at| at.min(deadline.at));
             match deadline.timer.poll_at(cx, alarm) {
@@ -162,7 +162,7 @@ impl<A: Iterator<Item = SocketAddr>, S> Race<A, S> {
         }
     }
 
-    /// Polls every attempt; those that fail make way for the next one at once.
+    /// Polls every attempt. If one fails, the next begins at once.
     fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<(S, Addresses)> {
         let mut connected = None;
         self.running.retain_mut(|(address, attempt)| {

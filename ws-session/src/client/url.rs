@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::error::UrlError;
 
-/// What a URL says.
+/// The parts of a URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Whether it is `wss`.
@@ -19,10 +19,10 @@ pub(crate) struct Target {
     /// The host to dial.
     pub(crate) host: Host,
     pub(crate) port: u16,
-    /// The value of the `Host` header: with the port, when it is not the scheme's own.
+    /// The value of the `Host` header, with the port unless it is the scheme's default.
     pub(crate) authority: String,
     pub(crate) path_and_query: String,
-    /// The value of the `Authorization` header, when the URL names a user.
+    /// The value of the `Authorization` header, if the URL has a user name.
     pub(crate) authorization: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Host {
     Name(String),
     Address {
         ip: IpAddr,
-        /// The network interface of an IPv6 address that is the same on several (RFC 4007 §11).
+        /// The network interface of an IPv6 address that is unique only on a link (RFC 4007 §11).
         zone: Option<String>,
     },
 }
@@ -49,7 +49,7 @@ impl fmt::Display for Host {
 
 impl Target {
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
-        // The URL standard has parsers drop some of these silently; who wrote them meant something else.
+        // The URL standard has parsers drop some of these silently. They are a mistake, so they are refused.
         if text.chars().any(char::is_control) {
             return Err(UrlError::ControlCharacter);
         }
@@ -58,7 +58,7 @@ impl Target {
         }
         let (text, zone) = take_zone(text.trim_matches(' '))?;
         let (scheme, rest) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).ok_or(UrlError::NoScheme)?;
-        // As browsers have it: `http` and `https` stand for `ws` and `wss`.
+        // As in browsers, `http` and `https` mean `ws` and `wss`.
         let (secure, own_port) = match &*scheme.to_ascii_lowercase() {
             "ws" | "http" => (false, 80),
             "wss" | "https" => (true, 443),
@@ -67,7 +67,7 @@ impl Target {
         if rest.contains('#') {
             return Err(UrlError::Fragment);
         }
-        // As browsers have it, too: a backslash is a slash, and it does not matter how many stand before the host.
+        // As in browsers, a backslash counts as a slash, and any number of slashes may precede the host.
         let rest = rest.trim_start_matches(['/', '\\']);
         let (authority, rest) = rest.split_at(rest.find(['/', '\\', '?']).unwrap_or(rest.len()));
         let (user_info, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -122,7 +122,7 @@ fn to_ascii(_name: &str) -> Result<String, UrlError> {
     Err(UrlError::InternationalHost)
 }
 
-/// Whether this is a scheme's form (RFC 3986 §3.1).
+/// Whether this has the form of a scheme (RFC 3986 §3.1).
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
@@ -140,11 +140,11 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), UrlError> {
     }
 }
 
-/// What the URL standard has percent-encoded in a query, as in a path. What is encoded already stays as it is.
+/// The characters that the URL standard percent-encodes in a query and in a path. Encoded characters stay unchanged.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
 const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'`').add(b'{').add(b'}');
 
-/// What is asked for (RFC 6455 §3, "resource name"), from what stands behind the authority.
+/// The request target (RFC 6455 §3, "resource name"), from the part of the URL after the authority.
 fn path_and_query(text: &str) -> String {
     let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
     let path = without_dots(&path.replace('\\', "/"));
@@ -184,14 +184,14 @@ fn lacks_scheme(url: &str) -> bool {
     }
 }
 
-/// Where in a URL its host and port stand, with what is in front of them: a user and a password.
+/// The range of the authority in a URL: user, password, host and port.
 fn authority(url: &str) -> Option<Range<usize>> {
     let begin = url.find("://")? + "://".len();
     let rest = url.get(begin..)?;
     Some(begin..begin + rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()))
 }
 
-/// Takes the zone out of the URL's IPv6 address: `[fe80::1%25eth0]` (RFC 6874), or without the `25`, as people write it.
+/// Removes the zone from the URL's IPv6 address: `[fe80::1%25eth0]` (RFC 6874), or without the `25`, as people write it.
 fn take_zone(url: &str) -> Result<(Cow<'_, str>, Option<String>), UrlError> {
     let zone = authority(url).and_then(|range| {
         let authority = url.get(range.clone())?;
@@ -213,8 +213,8 @@ fn take_zone(url: &str) -> Result<(Cow<'_, str>, Option<String>), UrlError> {
     }
 }
 
-/// The URL without its password, to be shown or logged. It need not be valid: where it is not clear what the password
-/// is, more is left out.
+/// Removes the password from a URL, for messages and logs. The URL need not be valid. If the extent of the password is
+/// unclear, more is removed.
 ///
 /// ```
 /// use ws_session::without_password;

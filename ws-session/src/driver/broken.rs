@@ -1,4 +1,4 @@
-//! After the transport has failed: what had come before is still taken in.
+//! Receives the remaining input after the transport has failed.
 
 use std::io;
 use std::time::Duration;
@@ -9,26 +9,26 @@ use super::Driver;
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
 
-/// How long after a transport has failed there may still be something to read although a read says that there is not: a
-/// runtime can know of a failed write at once, and of what came before it only when it has asked the system again.
+/// The time after a failure of a transport in which input may still appear. A runtime can know of a failed write at once, but
+/// of earlier input only after it has asked the system again.
 const LAST_READ: Duration = Duration::from_millis(100);
 
-/// How much is read from a transport that has failed: more than a system's receive buffers hold. Whoever can still send
-/// then could do so for ever.
+/// The most bytes that are read after a failure: more than a system's receive buffer holds. Without a limit, a peer that can
+/// still send could do so for ever.
 pub(super) const MOST_READ: usize = 64 << 20;
 
 /// A transport that has failed.
 pub(super) struct Broken {
     pub(super) error: io::Error,
     since: Timestamp,
-    /// When something that had come before was last taken in.
+    /// The time at which input was last received.
     pub(super) taken_in: Timestamp,
-    /// How much has been read from it nevertheless.
+    /// The bytes that were read since the failure.
     pub(super) read: usize,
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// The transport has failed. Nothing can be sent any more; what had come before can still be taken.
+    /// Records a failure of the transport. No more can be sent, but input from before can still be received.
     #[cold]
     pub(super) fn break_off(&mut self, state: &mut State, error: io::Error, now: Timestamp) {
         self.needs_flush = false;
@@ -38,8 +38,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         state.on_broken(self.shared.info.id, now);
     }
 
-    /// Ends a connection whose transport has failed: as soon as all that had come before has been taken in, or when the
-    /// application takes none of it for as long as a peer may take nothing.
+    /// Ends a connection whose transport has failed: when all input from before was received, or when the application has
+    /// taken none of it for the time of the write-stall deadline.
     #[cold]
     pub(super) fn give_up_when_broken(&mut self, state: &mut State, now: Timestamp) -> bool {
         let is_taken_in = self.read_ended && self.unread.is_none();
@@ -53,19 +53,19 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         true
     }
 
-    /// Until when something may still come of a transport that has failed, if it has.
+    /// The time until which input may still appear, if the transport has failed.
     pub(super) fn last_read(&self) -> Option<Timestamp> {
         self.broken.as_ref().map(|broken| broken.since + LAST_READ)
     }
 
-    /// Until when the application may leave alone what a transport brought that has failed.
+    /// The time until which the application must take input from a transport that has failed.
     pub(super) fn patience(&self, state: &State) -> Option<Timestamp> {
         let stall = state.connection.config().deadlines.write_stall?;
         self.broken.as_ref().map(|broken| broken.taken_in + stall)
     }
 
-    /// When a transport that has failed is looked after next: once the last read has been tried, it is for the application to
-    /// take what has come.
+    /// The time at which a transport that has failed is checked next. After the last read, only the application has to take
+    /// input.
     #[cold]
     pub(super) fn broken_until(&self, state: &State, now: Timestamp) -> Option<Timestamp> {
         let last_read = self.last_read().filter(|&last_read| last_read > now);

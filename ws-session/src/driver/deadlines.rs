@@ -1,4 +1,4 @@
-//! The time: deadlines of the connection, and the timer.
+//! The deadlines of the connection, and the timer.
 
 use std::task::Context;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::memory::recycle;
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
 
-/// How long a deadline that was noticed late is put off: time for a full turn of any runtime's reactor.
+/// The delay of a deadline that was noticed late: time for a full turn of any runtime's reactor.
 const TURN: Duration = Duration::from_millis(10);
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// Whether a deadline that ends the connection waits for one more look at the transport.
+    /// Whether a deadline that ends the connection waits for one more read of the transport.
     ///
-    /// A process that was stopped finds the deadline passed before it finds what has come meanwhile: a runtime looks at its
-    /// timers without having asked the system about its sockets. A timer that is set now goes off after it has.
+    /// A process that was stopped notices the deadline before the input that has arrived meanwhile, because a runtime checks
+    /// its timers before it asks the system about its sockets. A timer that is set now expires after that.
     fn looks_once_more(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         if !state.connection.hooks().is_overdue(now) {
             self.looks_again = false;
@@ -27,8 +27,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             Some((until, _)) if self.looks_again => *until,
             _ => now + TURN,
         };
-        // The timer is asked, not the clock: tokio's goes off in the turn that looks at the sockets, too, and a program may
-        // block its thread until long past this time.
+        // The timer is polled, not the clock: tokio's expires in the turn that checks the sockets too, and a program may
+        // block its thread until long after this time.
         self.looks_again = self.timer.poll_at(cx, until).is_pending();
         if self.looks_again {
             self.armed = Some((until, cx.waker().clone()));
@@ -36,7 +36,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         self.looks_again
     }
 
-    /// Tells the connection what is on its way to the peer.
+    /// Reports the bytes in flight to the connection.
     fn ask_in_flight(&mut self, state: &mut State, now: Timestamp) {
         if state.connection.hooks().is_peer_late(now) {
             self.hold_little();
@@ -46,10 +46,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Acts on deadlines that have passed and sets the timer to the next; whether one had.
+    /// Acts on deadlines that have passed, and sets the timer to the next one. Returns whether one had passed.
     ///
-    /// The timer is left alone while it is set to an earlier time: it fires for nothing then, once, and messages that
-    /// come and go do not touch it.
+    /// A timer that is set to an earlier time is left alone. It then expires once without need, but messages do not touch
+    /// it.
     pub(super) fn check_deadlines(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         let mut acted = false;
         loop {
@@ -83,7 +83,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             if self.timer.poll_at(cx, deadline).is_pending() {
                 return acted;
             }
-            // It came while it was being set.
+            // The deadline passed while the timer was being set.
             self.armed = None;
             cx.waker().wake_by_ref();
             return acted;

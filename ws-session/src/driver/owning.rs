@@ -1,4 +1,4 @@
-//! What a [`WebSocketStream`](crate::WebSocketStream) needs of the driver within it.
+//! Access to the driver within a [`WebSocketStream`](crate::WebSocketStream).
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         self.has_ended
     }
 
-    /// The transport, the input that was read and not taken in, and the frames that were not written. The connection is
-    /// aborted.
+    /// Returns the transport, the input that was read and not handled, and the frames that were not written. Aborts the
+    /// connection.
     pub(crate) fn take_apart(mut self) -> (T, Vec<u8>, Vec<u8>) {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();

@@ -1,4 +1,4 @@
-//! From the transport to the connection.
+//! Reads from the transport into the connection.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -15,10 +15,10 @@ use crate::memory::scratch::with_read_buffer;
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
 
-/// How long messages wait before an application that has never received one is named.
+/// The time that messages wait before the log warns of an application that has never received one.
 const DEAF_AFTER: Duration = Duration::from_secs(1);
 
-/// Input, and how much of it has been taken since.
+/// Input, and the number of its bytes that were handled.
 pub(super) struct Unread {
     bytes: Vec<u8>,
     from: usize,
@@ -29,7 +29,7 @@ impl Unread {
         if bytes.is_empty() { None } else { Some(Box::new(Self { bytes, from: 0 })) }
     }
 
-    /// What has not been taken.
+    /// The bytes that were not handled.
     pub(super) fn into_bytes(mut self) -> Vec<u8> {
         self.bytes.drain(..self.from);
         self.bytes
@@ -37,7 +37,7 @@ impl Unread {
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// Reads once, unless the application must take messages first; whether anything came.
+    /// Reads once, unless the application must take messages first. Returns whether anything was read.
     pub(super) fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         if state.mailbox.is_paused() {
             if !state.mailbox.may_resume() {
@@ -47,7 +47,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.mailbox.set_paused(false);
             state.connection.hooks().set_paused(false, now);
         } else if state.mailbox.has_waiting() && state.mailbox.is_full() {
-            // Who waited for nothing but the end, and let more come, no longer does.
+            // The application no longer waits for the end only, so the limits count again.
             self.pause(state, now);
             return false;
         }
@@ -63,13 +63,13 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
         match self.read_once(cx, state, now) {
             Poll::Pending => {
-                // Nothing more comes from a peer that takes nothing more.
+                // No more input is expected from a peer that takes no more output.
                 self.read_ended |= self.last_read().is_some_and(|last_read| last_read <= now);
                 false
             }
             Poll::Ready(Ok(0)) => {
                 self.read_ended = true;
-                // How a connection ended that could not be written to, the write tells.
+                // The write error tells how the connection ended.
                 if self.broken.is_none()
                     && let Some(event) = state.connection.receive_eof(now)
                 {
@@ -86,7 +86,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             }
             Poll::Ready(Err(error)) => {
                 self.read_ended = true;
-                // TCP has ended, without a word of TLS. After our Close that is how some take leave.
+                // TCP has ended without a close_notify. Some peers end TLS so after our Close.
                 if error.kind() == io::ErrorKind::UnexpectedEof
                     && state.connection.awaits_close()
                     && let Some(event) = state.connection.receive_eof(now)
@@ -100,7 +100,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Reads to where the connection says: to this thread's buffer, mostly.
+    /// Reads into the connection's choice of memory, usually this thread's buffer.
     fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
         with_read_buffer(|buffer| {
             let room = state.connection.read_buffer(buffer);
@@ -114,7 +114,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         })
     }
 
-    /// Takes in what was read, and keeps what there is no room for.
+    /// Handles the input that was read, and keeps the rest if the inbound queue is full.
     fn receive_or_keep(&mut self, state: &mut State, mut input: &mut [u8], now: Timestamp) {
         self.receive(state, &mut input, now);
         if !input.is_empty() {
@@ -122,7 +122,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Goes on with input that was read before.
+    /// Continues with input that was read before.
     fn take_unread(&mut self, mut unread: Box<Unread>, state: &mut State, now: Timestamp) {
         let mut input = unread.bytes.get_mut(unread.from..).unwrap_or_default();
         self.receive(state, &mut input, now);
@@ -133,7 +133,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Feeds the connection until the input or the room for messages, which there is, is used up.
+    /// Passes input to the connection until the input, or the room for messages, is used up.
     fn receive(&mut self, state: &mut State, input: &mut &mut [u8], now: Timestamp) {
         let mut burst = Burst::default();
         loop {
@@ -158,8 +158,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         state.connection.hooks().set_paused(true, now);
     }
 
-    /// An application that has never asked for a message may not know that it has to, and is named once. One that has just
-    /// begun will ask.
+    /// Logs one warning for an application that has never received. One that has just started is given time.
     fn name_the_deaf(&self, state: &mut State, now: Timestamp) {
         if now - self.paused_at >= DEAF_AFTER && state.mailbox.is_first_warning() {
             let (id, messages) = (self.shared.info.id, state.mailbox.len());

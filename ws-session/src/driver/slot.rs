@@ -1,4 +1,4 @@
-//! A place for a transport that can be given away.
+//! A transport that can be taken out of the driver.
 
 use std::io::{ErrorKind, IoSlice, Result};
 use std::task::{Context, Poll};
@@ -7,8 +7,8 @@ use ws_proto::InFlight;
 
 use crate::transport::Transport;
 
-/// A driver's transport, until [`take`](Self::take) has given it away: a driver has a destructor, so that nothing can be
-/// moved out of it. From then on its methods as a [`Transport`] fail.
+/// A driver's transport, until [`take`](Self::take) removes it. A driver has a destructor, so no field can be moved out of
+/// it. After that its methods as a [`Transport`] fail.
 pub(super) struct Slot<T>(Option<T>);
 
 impl<T> Slot<T> {
@@ -33,7 +33,7 @@ impl<T> Slot<T> {
     }
 }
 
-/// Who takes the transport lets go of the driver with it.
+/// The error after the transport was taken. The driver is dropped then.
 fn taken() -> ! {
     unreachable!("a transport was given away, and its driver is still used")
 }

@@ -10,12 +10,12 @@ use super::Driver;
 use crate::shared::{Due, Replaced, Shared, State};
 use crate::transport::{Timer, Transport};
 
-/// How much it inflates, as [`Hooks::set_inflate_budget`](ws_proto::Hooks::set_inflate_budget) counts: about a
-/// millisecond's worth.
+/// The budget of a poll for inflating, in the unit of [`Hooks::set_inflate_budget`](ws_proto::Hooks::set_inflate_budget):
+/// about a millisecond.
 #[cfg(feature = "deflate")]
 const INFLATED_PER_POLL: usize = 256 << 10;
 
-/// What came of one step, and which tasks are to be woken for it once the lock is released.
+/// The result of one step, and the tasks to wake for it once the lock is released.
 #[must_use]
 pub(crate) struct Step {
     pub(crate) progress: Progress,
@@ -23,20 +23,20 @@ pub(crate) struct Step {
     _replaced: Replaced,
 }
 
-/// How far one step has come.
+/// The progress of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Something came in, or a deadline passed: the application may have something to do.
+    /// Input arrived or a deadline passed, so the application may have work.
     Made,
-    /// Nothing can be done before the task is woken.
+    /// No progress is possible before the task is woken.
     Blocked,
-    /// The connection has ended and the transport can go.
+    /// The connection has ended, and the transport can be dropped.
     Done,
 }
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// A step of a driver that has its task to itself: it wakes all tasks that have something to find, and closes the
-    /// connection when nobody is left to send or to receive. `shared` is the driver's own, lent so that not each step counts a
+    /// A step of a driver that has a task of its own. It wakes all tasks whose condition may have changed, and closes the
+    /// connection when no handle is left. `shared` is the driver's own, lent so that a step counts no
     /// reference.
     pub(super) fn step_alone(&mut self, shared: &Shared, cx: &mut Context<'_>, another_follows: bool) -> Progress {
         let mut state = shared.lock();
@@ -49,10 +49,10 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         step.progress
     }
 
-    /// One round, under the connection's lock: do what was asked, write what is queued, read once, look at the time.
+    /// One round, under the connection's lock: handle requests, write the outgoing queue, read once, check the time.
     ///
-    /// `own` is the task that the step runs in, where the application is polled in it, too: that needs no waking. When another
-    /// step follows at once if this one makes progress, the time can wait for that.
+    /// `own` is the task of the step if the application is polled in it too, so that it needs no waking. If another step
+    /// follows at once after progress, the time is checked then.
     pub(crate) fn step(
         &mut self,
         state: &mut State,
@@ -71,7 +71,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             state.send_pings(now);
             self.write(cx, state, now);
         }
-        // What is read next may answer a ping that has just left, and did not come in no time at all.
+        // The next input may answer a ping that was just written, so its round trip must not count as zero.
         let now = if pings { self.timer.now() } else { now };
         #[cfg(feature = "deflate")]
         if mem::take(&mut self.is_new_poll) {
@@ -83,7 +83,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             self.is_spent = state.connection.hooks().is_inflate_budget_spent();
         }
         if made && another_follows && !self.is_spent && self.broken.is_none() && state.connection.is_open() {
-            // The usual case: the connection goes on, and the time can wait.
+            // The usual case: the connection continues, and the time is checked later.
             let replaced = state.wakers.set_driver(cx);
             return Step { progress: Progress::Made, due: state.due(own), _replaced: replaced };
         }
@@ -111,21 +111,21 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         Step { progress, due, _replaced: replaced }
     }
 
-    /// The connection has ended; the waker that is needed no more.
+    /// Handles the end of the connection. Returns the waker that is no longer needed.
     #[cold]
     fn finish(&mut self, cx: &mut Context<'_>, state: &mut State) -> Option<Waker> {
         let ends_by_itself = self.transport.ends_when_dropped() && !self.keeps_transport;
         if !self.is_shut_down && !ends_by_itself {
             self.is_shut_down = true;
-            // TLS has to say that it ends, or the peer takes the end for somebody else's doing.
-            // What the transport does not take at once is not waited for.
+            // TLS must send its close_notify, or the peer takes the end for an attack.
+            // Output that the transport does not take at once is dropped.
             let _ = self.transport.poll_shutdown(cx);
         }
         self.has_ended = true;
         state.on_gone(self.shared.info.id)
     }
 
-    /// What the connection wants of the transport, once the transport has passed on what it has.
+    /// The connection's request to the transport, once the transport is flushed.
     fn wanted(&self, state: &mut State) -> TransportState {
         match self.needs_flush && !state.connection.is_over() {
             true => TransportState::Open,

@@ -1,4 +1,4 @@
-//! From the connection to the transport.
+//! Writes from the connection to the transport.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
@@ -11,15 +11,15 @@ use super::Driver;
 use crate::shared::State;
 use crate::transport::{Timer, Transport};
 
-/// How long a transport is full before it is to hold fewer unsent bytes. What it holds then takes its peer longer than that,
-/// and a ping or a Close frame waits behind all of it.
+/// The time that a transport is full before its unsent bytes are limited. Its peer takes longer than that for the bytes that
+/// it holds then, and a ping or a Close frame waits behind them.
 const FULL_FOR: Duration = Duration::from_secs(1);
 
-/// How many pieces one vectored write takes.
+/// The most pieces of one vectored write.
 const SLICES: usize = 32;
 
 impl<T: Transport, C: Timer> Driver<T, C> {
-    /// Writes all that is queued, as far as the transport takes it.
+    /// Writes the outgoing queue, as far as the transport takes it.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) {
         if self.broken.is_none()
             && let Err(error) = self.try_write(cx, state, now)
@@ -28,7 +28,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
-    /// Has the transport hold few unsent bytes from now on. It is told late: on a fast link that would cost throughput.
+    /// Limits the unsent bytes that the transport holds. It is done late, because on a fast link it costs throughput.
     #[cold]
     pub(super) fn hold_little(&mut self) {
         if let Some(bytes) = self.notsent_lowat.take() {
@@ -62,7 +62,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             if !is_blocked {
                 break;
             }
-            // Once more: some streams, smol's among them, forget who waits to write when they are flushed.
+            // Polled again: some streams, smol's among them, forget the waker of a write when they are flushed.
         }
         let written = state.connection.outgoing().written();
         if !self.needs_flush && state.flushed != written {
@@ -72,7 +72,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         Ok(())
     }
 
-    /// Writes until nothing is left, or until the transport takes no more: then it is blocked.
+    /// Writes until the queue is empty or the transport takes no more. Then it is blocked.
     fn pass_on(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> io::Result<bool> {
         loop {
             let outgoing = state.connection.outgoing();

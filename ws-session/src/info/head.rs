@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use http::{Request, Response, StatusCode};
 use ws_proto::handshake::head::{parse_request, parse_response};
 
-/// A request and the response to it, as they went over the wire. Parsed they would take ten times the room, so that is
-/// done when somebody asks; most never do.
+/// A request and its response, as bytes from the wire. Parsed, they would take ten times the memory, so they are parsed only
+/// on demand.
 pub(crate) struct Heads {
-    /// One behind the other.
+    /// The request, followed by the response.
     bytes: Box<[u8]>,
-    /// Where the response begins.
+    /// The start of the response.
     response_at: usize,
     parsed: OnceLock<Box<Parsed>>,
 }
@@ -45,7 +45,7 @@ impl Heads {
         &self.get().response
     }
 
-    /// The response as it went over the wire, unless the heads were parsed from the start.
+    /// The response as bytes from the wire, unless the heads were parsed from the start.
     pub(crate) fn response_bytes(&self) -> &[u8] {
         self.split().1
     }
@@ -65,7 +65,7 @@ impl Heads {
     }
 }
 
-/// What accepts a connection, without headers.
+/// A 101 without headers.
 fn accepted() -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

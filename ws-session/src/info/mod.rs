@@ -1,4 +1,4 @@
-//! What is known about a connection from its opening on: which it is, what was agreed on, and who is at the other end.
+//! Constant facts about a connection: its ID, the negotiated parameters, and the peer.
 
 mod head;
 
@@ -9,26 +9,26 @@ use tracing::field::{DisplayValue, display};
 pub(crate) use self::head::Heads;
 use crate::transport::Addresses;
 
-/// What does not change while a connection is open.
+/// The facts about a connection that do not change while it is open.
 #[derive(Debug)]
 pub(crate) struct ConnectionInfo {
     pub(crate) id: u64,
     pub(crate) opening: HandshakeInfo,
 }
 
-/// What was said in the opening handshake.
+/// The heads of the opening handshake.
 #[derive(Debug)]
 pub(crate) struct HandshakeInfo {
     pub(crate) heads: Heads,
-    /// What both sides agreed on.
+    /// The negotiated subprotocol.
     pub(crate) subprotocol: Option<Box<str>>,
 }
 
-/// Who is at the other end.
+/// The peer of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) addresses: Addresses,
-    /// For whom a trusted proxy, the peer, has made the connection. Boxed: it is rare.
+    /// The client's address as named by a trusted proxy, the peer. Boxed, because it is rare.
     pub(crate) forwarded_for: Option<Box<IpAddr>>,
 }
 
@@ -37,18 +37,18 @@ impl Caller {
         Self { addresses, forwarded_for: None }
     }
 
-    /// The client's address, at a server.
+    /// The client's address, on a server.
     pub(crate) fn client_ip(&self) -> Option<IpAddr> {
         let peer = || Some(self.addresses.peer?.ip().to_canonical());
         self.forwarded_for.as_deref().copied().or_else(peer)
     }
 
-    /// For the log.
+    /// The peer's address, for the log.
     pub(crate) fn peer(&self) -> Option<DisplayValue<SocketAddr>> {
         self.addresses.peer.map(display)
     }
 
-    /// For the log, where it is another than the peer.
+    /// The client's address, for the log, if it is not the peer's.
     pub(crate) fn client(&self) -> Option<DisplayValue<IpAddr>> {
         self.forwarded_for.as_deref().copied().map(display)
     }

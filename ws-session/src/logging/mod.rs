@@ -1,4 +1,4 @@
-//! What the log says, and how: one target for all of it, the causes of an error, heads, messages. Frames are in `tap`.
+//! Log events: their target, and the formats of errors, heads and messages. Frames are in `tap`.
 
 mod tap;
 
@@ -18,13 +18,13 @@ pub(crate) const TARGET: &str = "ws_tokio";
 /// The most characters of a payload in a log line.
 pub(crate) const SHOWN: usize = 75;
 
-/// Headers whose values nobody else should read.
+/// Headers with secret values.
 const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
-/// Prints a line that must not go unheard to standard error, when nobody has set up `tracing`.
+/// Prints an important line to standard error if the program has not set up `tracing`.
 pub(crate) fn unless_heard(line: fmt::Arguments<'_>) {
     if dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
-        // Where there is no standard error, there is nobody to tell.
+        // A closed standard error is ignored.
         let _ = writeln!(io::stderr(), "{line}");
     }
 }
@@ -48,7 +48,7 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// An error, what caused it, and so on.
+/// An error and its causes.
 pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
         let error: &'a (dyn StdError + 'static) = *error;
@@ -56,7 +56,7 @@ pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<I
     })
 }
 
-/// Logs the head of a request or a response: a line each, without what would let others in.
+/// Logs the head of a request or a response, one line for each header, without secret values.
 #[inline]
 pub(crate) fn log_head(direction: &str, bytes: &[u8]) {
     if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {

@@ -1,4 +1,4 @@
-//! Frames in the log, as they travel: only where DEBUG is enabled when a connection opens.
+//! Logs frames as they are received and written, if DEBUG is enabled when a connection opens.
 
 use std::fmt::{self, Write as _};
 use std::io::IoSlice;
@@ -10,13 +10,13 @@ use ws_proto::{CloseCode, Escaped, EscapedBytes};
 
 use super::{SHOWN, TARGET};
 
-/// How many bytes of a payload are kept to be shown: enough for so many characters.
+/// The bytes of a payload that are kept for the log: enough for the most characters shown.
 const KEPT: usize = SHOWN * 4;
 
-/// The most pieces that one write took.
+/// The most pieces of one write.
 const SLICES: usize = 32;
 
-/// Reads along with what is received and written.
+/// Decodes received and written bytes for the log.
 pub(crate) struct Tap {
     id: u64,
     incoming: Frames,
@@ -24,7 +24,7 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// `None` where nobody would see what it tells.
+    /// `None` if DEBUG is not enabled.
     pub(crate) fn new(id: u64) -> Option<Box<Self>> {
         enabled!(target: TARGET, Level::DEBUG).then(|| {
             let [incoming, outgoing] = ["<", ">"].map(Frames::new);

@@ -1,4 +1,4 @@
-//! Messages that come together.
+//! Short messages that arrive together share memory.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use ws_proto::{ByteString, Incoming, Message, MessageKind};
 
 use super::recycle;
 
-/// What is as short as this shares its memory with others,
+/// The longest message, in bytes, that shares memory with others.
 const SHORT: usize = 128;
 
-/// in pieces of at most this size: so much stays with a message that is kept when all others are gone.
+/// The size of the shared memory, in bytes. A message that is kept holds at most this much.
 const CHUNK: usize = 1 << 10;
 
-/// Makes messages of what one read has brought. To ask the allocator for the memory of a short one, and to give it back,
-/// takes longer than all else that is done with it: those that come together share it.
+/// Makes messages of the input of one read. To allocate and free the memory of a short message takes longer than all other
+/// work on it, so messages that arrive together share memory.
 #[derive(Default)]
 pub(crate) struct Burst {
     chunk: BytesMut,
 }
 
 impl Burst {
-    /// The message on its own; behind it, `more` bytes of input follow.
+    /// The message with memory of its own. `more` bytes of input follow it.
     #[inline(always)]
     pub(crate) fn message(&mut self, incoming: Incoming<'_>, more: usize) -> Message {
         let (kind, bytes) = match &incoming {
@@ -39,7 +39,7 @@ impl Burst {
         let bytes = self.chunk.split().freeze();
         match kind {
             MessageKind::Binary => Message::Binary(bytes),
-            // Checked again: that takes less than memory of its own would.
+            // Checked again, because that is faster than an allocation.
             MessageKind::Text => match ByteString::try_from(bytes) {
                 Ok(text) => Message::Text(text),
                 Err(_) => recycle::into_message(incoming),
@@ -47,7 +47,7 @@ impl Burst {
         }
     }
 
-    /// Whether there is room for a short message; it is made when more of them may follow.
+    /// Whether there is room for a short message. It allocates if more of them may follow.
     #[inline]
     fn has_room(&mut self, len: usize, more: usize) -> bool {
         len <= self.chunk.capacity() || (more > 0 && self.make_room(len + more))

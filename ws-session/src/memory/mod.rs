@@ -1,5 +1,5 @@
-//! Memory that connections share: each worker thread's buffers, short messages that come together, and buffers of long ones
-//! that are used again.
+//! Memory that connections share: each worker thread's buffers, the memory of short messages that arrive together, and reused
+//! buffers of long messages.
 
 pub(crate) mod burst;
 pub(crate) mod recycle;

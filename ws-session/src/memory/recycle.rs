@@ -1,8 +1,8 @@
-//! The memory of long messages, used again.
+//! Reuses the memory of long messages.
 //!
-//! An allocator gives memory of this size back to the system as soon as it is free, and the system clears it page by page
-//! when it is asked for again: for a message of 1 MiB that costs more than receiving it. So some is kept, while there are
-//! connections, and until a while after it was last of use.
+//! An allocator returns memory of this size to the system when it is freed, and the system clears it page by page when it is
+//! allocated again. For a message of 1 MiB that costs more than receiving it. So some memory is kept while there are
+//! connections, and for a while after its last use.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use ws_proto::{Bytes, Incoming, Message};
 
-/// The smallest buffer that is kept, which is the smallest that [`take`] is asked for; and how much all of them may take,
-/// as much as the messages of 1 MiB that may wait to be received. One alone may be larger: who allows messages of that
-/// size gets them one after another.
+/// The smallest buffer that is kept, which is the smallest that [`take`] is asked for; and the most bytes that all of them
+/// take, as many as the messages of 1 MiB that may wait to be received. A single buffer may be larger, because a server that
+/// allows messages of that size gets one after another.
 const SMALLEST: usize = 16 << 10;
 const MOST: usize = 16 << 20;
 
-/// What has not been of use for so long is given back, at the next deadline of a connection, whichever.
+/// Buffers that were not used for this time are freed, at the next deadline of any connection.
 const UNUSED: Duration = Duration::from_secs(1);
 
 static STORE: Mutex<BufferStore> = Mutex::new(BufferStore { buffers: Vec::new(), size: 0, connections: 0, used: None });
@@ -24,11 +24,11 @@ static STORE: Mutex<BufferStore> = Mutex::new(BufferStore { buffers: Vec::new(),
 /// The buffers of this process.
 struct BufferStore {
     buffers: Vec<Vec<u8>>,
-    /// What they take together.
+    /// Their total size in bytes.
     size: usize,
-    /// How many connections there are.
+    /// The number of connections.
     connections: usize,
-    /// When a buffer was last kept.
+    /// The time at which a buffer was last kept.
     used: Option<Instant>,
 }
 
@@ -45,7 +45,7 @@ impl BufferStore {
         Some(buffer)
     }
 
-    /// What lies in the buffer stays there: it need not be cleared to be read into.
+    /// The buffer keeps its content, so that it need not be cleared to be read into.
     fn put(&mut self, buffer: Vec<u8>) {
         if self.connections > 0 && (self.buffers.is_empty() || self.size + buffer.capacity() <= MOST) {
             self.size += buffer.capacity();
@@ -60,7 +60,7 @@ impl BufferStore {
     }
 }
 
-/// A connection, for as long as which memory is kept.
+/// A connection. While it lives, memory is kept.
 #[derive(Debug)]
 pub(crate) struct StoreGuard(());
 
@@ -81,7 +81,7 @@ impl Drop for StoreGuard {
     }
 }
 
-/// Gives back what has not been of use for a while.
+/// Frees buffers that were not used for a while.
 pub(crate) fn tidy() {
     let mut kept = BufferStore::lock();
     if kept.used.is_some_and(|used| used.elapsed() >= UNUSED) {
@@ -90,20 +90,20 @@ pub(crate) fn tidy() {
     }
 }
 
-/// A buffer with at least this capacity, and at most twice it; what lies in it means nothing.
+/// A buffer with at least this capacity, and at most twice as much. Its content is undefined.
 pub(crate) fn take(capacity: usize) -> Vec<u8> {
     let kept = BufferStore::lock().take(capacity);
     kept.unwrap_or_else(|| Vec::with_capacity(capacity))
 }
 
-/// Keeps a buffer that nobody needs, if it is large enough.
+/// Keeps a buffer that is no longer needed, if it is large enough.
 pub(crate) fn give_back(buffer: Vec<u8>) {
     if buffer.capacity() >= SMALLEST {
         BufferStore::lock().put(buffer);
     }
 }
 
-/// The message on its own. A long one gives its memory back when it is dropped.
+/// The message with memory of its own. A long one returns it when it is dropped.
 pub(crate) fn into_message(incoming: Incoming<'_>) -> Message {
     match incoming {
         Incoming::Binary(Cow::Owned(bytes)) if bytes.capacity() >= SMALLEST => {

@@ -1,17 +1,17 @@
-//! The memory of each worker thread that connections only have while they use it: an idle one owns none, and none is
-//! asked of the allocator for each message.
+//! Per-thread scratch buffers. A connection borrows them while it works, so an idle connection owns no buffer, and no message
+//! needs an allocation for them.
 //!
-//! It is made once, for a thread's first connection. What is made late, behind the memory of thousands of connections, would
-//! keep the allocator from giving theirs back to the system.
+//! They are allocated once, for a thread's first connection. Later, behind the memory of thousands of connections, they would
+//! keep the allocator from returning that memory to the system.
 
 use std::cell::{Cell, RefCell};
 
 use ws_proto::ReadBuffer;
 
-/// How much is read at once.
+/// The most bytes in one read.
 const READ: usize = 128 << 10;
 
-/// How much a thread lends for what is queued. No connection makes memory of just this size.
+/// The size of a thread's buffer for the outgoing queue, in bytes. No connection allocates exactly this size.
 const WRITE: usize = 4 << 10;
 
 thread_local! {
@@ -19,7 +19,7 @@ thread_local! {
     static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Makes what this thread lends, unless it has it: a connection comes.
+/// Allocates this thread's buffers, unless it has them. Called for each new connection.
 pub(crate) fn prepare() {
     let _ = WRITE_BUFFER.try_with(|slot| {
         let buffer = slot.take();
@@ -27,7 +27,7 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Lends this thread's read buffer. Whoever reads through another connection meanwhile, a tunnel for one, gets its
+/// Lends this thread's read buffer. A nested read through another connection, such as a tunnel, gets a buffer of its
 /// own.
 #[inline]
 pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut ReadBuffer) -> R) -> R {
@@ -37,12 +37,12 @@ pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut ReadBuffer) -> R) -> R 
     })
 }
 
-/// Lends this thread's memory for what is queued. While a thread ends there is nothing to take.
+/// Lends this thread's buffer for the outgoing queue. A thread that is ending has none.
 pub(super) fn take_queue() -> Vec<u8> {
     WRITE_BUFFER.try_with(Cell::take).unwrap_or_default()
 }
 
-/// Takes it back. What has grown is not kept, and while a thread ends there is nobody to keep anything for.
+/// Takes the buffer back. A buffer that has grown is not kept, and a thread that is ending keeps none.
 pub(super) fn give_queue(memory: Vec<u8>) {
     if memory.capacity() == WRITE {
         let _ = WRITE_BUFFER.try_with(|slot| slot.set(memory));

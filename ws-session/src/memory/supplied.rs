@@ -1,4 +1,4 @@
-//! What connections get their memory from: all of it stands beside this.
+//! The source of memory for connections, made of the other modules of this folder.
 
 use std::sync::{Arc, LazyLock};
 
@@ -6,7 +6,7 @@ use ws_proto::Memory;
 
 use super::{recycle, scratch};
 
-/// Long messages use memory of this process again, and what is queued lies in memory of the thread.
+/// Long messages reuse memory of this process, and the outgoing queue uses memory of the thread.
 #[derive(Debug)]
 struct Supplied;
 

@@ -1,14 +1,14 @@
-//! How many handles a connection has, and the driver that they can reach.
+//! The number of handles of a connection, and the driver that they can reach.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-/// The handles of one connection: its senders, and the one within the socket.
+/// The handles of one connection: its senders, and that within the `WebSocket`.
 #[derive(Debug, Default)]
 pub(crate) struct Handles {
     count: AtomicUsize,
-    /// The driver, where handles write what is queued when they are dropped.
+    /// The driver, if dropped handles write the outgoing queue.
     spawned: OnceLock<Weak<dyn Spawned>>,
 }
 
@@ -17,18 +17,18 @@ impl Handles {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One is gone; whether it was the last.
+    /// Removes a handle. Returns whether it was the last.
     pub(super) fn remove(&self) -> bool {
         self.count.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Whether nobody is left to send or to receive. Asked under the connection's lock, which the last handle takes to wake
-    /// the driver after it has gone, so that one of the two sees the other.
+    /// Whether no handle is left. Read under the connection's lock. The last handle takes that lock to wake the driver after
+    /// it was removed, so one of the two sees the other.
     pub(crate) fn are_gone(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }
 
-    /// Says where handles that are dropped find the driver.
+    /// Sets the driver that dropped handles can reach.
     pub(crate) fn set_spawned(&self, driver: Weak<dyn Spawned>) {
         let _ = self.spawned.set(driver);
     }
@@ -41,8 +41,8 @@ impl Handles {
 
 /// A driver that a handle can reach.
 pub(crate) trait Spawned: Send + Sync {
-    /// Does what the driver's task would do next, without waiting for the transport; whether it did. It does not while this
-    /// thread is within a driver, this one or another.
+    /// Does the next work of the driver's task, without waiting for the transport. Returns whether it did. It does nothing
+    /// while this thread is within a driver, this one or another.
     fn hasten(&self) -> bool;
 }
 

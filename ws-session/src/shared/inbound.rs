@@ -1,10 +1,10 @@
-//! How much may wait to be received.
+//! The limits of the inbound queue.
 
 use std::collections::VecDeque;
 
 use ws_proto::Message;
 
-/// How many messages may wait to be received, and how many bytes they may have; then reading stops.
+/// The most messages that wait to be received, and the most bytes of them. At the limit, reading stops.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InboundLimits {
     messages: u32,
@@ -34,7 +34,7 @@ impl InboundLimits {
         self.messages as usize
     }
 
-    /// With how many of these messages left reading may go on: half of what may wait.
+    /// The number of these messages with which reading may continue: half of the limits.
     #[inline]
     pub(super) fn resume_at(&self, messages: &VecDeque<Message>, bytes: usize) -> usize {
         let half = self.messages() / 2;
@@ -44,7 +44,7 @@ impl InboundLimits {
         }
     }
 
-    /// How many messages at the end have half of the bytes that may wait, at most.
+    /// The number of messages at the end that have at most half of the limit in bytes.
     #[cold]
     fn last_of(&self, messages: &VecDeque<Message>) -> usize {
         let mut left = self.bytes / 2;

@@ -1,9 +1,9 @@
-//! Names of those who wait.
+//! Keys of waiting tasks.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names one who waits, so that it can be forgotten when it gives up. No other in this process has the same.
+/// A key of a waiting task, unique within this process, so that the task can be removed when it gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(NonZeroU64);
 

@@ -1,13 +1,13 @@
-//! How far a connection has come, as its handles see it.
+//! The lifecycle of a connection, as its handles see it.
 
 use ws_proto::{Cause, CloseFrame, Outcome};
 
 use crate::error::{Closed, ClosedSource, Error};
 
-/// How far a connection has come, as its handles see it. The closing handshake itself (RFC 6455 §7) is the core's; this is
-/// what the application and the transport add to it: what was asked for, what can still be sent, and how it ended.
+/// The lifecycle of a connection, as its handles see it. The closing handshake itself (RFC 6455 §7) is in the core. This adds
+/// the requests of the application and the state of the transport.
 ///
-/// It only goes forward:
+/// The transitions:
 ///
 /// ```text
 /// Open ──► Closing ──┬──────────► Closed ──► Gone
@@ -15,21 +15,21 @@ use crate::error::{Closed, ClosedSource, Error};
 /// ```
 #[derive(Debug, Default)]
 pub(crate) enum Lifecycle {
-    /// Nothing has been asked for.
+    /// The connection is open, and no close was requested.
     #[default]
     Open,
-    /// The application has asked for the closing handshake, or nobody is left to send or to receive.
+    /// The application has requested the closing handshake, or no handle is left.
     Closing(Box<CloseFrame>),
-    /// The transport takes nothing more. Messages that came before can still be received.
+    /// The transport takes no more output. Input from before can still be received.
     Broken,
-    /// No message will follow. What is queued may still be written.
+    /// No message will follow. The outgoing queue may still be written.
     Closed(Box<Closed>),
-    /// The transport is gone.
+    /// The transport has ended.
     Gone(Box<Closed>),
 }
 
 impl Lifecycle {
-    /// Asks for the closing handshake; whether that is the first that was asked for.
+    /// Requests the closing handshake. Returns whether this is the first request.
     pub(crate) fn close(&mut self, frame: CloseFrame) -> bool {
         let is_first = matches!(self, Self::Open);
         if is_first {
@@ -38,21 +38,21 @@ impl Lifecycle {
         is_first
     }
 
-    /// The transport takes nothing more.
+    /// Records that the transport takes no more output.
     pub(crate) fn set_broken(&mut self) {
         if matches!(self, Self::Open | Self::Closing(_)) {
             *self = Self::Broken;
         }
     }
 
-    /// No message will follow.
+    /// Records that no message will follow.
     pub(crate) fn set_closed(&mut self, closed: Box<Closed>) {
         if self.closed().is_none() {
             *self = Self::Closed(closed);
         }
     }
 
-    /// The transport is gone, and with it a connection, of this ID, that nobody has ended before.
+    /// Records that the transport has ended. `id` is for a connection that had not ended before.
     pub(crate) fn set_gone(&mut self, id: u64) {
         *self = match std::mem::take(self) {
             Self::Closed(closed) | Self::Gone(closed) => Self::Gone(closed),
@@ -63,13 +63,13 @@ impl Lifecycle {
         };
     }
 
-    /// Whether nothing was asked for and nothing has happened: messages can be sent, as far as the core allows it.
+    /// Whether the connection is open and no close was requested. Then messages can be sent, as far as the core allows it.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         matches!(self, Self::Open)
     }
 
-    /// The Close frame that was asked for, until the connection has ended otherwise.
+    /// The requested Close frame, until the connection has ended in another way.
     #[inline]
     pub(crate) fn close_asked(&self) -> Option<&CloseFrame> {
         match self {
@@ -78,17 +78,17 @@ impl Lifecycle {
         }
     }
 
-    /// Whether the transport takes nothing more, and what came before is still being received.
+    /// Whether the transport takes no more output, and input from before is still being received.
     pub(crate) fn is_broken(&self) -> bool {
         matches!(self, Self::Broken)
     }
 
-    /// Whether the transport is gone.
+    /// Whether the transport has ended.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Gone(_))
     }
 
-    /// How the connection ended, once no message will follow.
+    /// The outcome of the connection, once no message will follow.
     #[inline]
     pub(crate) fn closed(&self) -> Option<&Closed> {
         match self {
@@ -97,7 +97,7 @@ impl Lifecycle {
         }
     }
 
-    /// Why nothing can be sent any more.
+    /// The reason why no message can be sent any more.
     pub(crate) fn error(&self) -> Error {
         self.closed().map_or(Error::Closing, |closed| Error::Closed(Box::new(closed.clone())))
     }

@@ -8,51 +8,51 @@ use ws_proto::Message;
 use super::inbound::InboundLimits;
 use super::unwanted::Unwanted;
 
-/// How many messages a queue makes room for at once, at least, where so many may wait.
+/// The least number of messages for which a queue allocates, if its limit allows as many.
 const BURST: usize = 16;
 
-/// What a message takes beside its bytes, about.
+/// The memory of a message beside its bytes, approximately, in bytes.
 const OVERHEAD: usize = 64;
 
-/// Messages that have come in and that the application has not asked for yet. As many wait as [`InboundLimits`] allow; then
-/// the driver stops reading.
+/// The inbound queue: messages that the application has not received yet. At the limits of [`InboundLimits`], the driver
+/// stops reading.
 ///
 /// The handle takes all of them at once ([`take`](Self::take)). They count as waiting until the handle says that the
 /// application has them ([`set_taken`](Self::set_taken)).
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     messages: VecDeque<Message>,
-    /// How many bytes they have.
+    /// Their size in bytes.
     bytes: usize,
-    /// How many messages the handle has taken that the application has not asked for yet, as far as it has told.
+    /// The messages that the handle has taken and the application has not received yet, as last reported.
     taken: u32,
-    /// How many bytes those have.
+    /// The bytes of those messages.
     taken_bytes: usize,
-    /// How many messages and bytes may wait, in both places.
+    /// The limits of messages and bytes, in both places together.
     limits: InboundLimits,
-    /// How many messages were discarded because nobody receives any more.
+    /// The number of messages discarded because the application has given up receiving.
     discarded: u64,
-    /// How many tasks of the application wait for nothing but the end.
+    /// The number of the application's tasks that only wait for the end.
     awaiting_end: u32,
-    /// What is done with messages that nobody receives.
+    /// The treatment of messages after the application has given up receiving.
     unwanted: Unwanted,
     intake: Intake,
-    /// Whether the driver has stopped reading, until the application takes messages.
+    /// Whether the driver has stopped reading until the application takes messages.
     is_paused: bool,
-    /// Whether the transport takes nothing at the moment.
+    /// Whether the transport takes no output at the moment.
     is_write_blocked: bool,
-    /// Whether the application has ever waited for a message, or was told that it should.
+    /// Whether the application has ever waited for a message, or was warned that it should.
     has_received: bool,
 }
 
-/// What becomes of a message that comes in.
+/// The fate of an arriving message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Intake {
     /// It waits for the application.
     Kept,
-    /// It is thrown away: one before it was, because the application waited for nothing but the end.
+    /// It is discarded, because one before it was, while the application only waited for the end.
     Skipped,
-    /// It is unwanted: nobody can receive any more.
+    /// It is unwanted: the application has given up receiving.
     Unwanted,
 }
 
@@ -76,10 +76,10 @@ impl Mailbox {
 
     // ---- the driver's side ----
 
-    /// Keeps a message until it is asked for, unless it is to be [skipped](Self::has_gap).
+    /// Keeps a message until it is received, unless it must be [skipped](Self::has_gap).
     #[inline]
     pub(crate) fn put(&mut self, message: Message) {
-        // Reading stops before a message finds no room, unless the application waits for nothing but the end.
+        // Reading stops before the queue is full, unless the application only waits for the end.
         if self.intake != Intake::Kept || (self.awaiting_end > 0 && self.has_no_room()) {
             self.skip();
             return;
@@ -98,38 +98,38 @@ impl Mailbox {
         }
     }
 
-    /// Makes room for as many messages as may wait, or, where that is many, for some more.
+    /// Allocates for the limit of messages or, if that is high, for some more messages.
     #[inline(never)]
     fn grow(&mut self) {
         let len = self.messages.len();
         let (most, larger) = (self.limits.messages(), len + len.max(BURST));
-        // There are more than may wait in general only while writing is blocked.
+        // The usual limit is exceeded only while writing is blocked.
         let larger = if len < most { most.min(larger) } else { larger };
         self.messages.reserve_exact(larger - len);
     }
 
-    /// Gives back the room that an empty queue keeps for the next burst.
+    /// Frees the memory that an empty queue keeps for the next burst.
     pub(crate) fn shrink(&mut self) {
         if self.messages.is_empty() {
             self.messages = VecDeque::new();
         }
     }
 
-    /// Whether the application has as many messages waiting as it may have.
+    /// Whether the inbound queue is full.
     ///
-    /// An application that takes none lets all come: messages that find no room are thrown away.
+    /// It is never full for an application that receives no messages: those without room are discarded.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.has_no_room() && !self.is_receiving_over()
     }
 
-    /// Whether the application has a message waiting. Without one there is room, whatever the limits are.
+    /// Whether a message waits. Without one there is room, whatever the limits are.
     #[inline]
     pub(crate) fn has_waiting(&self) -> bool {
         self.unreceived() > 0
     }
 
-    /// Says whether the driver has stopped reading, until the application takes messages.
+    /// Records whether the driver has stopped reading until the application takes messages.
     pub(crate) fn set_paused(&mut self, paused: bool) {
         self.is_paused = paused;
     }
@@ -139,43 +139,43 @@ impl Mailbox {
         self.is_paused
     }
 
-    /// Whether reading has stopped and enough messages have been taken for it to go on.
+    /// Whether reading has stopped and enough messages have been taken to continue.
     pub(crate) fn may_resume(&self) -> bool {
         self.is_paused && (self.has_room_again() || self.is_receiving_over())
     }
 
-    /// Says whether the transport takes nothing at the moment.
+    /// Records whether the transport takes no output at the moment.
     #[inline]
     pub(crate) fn set_write_blocked(&mut self, blocked: bool) {
         self.is_write_blocked = blocked;
     }
 
-    /// Whether the transport takes nothing at the moment.
+    /// Whether the transport takes no output at the moment.
     #[inline]
     pub(crate) fn is_write_blocked(&self) -> bool {
         self.is_write_blocked
     }
 
-    /// Whether this is an application that has never asked for a message, to be told once that it should.
+    /// Whether the application has never waited for a message, so that it must be warned once.
     pub(crate) fn is_first_warning(&mut self) -> bool {
         !mem::replace(&mut self.has_received, true)
     }
 
-    /// How many messages wait to be taken.
+    /// The number of messages that can be taken.
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }
 
     // ---- the application's side ----
 
-    /// Whether no message waits to be taken.
+    /// Whether no message can be taken.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Takes all messages, the first apart from the others, which are left in `rest`. With how many of those left the handle
-    /// is to say so, because reading may go on.
+    /// Takes all messages. Returns the first, and leaves the others in `rest`. Also returns the number of those with which the
+    /// handle must report, because reading may continue then.
     pub(crate) fn take(&mut self, rest: &mut VecDeque<Message>) -> Option<(Message, usize)> {
         self.has_received = true;
         let first = self.messages.pop_front()?;
@@ -186,81 +186,81 @@ impl Mailbox {
         Some((first, tell_at))
     }
 
-    /// Takes all messages, and no longer counts those that the handle has taken.
+    /// Takes all messages, and stops counting those that the handle has taken.
     pub(crate) fn empty(&mut self) -> VecDeque<Message> {
         (self.taken, self.taken_bytes, self.bytes) = (0, 0, 0);
         mem::take(&mut self.messages)
     }
 
-    /// Says whether the application cannot receive while it sends, because it drives the connection itself.
+    /// Records whether the application cannot receive while it sends, because it drives the connection itself.
     pub(crate) fn set_polled(&mut self, polled: bool) {
         self.limits.is_polled = polled;
     }
 
-    /// The handle has so many messages left, of so many bytes, that the application has not asked for.
+    /// Records the messages, and their bytes, that the handle holds and the application has not received.
     pub(crate) fn set_taken(&mut self, taken: usize, bytes: usize) {
         self.taken = u32::try_from(taken).unwrap_or(u32::MAX);
         self.taken_bytes = bytes;
     }
 
-    /// Whether messages were thrown away because the application waited for nothing but the end: those that would follow
-    /// are, too.
+    /// Whether messages were discarded because the application only waited for the end. Then all that follow are discarded
+    /// too.
     pub(crate) fn has_gap(&self) -> bool {
         self.intake == Intake::Skipped
     }
 
-    /// One more task of the application waits for nothing but the end: reading goes on, whatever waits.
+    /// Adds a task of the application that only waits for the end. Reading continues even when the queue is full.
     pub(crate) fn begin_awaiting_end(&mut self) {
         self.awaiting_end += 1;
     }
 
-    /// One less does.
+    /// Removes such a task.
     pub(crate) fn stop_awaiting_end(&mut self) {
         self.awaiting_end -= 1;
     }
 
-    /// Whether the application takes no message: it waits for nothing but the end, or has let go of the handle.
+    /// Whether the application takes no messages: it only waits for the end, or has dropped the handle.
     pub(crate) fn is_receiving_over(&self) -> bool {
         self.awaiting_end > 0 || self.is_abandoned()
     }
 
-    // ---- nobody receives any more ----
+    // ---- receiving was given up ----
 
-    /// Nobody receives any more: the messages that wait, to be dropped once the lock is released.
+    /// Gives up receiving. Returns the waiting messages, to be dropped once the lock is released.
     pub(crate) fn abandon(&mut self) -> VecDeque<Message> {
         self.intake = Intake::Unwanted;
         self.empty()
     }
 
-    /// Whether nobody can receive any more.
+    /// Whether the application has given up receiving.
     #[inline]
     pub(crate) fn is_abandoned(&self) -> bool {
         self.intake == Intake::Unwanted
     }
 
-    /// Says what is done with messages that nobody receives.
+    /// Sets the treatment of messages after giving up receiving.
     pub(crate) fn set_unwanted(&mut self, unwanted: Unwanted) {
         self.unwanted = unwanted;
     }
 
-    /// So many messages have come that nobody receives; what is to be done about it.
+    /// Counts this many unwanted messages, and returns their treatment.
     pub(crate) fn discard(&mut self, messages: usize) -> Unwanted {
         self.discarded += messages as u64;
         self.unwanted
     }
 
-    /// How many messages were discarded because nobody receives any more.
+    /// The number of messages discarded because the application has given up receiving.
     pub(crate) fn discarded(&self) -> u64 {
         self.discarded
     }
 
-    // ---- how much waits ----
+    // ---- the limits ----
 
-    /// Whether the application has as much waiting as may wait.
+    /// Whether the waiting messages reach the limits.
     ///
-    /// While our own writing is blocked, the number of messages alone decides: the peer may be waiting, as we are, for the
-    /// other to read on. How long that can last the deadline for writes bounds. An application that drives the connection by
-    /// polling it cannot receive while it waits to send: then short messages may be as many as their memory allows.
+    /// While our own writing is blocked, only the number of messages counts, because the peer may also be waiting for us to
+    /// read. The write-stall deadline bounds that time. An application that drives the connection by polling cannot receive
+    /// while it waits to send. Then the memory of short messages is limited, not their number.
     #[inline]
     fn has_no_room(&self) -> bool {
         let InboundLimits { is_polled, bytes, .. } = self.limits;
@@ -273,20 +273,20 @@ impl Mailbox {
         }
     }
 
-    /// Whether so much has been received that reading may go on.
+    /// Whether enough messages were received to continue reading.
     fn has_room_again(&self) -> bool {
         let limits = &self.limits;
         let is_half = self.unreceived() <= limits.messages() / 2 && self.unreceived_bytes() <= limits.bytes / 2;
         is_half || (self.is_write_blocked && !self.has_no_room())
     }
 
-    /// How many messages the application has waiting.
+    /// The number of messages that wait.
     #[inline]
     fn unreceived(&self) -> usize {
         self.messages.len() + self.taken as usize
     }
 
-    /// How many bytes they have.
+    /// Their size in bytes.
     fn unreceived_bytes(&self) -> usize {
         self.bytes + self.taken_bytes
     }

@@ -1,5 +1,5 @@
-//! What a connection's handles and its driver share under one lock: the core, how far the connection has come, the messages
-//! that wait, and the tasks that do.
+//! The state that a connection's handles and its driver share under one lock: the core, the lifecycle, the waiting messages
+//! and the waiting tasks.
 
 mod handles;
 pub(crate) mod inbound;
@@ -41,13 +41,13 @@ use crate::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct Shared {
     pub(crate) info: ConnectionInfo,
     pub(crate) handles: Handles,
-    /// Whether the handler, too, is to be dropped.
+    /// Whether the handler must be dropped too.
     handler_cancelled: AtomicBool,
     state: Mutex<State>,
 }
 
 impl Shared {
-    /// `path` is for the log: where a client connects to is known where it does, what it asked for is news to the server.
+    /// `path` is for the log of a server. A client's caller knows the path.
     pub(crate) fn new(
         mut connection: Connection,
         inbound_limits: InboundLimits,
@@ -55,7 +55,7 @@ impl Shared {
         path: Option<&str>,
         caller: Caller,
     ) -> Arc<Self> {
-        // Messages wait in the mailbox: what came just before a Close can still be answered.
+        // The mailbox holds messages, so those that arrive just before a Close can still be answered.
         connection.hooks().set_hold_close(true);
         connection.set_memory(Some(supplied()));
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -78,14 +78,14 @@ impl Shared {
         })
     }
 
-    /// The lock. A panic while it was held cannot have left anything half done that matters: only the core's own code runs
-    /// under it, and a transport's.
+    /// Locks the state. Poisoning is ignored: only code of the core and of a transport runs under the lock, so a panic leaves
+    /// the state valid.
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The result of `ready`; without one, `waiting` has the task woken when there is something new to find.
+    /// The result of `ready`. Without one, `waiting` wakes the task when its condition may hold.
     pub(crate) fn poll_until<R>(
         &self,
         waiting: &mut Waiting,
@@ -105,11 +105,11 @@ impl Shared {
         }
     }
 
-    /// Asks for the closing handshake, unless it has begun.
+    /// Requests the closing handshake, unless it has begun.
     pub(crate) fn close(&self, frame: CloseFrame) {
         let mut state = self.lock();
         if state.lifecycle.close(frame) {
-            // A task that waits for room waits in vain.
+            // A task that waits for room must learn that there will be none.
             state.wakers.announce();
         }
         let due = state.due(None);
@@ -119,7 +119,8 @@ impl Shared {
         due.wake();
     }
 
-    /// A handle is gone. The last tells the driver; where the driver may never run again, each writes what is queued.
+    /// Removes a handle. The last one wakes the driver. If the driver may never run again, each handle writes the outgoing
+    /// queue.
     pub(crate) fn drop_handle(&self) {
         let is_last = self.handles.remove();
         let spawned = self.handles.spawned();
@@ -140,12 +141,12 @@ impl Shared {
         }
     }
 
-    /// Whether the handler is to be dropped.
+    /// Whether the handler must be dropped.
     pub(crate) fn is_handler_cancelled(&self) -> bool {
         self.handler_cancelled.load(Ordering::Acquire)
     }
 
-    /// Ends the connection without another word, and has its handler dropped.
+    /// Aborts the connection without a Close frame, and has its handler dropped.
     pub(crate) fn abort(&self) {
         let mut state = self.lock();
         state.abort(self.info.id);

@@ -25,13 +25,13 @@ pub(crate) struct State {
     pub(crate) mailbox: Mailbox,
     pub(crate) wakers: Wakers,
     pub(crate) pings: Pings,
-    /// How much of what was ever queued has been written and flushed.
+    /// The number of bytes, of all that were ever queued, that have been written and flushed.
     pub(crate) flushed: u64,
 }
 
-/// What handles ask.
+/// Queries and requests of handles.
 impl State {
-    /// Whether nothing can be sent any more.
+    /// Whether no message can be sent any more.
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         !self.lifecycle.is_open() || !self.connection.is_open()
@@ -42,7 +42,7 @@ impl State {
         self.is_closing() || !self.connection.is_above_high_water()
     }
 
-    /// Whether all up to `target` has been written and passed on, once that is known.
+    /// The result of a flush: whether everything up to `target` has been written and flushed, once known.
     pub(crate) fn flush_result(&self, target: u64) -> Option<Result<(), Error>> {
         match self.flushed >= target {
             true => Some(Ok(())),
@@ -50,8 +50,8 @@ impl State {
         }
     }
 
-    /// Whether the connection ended as a close should, once that is known: by both Close frames, or by a peer that let go
-    /// after ours, and all was written. How the transport ends is not waited for then.
+    /// The result of a close, once known. It succeeds if everything was written, and the connection ended by both Close
+    /// frames or by the peer after our Close. The end of the transport is not awaited then.
     pub(crate) fn close_result(&mut self) -> Option<Result<Outcome, Error>> {
         let is_gone = self.lifecycle.is_gone();
         if let Some(closed) = self.lifecycle.closed()
@@ -64,27 +64,27 @@ impl State {
         is_gone.then(|| Err(self.lifecycle.error()))
     }
 
-    /// How the connection ended, once its transport is gone.
+    /// The outcome of the connection, once its transport has ended.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let closed = self.lifecycle.closed()?;
         self.lifecycle.is_gone().then(|| closed.outcome.clone())
     }
 
-    /// The driver's task, to be woken if reading has stopped and may go on.
+    /// The driver's task, to be woken if reading has stopped and may continue.
     pub(crate) fn driver_to_resume(&mut self) -> Option<Waker> {
         if self.mailbox.may_resume() { self.wakers.driver() } else { None }
     }
 }
 
-/// What the driver asks.
+/// Queries and requests of the driver.
 impl State {
-    /// Whether the driver may be asked to do something other than to read and write.
+    /// Whether the driver may have requests other than reading and writing.
     #[inline]
     pub(crate) fn is_asked(&mut self) -> bool {
         self.lifecycle.close_asked().is_some() || self.connection.hooks().is_close_held()
     }
 
-    /// Does what the driver was asked to do, since it has the time.
+    /// Handles the requests to the driver, at this time.
     #[cold]
     pub(crate) fn do_what_was_asked(&mut self, id: u64, now: Timestamp) {
         self.send_pings(now);
@@ -92,7 +92,7 @@ impl State {
             && self.connection.is_open()
         {
             let frame = frame.clone();
-            // The code was checked when the close was asked for.
+            // The code was checked when the close was requested.
             let _ = self.connection.close(frame, now);
         }
         if self.connection.hooks().is_close_held()
@@ -103,7 +103,7 @@ impl State {
         }
     }
 
-    /// Whether there is something the driver would do at once.
+    /// Whether the driver has work that it can do at once.
     pub(crate) fn has_work(&mut self) -> bool {
         (self.lifecycle.close_asked().is_some() && self.connection.is_open())
             || self.mailbox.may_resume()
@@ -113,23 +113,23 @@ impl State {
             || self.connection.is_over()
     }
 
-    /// Whether the application has answered all that it will: it waits for more, or wants no more.
+    /// Whether the application has answered all that it will: it waits for more messages, or wants none.
     fn is_caught_up(&self) -> bool {
         let wants_no_more = self.mailbox.is_receiving_over() || !self.lifecycle.is_open();
         wants_no_more || (self.mailbox.is_empty() && self.wakers.is_receiving())
     }
 
-    /// Whether a ping waits for room that there is now.
+    /// Whether a requested ping can be sent now.
     pub(crate) fn has_ping_to_send(&self) -> bool {
         self.pings.has_requests() && !self.connection.is_above_high_water() && self.connection.is_open()
     }
 
-    /// Sends the pings that have been asked for, as far as there is room.
+    /// Sends the requested pings, as far as there is room.
     pub(crate) fn send_pings(&mut self, now: Timestamp) {
         self.pings.send(&mut self.connection, now);
     }
 
-    /// The tasks that have something to find now; the caller's own task, if it is among them, is left out.
+    /// The tasks to wake now, without the caller's own task.
     #[inline]
     pub(crate) fn due(&mut self, own: Option<&Waker>) -> Due {
         let is_receivable = !self.mailbox.is_empty() || self.lifecycle.closed().is_some();
@@ -137,9 +137,9 @@ impl State {
     }
 }
 
-/// What has happened.
+/// Events.
 impl State {
-    /// Takes in what the connection reports.
+    /// Handles an event of the core.
     pub(crate) fn on_event(&mut self, event: Event<'_>, id: u64, now: Timestamp) {
         match event {
             Event::Message(message) => self.on_message(recycle::into_message(message), id),
@@ -152,12 +152,12 @@ impl State {
                 }
             }
             Event::Closed(outcome) => self.on_closed(outcome, None, id),
-            // The handle delivers whole messages, and sets its connections up so.
+            // The handle configures its connections to deliver whole messages.
             _ => {}
         }
     }
 
-    /// Keeps a message until it is asked for.
+    /// Keeps a message until it is received.
     #[inline]
     pub(crate) fn on_message(&mut self, message: Message, id: u64) {
         log_received(id, &message);
@@ -167,7 +167,7 @@ impl State {
         }
     }
 
-    /// So many messages have come that nobody receives.
+    /// Handles this many unwanted messages.
     #[cold]
     pub(crate) fn discard_unwanted(&mut self, messages: usize) {
         let unwanted = self.mailbox.discard(messages);
@@ -180,7 +180,7 @@ impl State {
         }
     }
 
-    /// The transport takes nothing more. Messages that came before can still be received.
+    /// Records that the transport takes no more output. Input from before can still be received.
     pub(crate) fn on_broken(&mut self, id: u64, now: Timestamp) {
         self.lifecycle.set_broken();
         self.wakers.announce();
@@ -196,7 +196,7 @@ impl State {
         }
     }
 
-    /// Ends the connection, unless it has ended, without another word.
+    /// Ends the connection, unless it has ended, without a Close frame.
     pub(crate) fn abort(&mut self, id: u64) {
         if let Some(Event::Closed(outcome)) = self.connection.abort() {
             self.on_closed(outcome, None, id);
@@ -211,7 +211,7 @@ impl State {
         self.wakers.announce();
     }
 
-    /// The transport is gone; the driver's waker, which is needed no more, is to be dropped once the lock is released.
+    /// Records that the transport has ended. Returns the driver's waker, to be dropped once the lock is released.
     pub(crate) fn on_gone(&mut self, id: u64) -> Option<Waker> {
         self.lifecycle.set_gone(id);
         self.wakers.announce();

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use super::key::Key;
 
-/// The tasks that wait, each under a key, so that one that gives up is forgotten. Takes no memory while there are none.
+/// The tasks that wait, by key, so that one that gives up can be removed. It takes no memory while there are none.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     #[expect(clippy::box_collection, reason = "a vector would take three words of every idle connection")]
@@ -12,12 +12,12 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// All of them, if any; a task that still has to wait comes back.
+    /// Takes all of them, if any. A task that still has to wait registers again.
     pub(super) fn take(&mut self) -> Self {
         Self { waiting: self.waiting.take() }
     }
 
-    /// Takes `own` out; whether it was there.
+    /// Removes `own`. Returns whether it was there.
     #[inline]
     pub(super) fn take_out(&mut self, own: &Waker) -> bool {
         let Some(all) = &mut self.waiting else { return false };
@@ -26,13 +26,13 @@ impl Waiters {
         all.len() < before
     }
 
-    /// The tasks that wait, but for `own`.
+    /// The tasks that wait, without `own`.
     pub(crate) fn others(&self, own: &Waker) -> Vec<Waker> {
         let wakers = self.waiting.iter().flat_map(|all| all.iter()).map(|(_, waker)| waker);
         wakers.filter(|waker| !waker.will_wake(own)).cloned().collect()
     }
 
-    /// Wakes all of them. Not to be called under the lock: a waker may run anything.
+    /// Wakes all of them. Must not be called under the lock, because a waker may run any code.
     #[inline]
     pub(super) fn wake(self) {
         if let Some(all) = self.waiting {
@@ -63,17 +63,17 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Whether it has waited, and not left since.
+    /// Whether it is registered.
     pub(crate) fn is_waiting(&self) -> bool {
         self.key.is_some()
     }
 
-    /// Has `waker` woken with the others.
+    /// Registers `waker`.
     pub(crate) fn wait(&mut self, waiters: &mut Waiters, waker: &Waker) {
         waiters.set(*self.key.get_or_insert_with(Key::new), waker);
     }
 
-    /// Waits no longer.
+    /// Removes the task.
     pub(crate) fn leave(&mut self, waiters: &mut Waiters) {
         if let Some(key) = self.key.take() {
             waiters.remove(key);

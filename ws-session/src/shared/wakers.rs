@@ -1,12 +1,12 @@
-//! Which tasks wait: the one that runs the driver, the one that receives, and those that wait for anything else.
+//! The waiting tasks: the one that runs the driver, the one that receives, and those that wait for anything else.
 
 use std::mem;
 use std::task::{Context, Waker};
 
 use super::waiting::Waiters;
 
-/// The wakers of one connection. Nothing is woken under the lock: a waker may run anything. What is to be woken is handed
-/// out, and woken once the lock is released.
+/// The wakers of one connection. No task is woken under the lock, because a waker may run any code. Methods return the tasks
+/// to wake once the lock is released.
 #[derive(Debug, Default)]
 pub(crate) struct Wakers {
     /// The task that runs the driver.
@@ -15,18 +15,18 @@ pub(crate) struct Wakers {
     receiver: Option<Waker>,
     /// The tasks that wait for anything else: room, a flush, a pong, the end.
     waiters: Waiters,
-    /// Whether the driver's task looks at the connection once more before it sleeps: it needs no waking.
+    /// Whether the driver's task checks the connection once more before it sleeps, so that it needs no waking.
     is_driver_awake: bool,
     /// Whether the receiver waits.
     is_receiving: bool,
-    /// Whether there is something for the waiters to find.
+    /// Whether a condition of the waiters may have changed.
     has_news: bool,
 }
 
 impl Wakers {
     // ---- the driver ----
 
-    /// The driver's task, to be woken for what was asked of it; `None` while it is awake.
+    /// The driver's task, to be woken for a request. `None` while it is awake.
     #[inline]
     pub(crate) fn driver(&mut self) -> Option<Waker> {
         if self.is_driver_awake { None } else { self.driver.take() }
@@ -48,7 +48,7 @@ impl Wakers {
         set(&mut self.driver, cx)
     }
 
-    /// Says whether the driver's task looks at the connection once more before it sleeps.
+    /// Records whether the driver's task checks the connection once more before it sleeps.
     #[inline]
     pub(crate) fn set_driver_awake(&mut self, awake: bool) {
         self.is_driver_awake = awake;
@@ -62,13 +62,13 @@ impl Wakers {
         self.is_receiving
     }
 
-    /// This task waits to receive.
+    /// Records that this task waits to receive.
     pub(crate) fn receive(&mut self, cx: &Context<'_>) -> Replaced {
         self.is_receiving = true;
         set(&mut self.receiver, cx)
     }
 
-    /// It has received.
+    /// Records that it no longer waits.
     #[inline]
     pub(crate) fn stop_receiving(&mut self) {
         self.is_receiving = false;
@@ -80,7 +80,7 @@ impl Wakers {
         receiver.filter(|receiver| !receiver.will_wake(own)).cloned()
     }
 
-    /// Forgets the task that receives: there is none any more.
+    /// Removes the task that receives.
     pub(crate) fn drop_receiver(&mut self) -> Option<Waker> {
         self.is_receiving = false;
         self.receiver.take()
@@ -88,7 +88,7 @@ impl Wakers {
 
     // ---- all others ----
 
-    /// There is something new for the waiters to find.
+    /// Records that a condition of the waiters may have changed.
     #[inline]
     pub(crate) fn announce(&mut self) {
         self.has_news = true;
@@ -101,8 +101,8 @@ impl Wakers {
 
     // ---- what is due ----
 
-    /// The tasks that have something to find now: the waiters if there is news, and the receiver if it waits and
-    /// `is_receivable`. The caller's own task, if it is among them, is left out.
+    /// The tasks to wake now: the waiters if a condition may have changed, and the receiver if it waits and `is_receivable`.
+    /// The caller's own task is left out.
     #[inline]
     pub(crate) fn due(&mut self, is_receivable: bool, own: Option<&Waker>) -> Due {
         let mut due = Due::default();

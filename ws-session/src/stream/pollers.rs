@@ -1,26 +1,26 @@
-//! The tasks that poll one connection, where there are two: one that receives, one that sends.
+//! The two tasks that may poll one connection: one that receives, one that sends.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use crate::sync::{Mutex, PoisonError};
 
-/// What a task polls for.
+/// The side that a task polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Receiving,
     Sending,
 }
 
-/// Wakes both tasks. A transport keeps the waker of whoever polled last: with this one, no task is forgotten because the
-/// other has polled after it and then left.
+/// Wakes both tasks. A transport keeps only the waker of the last poll. With this waker, a task is also woken if the other has
+/// polled after it and then left.
 #[derive(Debug, Default)]
 pub(super) struct Pollers {
     wakers: Mutex<[Option<Waker>; 2]>,
 }
 
 impl Pollers {
-    /// Remembers which task polls for this.
+    /// Records the task that polls this side.
     pub(super) fn set(&self, side: Side, waker: &Waker) {
         let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = match side {
@@ -32,7 +32,7 @@ impl Pollers {
             slot => slot.replace(waker.clone()),
         };
         drop(wakers);
-        // Dropping the last waker of a task may drop the task, and what it holds.
+        // Dropping the last waker of a task may drop the task and everything it holds.
         drop(replaced);
     }
 }

@@ -1,4 +1,4 @@
-//! How a poll moves bytes.
+//! The work of a poll: moves bytes.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -10,7 +10,7 @@ use crate::handle::WebSocket;
 use crate::shared::{Shared, State};
 use crate::transport::{Timer, Transport};
 
-/// How many rounds one poll does before other tasks get their turn.
+/// The most rounds in one poll, so that other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 16;
 
 impl<T: Transport, C: Timer> WebSocketStream<T, C> {
