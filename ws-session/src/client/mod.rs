@@ -57,7 +57,8 @@ impl<R: Runtime> Client<R> {
     /// never shown or logged.
     ///
     /// `http://` and `https://` mean `ws://` and `wss://`, as in browsers. An IPv6 address may have a zone, the network
-    /// interface through which it is reached: `ws://[fe80::1%25eth0]/`.
+    /// interface through which it is reached: `ws://[fe80::1%25eth0]/`. An IPv4 address may have any form that
+    /// browsers read: `ws://127.1/` is `ws://127.0.0.1/`.
     ///
     /// A host that is not ASCII needs the crate feature `idna`; without it, connecting fails with
     /// [`UrlError::InternationalHost`](crate::UrlError::InternationalHost). Its ASCII form (`xn--…`) always works.

@@ -56,7 +56,7 @@ impl Target {
         if lacks_scheme(text) {
             return Err(UrlError::NoScheme);
         }
-        let (text, zone) = take_zone(text.trim_matches(' '))?;
+        let text = text.trim_matches(' ');
         let (scheme, rest) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).ok_or(UrlError::NoScheme)?;
         // As in browsers, `http` and `https` mean `ws` and `wss`.
         let (secure, own_port) = match &*scheme.to_ascii_lowercase() {
@@ -72,7 +72,7 @@ impl Target {
         let (authority, rest) = rest.split_at(rest.find(['/', '\\', '?']).unwrap_or(rest.len()));
         let (user_info, host) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (host, port) = split_port(host)?;
-        let host = Host::parse(host, zone)?;
+        let host = Host::parse(host)?;
         let port = port.unwrap_or(own_port);
         let name = match &host {
             Host::Address { ip: IpAddr::V6(ip), .. } => format!("[{ip}]"),
@@ -85,11 +85,11 @@ impl Target {
 }
 
 impl Host {
-    fn parse(text: &str, zone: Option<String>) -> Result<Self, UrlError> {
+    fn parse(text: &str) -> Result<Self, UrlError> {
         let invalid = |why: &str| UrlError::Invalid(why.to_owned());
         if let Some(address) = text.strip_prefix('[') {
-            let address = address.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
-            let ip = address.ok_or_else(|| invalid("invalid IPv6 address"))?.into();
+            let (address, zone) = split_zone(address.strip_suffix(']').unwrap_or_default())?;
+            let ip = address.parse::<Ipv6Addr>().map_err(|_| invalid("invalid IPv6 address"))?.into();
             return Ok(Self::Address { ip, zone });
         }
         let name = percent_decode_str(text).decode_utf8().map_err(|_| invalid("its host is not UTF-8"))?;
@@ -101,11 +101,49 @@ impl Host {
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=".contains(c)) {
             return Err(invalid("its host has a character that no host name has"));
         }
-        Ok(match name.parse::<Ipv4Addr>() {
-            Ok(ip) => Self::Address { ip: ip.into(), zone: None },
-            Err(_) => Self::Name(name),
-        })
+        match ends_in_number(&name) {
+            true => {
+                let ip = ipv4(&name).ok_or_else(|| invalid("invalid IPv4 address"))?.into();
+                Ok(Self::Address { ip, zone: None })
+            }
+            false => Ok(Self::Name(name)),
+        }
     }
+}
+
+/// Whether this is an IPv4 address or nothing: no top-level domain is a number (URL standard, "ends in a number").
+fn ends_in_number(name: &str) -> bool {
+    let last = name.strip_suffix('.').unwrap_or(name).rsplit('.').next().unwrap_or_default();
+    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal || last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// An IPv4 address in any of the forms that browsers and systems take: `127.1` is `127.0.0.1`, and `0x7f.1` is, too.
+fn ipv4(name: &str) -> Option<Ipv4Addr> {
+    let mut parts = name.strip_suffix('.').unwrap_or(name).split('.').map(ipv4_part).collect::<Option<Vec<_>>>()?;
+    // The last part stands for all bytes that the others leave.
+    let last = parts.pop()?;
+    let left = 4_u32.checked_sub(u32::try_from(parts.len()).ok()?).filter(|&left| left > 0)?;
+    let mut address = last;
+    if last >> (8 * left) != 0 {
+        return None;
+    }
+    for (part, place) in parts.into_iter().zip([24, 16, 8]) {
+        address |= u64::from(u8::try_from(part).ok()?) << place;
+    }
+    u32::try_from(address).ok().map(Ipv4Addr::from)
+}
+
+/// A number as C writes it: hexadecimal behind `0x`, octal behind `0`.
+fn ipv4_part(text: &str) -> Option<u64> {
+    let (digits, radix) = match (text.strip_prefix("0x"), text.strip_prefix('0')) {
+        (Some(""), _) => return Some(0),
+        (Some(digits), _) => (digits, 16),
+        (None, Some(digits)) if !digits.is_empty() => (digits, 8),
+        _ => (text, 10),
+    };
+    let is_number = digits.bytes().all(|byte| char::from(byte).is_digit(radix));
+    u64::from_str_radix(digits, radix).ok().filter(|_| is_number)
 }
 
 /// The ASCII form of an international domain name.
@@ -186,29 +224,18 @@ fn lacks_scheme(url: &str) -> bool {
 
 /// The range of the authority in a URL: user, password, host and port.
 fn authority(url: &str) -> Option<Range<usize>> {
-    let begin = url.find("://")? + "://".len();
-    let rest = url.get(begin..)?;
+    let slashes = url.find("://")? + ":".len();
+    let rest = url.get(slashes..)?.trim_start_matches(['/', '\\']);
+    let begin = url.len() - rest.len();
     Some(begin..begin + rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()))
 }
 
-/// Removes the zone from the URL's IPv6 address: `[fe80::1%25eth0]` (RFC 6874), or without the `25`, as people write it.
-fn take_zone(url: &str) -> Result<(Cow<'_, str>, Option<String>), UrlError> {
-    let zone = authority(url).and_then(|range| {
-        let authority = url.get(range.clone())?;
-        let open = authority.rfind('[')?;
-        let close = open + authority.get(open..)?.find(']')?;
-        let percent = open + authority.get(open..close)?.find('%')?;
-        Some(range.start + percent..range.start + close)
-    });
-    let Some(range) = zone else { return Ok((Cow::Borrowed(url), None)) };
-    let zone = url.get(range.clone()).unwrap_or_default();
-    let zone = percent_decode_str(zone.strip_prefix("%25").unwrap_or(zone.trim_start_matches('%'))).decode_utf8();
+/// Splits an IPv6 address from its zone: `fe80::1%25eth0` (RFC 6874), or without the `25`, as people write it.
+fn split_zone(text: &str) -> Result<(&str, Option<String>), UrlError> {
+    let Some((address, zone)) = text.split_once('%') else { return Ok((text, None)) };
+    let zone = percent_decode_str(zone.strip_prefix("25").unwrap_or(zone)).decode_utf8();
     match zone {
-        Ok(zone) if !zone.is_empty() && !zone.contains(char::is_control) => {
-            let mut without = url.to_owned();
-            without.replace_range(range, "");
-            Ok((Cow::Owned(without), Some(zone.into_owned())))
-        }
+        Ok(zone) if !zone.is_empty() && !zone.contains(char::is_control) => Ok((address, Some(zone.into_owned()))),
         _ => Err(UrlError::Invalid("invalid zone of an IPv6 address".to_owned())),
     }
 }
@@ -276,6 +303,10 @@ mod tests {
             ("ws://[fe80::1%25lo]:1/%25x?[%25a]", "fe80::1%lo", 1, "[fe80::1]:1", "/%25x?[%25a]"),
             ("ws://u:[%25]@[fe80::1%251]/", "fe80::1%1", 80, "[fe80::1]", "/"),
             ("wss://[::1%eth%2d0]/", "::1%eth-0", 443, "[::1]", "/"),
+            // What stands elsewhere is no zone.
+            ("ws:/[fe80::1]/?to=http://[::1%25eth0]", "fe80::1", 80, "[fe80::1]", "/?to=http://[::1%25eth0]"),
+            ("ws://u:[%25]@[::1]/", "::1", 80, "[::1]", "/"),
+            ("ws://[%25a]@h/", "h", 80, "h", "/"),
         ] {
             let target = Target::parse(url).unwrap();
             let host_dialled = target.host.to_string();
@@ -353,6 +384,25 @@ mod tests {
             "a%",
             "[::1]x",
             "x[::1]",
+            "127.1",
+            "0x7F.1",
+            "0177.0.0.1",
+            "2130706433",
+            "127.0.0.1.",
+            "0x",
+            "1.2.3.4.5",
+            "256.0.0.1",
+            "1.256",
+            "0.0.0.0x100",
+            "4294967296",
+            "99999999999999999999",
+            "08.0.0.1",
+            "1..1",
+            "a.1",
+            "a.0x",
+            "1.a",
+            "1.0xg",
+            "%31%32%37.1",
         ];
         let ports = ["", ":", ":80", ":443", ":0", ":00081", ":65535", ":65536", ":+1", ":1x", ":-1"];
         let rests = [
@@ -426,6 +476,8 @@ mod tests {
             ("ws://u:sec?ret@h/", "ws://u@h/"),
             ("u:secret@h:1/", "u@h:1/"),
             ("localhost:1/x", "localhost:1/x"),
+            ("ws:///u:secret@h/", "ws:///u@h/"),
+            ("ws://\\u:secret@h/", "ws://\\u@h/"),
             ("", ""),
         ] {
             assert_eq!(without_password(url), shown, "{url}");
