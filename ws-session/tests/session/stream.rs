@@ -16,6 +16,7 @@ mod ending;
 mod flood;
 mod halves;
 mod late;
+mod storm;
 mod wakeups;
 
 type Stream = ws_session::WebSocketStream<End, SimTimer>;
@@ -241,4 +242,40 @@ fn json_goes_both_ways() {
         stream
     });
     assert!(peer.frames().contains(&text("[\"a\"]")));
+}
+
+#[test]
+fn a_close_and_garbage_may_stand_behind_the_handshake() {
+    for role in ROLES {
+        for (last, is_normal) in [("close", true), ("garbage", false)] {
+            for at_once in [true, false] {
+                let world = World::new(1);
+                let (parts, mut peer) = Streaming::new(role).parts(&world);
+                let first = [peer.frame(TEXT, "first"), peer.frame(PING, "p"), peer.frame(TEXT, "second")].concat();
+                let last = if last == "close" { peer.close_frame(1000, "bye") } else { vec![0xFF; 3] };
+                // What follows a Close or a violation is of no use, whatever it is.
+                let behind = [&first[..], &last, &[0xFF; 100], &peer.frame(TEXT, "third")].concat();
+                let parts = parts.received(behind).inbound_queue(if at_once { 16 } else { 1 });
+                let mut stream = parts.into_stream();
+                let app = world.spawn("app", async move {
+                    let mut received = Vec::new();
+                    loop {
+                        match stream.recv().await {
+                            Ok(Some(message)) => received.push(message),
+                            ended => return (received, ended, stream.closed().await),
+                        }
+                    }
+                });
+                world.run();
+                peer.to.end();
+                let (received, ended, outcome) = world.finish(&app);
+                assert_eq!(received, ["first", "second"].map(Message::from));
+                assert_eq!((ended.is_ok(), outcome.is_normal()), (is_normal, is_normal), "{outcome:?}");
+                let frames = peer.frames();
+                let [ponged, Frame(CLOSE, body)] = &frames[..] else { panic!("{frames:?}") };
+                let code: u16 = if is_normal { 1000 } else { 1002 };
+                assert_eq!((ponged, &body[..2]), (&pong(b"p"), &code.to_be_bytes()[..]));
+            }
+        }
+    }
 }
