@@ -202,7 +202,7 @@ async fn read_body<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, head: R
     head.map(|()| reader.into_body().bytes)
 }
 
-/// Whether this can be the beginning of a response, of whatever version (RFC 9112 §4).
+/// Whether this can be the beginning of a response of any version (RFC 9112 §4).
 fn speaks_http(received: &[u8]) -> bool {
     let protocol = b"HTTP/";
     received.starts_with(protocol) || protocol.starts_with(received)

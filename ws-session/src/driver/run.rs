@@ -106,7 +106,7 @@ fn poll_beside<T: Transport, C: Timer, F: Future<Output = HandlerResult>>(
                 let mut state = shared.lock();
                 let own = cx.waker();
                 let step = driver.step(&mut state, &mut Context::from_waker(own), Some(own), round < ROUNDS_PER_POLL);
-                // What the handler asks for when it is polled after this, the next step finds.
+                // The handler is polled after this. The next step handles its requests.
                 state.wakers.set_driver_awake(is_due || step.progress == Progress::Made);
                 drop(state);
                 step.due.wake();

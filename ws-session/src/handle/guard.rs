@@ -1,10 +1,10 @@
-//! One task that waits, as part of a future.
+//! A waiting task, as part of a future.
 
 use std::task::{Context, Poll};
 
 use crate::shared::{Shared, State, Waiting};
 
-/// One task that waits, as part of a future: it is forgotten when the future is dropped.
+/// A waiting task, as part of a future. It is removed when the future is dropped.
 pub(super) struct WaitGuard<'a> {
     shared: &'a Shared,
     waiting: Waiting,
@@ -15,7 +15,7 @@ impl<'a> WaitGuard<'a> {
         Self { shared, waiting: Waiting::default() }
     }
 
-    /// The result of `ready`, or to be woken when there is something new to find.
+    /// The result of `ready`. Without one, the task is woken when the condition may hold.
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>, ready: impl FnOnce(&mut State) -> Option<R>) -> Poll<R> {
         self.shared.poll_until(&mut self.waiting, cx, ready)
     }

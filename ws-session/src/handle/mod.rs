@@ -1,4 +1,4 @@
-//! The handles that an application holds, and what handlers return.
+//! The handles of an application, and the results of handlers.
 
 mod guard;
 #[cfg(feature = "json")]

@@ -147,7 +147,7 @@ impl<F: Future<Output: HandlerOutput<K>>, K> Future for Handled<F, K> {
 }
 
 /// Makes an error that can be sent to other threads from one that may not be: its text and that of its causes. The end of a
-/// connection stays an [`Error`](crate::Error).
+/// connection stays an [`Error`].
 fn to_box_error(error: &(dyn StdError + 'static)) -> BoxError {
     if let Some(error) = error.downcast_ref::<Error>() {
         return Box::new(error.clone());

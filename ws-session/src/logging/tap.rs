@@ -53,17 +53,17 @@ struct Frames {
     direction: &'static str,
     /// The beginning of a header.
     begun: Vec<u8>,
-    /// The frame whose payload is under way, and how much of that is to come.
+    /// The frame whose payload is incomplete, and the number of its missing bytes.
     frame: Option<(FrameHeader, u64)>,
-    /// The beginning of its payload, masked as it was.
+    /// The beginning of its payload, as masked.
     payload: Vec<u8>,
-    /// How the message under way looks that is in fragments.
+    /// The format of the fragmented message in progress.
     fragments: Look,
-    /// Whether what comes is no frame.
+    /// Whether an invalid header was found, so that no frame can be decoded any more.
     is_lost: bool,
 }
 
-/// How a payload is shown.
+/// The format of a payload.
 #[derive(Clone, Copy)]
 enum Look {
     Text,
@@ -158,7 +158,7 @@ impl fmt::Display for Flags {
     }
 }
 
-/// ` 'Hello'`, ` 00ff`, ` 1000 (OK) bye`; the beginning of what is long.
+/// ` 'Hello'`, ` 00ff`, ` 1000 (OK) bye`; long payloads are cut.
 struct Payload<'a> {
     header: FrameHeader,
     look: Look,

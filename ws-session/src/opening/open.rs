@@ -115,7 +115,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
 }
 
 impl<T, C> Parts<T, C> {
-    /// Limits and deadlines. Messages are always delivered whole, whatever [`Config::delivery`] says.
+    /// Sets limits and deadlines. Messages are always delivered whole; [`Config::delivery`] has no effect.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.config = config.into();
         if self.config.delivery != Delivery::Messages {
@@ -124,24 +124,24 @@ impl<T, C> Parts<T, C> {
         self
     }
 
-    /// What both ends agreed on for compression (RFC 7692 §7.1): the outcome of
-    /// [`Deflate::accept`](crate::Deflate::accept) or [`Deflate::confirm`](crate::Deflate::confirm). `None`, the default, for
-    /// no compression.
+    /// Sets the negotiated compression (RFC 7692 §7.1): the result of
+    /// [`Deflate::accept`](crate::Deflate::accept) or [`Deflate::confirm`](crate::Deflate::confirm). `None`, the default,
+    /// disables compression.
     #[cfg(feature = "deflate")]
     pub fn compression(mut self, agreed: impl Into<Option<DeflateParams>>) -> Self {
         self.agreement = NegotiatedCompression::new(agreed.into());
         self
     }
 
-    /// The subprotocol that both ends agreed on (RFC 6455 §1.9). It only informs the application.
+    /// Sets the negotiated subprotocol (RFC 6455 §1.9). It only informs the application.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into().into_boxed_str());
         self
     }
 
-    /// The request and the response of the opening handshake, for [`WebSocket::request`] and [`WebSocket::response`].
+    /// Sets the request and the response of the opening handshake, for [`WebSocket::request`] and [`WebSocket::response`].
     ///
-    /// Without them these have an empty request (`GET /`) and an empty 101. They are kept parsed, about 1 KiB for each
+    /// Without them, these return an empty request (`GET /`) and an empty 101. They are kept parsed, about 1 KiB for each
     /// connection.
     pub fn heads(mut self, request: Request<()>, response: Response<()>) -> Self {
         self.target = (self.role == Role::Server).then(|| request.uri().clone());
@@ -149,32 +149,32 @@ impl<T, C> Parts<T, C> {
         self
     }
 
-    /// The addresses of both ends, for [`WebSocket::peer_addr`], [`WebSocket::local_addr`] and the log. None by default.
+    /// Sets the addresses of both ends, for [`WebSocket::peer_addr`], [`WebSocket::local_addr`] and the log. Default: none.
     pub fn addresses(mut self, addresses: Addresses) -> Self {
         self.caller.addresses = addresses;
         self
     }
 
-    /// The address of the client, where the peer is a proxy in front of it: for a server's [`WebSocket::client_ip`].
+    /// Sets the client's address for [`WebSocket::client_ip`] on a server, if the peer is a proxy.
     pub fn client_ip(mut self, client: IpAddr) -> Self {
         self.caller.forwarded_for = Some(Box::new(client));
         self
     }
 
-    /// How many messages may wait to be received before reading stops. Default 16; at least one may.
+    /// Limits the number of messages that wait to be received. At the limit, reading stops. At least 1. Default 16.
     pub fn inbound_queue(mut self, messages: usize) -> Self {
         self.inbound.set_messages(messages);
         self
     }
 
-    /// How many bytes the messages that wait to be received may have before reading stops. Default 4 MiB. See
+    /// Limits the bytes of the messages that wait to be received. At the limit, reading stops. Default 4 MiB. See
     /// [`Server::inbound_bytes`](crate::Server::inbound_bytes).
     pub fn inbound_bytes(mut self, bytes: usize) -> Self {
         self.inbound.set_bytes(bytes);
         self
     }
 
-    /// How many unsent bytes the system holds of a slow connection. Default 64 KiB; `None` leaves it to the system. See
+    /// Limits the unsent bytes that the system holds of a slow connection. Default 64 KiB. `None` leaves it to the system. See
     /// [`Server::notsent_lowat`](crate::Server::notsent_lowat).
     pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
         self.notsent_lowat = bytes;

@@ -130,7 +130,7 @@ impl<'a, C: Timer> Admission<'a, C> {
     }
 }
 
-/// What one client can have as many addresses of as it likes: of IPv6, a network of 64 bits.
+/// The unit of the limit: an IPv4 address, or an IPv6 network of 64 bits, in which one client may use any address.
 fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,

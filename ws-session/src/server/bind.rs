@@ -191,7 +191,7 @@ mod tests {
         listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
     }
 
-    /// Where there is no IPv6, there is nothing to see.
+    /// Without IPv6, the tests have nothing to check.
     fn has_ipv6() -> bool {
         TcpListener::bind("[::1]:0").is_ok()
     }

@@ -152,7 +152,7 @@ mod tests {
             Case("2001:db8:ffff::1", told, "203.0.113.9"),
             Case("2001:db9::1", told, "2001:db9::1"),
             Case("127.0.0.1", told, "127.0.0.1"),
-            // As a socket for IPv6 shows those who come over IPv4.
+            // The form in which an IPv6 socket reports an IPv4 peer.
             Case("::ffff:10.0.0.1", told, "203.0.113.9"),
             Case("::ffff:11.0.0.1", told, "11.0.0.1"),
             // Not the IPv4 address, although it ends with it.
@@ -188,7 +188,7 @@ mod tests {
     fn the_list_is_read_from_the_right_up_to_the_first_that_is_not_trusted() {
         check(&[
             Case("10.0.0.1", &[(XFF, "203.0.113.9")], "203.0.113.9"),
-            // What the client has sent stands to the left of where the proxy saw it.
+            // The client's own entries are to the left of the proxy's.
             Case("10.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.9")], "203.0.113.9"),
             Case("10.0.0.1", &[(XFF, "10.0.0.6, 203.0.113.9")], "203.0.113.9"),
             Case("10.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.9, 10.0.0.2")], "203.0.113.9"),
@@ -217,11 +217,11 @@ mod tests {
             assert_eq!(client("10.0.0.1", &[(XFF, garbage)]), "10.0.0.1", "{garbage}");
             let after_proxy = format!("6.6.6.6, {garbage}, 10.0.0.2");
             assert_eq!(client("10.0.0.1", &[(XFF, &after_proxy)]), "10.0.0.2", "{garbage}");
-            // Whoever sends it hides nobody to the right of it.
+            // It does not hide an address to the right of it.
             let spoofed = format!("{garbage}, 203.0.113.9");
             assert_eq!(client("10.0.0.1", &[(XFF, &spoofed)]), "203.0.113.9", "{garbage}");
             assert_eq!(client("10.0.0.1", &[(XFF, garbage), (XFF, "203.0.113.9")]), "203.0.113.9", "{garbage}");
-            // And makes nobody look elsewhere.
+            // Nor does it make another header count.
             assert_eq!(client("10.0.0.1", &[(XFF, garbage), (REAL, "6.6.6.6")]), "10.0.0.1", "{garbage}");
         }
         check(&[

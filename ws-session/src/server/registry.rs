@@ -126,7 +126,7 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub(crate) fn open_connections(&self) -> usize {
         self.lock().open.len()
     }
@@ -228,7 +228,7 @@ impl Registry {
             return Poll::Ready(());
         }
         let replaced = state.server.replace((awaited, cx.waker().clone()));
-        // Dropping it may drop a task and what that holds.
+        // Dropping it may drop a task and everything it holds.
         drop(state);
         drop(replaced);
         Poll::Pending
@@ -284,7 +284,7 @@ impl HandshakeGuard {
             return Poll::Ready(());
         }
         let replaced = state.handshakes.get_mut(&self.id).map(|handshake| set_waker(&mut handshake.waker, cx));
-        // Dropping it may drop a task and what that holds.
+        // Dropping it may drop a task and everything it holds.
         drop(state);
         drop(replaced);
         Poll::Pending

@@ -99,7 +99,7 @@ impl Wakers {
         &mut self.waiters
     }
 
-    // ---- what is due ----
+    // ---- the tasks to wake ----
 
     /// The tasks to wake now: the waiters if a condition may have changed, and the receiver if it waits and `is_receivable`.
     /// The caller's own task is left out.
@@ -145,8 +145,8 @@ impl Due {
     }
 }
 
-/// A waker that another has replaced. It is to be dropped once the lock is released: that may drop a task, and what that
-/// holds.
+/// A waker that another has replaced. It must be dropped after the lock is released, because that may drop a task and
+/// everything it holds.
 #[must_use = "it is to be dropped once the lock is released"]
 #[derive(Debug, Default)]
 pub(crate) struct Replaced {

@@ -16,8 +16,8 @@ const ROUNDS_PER_POLL: usize = 16;
 impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// Moves bytes until `find` is ready.
     ///
-    /// While this runs the driver counts as awake: other tasks, and `find` itself, wake nobody to have something written. It
-    /// stays so when this was ready, since nothing happens until the next poll.
+    /// While this runs, the driver counts as awake: other tasks, and `find` itself, wake no task to have a message written.
+    /// It stays so after this was ready, because nothing is driven until the next poll.
     pub(super) fn poll_until<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -44,7 +44,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
                 Progress::Blocked => {
                     let mut state = shared.lock();
                     state.wakers.set_driver_awake(false);
-                    // What `find` asks for, or another task has, is done at once.
+                    // Requests of `find`, or of other tasks, are handled at once.
                     if is_second_look || !state.has_work() {
                         return Poll::Pending;
                     }
@@ -59,7 +59,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         found
     }
 
-    /// [`poll_until`](Self::poll_until) for what the state tells, by one of the futures that hold the stream.
+    /// [`poll_until`](Self::poll_until) for a condition on the state, by a future that holds the stream.
     pub(super) fn poll_state<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -70,7 +70,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         })
     }
 
-    /// One round: writes what is queued, as far as the transport takes it, and reads once.
+    /// One round: writes the outgoing queue, as far as the transport takes it, and reads once.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>, side: Side) {
         if self.driver.has_ended() {
             return;
@@ -93,8 +93,8 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         step.progress
     }
 
-    /// This side has what it wanted. The other may wait, in this task or in another: it goes on where the last step was not
-    /// `is_blocked`, for then the transport wakes nobody.
+    /// Lets the other side continue, in this task or in another, after this side was ready. It must be woken if the last step
+    /// was not `is_blocked`, because the transport wakes no task then.
     fn leave(&mut self, shared: &Shared, cx: &Context<'_>, side: Side, both: Option<Waker>, is_blocked: bool) {
         let mut state = shared.lock();
         let other_waits = match side {
@@ -112,7 +112,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         }
     }
 
-    /// What wakes the tasks of both sides, once there are two.
+    /// A waker for the tasks of both sides, once there are two.
     fn waker_of_both(&mut self, shared: &Shared, cx: &Context<'_>, side: Side) -> Option<Waker> {
         if self.pollers.is_none() {
             let others = self.other_pollers(shared, cx, side);
@@ -120,7 +120,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
                 return None;
             }
             self.pollers = Some(Arc::new(Pollers::default()));
-            // They register where both are known.
+            // Both tasks register with the pair.
             others.into_iter().for_each(Waker::wake);
         }
         let pollers = self.pollers.as_ref()?;
@@ -128,7 +128,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         Some(Waker::from(Arc::clone(pollers)))
     }
 
-    /// Whoever else waits by polling the other side of this stream.
+    /// The task that waits by polling the other side of this stream.
     fn other_pollers(&self, shared: &Shared, cx: &Context<'_>, side: Side) -> Vec<Waker> {
         match side {
             Side::Receiving if !self.socket.is_sink_waiting() => Vec::new(),

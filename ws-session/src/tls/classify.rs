@@ -241,7 +241,7 @@ mod tests {
 
     use super::*;
 
-    /// What every error of rustls's and webpki's comes out as has to look like a sentence.
+    /// The text of an error. It must look like a sentence.
     #[track_caller]
     fn told(error: Error) -> String {
         let told = TlsError::from(error);

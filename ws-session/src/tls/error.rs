@@ -185,7 +185,7 @@ impl fmt::Display for TlsConfigError {
 }
 
 impl fmt::Debug for TlsConfigError {
-    /// The sentence that [`Display`](fmt::Display) gives: it is what Rust prints when `main` returns an error.
+    /// Prints the same sentence as [`Display`](fmt::Display), because Rust prints `Debug` when `main` returns an error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

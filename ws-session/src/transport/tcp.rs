@@ -63,7 +63,7 @@ mod system {
     );
 
     sockopt_impl!(
-        /// How many unsent bytes the system holds before it takes no more.
+        /// The number of unsent bytes at which the system takes no more.
         NotsentLowat,
         SetOnly,
         libc::IPPROTO_TCP,
@@ -179,7 +179,7 @@ mod system {
     );
 
     sockopt_impl!(
-        /// How many unsent bytes the system holds before it takes no more.
+        /// The number of unsent bytes at which the system takes no more.
         NotsentLowat,
         SetOnly,
         libc::IPPROTO_TCP,
