@@ -1,4 +1,4 @@
-//! Messages put together from frames and from pieces of frames.
+//! The assembly of messages from frames and pieces of frames.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -17,24 +17,24 @@ use crate::payload::BinaryPayload;
 use crate::sizes::{AT_ONCE, DECLARED_FROM, DECLARED_TIMES, SUPPLIED_FROM};
 use crate::utf8::{InvalidUtf8, Utf8Stream};
 
-/// A message whose end has not come.
+/// An incomplete message.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     kind: MessageKind,
-    /// How many frames have begun.
+    /// The number of its frames so far.
     fragments: u32,
-    /// How many bytes those frames have declared in all; never above the limit.
+    /// The total of the payload lengths in their headers, in bytes. Never above the limit.
     declared: usize,
-    /// Whether a chunk of it has been handed out.
+    /// Whether a chunk of it has been reported.
     handed_out: bool,
-    /// How long it has become so far, when it comes compressed.
+    /// The inflated size so far of a compressed message.
     #[cfg(feature = "deflate")]
     inflated: Option<InflatedSize>,
     utf8: Utf8Stream,
     content: Content,
 }
 
-/// How much a compressed message has become so far: all of it, and its last frame.
+/// The inflated size so far of a compressed message and of its last frame, in bytes.
 #[cfg(feature = "deflate")]
 #[derive(Clone, Copy, Debug, Default)]
 struct InflatedSize {
@@ -42,7 +42,7 @@ struct InflatedSize {
     frame: usize,
 }
 
-/// Text is kept as a `String`, so that what was checked once on the way in is never checked again.
+/// The payload so far. Text is kept as a `String`, so that it is checked only once, on arrival.
 #[derive(Debug)]
 enum Content {
     Text(String),
@@ -67,7 +67,7 @@ impl Assembly {
         }
     }
 
-    /// Its beginning is this.
+    /// Sets the beginning of the message.
     pub(crate) fn begin_with(&mut self, payload: BinaryPayload) {
         self.content = Content::Binary(payload);
     }
@@ -76,7 +76,7 @@ impl Assembly {
         self.kind
     }
 
-    /// A chunk is handed out; whether it is the first.
+    /// Notes that a chunk is reported. Returns whether it is the first.
     pub(crate) fn hand_out(&mut self) -> bool {
         !mem::replace(&mut self.handed_out, true)
     }
@@ -88,11 +88,11 @@ impl Assembly {
         return false;
     }
 
-    /// A frame of `len` bytes begins.
+    /// Begins a frame of `len` bytes.
     ///
     /// # Errors
     ///
-    /// When the message goes over a limit with it (RFC 6455 §10.4).
+    /// When the frame takes the message over a limit (RFC 6455 §10.4).
     pub(crate) fn begin_frame(&mut self, len: u64, limits: &Limits) -> Result<(), Violation> {
         self.declared = check_size(self.declared, len, self.is_compressed(), limits)?;
         self.fragments = self.fragments.saturating_add(1);
@@ -117,9 +117,9 @@ impl Assembly {
         Ok(())
     }
 
-    /// Adds a piece of payload, unmasking it; `key` is the one for its first byte, and then for what follows. `bound` is how
-    /// long the message can become, as far as the headers tell: space is taken as bytes arrive, never before, and never
-    /// beyond it.
+    /// Adds and unmasks a piece of payload. `key` is the masking key for its first byte, and is advanced to the byte after it.
+    /// `bound` is the maximum size of the message by its headers. Memory is allocated only as bytes arrive, and never beyond
+    /// the bound.
     pub(crate) fn push(
         &mut self,
         piece: &mut [u8],
@@ -141,8 +141,8 @@ impl Assembly {
         Ok(())
     }
 
-    /// Makes room for at most `most` bytes of a long binary message, to be read into, and returns how much there is; none
-    /// where it is not worth it. `bound` as in [`push`](Self::push).
+    /// Makes room to read up to `most` bytes of a long binary message, and returns its size. 0 when a read of its own does not
+    /// pay. `bound` as in [`push`](Self::push).
     pub(crate) fn make_room(&mut self, most: usize, bound: usize, memory: &Arc<dyn Memory>) -> Option<usize> {
         if self.is_compressed() || !AT_ONCE.contains(&most.min(*AT_ONCE.end())) {
             return None;
@@ -152,7 +152,7 @@ impl Assembly {
         AT_ONCE.contains(&most).then_some(most)
     }
 
-    /// The room for the next `n` bytes, as [`make_room`](Self::make_room) has made it.
+    /// The room for the next `n` bytes that [`make_room`](Self::make_room) has made.
     pub(crate) fn room(&mut self, n: usize) -> &mut [u8] {
         match &mut self.content {
             Content::Binary(payload) => payload.room(n),
@@ -160,7 +160,7 @@ impl Assembly {
         }
     }
 
-    /// The first `n` bytes of the room have come; how many there were. Otherwise as [`push`](Self::push).
+    /// Takes in the first `n` bytes of the room, and returns their number. Otherwise as [`push`](Self::push).
     pub(crate) fn fill(&mut self, n: usize, key: &mut Option<[u8; 4]>) -> usize {
         let Content::Binary(payload) = &mut self.content else { return 0 };
         let (n, next) = payload.fill(n, *key);
@@ -180,7 +180,7 @@ impl Assembly {
         Ok(())
     }
 
-    /// The bytes of a binary message, with room for `more`.
+    /// The payload of a binary message, with room for `more` bytes.
     fn grow(&mut self, more: usize, bound: usize, memory: Option<&Arc<dyn Memory>>) -> Option<&mut BinaryPayload> {
         let Content::Binary(payload) = &mut self.content else { return None };
         let grown = room(payload.len(), payload.capacity(), more, self.declared, bound);
@@ -194,7 +194,7 @@ impl Assembly {
         Some(payload)
     }
 
-    /// How long the message becomes at most: exactly so in its last frame.
+    /// The maximum size of the message. In its last frame, this is the exact size.
     pub(crate) fn bound(&self, fin: bool, limits: &Limits) -> usize {
         if fin { self.declared } else { limits.message.unwrap_or(usize::MAX) }
     }
@@ -211,16 +211,16 @@ impl Assembly {
 
 #[cfg(feature = "deflate")]
 impl Assembly {
-    /// A message that comes compressed.
+    /// A compressed message.
     pub(crate) fn compressed(kind: MessageKind) -> Self {
         Self { inflated: Some(InflatedSize::default()), ..Self::new(kind) }
     }
 
-    /// So much more has been inflated.
+    /// Counts `more` inflated bytes.
     ///
     /// # Errors
     ///
-    /// When that takes the message or its frame over a limit.
+    /// When they take the message or its frame over a limit.
     pub(crate) fn count_inflated(&mut self, more: usize, limits: &Limits) -> Result<(), Violation> {
         let inflated = self.inflated.get_or_insert_default();
         inflated.message = inflated.message.saturating_add(more);
@@ -236,7 +236,7 @@ impl Assembly {
         }
     }
 
-    /// Adds what was inflated.
+    /// Adds inflated bytes.
     pub(crate) fn push_inflated(
         &mut self,
         piece: &[u8],
@@ -255,7 +255,7 @@ impl Assembly {
         Ok(())
     }
 
-    /// The whole message, when `piece` is all of it and it is short.
+    /// The whole message, if `piece` is all of it and it is short.
     pub(crate) fn inflated_at_once(&self, piece: &[u8]) -> Result<Option<Incoming<'static>>, Violation> {
         if self.inflated.is_none_or(|inflated| inflated.message != piece.len()) || piece.len() >= DECLARED_FROM {
             return Ok(None);
@@ -277,8 +277,8 @@ impl From<Corrupt> for Violation {
     }
 }
 
-/// Checks a frame of `len` bytes against both size limits, when its message has `before` bytes already; the message's
-/// size with it.
+/// Checks a frame of `len` bytes against both size limits. Its message has `before` bytes already. Returns the size of the
+/// message with this frame.
 #[inline]
 pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &Limits) -> Result<usize, Violation> {
     // What cannot be compressed is longer by the headers of its blocks.
@@ -296,8 +296,8 @@ pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &
         .ok_or(Violation::MessageTooBig { limit })
 }
 
-/// How much to reserve for `more` bytes beyond `len`: room for twice what has arrived, up to `bound`; of a long message for
-/// sixteen times that, up to what was `declared`, so that it is hardly ever copied as it grows.
+/// The number of bytes to reserve for `more` bytes beyond `len`: room for twice the received bytes, up to `bound`. A long
+/// message gets room for sixteen times that, up to the `declared` size, so that it is rarely copied while it grows.
 fn room(len: usize, capacity: usize, more: usize, declared: usize, bound: usize) -> usize {
     let arrived = len.saturating_add(more);
     if arrived <= capacity {

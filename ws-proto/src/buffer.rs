@@ -1,4 +1,4 @@
-//! What connections read into.
+//! Read buffers that connections share.
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -8,42 +8,42 @@ use core::mem;
 use crate::memory::{Memory, supplied};
 use crate::sizes::SUPPLIED_FROM;
 
-/// Memory that connections read into, one after the other: one for each thread is enough.
+/// A read buffer for any number of connections that read one after the other. One for each thread is enough.
 ///
-/// [`Connection::read_buffer`](crate::Connection::read_buffer) says where the next read goes, and
-/// [`Connection::received`](crate::Connection::received) takes what it brought.
+/// [`Connection::read_buffer`](crate::Connection::read_buffer) returns the memory for the next read, and
+/// [`Connection::received`](crate::Connection::received) takes in the bytes.
 ///
-/// Between two reads it holds its own memory and, after long messages, memory for one more of at most 256 KiB (or
-/// twice that, when the [`Memory`] supplies it so).
+/// Between two reads it holds its own memory. After long messages, it also holds memory for another message of at most
+/// 256 KiB, or twice that if the [`Memory`] supplies more.
 #[derive(Debug)]
 pub struct ReadBuffer {
     size: usize,
-    /// Where most reads go.
+    /// The memory for most reads.
     shared: Vec<u8>,
-    /// Where a long message is read that is expected next, and keeps the memory; afterwards, what followed it.
+    /// The memory for an expected long message, which keeps it. After the read, it holds the bytes that followed the message.
     message: Vec<u8>,
     target: Target,
 }
 
-/// Where the last read was to go.
+/// The destination of the last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// To memory that all connections share.
+    /// The memory that all connections share.
     Shared,
-    /// To memory that the next message may keep.
+    /// Memory that the next message may keep.
     Message,
-    /// To the rest of an incomplete message, in its own memory.
+    /// The rest of an incomplete message, in its own memory.
     Payload,
 }
 
 impl ReadBuffer {
-    /// A buffer for reads of up to `size` bytes, at least 1; 64 to 128 KiB is good for most servers. It is allocated when it
-    /// is first used.
+    /// A buffer for reads of up to `size` bytes, at least 1. Most servers should use 64 to 128 KiB. It is allocated on first
+    /// use.
     pub const fn new(size: usize) -> Self {
         Self { size, shared: Vec::new(), message: Vec::new(), target: Target::Shared }
     }
 
-    /// The memory that all connections share. Other reads can go there as well, those of the opening handshake for one.
+    /// The memory that all connections share. It can also be used for other reads, such as those of the opening handshake.
     #[inline]
     pub fn shared(&mut self) -> &mut [u8] {
         self.target = Target::Shared;
@@ -58,7 +58,7 @@ impl ReadBuffer {
         self.shared = vec![0; self.size.max(1)];
     }
 
-    /// `size` bytes of memory that a message may keep, for the next read.
+    /// Selects `size` bytes of memory that a message may keep for the next read.
     pub(crate) fn for_message(&mut self, size: usize, memory: &Arc<dyn Memory>) -> &mut [u8] {
         self.target = Target::Message;
         if !(size..=size.saturating_mul(2)).contains(&self.message.capacity()) {
@@ -71,7 +71,7 @@ impl ReadBuffer {
         &mut self.message
     }
 
-    /// The next read goes elsewhere, to the message that is incomplete.
+    /// Selects the memory of the incomplete message for the next read.
     pub(crate) fn for_payload(&mut self) {
         self.target = Target::Payload;
     }
@@ -81,7 +81,7 @@ impl ReadBuffer {
         self.target
     }
 
-    /// The first `n` bytes of the shared memory, or as many as there are.
+    /// The first `n` bytes of the shared memory, or all if there are fewer.
     #[inline]
     pub(crate) fn first_shared(&mut self, n: usize) -> &mut [u8] {
         let n = n.min(self.shared.len());

@@ -1,26 +1,25 @@
-//! The bytes of a binary message as they gather.
+//! The payload of an incomplete binary message.
 
 use alloc::vec::Vec;
 use core::mem;
 
 use crate::frame::mask;
 
-/// What has come of a binary message, and room for more.
+/// The received bytes of a binary message, with room for more.
 #[derive(Debug, Default)]
 pub(crate) struct BinaryPayload {
-    /// Its bytes; behind them may lie others that mean nothing, in memory that was used before and need not be cleared
-    /// to be read into.
+    /// The received bytes. Old bytes from an earlier use of the memory may follow them, and need not be cleared before a read.
     memory: Vec<u8>,
     len: usize,
 }
 
 impl BinaryPayload {
-    /// Nothing yet; whatever `memory` holds means nothing.
+    /// An empty payload in `memory`, whose content is ignored.
     pub(crate) fn within(memory: Vec<u8>) -> Self {
         Self { memory, len: 0 }
     }
 
-    /// All of `memory`.
+    /// A payload that is all of `memory`.
     pub(crate) fn all(memory: Vec<u8>) -> Self {
         Self { len: memory.len(), memory }
     }
@@ -38,7 +37,7 @@ impl BinaryPayload {
         self.memory.reserve_exact(more);
     }
 
-    /// Goes on in other memory, which is larger.
+    /// Moves the payload to larger memory.
     pub(crate) fn move_to(&mut self, memory: Vec<u8>) {
         let before = mem::replace(self, Self::within(memory));
         self.push(before.bytes(), None);
@@ -48,7 +47,7 @@ impl BinaryPayload {
         self.memory.get(..self.len).unwrap_or_default()
     }
 
-    /// Adds a piece, unmasking it, and returns the key for what follows.
+    /// Adds and unmasks a piece. Returns the key for the byte after it.
     #[inline]
     pub(crate) fn push(&mut self, piece: &[u8], key: Option<[u8; 4]>) -> Option<[u8; 4]> {
         let used_before = self.memory.get_mut(self.len..).unwrap_or_default();
@@ -58,7 +57,7 @@ impl BinaryPayload {
         if rest.is_empty() { key } else { mask::append_keyed(&mut self.memory, rest, key) }
     }
 
-    /// Room for what comes next: no more than `most`, and no more than has been reserved.
+    /// The room for the next bytes: at most `most`, and at most the reserved memory.
     pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
         let end = self.len.saturating_add(most).min(self.memory.capacity());
         if self.memory.len() < end {
@@ -67,7 +66,7 @@ impl BinaryPayload {
         self.memory.get_mut(self.len..end).unwrap_or_default()
     }
 
-    /// The first `n` bytes of the room have come: unmasks them. How many there were, and the key for what follows.
+    /// Takes in and unmasks the first `n` bytes of the room. Returns their number, and the key for the byte after them.
     pub(crate) fn fill(&mut self, n: usize, key: Option<[u8; 4]>) -> (usize, Option<[u8; 4]>) {
         let room = self.memory.get_mut(self.len..).unwrap_or_default();
         let n = n.min(room.len());

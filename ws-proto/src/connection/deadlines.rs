@@ -15,22 +15,22 @@ use crate::timer::TimerKind;
 const VERDICTS: [TimerKind; 5] =
     [TimerKind::Pong, TimerKind::MessageProgress, TimerKind::WriteStall, TimerKind::HalfClose, TimerKind::Close];
 
-/// How long a ping of the application's waits for an unfinished message that stands still: where no keepalive pings are sent,
+/// The time that a ping of the application's waits for an unfinished message that does not grow, without keepalive pings.
 const STANDSTILL_WITHOUT_PINGS: Duration = Duration::from_secs(1);
 
-/// and however seldom they are.
+/// The maximum of that time with keepalive pings, for any interval between them.
 const MOST_STANDSTILL: Duration = Duration::from_secs(20);
 
-/// How long a ping of ours is, with a client's mask.
+/// The size of a ping of ours in bytes, with a client's masking key.
 const PING_SIZE: usize = 2 + 4 + 8;
 
-/// How much a peer's system may hold that its application has not read: for long the default maximum of Linux's receive
+/// The number of bytes that a peer's system may hold for its application: the former default maximum of Linux's receive
 /// buffers.
 const RECEIVE_BUFFER: u64 = 6 << 20;
 
 impl Connection {
-    /// Sets the deadlines that follow from what has been read and written, and returns the earliest. Call it after
-    /// each round of I/O, with the time of that round.
+    /// Updates the deadlines after reading and writing, and returns the earliest. Call it after each round of I/O, with the time
+    /// of that round.
     pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
         if matches!(self.state, ConnectionState::WriteFailed | ConnectionState::Ended) {
             return None;
@@ -105,7 +105,7 @@ impl Connection {
         self.reading_counts = false;
     }
 
-    /// How long a peer may read what was sent before the ping that is unanswered, as far as receive buffers hold that. In
+    /// The time that a peer may need to read the bytes before the unanswered ping, as far as receive buffers can hold them. In
     /// whole seconds, so that pings and small messages change nothing.
     fn reading_time(&self) -> Duration {
         let rate = (self.config.limits.slowest_reading as u64).max(1);
@@ -171,8 +171,8 @@ impl Connection {
         None
     }
 
-    /// Whether a ping waits for the last fragment of a message of ours: some peers lose what a ping interrupts. It does as
-    /// long as a fragment was queued within each interval.
+    /// Whether a keepalive ping waits for the last fragment of a message of ours, because some peers lose a message that a ping
+    /// interrupts. It waits as long as a fragment is queued within each interval.
     fn waits_for_fragments(&mut self) -> bool {
         let fragments = self.encoder.fragments();
         self.ping_waits = self.must_not_interrupt() && self.fragments_mark != fragments;
@@ -180,8 +180,8 @@ impl Connection {
         self.ping_waits
     }
 
-    /// Whether a ping of the application's must wait for more fragments, or for the message to have stood still long enough.
-    /// It has when the deadline that was set at the last fragment has passed.
+    /// Whether a ping of the application's must wait, for the last fragment of a message or until the message has not grown for
+    /// long enough. The latter is so when the deadline that was set at the last fragment has passed.
     pub(super) fn is_held_by_fragments(&mut self, now: Timestamp) -> bool {
         if !self.must_not_interrupt() {
             self.timers.set(TimerKind::Standstill, None);
@@ -198,7 +198,7 @@ impl Connection {
         true
     }
 
-    /// Whether a ping would interrupt a message of ours, and may not.
+    /// Whether a ping would interrupt a message of ours, which the configuration forbids.
     fn must_not_interrupt(&self) -> bool {
         self.encoder.is_unfinished() && !self.config.ping_between_fragments
     }
@@ -210,7 +210,8 @@ impl Connection {
         Some(id)
     }
 
-    /// One ping is unanswered for half its time. Another is of use only to a peer that has taken it.
+    /// Sends a second ping, after half of the time for an answer to the first. It helps only with a peer that has received the
+    /// first.
     fn another_ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         if self.state == ConnectionState::Open && self.has_taken_ping() && !self.paused && !self.must_not_interrupt() {
             self.queue_ping(now, true);
@@ -218,15 +219,15 @@ impl Connection {
         None
     }
 
-    /// Whether the peer's system has taken the ping that is unanswered, as far as is known.
+    /// Whether the peer's system has acknowledged the unanswered ping, as far as is known.
     fn has_taken_ping(&self) -> bool {
         self.keepalive.first_end().is_some_and(|end| end <= self.acknowledged())
     }
 
     fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         if let Some(pong) = self.config.deadlines.pong {
-            // A peer that still takes what was written before the ping cannot have answered it; and while nobody reads,
-            // nothing can be told.
+            // A peer that still takes bytes before the ping cannot have answered it. While reading is paused, a pong cannot be
+            // seen.
             let since = if self.paused { now } else { self.moved_at };
             if later(since, pong) > now {
                 self.set_pong_deadline(since, pong);

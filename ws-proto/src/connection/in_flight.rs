@@ -1,4 +1,4 @@
-//! What the peer has taken, as the transport tells.
+//! The bytes that the peer has acknowledged, as reported by the transport.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -8,10 +8,11 @@ use crate::in_flight::{Acknowledged, InFlight};
 use crate::time::Timestamp;
 use crate::timer::TimerKind;
 
-/// While the transport takes no more, and once our Close is written, it is asked this often at the most: asking costs a system call.
+/// The interval at which the transport is asked while it is full, and after our Close has been written. Each time costs a
+/// system call.
 pub(super) const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// The deadlines that run from what the peer has taken.
+/// The deadlines that depend on the bytes the peer has acknowledged.
 const FROM_TAKEN: [TimerKind; 4] = [TimerKind::PingAgain, TimerKind::Pong, TimerKind::WriteStall, TimerKind::Close];
 
 impl Connection {
@@ -30,12 +31,12 @@ impl Connection {
         self.timers.is_due(now) && FROM_TAKEN.into_iter().any(is_due)
     }
 
-    /// When the transport is asked again that has told something.
+    /// The time at which a transport that has reported before is asked again.
     pub(super) fn looks_at(&self) -> Option<Timestamp> {
         self.acknowledged.as_ref().map(|acknowledged| acknowledged.told_at() + ASK_EVERY)
     }
 
-    /// Whether our Close is written, and the deadlines behind it depend on what the peer has taken.
+    /// Whether our Close is written, and its deadlines depend on the bytes the peer has acknowledged.
     fn awaits_farewell(&self, now: Timestamp) -> bool {
         let is_first = self.close_since.is_none();
         self.state.is_closing()
@@ -55,14 +56,14 @@ impl Connection {
         }
     }
 
-    /// How much of all that was ever queued the peer has taken, as far as is known.
+    /// The number of bytes, of all that were ever queued, that the peer has acknowledged, as far as is known.
     pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged
             .as_ref()
             .map_or_else(|| self.encoder.outgoing().written(), |acknowledged| acknowledged.position())
     }
 
-    /// Changes whenever the transport, or the peer behind it, has taken something.
+    /// A number that changes whenever the transport or the peer takes bytes.
     pub(super) fn taking(&self) -> u64 {
         self.encoder.outgoing().written() + self.acknowledged.as_ref().map_or(0, |acknowledged| acknowledged.progress())
     }

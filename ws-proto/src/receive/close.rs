@@ -1,4 +1,4 @@
-//! Close frames that come in (RFC 6455 §5.5.1).
+//! Received Close frames (RFC 6455 §5.5.1).
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -8,16 +8,16 @@ use bytestring::ByteString;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::Violation;
 
-/// A Close frame of the peer's.
+/// A received Close frame.
 #[derive(Debug)]
 pub(crate) struct ReceivedClose {
     pub(crate) frame: CloseFrame,
-    /// What is wrong with it, and all of its body.
+    /// The violation in it, if any, and its raw body.
     pub(crate) fault: Option<(Violation, Box<[u8]>)>,
 }
 
 impl ReceivedClose {
-    /// Reads a Close frame's body (RFC 6455 §5.5.1, §7.4).
+    /// Parses the body of a Close frame (RFC 6455 §5.5.1, §7.4).
     pub(crate) fn parse(body: &[u8]) -> Self {
         let Some((code, reason)) = body.split_first_chunk::<2>() else {
             let fault = (!body.is_empty()).then(|| (Violation::TruncatedCloseCode, body.into()));

@@ -1,4 +1,4 @@
-//! Payload of messages that come compressed (RFC 7692 §6.2).
+//! The payload of compressed messages (RFC 7692 §6.2).
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -11,11 +11,11 @@ use crate::event::Chunk;
 use crate::frame::mask;
 use crate::memory::Memory;
 
-/// How much compressed payload is unmasked at a time; what cannot be inflated yet is masked again.
+/// The number of compressed bytes that are unmasked at a time. Bytes that cannot be inflated yet are masked again.
 const COMPRESSED: usize = 4 << 10;
 
 impl Decoder {
-    /// Inflates what `input` has of the open frame's payload.
+    /// Inflates the payload of the current frame, as far as it is in `input`.
     pub(super) fn next_compressed<'i>(
         &mut self,
         config: &Config,

@@ -1,4 +1,4 @@
-//! Frame headers, whole or in pieces (RFC 6455 §5.2).
+//! Frame headers that arrive whole or in pieces (RFC 6455 §5.2).
 
 use super::{Decoder, take};
 use crate::config::Role;
@@ -8,7 +8,7 @@ use crate::extensions::permessage_deflate::RSV1;
 use crate::frame::codec::{FirstByte, decode_checked};
 use crate::frame::{FrameHeader, OpCode};
 
-/// The beginning of a header whose end has not come.
+/// The beginning of an incomplete header.
 #[derive(Debug, Default)]
 pub(super) struct PartialHeader {
     pub(super) bytes: [u8; FrameHeader::MAX_SIZE],
@@ -16,7 +16,7 @@ pub(super) struct PartialHeader {
 }
 
 impl Decoder {
-    /// Reads a header, from the input alone where it can.
+    /// Reads a header, directly from the input if it is complete there.
     #[inline]
     pub(super) fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
         if self.header.len == 0
@@ -45,8 +45,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Decodes with what this connection knows: who may mask, which reserved bits mean something, and whether a
-    /// message is open.
+    /// Decodes a header with the rules of this connection: masking by role, reserved bits of extensions, and fragments only of an
+    /// incomplete message.
     #[inline]
     pub(super) fn decode(&self, bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
         decode_checked(
@@ -65,7 +65,7 @@ impl Decoder {
         )
     }
 
-    /// Whether reserved bits that are set mean something on this frame: that a compressed message begins.
+    /// Whether reserved bits are allowed on this frame, because they mark the beginning of a compressed message.
     #[cold]
     fn means(&self, rsv: u8, opcode: OpCode) -> bool {
         #[cfg(feature = "deflate")]
@@ -74,7 +74,7 @@ impl Decoder {
         return matches!((rsv, opcode), (0, _));
     }
 
-    /// The header that `input` completes, and how much of it that takes.
+    /// The header that `input` completes, and the number of bytes of `input` that it takes.
     pub(super) fn peek_header(&self, input: &[u8]) -> Option<(FrameHeader, usize)> {
         let mut bytes = self.header.bytes;
         let before = self.header.len;

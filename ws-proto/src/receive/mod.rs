@@ -1,4 +1,4 @@
-//! Bytes in, messages and control frames out (RFC 6455 §5). Knows nothing of what is sent.
+//! Decoding of messages and control frames (RFC 6455 §5). It is independent of the sending direction.
 
 mod close;
 #[cfg(feature = "deflate")]
@@ -28,7 +28,7 @@ pub(crate) use self::close::ReceivedClose;
 
 use self::header::PartialHeader;
 
-/// What one step of receiving found.
+/// A decoded message, chunk or control frame.
 #[derive(Debug)]
 pub(crate) enum Item<'i> {
     Message(Incoming<'i>),
@@ -38,26 +38,26 @@ pub(crate) enum Item<'i> {
     Close(ReceivedClose),
 }
 
-/// The receiving direction.
+/// Decodes received bytes into messages and control frames.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     role: Role,
-    /// Payloads below this size are not too long by any rule or limit, and may go the short way.
+    /// The size in bytes below which a payload exceeds no limit and may take the short path.
     short_below: usize,
-    /// The beginning of a header whose end has not come.
+    /// The beginning of an incomplete header.
     header: PartialHeader,
-    /// The frame whose payload is coming in.
+    /// The frame with incomplete payload.
     frame: Option<PartialFrame>,
-    /// The beginning of a control frame's payload, at most 125 bytes; or a whole message that is handed out next.
+    /// The beginning of a control frame's payload, at most 125 bytes, or the whole message that is returned next.
     held: Vec<u8>,
-    /// How long the next message is expected to be, when it is to be read into memory of its own; else 0.
+    /// The expected length of the next message, if it is to be read into memory of its own. Otherwise 0.
     expected: u32,
-    /// How much the last read brought that did not continue a message.
+    /// The size of the last read that did not continue a message, in bytes.
     last_read: u32,
-    /// The message whose end has not come. On the heap: most of the time there is none.
+    /// The incomplete message. Boxed, because usually there is none.
     assembly: Option<Box<Assembly>>,
     progress: ReceivedCounts,
-    /// What inflates compressed messages, when the peer may send some.
+    /// The inflater of compressed messages, if compression was negotiated.
     #[cfg(feature = "deflate")]
     inflater: Option<Box<MessageInflater>>,
 }
@@ -68,18 +68,18 @@ struct PartialFrame {
     fin: bool,
     /// The key for the next byte.
     key: Option<[u8; 4]>,
-    /// How many bytes are still to come.
+    /// The number of bytes that are still to be received.
     left: u64,
 }
 
-/// How far receiving has come; only ever compared with an earlier reading.
+/// The progress of receiving. It is only compared with an earlier value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReceivedCounts {
-    /// Messages completed.
+    /// The number of completed messages.
     pub(crate) messages: u64,
-    /// Control frames completed.
+    /// The number of completed control frames.
     pub(crate) controls: u64,
-    /// Bytes of message payload that did not complete a message at once.
+    /// The number of payload bytes that did not complete a message at once.
     pub(crate) bytes: u64,
 }
 
@@ -103,12 +103,12 @@ impl Decoder {
         }
     }
 
-    /// Whether something has begun that must go on: part of a frame or, where messages are put together, of a message.
+    /// Whether there is an incomplete frame or, where messages are assembled, an incomplete message.
     pub(crate) fn is_midway(&self, delivery: Delivery) -> bool {
         self.header.len > 0 || self.frame.is_some() || (delivery == Delivery::Messages && self.assembly.is_some())
     }
 
-    /// Whether a message has begun, and not only a header or a control frame.
+    /// Whether there is an incomplete message, and not only an incomplete header or control frame.
     pub(crate) fn is_in_message(&self) -> bool {
         self.assembly.is_some()
     }
@@ -117,7 +117,7 @@ impl Decoder {
         self.progress
     }
 
-    /// Lets go of everything held: nothing more will be received.
+    /// Releases all memory: nothing more will be received.
     pub(crate) fn release(&mut self) {
         self.header.len = 0;
         self.frame = None;
@@ -129,7 +129,7 @@ impl Decoder {
         }
     }
 
-    /// Sets what inflates compressed messages, whose first frame has [`RSV1`] set (RFC 7692 §6).
+    /// Sets the inflater of compressed messages, whose first frame has [`RSV1`] set (RFC 7692 §6).
     #[cfg(feature = "deflate")]
     pub(crate) fn set_inflater(&mut self, inflater: Option<Box<MessageInflater>>) {
         self.inflater = inflater;
@@ -147,14 +147,14 @@ impl Decoder {
         self.inflater.as_ref().is_some_and(|inflater| inflater.is_budget_spent())
     }
 
-    /// How much a read brought that did not continue a message.
+    /// Sets the size of a read that did not continue a message, in bytes.
     #[inline]
     pub(crate) fn set_last_read(&mut self, n: usize) {
         self.last_read = n as u32;
     }
 
-    /// The usual case, to be tried ahead of [`next`](Self::next): a whole message in one short frame that is there as a
-    /// whole, and between messages. Whatever it is not sure of, it leaves alone.
+    /// The short path for the usual case: a whole message in one short frame, outside of another message. Try it before
+    /// [`next`](Self::next). It takes nothing in any other case.
     #[inline(always)]
     pub(crate) fn short_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Result<Incoming<'i>, Violation>> {
         let [first, second, ..] = **input else { return None };
@@ -182,7 +182,7 @@ impl Decoder {
         Some(whole_message(kind, payload))
     }
 
-    /// Takes from the front of `input` what the next item needs; all of it when that is not enough.
+    /// Takes the bytes of the next item from the front of `input`. Takes all bytes if the item is incomplete.
     pub(crate) fn next<'i>(
         &mut self,
         config: &Config,
@@ -242,7 +242,7 @@ impl Decoder {
         self.assembly.get_or_insert_with(begin).begin_frame(header.len, limits)
     }
 
-    /// Takes what `input` has of the open frame's payload.
+    /// Takes the payload of the current frame, as far as it is in `input`.
     fn next_payload<'i>(
         &mut self,
         config: &Config,
@@ -320,7 +320,7 @@ fn take<'i>(input: &mut &'i mut [u8], n: usize) -> &'i mut [u8] {
     front
 }
 
-/// Splits off a payload that is there in full, unmasked.
+/// Splits off and unmasks a complete payload.
 #[inline]
 fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
@@ -330,7 +330,7 @@ fn take_payload<'i>(input: &mut &'i mut [u8], header: &FrameHeader) -> &'i [u8] 
     payload
 }
 
-/// Splits off a payload that is there in full, and copies it as it is unmasked.
+/// Splits off a complete payload, and copies and unmasks it in one pass.
 fn take_copy(input: &mut &mut [u8], header: &FrameHeader, memory: &Arc<dyn Memory>) -> Vec<u8> {
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
     let len = payload.len();
@@ -348,7 +348,7 @@ fn whole_message(kind: MessageKind, payload: &[u8]) -> Result<Incoming<'_>, Viol
     })
 }
 
-/// On its own, for it is large where it is inlined.
+/// Not inlined, because it is large.
 #[inline(never)]
 fn check_text(payload: &[u8]) -> Result<&str, Violation> {
     simdutf8::basic::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)

@@ -1,4 +1,4 @@
-//! Long messages that are read into memory of their own, without passing through memory that connections share.
+//! Long messages that are read directly into memory of their own.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -17,13 +17,13 @@ use crate::payload::BinaryPayload;
 use crate::sizes::{ALONE_ABOVE, DECLARED_FROM, DECLARED_TIMES, EXPECTED, MOST_CLEARED, MOST_SURPLUS, SUPPLIED_FROM};
 
 impl Decoder {
-    /// Whether the next read may go elsewhere than to the shared memory: in most cases it does not.
+    /// Whether the next read may use other memory than the shared one. In most cases it does not.
     #[inline]
     pub(crate) fn may_read_own(&self) -> bool {
         self.frame.is_some() || self.expected > 0
     }
 
-    /// Where the next read goes, when messages are kept.
+    /// The memory for the next read, if messages are kept.
     #[inline]
     pub(crate) fn read_buffer<'b>(
         &'b mut self,
@@ -43,7 +43,7 @@ impl Decoder {
         }
     }
 
-    /// How much is read next of a long binary message that is incomplete, in its own memory.
+    /// The size of the next read of an incomplete long binary message into its own memory, in bytes.
     fn payload_room(&mut self, config: &Config, memory: &Arc<dyn Memory>) -> Option<usize> {
         let frame = self.frame.as_ref()?;
         if frame.opcode.is_control() || config.delivery != Delivery::Messages {
@@ -54,7 +54,7 @@ impl Decoder {
         assembly.make_room(usize::try_from(frame.left).unwrap_or(usize::MAX), bound, memory)
     }
 
-    /// The first `n` bytes of the message's own memory were received; the next event is the message if they complete it.
+    /// Takes in `n` bytes that were read into the message's own memory. The next event is the message if they complete it.
     pub(crate) fn payload_received(&mut self, n: usize) {
         let Some(frame) = self.frame.as_mut().filter(|frame| !frame.opcode.is_control()) else { return };
         let Some(assembly) = &mut self.assembly else { return };
@@ -67,8 +67,8 @@ impl Decoder {
         }
     }
 
-    /// How much to read for the next message to be there as a whole, if it is as long as the last; and one byte more: a
-    /// read that does not fill its buffer shows that nothing is left.
+    /// The size of a read for a whole message as long as the last one, in bytes, plus one: a read that does not fill its buffer
+    /// shows that no more bytes are available.
     #[inline]
     fn expected_size(&self) -> Option<usize> {
         let len = self.expected as usize;
@@ -81,8 +81,8 @@ impl Decoder {
         (ALONE_ABOVE < size || self.last_read as usize + 1 == size).then_some(size)
     }
 
-    /// The first `n` bytes of `memory` were received. A long binary message that they begin with, in one frame, keeps that
-    /// memory if it takes up most of it, complete or not; `memory` is then what follows it.
+    /// Takes in the first `n` bytes of `memory`. If they begin with a long binary message in one frame that takes up most of the
+    /// memory, the message keeps it, complete or not. Then `memory` holds the bytes after the message.
     pub(crate) fn message_received<'b>(
         &mut self,
         config: &Config,
@@ -140,13 +140,13 @@ impl Decoder {
         Some(())
     }
 
-    /// Whether a message is complete that was read into its own memory: the next event, without any input.
+    /// Whether a message that was read into its own memory is complete. It is the next event, without more input.
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.frame.as_ref().is_some_and(|frame| frame.left == 0)
     }
 
-    /// That message.
+    /// Takes that message.
     pub(crate) fn take_complete(&mut self) -> Option<Incoming<'static>> {
         self.frame = None;
         self.progress.messages += 1;
@@ -164,7 +164,7 @@ impl Decoder {
         self.expected = if is_expected { header.len as u32 } else { 0 };
     }
 
-    /// Whether no frame is open, and no message.
+    /// Whether there is neither an incomplete frame nor an incomplete message.
     fn is_between(&self) -> bool {
         self.frame.is_none() && self.assembly.is_none()
     }

@@ -8,12 +8,12 @@ use ws_deflate::{Compressor, TAIL};
 use super::{Compress, Compressed, DeflateParams, Variants};
 use crate::message::Message;
 
-/// Compresses messages. It holds a compressor between two of them only with context takeover.
+/// Compresses messages. It keeps a compressor between two messages only with context takeover.
 #[derive(Debug)]
 pub(crate) struct MessageCompressor {
     agreed: DeflateParams,
     compressor: Option<Box<Compressor>>,
-    /// Whether the fragmented message that is being sent is compressed.
+    /// Whether the current fragmented message is compressed.
     in_message: bool,
 }
 
@@ -22,7 +22,7 @@ impl MessageCompressor {
         Self { agreed, compressor: None, in_message: false }
     }
 
-    /// A whole message, compressed; `None` when it is to go as it is.
+    /// Compresses a whole message. `None` when it is to be sent uncompressed.
     pub(crate) fn message(&mut self, payload: &[u8], compress: Compress) -> Option<Vec<u8>> {
         if !self.wants(payload.len(), compress) {
             return None;
@@ -39,7 +39,7 @@ impl MessageCompressor {
         (must || out.len() < payload.len()).then_some(out)
     }
 
-    /// A message that is compressed once for many connections; `None` when it is to go as it is.
+    /// Compresses a message once for many connections. `None` when it is to be sent uncompressed.
     pub(crate) fn prepared(&mut self, message: &Message, variants: &Variants) -> Option<Compressed> {
         let payload = message.as_bytes();
         if !self.wants(payload.len(), Compress::Default) {
@@ -52,7 +52,7 @@ impl MessageCompressor {
         Some(compressed)
     }
 
-    /// The first fragment of a message begins; whether it is to be compressed.
+    /// Begins a message in fragments. Returns whether it is to be compressed.
     pub(crate) fn begin(&mut self, len: usize, last: bool, compress: Compress) -> bool {
         self.in_message = match compress {
             // What is sent in fragments is long.
@@ -62,7 +62,7 @@ impl MessageCompressor {
         self.in_message
     }
 
-    /// A fragment, compressed; `None` when its message goes as it is.
+    /// Compresses a fragment. `None` when its message is sent uncompressed.
     pub(crate) fn fragment(&mut self, payload: &[u8], last: bool) -> Option<Vec<u8>> {
         if !self.in_message {
             return None;

@@ -6,26 +6,25 @@ use ws_deflate::{Corrupt, Inflater};
 
 use super::DeflateParams;
 
-/// How much is inflated at a time.
+/// The number of bytes that are inflated at a time.
 const STEP: usize = 8 << 10;
 
-/// What a compressed byte counts for, where a byte that it inflates to counts for one: that is how much longer it may take.
+/// The cost of a compressed byte, relative to an inflated byte: it may take that much longer.
 const COMPRESSED_BYTE: usize = 8;
 
-/// What a message counts for besides, however short it is.
+/// The cost of a message besides its bytes.
 const MESSAGE: usize = 1 << 10;
 
-/// Inflates messages. Between two of them it holds nothing but, with context takeover, the bytes that can be looked back
-/// on.
+/// Inflates messages. Between two messages it keeps only the window, and only with context takeover.
 #[derive(Debug)]
 pub(crate) struct MessageInflater {
     agreed: DeflateParams,
     inflater: Inflater,
-    /// Whether there is anything to [`finish`](Self::finish).
+    /// Whether there is a message to [`finish`](Self::finish).
     has_begun: bool,
-    /// What can be looked back on, and behind it what was inflated last.
+    /// The window, and after it the newest output.
     window: Vec<u8>,
-    /// How much work may still be done before the caller looks at something else; `None` for any amount.
+    /// The remaining budget. `None` for no limit.
     budget: Option<usize>,
 }
 
@@ -47,8 +46,8 @@ impl MessageInflater {
         self.budget = self.budget.map(|budget| budget.saturating_sub(work));
     }
 
-    /// Inflates from the front of `input`: what comes of it, some KiB at most. When it is not all there is, some of `input`
-    /// is left. And whether nothing more comes of it if the message ends there.
+    /// Inflates bytes from the front of `input`. Returns some KiB of output at most; if there is more, bytes are left in `input`.
+    /// Also returns whether the output is complete if the message ends here.
     pub(crate) fn inflate(&mut self, input: &mut &[u8]) -> Result<(&[u8], bool), Corrupt> {
         if input.is_empty() {
             return Ok((&[], self.inflater.is_complete()));
@@ -63,15 +62,15 @@ impl MessageInflater {
         Ok((self.window.get(before..).unwrap_or_default(), self.inflater.is_complete()))
     }
 
-    /// What comes of the bytes that the sender of a message left out at its end: next to always nothing, for they are an
-    /// empty block's (RFC 7692 §7.2.2).
+    /// Inflates the bytes that the sender omitted at the end of a message. They belong to an empty block, so the output is nearly
+    /// always empty (RFC 7692 §7.2.2).
     pub(crate) fn tail(&mut self) -> Result<&[u8], Corrupt> {
         let before = self.window.len();
         self.inflater.finish(&mut self.window)?;
         Ok(self.window.get(before..).unwrap_or_default())
     }
 
-    /// Ends a message whose [`tail`](Self::tail) has been seen.
+    /// Ends a message after its [`tail`](Self::tail).
     pub(crate) fn finish(&mut self) {
         self.spend(MESSAGE);
         if !core::mem::take(&mut self.has_begun) {
@@ -90,12 +89,12 @@ impl MessageInflater {
         1 << self.agreed.receive_window_bits.clamp(8, 15)
     }
 
-    /// How long the window becomes before what is too far back goes; longer only when one step does not fit.
+    /// The size at which bytes before the window are dropped. It is exceeded only if one step does not fit.
     fn most(&self) -> usize {
         self.size() + self.size().min(2 * STEP)
     }
 
-    /// Room for so much more; where it begins.
+    /// Makes room for more output. Returns the position where it begins.
     fn make_room(&mut self, more: usize) -> usize {
         let (size, most) = (self.size(), self.most());
         if self.window.len() + more > most && self.window.len() > size {

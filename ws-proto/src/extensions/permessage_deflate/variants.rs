@@ -1,4 +1,4 @@
-//! A message compressed once for many connections.
+//! The compressed forms of a message that many connections share.
 
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ use super::{DeflateParams, RSV1};
 use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
 
-/// The compressed forms of one message: one for each way of compressing that connections ask for. Clones share them.
+/// The compressed forms of one message, one for each of the connections' settings. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variants {
     #[cfg(feature = "std")]
@@ -26,14 +26,14 @@ struct Variant {
 /// A compressed message.
 #[derive(Clone, Debug)]
 pub(crate) struct Compressed {
-    /// Header and payload as a server sends them,
+    /// The header and the payload as a server sends them.
     pub(crate) frame: Bytes,
-    /// and the payload alone. It shares the frame's memory.
+    /// The payload alone. It shares the frame's memory.
     pub(crate) payload: Bytes,
 }
 
 impl Variants {
-    /// The message as this connection sends it; `None` when it does not become smaller.
+    /// The compressed form for a connection with these parameters. `None` when it is not smaller.
     #[cfg(feature = "std")]
     pub(crate) fn get(&self, message: &Message, agreed: &DeflateParams) -> Option<Compressed> {
         let settings = agreed.settings();
@@ -47,14 +47,14 @@ impl Variants {
         compressed
     }
 
-    /// The message as this connection sends it; `None` when it does not become smaller.
+    /// The compressed form for a connection with these parameters. `None` when it is not smaller.
     #[cfg(not(feature = "std"))]
     pub(crate) fn get(&self, message: &Message, agreed: &DeflateParams) -> Option<Compressed> {
         compress(message, agreed.settings())
     }
 }
 
-/// `None` when it does not become smaller.
+/// Compresses a message. `None` when the result is not smaller.
 fn compress(message: &Message, settings: Settings) -> Option<Compressed> {
     let payload = message.as_bytes();
     let mut out = Vec::with_capacity(payload.len() / 2 + 64);
