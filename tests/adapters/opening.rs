@@ -63,7 +63,7 @@ fn an_origin_that_is_not_allowed_gets_403() {
         let error = block_on(server.client().origin(origin).connect()).unwrap_err();
         let response = error.response().unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{origin}");
-        let told = format!("The Origin of this request, {origin:?}, is not");
+        let told = format!("This server does not accept connections from the origin {origin:?}.");
         assert!(response.body().starts_with(told.as_bytes()), "{response:?}");
     }
     server.stop();

@@ -111,7 +111,7 @@ impl fmt::Display for Cause {
             Self::WriteStall => "the peer stopped reading",
             Self::CloseTimeout => "the peer did not answer our Close frame in time",
             Self::Eof => "the transport ended without a Close frame",
-            Self::Unanswered => "ended without a Close after ours",
+            Self::Unanswered => "the transport ended without an answer to our Close frame",
             Self::TransportFailed => "the transport failed",
             Self::Aborted => "aborted by us",
         })

@@ -65,7 +65,7 @@ fn causes() {
         (Cause::WriteStall, "the peer stopped reading"),
         (Cause::CloseTimeout, "the peer did not answer our Close frame in time"),
         (Cause::Eof, "the transport ended without a Close frame"),
-        (Cause::Unanswered, "ended without a Close after ours"),
+        (Cause::Unanswered, "the transport ended without an answer to our Close frame"),
         (Cause::TransportFailed, "the transport failed"),
         (Cause::Aborted, "aborted by us"),
     ] {
@@ -211,7 +211,7 @@ mod handshake {
             (UpgradeError::SubprotocolNotOffered("x".into()), "the client did not offer the subprotocol \"x\""),
             (
                 UpgradeError::ReservedHeader(HeaderName::from_static("trailer")),
-                "the header trailer cannot be set on a response of 101",
+                "the header trailer cannot be set in a 101 response",
             ),
         ] {
             assert_eq!(error.to_string(), words);

@@ -119,7 +119,7 @@ impl Inflater {
         Ok(())
     }
 
-    /// Ends a message whose sender omitted [`TAIL`](crate::TAIL) (RFC 7692 §7.2.2). The next message may follow. After a message
+    /// Ends a message whose sender omitted [`TAIL`] (RFC 7692 §7.2.2). The next message may follow. After a message
     /// with its tail, this does nothing.
     ///
     /// In unusual data, the tail can inflate to a few bytes. They are appended to `out`.

@@ -63,9 +63,7 @@ impl Origins {
             Some(origin) if self.allows(origin) => Ok(()),
             Some(origin) => {
                 let origin = EscapedBytes(origin.as_bytes());
-                let message = format!(
-                    "The Origin of this request, {origin:?}, is not one that this server accepts connections from."
-                );
+                let message = format!("This server does not accept connections from the origin {origin:?}.");
                 Err(Rejection::new(StatusCode::FORBIDDEN, message))
             }
         }

@@ -297,8 +297,8 @@ impl fmt::Display for UpgradeError {
         match self {
             Self::SubprotocolNotOffered(name) => write!(f, "the client did not offer the subprotocol {name:?}"),
             Self::ExtensionNotOffered(name) => write!(f, "the client did not offer the extension {name:?}"),
-            Self::MalformedExtension => f.write_str("an extension cannot stand in a header"),
-            Self::ReservedHeader(name) => write!(f, "the header {name} cannot be set on a response of 101"),
+            Self::MalformedExtension => f.write_str("an extension has a byte that is not allowed in a header"),
+            Self::ReservedHeader(name) => write!(f, "the header {name} cannot be set in a 101 response"),
         }
     }
 }
