@@ -86,7 +86,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// The programs in README.md compile.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "async-std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
