@@ -4,8 +4,8 @@
 
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};
-use ws_async_std::endpoint::{Addresses, BoxError, CloseCode};
-use ws_async_std::{AsyncIo, Executor, Reactor, endpoint};
+use ws_async_std::session::{Addresses, BoxError, CloseCode};
+use ws_async_std::{AsyncIo, Executor, Reactor, session};
 
 /// smol's executor, which runs the tasks of connections.
 struct Smol;
@@ -16,8 +16,8 @@ impl Executor for Smol {
     }
 }
 
-type Server = endpoint::Server<Reactor<Smol>>;
-type Client = endpoint::Client<Reactor<Smol>>;
+type Server = session::Server<Reactor<Smol>>;
+type Client = session::Client<Reactor<Smol>>;
 
 /// Serves one connection in this task: the handshake, then the handler beside its driver.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S) -> Result<(), BoxError> {

@@ -40,7 +40,7 @@
 //! The same on smol, without async-std:
 //!
 //! ```
-//! use ws_async_std::{Executor, Reactor, endpoint};
+//! use ws_async_std::{Executor, Reactor, session};
 //!
 //! struct Smol;
 //!
@@ -50,8 +50,8 @@
 //!     }
 //! }
 //!
-//! type Server = endpoint::Server<Reactor<Smol>>;
-//! type Client = endpoint::Client<Reactor<Smol>>;
+//! type Server = session::Server<Reactor<Smol>>;
+//! type Client = session::Client<Reactor<Smol>>;
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     smol::block_on(async {
@@ -67,7 +67,7 @@
 //! }
 //! ```
 //!
-//! Most types come from the crate [`ws-session`](endpoint), which is independent of the runtime. Start with `WebSocket`,
+//! Most types come from the crate [`ws-session`](session), which is independent of the runtime. Start with `WebSocket`,
 //! `Sender`, `Server` and `Client`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime for any [`Executor`], and
 //! [`AsyncIo`] turns any stream that implements `futures-io`'s traits into a transport.
 //!
@@ -96,8 +96,8 @@ mod on_async_std;
 mod reactor;
 mod time;
 
-/// All of `ws-session`, with [`Server`](endpoint::Server) and [`Client`](endpoint::Client) for any runtime.
-pub use ws_session as endpoint;
+/// All of `ws-session`, with [`Server`](session::Server) and [`Client`](session::Client) for any runtime.
+pub use ws_session as session;
 // By name, so that items that `ws-session` adds for adapters do not become a part of this crate. Only with async-std, because
 // `Server` and `Client` at the top level are those for async-std, and a feature must not change a name.
 #[cfg(all(feature = "async-std", feature = "json"))]

@@ -24,7 +24,7 @@ use crate::{AsyncIo, AsyncTimer};
 /// An executor for the tasks of a [`Reactor`]: async-std's, smol's, or one of your own.
 ///
 /// ```
-/// use ws_async_std::{Executor, Reactor, endpoint};
+/// use ws_async_std::{Executor, Reactor, session};
 ///
 /// struct Smol;
 ///
@@ -34,8 +34,8 @@ use crate::{AsyncIo, AsyncTimer};
 ///     }
 /// }
 ///
-/// type Server = endpoint::Server<Reactor<Smol>>;
-/// type Client = endpoint::Client<Reactor<Smol>>;
+/// type Server = session::Server<Reactor<Smol>>;
+/// type Client = session::Client<Reactor<Smol>>;
 /// ```
 pub trait Executor: Send + Sync + 'static {
     /// Spawns a task that runs to its end without being awaited.

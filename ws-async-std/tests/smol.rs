@@ -1,7 +1,7 @@
 //! What smol brings: its streams, its executors, and no task of async-std anywhere.
 
 use smol::net::{TcpListener, TcpStream};
-use ws_async_std::endpoint::{Addresses, Client, CloseCode, Message, Server};
+use ws_async_std::session::{Addresses, Client, CloseCode, Message, Server};
 use ws_async_std::{AsyncIo, Executor, Reactor};
 
 /// smol's global executor.
@@ -91,7 +91,7 @@ fn servers_and_clients_run_on_smols_executor() {
 fn what_the_reactor_refuses_is_an_error() {
     use std::os::fd::OwnedFd;
 
-    use ws_async_std::endpoint::Runtime;
+    use ws_async_std::session::Runtime;
 
     let file = std::fs::File::open(env!("CARGO_MANIFEST_DIR").to_owned() + "/Cargo.toml").unwrap();
     let error = Reactor::<Nobody>::listen(OwnedFd::from(file).into()).unwrap_err();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use ws_async_std::AsyncIo;
-use ws_async_std::endpoint::Transport;
+use ws_async_std::session::Transport;
 
 /// Notes what it is asked for.
 #[derive(Default)]

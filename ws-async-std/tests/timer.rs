@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ws_async_std::AsyncTimer;
-use ws_async_std::endpoint::{Timer, Timestamp};
+use ws_async_std::session::{Timer, Timestamp};
 
 /// Longer than a loaded machine takes from one line to the next.
 const SHORT: Duration = Duration::from_millis(200);
