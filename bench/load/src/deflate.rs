@@ -195,8 +195,9 @@ mod tests {
 
     #[test]
     fn what_was_agreed_is_read() {
-        let agreed =
-            DeflateParams::parse(Some("permessage-deflate; server_no_context_takeover; client_max_window_bits=12".into()));
+        let agreed = DeflateParams::parse(Some(
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits=12".into(),
+        ));
         let agreed = agreed.unwrap();
         assert_eq!((agreed.client_takes_over, agreed.client_bits), (true, 12));
         assert_eq!((agreed.server_takes_over, agreed.server_bits), (false, 15));

@@ -12,7 +12,7 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use crate::connect::{connect, connect_offering};
 use crate::cycle::Wire;
-use crate::deflate::{DeflateParams, Deflate, Frames, Inflater, MESSAGES};
+use crate::deflate::{Deflate, DeflateParams, Frames, Inflater, MESSAGES};
 use crate::replies::Replies;
 use crate::row::Row;
 use crate::{Counted, Load, STALL, patiently};

@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 use crate::STALL;
 use crate::connect::connect;
 use crate::cycle::{Cycle, Wire};
-use crate::deflate::{DeflateParams, Deflate, Frames};
+use crate::deflate::{Deflate, DeflateParams, Frames};
 use crate::deflated::{self, Connection};
 use crate::row::Row;
 

@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
 use ws_proto::handshake::extensions::{Extension, parse};
-use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 
 #[derive(Arbitrary, Debug)]
 pub struct Negotiation<'a> {

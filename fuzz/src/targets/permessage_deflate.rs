@@ -2,7 +2,7 @@
 //!
 //! The input is that of [`deflate_inflate`](super::deflate_inflate()), and shares its seeds.
 
-use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 use ws_proto::{Config, Connection, Delivery, Event, Outcome, Timestamp};
 
 use super::deflate_inflate::Inflate;

@@ -32,7 +32,7 @@ fn echo() -> Option<()> {
 
     #[cfg(feature = "deflate")]
     {
-        use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+        use ws_proto::permessage_deflate::{Deflate, DeflateParams};
         // Every message is compressed, however short it is.
         let mut agreed = DeflateParams::new(Deflate::server());
         agreed.threshold = 0;

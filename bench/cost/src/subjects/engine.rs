@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use ws_proto::handshake::extensions::{Extension, Param};
-use ws_proto::permessage_deflate::{DeflateParams, Deflate};
+use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 use ws_proto::{Buf, Config, Connection, Delivery, Timestamp};
 
 use super::Job;
