@@ -10,7 +10,7 @@
 //! | [`cut_off`] | futures that are dropped before they are ready |
 //!
 //! Frames are encoded and decoded here without this project's own code, so that a test compares with something else. Only
-//! [`opening::response_to`] uses it, because the answer to a random key takes SHA-1.
+//! `opening::response_to` uses it, because the answer to a random key takes SHA-1.
 
 pub mod cut_off;
 pub mod frames;
