@@ -22,12 +22,12 @@ pub struct ReadBuffer {
     shared: Vec<u8>,
     /// The memory for an expected long message, which keeps it. After the read, it holds the bytes that followed the message.
     message: Vec<u8>,
-    target: Target,
+    target: ReadTarget,
 }
 
 /// The destination of the last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum ReadTarget {
     /// The memory that all connections share.
     Shared,
     /// Memory that the next message may keep.
@@ -40,13 +40,13 @@ impl ReadBuffer {
     /// A buffer for reads of up to `size` bytes, at least 1. Most servers should use 64 to 128 KiB. It is allocated on first
     /// use.
     pub const fn new(size: usize) -> Self {
-        Self { size, shared: Vec::new(), message: Vec::new(), target: Target::Shared }
+        Self { size, shared: Vec::new(), message: Vec::new(), target: ReadTarget::Shared }
     }
 
     /// The memory that all connections share. It can also be used for other reads, such as those of the opening handshake.
     #[inline]
     pub fn shared(&mut self) -> &mut [u8] {
-        self.target = Target::Shared;
+        self.target = ReadTarget::Shared;
         if self.shared.is_empty() {
             self.allocate();
         }
@@ -60,7 +60,7 @@ impl ReadBuffer {
 
     /// Selects `size` bytes of memory that a message may keep for the next read.
     pub(crate) fn for_message(&mut self, size: usize, memory: &Arc<dyn Memory>) -> &mut [u8] {
-        self.target = Target::Message;
+        self.target = ReadTarget::Message;
         if !(size..=size.saturating_mul(2)).contains(&self.message.capacity()) {
             let other = mem::replace(&mut self.message, supplied(memory, size));
             if other.capacity() >= SUPPLIED_FROM {
@@ -73,11 +73,11 @@ impl ReadBuffer {
 
     /// Selects the memory of the incomplete message for the next read.
     pub(crate) fn for_payload(&mut self) {
-        self.target = Target::Payload;
+        self.target = ReadTarget::Payload;
     }
 
     #[inline]
-    pub(crate) fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> ReadTarget {
         self.target
     }
 

@@ -52,7 +52,7 @@ struct Watch {
 
 impl<S: Subscriber> Layer<S> for Watch {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut message = Message(String::new());
+        let mut message = MessageText(String::new());
         event.record(&mut message);
         if let Some(line) = shown(&message.0) {
             // Fails once the session has ended. The line is not needed then.
@@ -61,9 +61,9 @@ impl<S: Subscriber> Layer<S> for Watch {
     }
 }
 
-struct Message(String);
+struct MessageText(String);
 
-impl Visit for Message {
+impl Visit for MessageText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             // Writing to a String cannot fail.

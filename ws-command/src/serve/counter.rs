@@ -21,18 +21,18 @@ enum Action {
 
 /// A message to clients.
 #[derive(Debug)]
-enum Event<'a> {
+enum Notice<'a> {
     Users { count: usize },
     State { value: i64 },
     Error { message: &'a str },
 }
 
-impl From<Event<'_>> for Message {
-    fn from(event: Event<'_>) -> Self {
-        Self::from(match event {
-            Event::Users { count } => format!(r#"{{"type":"users","count":{count}}}"#),
-            Event::State { value } => format!(r#"{{"type":"state","value":{value}}}"#),
-            Event::Error { message } => format!(r#"{{"type":"error","message":{}}}"#, Value::from(message)),
+impl From<Notice<'_>> for Message {
+    fn from(notice: Notice<'_>) -> Self {
+        Self::from(match notice {
+            Notice::Users { count } => format!(r#"{{"type":"users","count":{count}}}"#),
+            Notice::State { value } => format!(r#"{{"type":"state","value":{value}}}"#),
+            Notice::Error { message } => format!(r#"{{"type":"error","message":{}}}"#, Value::from(message)),
         })
     }
 }
@@ -66,7 +66,7 @@ impl Counter {
                 Ok(action) => self.state(|state| state.act(action)),
                 Err(problem) => {
                     let log = self.state(|state| {
-                        state.audience.send(ws.id(), Event::Error { message: &problem }.into());
+                        state.audience.send(ws.id(), Notice::Error { message: &problem }.into());
                         state.invalid.count(Instant::now())
                     });
                     if let Some(count) = log {
@@ -102,7 +102,7 @@ impl State {
     fn welcome(&mut self, ws: &WebSocket) {
         self.audience.add(ws);
         self.announce_users();
-        self.audience.send(ws.id(), Event::State { value: self.value }.into());
+        self.audience.send(ws.id(), Notice::State { value: self.value }.into());
     }
 
     fn leave(&mut self, id: u64) {
@@ -112,12 +112,12 @@ impl State {
 
     fn act(&mut self, action: Action) {
         self.value = apply(self.value, action);
-        self.audience.broadcast(Event::State { value: self.value });
+        self.audience.broadcast(Notice::State { value: self.value });
     }
 
     fn announce_users(&mut self) {
         let count = self.audience.len();
-        self.audience.broadcast(Event::Users { count });
+        self.audience.broadcast(Notice::Users { count });
     }
 }
 
@@ -144,15 +144,15 @@ fn parse(message: &Message) -> Result<Action, String> {
 mod tests {
     use super::*;
 
-    fn json(event: Event<'_>) -> String {
-        Message::from(event).as_text().unwrap().to_owned()
+    fn json(notice: Notice<'_>) -> String {
+        Message::from(notice).as_text().unwrap().to_owned()
     }
 
     #[test]
-    fn events_have_exactly_these_forms() {
-        assert_eq!(json(Event::Users { count: 3 }), r#"{"type":"users","count":3}"#);
-        assert_eq!(json(Event::State { value: -7 }), r#"{"type":"state","value":-7}"#);
-        assert_eq!(json(Event::Error { message: "a \"b\"" }), r#"{"type":"error","message":"a \"b\""}"#);
+    fn notices_have_exactly_these_forms() {
+        assert_eq!(json(Notice::Users { count: 3 }), r#"{"type":"users","count":3}"#);
+        assert_eq!(json(Notice::State { value: -7 }), r#"{"type":"state","value":-7}"#);
+        assert_eq!(json(Notice::Error { message: "a \"b\"" }), r#"{"type":"error","message":"a \"b\""}"#);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::mem;
 
-use crate::buffer::{ReadBuffer, Target};
+use crate::buffer::{ReadBuffer, ReadTarget};
 use crate::connection::Connection;
 use crate::error::Violation;
 use crate::event::{Event, Pong};
@@ -74,7 +74,7 @@ impl Connection {
     /// a message already. The caller keeps the rest of the input when receiving stops before its end.
     #[inline]
     pub fn received<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
-        if buffer.target() == Target::Shared {
+        if buffer.target() == ReadTarget::Shared {
             self.decoder.set_last_read(n);
             return buffer.first_shared(n);
         }
@@ -84,7 +84,7 @@ impl Connection {
     /// [`received`](Self::received), for bytes that were read into the memory of a message.
     fn received_own<'b>(&mut self, n: usize, buffer: &'b mut ReadBuffer) -> &'b mut [u8] {
         self.heard |= n > 0;
-        if buffer.target() == Target::Payload {
+        if buffer.target() == ReadTarget::Payload {
             self.decoder.payload_received(n);
             return &mut [];
         }

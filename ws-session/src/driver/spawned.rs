@@ -39,16 +39,16 @@ where
         let driver = Arc::new(Mutex::new(self));
         let weak = Arc::downgrade(&driver);
         shared.handles.set_spawned(weak);
-        R::spawn(Task { driver });
+        R::spawn(DriverTask { driver });
     }
 }
 
 /// The driver's task.
-struct Task<T: Transport, C: Timer> {
+struct DriverTask<T: Transport, C: Timer> {
     driver: Arc<Mutex<Driver<T, C>>>,
 }
 
-impl<T: Transport + Unpin, C: Timer + Unpin> Future for Task<T, C> {
+impl<T: Transport + Unpin, C: Timer + Unpin> Future for DriverTask<T, C> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -28,11 +28,11 @@ impl RoundTrip {
 #[derive(Debug, Default)]
 pub(crate) struct Pings {
     #[expect(clippy::box_collection, reason = "a vector would take three words of every idle connection")]
-    waits: Option<Box<Vec<Wait>>>,
+    waits: Option<Box<Vec<PongWait>>>,
 }
 
 #[derive(Debug)]
-struct Wait {
+struct PongWait {
     key: Key,
     ping: State,
 }
@@ -48,7 +48,7 @@ impl Pings {
     /// Requests a ping, and returns its key.
     pub(crate) fn request(&mut self) -> Key {
         let key = Key::new();
-        self.waits.get_or_insert_default().push(Wait { key, ping: State::Requested });
+        self.waits.get_or_insert_default().push(PongWait { key, ping: State::Requested });
         key
     }
 
@@ -98,7 +98,7 @@ impl Pings {
         found
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Wait> {
+    fn iter(&self) -> impl Iterator<Item = &PongWait> {
         self.waits.iter().flat_map(|waits| waits.iter())
     }
 }

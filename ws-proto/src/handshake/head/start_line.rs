@@ -49,7 +49,7 @@ impl StartLine for RequestLine {
         Ok(Self { method, target: uri, version })
     }
 
-    /// Some proxies begin each connection with a line or a block that says who the client is.
+    /// Replaces the error of a PROXY protocol header: some proxies begin each connection with one, which names the client.
     fn explain(error: HeadError, input: &[u8]) -> HeadError {
         let v1 = [&b"PROXY TCP4 "[..], b"PROXY TCP6 ", b"PROXY UNKNOWN"];
         match error {
