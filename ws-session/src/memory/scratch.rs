@@ -31,6 +31,10 @@ pub(crate) fn prepare() {
 /// own.
 #[inline]
 pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut ReadBuffer) -> R) -> R {
+    // While a thread ends, its buffer may be gone, and a handle that is dropped then still has the transport read.
+    if READ_BUFFER.try_with(|_| ()).is_err() {
+        return read(&mut ReadBuffer::new(READ));
+    }
     READ_BUFFER.with(|buffer| match buffer.try_borrow_mut() {
         Ok(mut buffer) => read(&mut buffer),
         Err(_) => read(&mut ReadBuffer::new(READ)),
@@ -88,14 +92,19 @@ mod tests {
             fn drop(&mut self) {
                 prepare();
                 give_queue(take_queue());
+                assert_eq!(with_read_buffer(|buffer| buffer.shared().len()), READ);
             }
         }
         thread_local! {
-            static LATE: Late = const { Late };
+            static EARLIER: Late = const { Late };
+            static LATER: Late = const { Late };
         }
+        // One of the two is dropped when the buffers are gone.
         let thread = std::thread::spawn(|| {
-            LATE.with(|_| ());
+            EARLIER.with(|_| ());
             prepare();
+            with_read_buffer(|_| ());
+            LATER.with(|_| ());
         });
         assert!(thread.join().is_ok());
     }
