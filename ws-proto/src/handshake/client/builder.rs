@@ -133,7 +133,10 @@ impl Builder {
         if let Some(offer) = offer_extensions(&self.extensions)? {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
         }
-        headers.extend(extra);
+        // `extend` would panic where the handshake's own headers are the ones too many.
+        for (name, value) in &extra {
+            headers.try_append(name, value.clone()).map_err(|_| BuildError::TooManyHeaders)?;
+        }
         let mut request = Request::new(());
         *request.uri_mut() = target;
         *request.headers_mut() = headers;

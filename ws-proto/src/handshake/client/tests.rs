@@ -182,3 +182,13 @@ fn a_response_that_was_parsed_elsewhere_is_checked_as_one_that_was_read() {
         (StatusCode::FORBIDDEN, &HeaderValue::from_static("kept"))
     );
 }
+
+#[test]
+fn the_handshakes_own_headers_may_be_the_ones_too_many() {
+    let with = |count: usize| (0..count).fold(builder(), |builder, n| builder.header(format!("x-{n}"), "1"));
+    // A map of headers holds three quarters of 32,768, and five are the handshake's.
+    assert!(build(with(24_571)).is_ok());
+    for count in [24_572, 24_576] {
+        assert_eq!(build(with(count)).unwrap_err(), BuildError::TooManyHeaders, "{count}");
+    }
+}
