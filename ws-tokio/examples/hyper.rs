@@ -1,6 +1,9 @@
 //! An HTTP server of hyper 1, with WebSockets at two of its paths: `/ws` has a handler beside its driver, `/stream` is one
 //! value without a driver.
 //!
+//! axum passes a handler the same requests. With `axum::serve`, the function that unwraps the socket is
+//! `hyper_util::server::conn::auto::upgrade::downcast`.
+//!
 //! Run: `cargo run -p ws-tokio --example hyper`
 
 use std::convert::Infallible;

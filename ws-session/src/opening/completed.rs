@@ -52,8 +52,9 @@ impl<R: Runtime> CompletedHandshake<R> {
     /// Returns the parts of the connection over this transport. It must be the transport of the request and the response,
     /// after both. Pass bytes that were read after the head to [`Parts::received`].
     ///
-    /// HTTP libraries hand over a stream of their own that wraps the socket. Unwrap the socket where the library can
-    /// (`Upgraded::downcast` in hyper). Behind a wrapper, [`Transport::in_flight`] is `None`, and
+    /// HTTP libraries hand over a stream of their own that wraps the socket. Unwrap the socket where the library can:
+    /// `Upgraded::downcast` in hyper, `server::conn::auto::upgrade::downcast` in hyper-util, which `axum::serve` uses. Behind
+    /// a wrapper, [`Transport::in_flight`] is `None`, and
     /// [`notsent_lowat`](Parts::notsent_lowat) has no effect. Deadlines then see only what the system takes. A peer that reads
     /// slowly can be disconnected while the system's send buffer empties.
     pub fn parts<T: Transport>(self, transport: T) -> Parts<T, R::Timer> {
