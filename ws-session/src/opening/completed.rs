@@ -54,9 +54,8 @@ impl<R: Runtime> CompletedHandshake<R> {
     ///
     /// HTTP libraries hand over a stream of their own that wraps the socket. Unwrap the socket where the library can:
     /// `Upgraded::downcast` in hyper, `server::conn::auto::upgrade::downcast` in hyper-util, which `axum::serve` uses. Behind
-    /// a wrapper, [`Transport::in_flight`] is `None`, and
-    /// [`notsent_lowat`](Parts::notsent_lowat) has no effect. Deadlines then see only what the system takes. A peer that reads
-    /// slowly can be disconnected while the system's send buffer empties.
+    /// a wrapper, [`Transport::in_flight`] is `None`, and [`Parts::notsent_lowat`] has no effect. Deadlines then see only what
+    /// the system takes. A peer that reads slowly can be disconnected while the system's send buffer empties.
     pub fn parts<T: Transport>(self, transport: T) -> Parts<T, R::Timer> {
         let timer = R::timer();
         let parts = match self.role {
