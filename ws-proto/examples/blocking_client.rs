@@ -1,6 +1,7 @@
-//! A client without async: the engine over `std::net`, made into an object that sends and receives and blocks.
-//! `cargo run -p ws-proto --example blocking_client [HOST:PORT [TEXT…]]` against any server that echoes, such as
-//! `tokio_core` beside it.
+//! A client without async: the core over `std::net`, as an object whose methods block.
+//!
+//! Run: `cargo run -p ws-proto --example blocking_client [HOST:PORT [TEXT…]]`, with any echo server, such as `tokio_core`
+//! beside it.
 
 #![allow(clippy::disallowed_methods, reason = "the clock, banned in the core, is what whoever embeds it brings")]
 
@@ -37,10 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct WebSocket {
     stream: TcpStream,
     connection: Connection,
-    /// Every time the engine is told counts from here.
+    /// The origin of all times that are passed to the core.
     start: Instant,
     buffer: Vec<u8>,
-    /// Messages that came and nobody has asked for yet.
+    /// Messages that were received and not returned yet.
     inbound: VecDeque<Message>,
     outcome: Option<Outcome>,
     half_closed: bool,
@@ -76,7 +77,7 @@ impl WebSocket {
             outcome: None,
             half_closed: false,
         };
-        // The first frames may have come in the same segment.
+        // The first frames may have arrived in the same segment.
         ws.receive(&mut received[established.consumed..]);
         Ok(ws)
     }
@@ -87,7 +88,7 @@ impl WebSocket {
         Ok(self.write()?)
     }
 
-    /// The next message; nothing once the connection has ended.
+    /// Waits for the next message. `None` once the connection has ended.
     fn recv(&mut self) -> io::Result<Option<Message>> {
         while self.inbound.is_empty() && self.outcome.is_none() {
             self.step()?;
@@ -95,7 +96,7 @@ impl WebSocket {
         Ok(self.inbound.pop_front())
     }
 
-    /// Closes, and waits for the server to do so too.
+    /// Closes the connection, and waits for the server's Close.
     fn close(mut self, code: CloseCode, reason: &str) -> Result<Outcome, Box<dyn Error>> {
         self.connection.close(CloseFrame::new(code, reason), self.now())?;
         while self.connection.transport_state() != TransportState::Closed {
@@ -108,7 +109,7 @@ impl WebSocket {
         Timestamp::new(self.start.elapsed())
     }
 
-    /// One round: write what is queued, do what the protocol asks of the transport, read until the next deadline.
+    /// One round: writes the outgoing queue, acts on the transport as the core requests, reads until the next deadline.
     fn step(&mut self) -> io::Result<()> {
         self.write()?;
         if self.connection.transport_state() == TransportState::HalfClosed && !self.half_closed {
@@ -155,7 +156,7 @@ impl WebSocket {
         match event {
             Some(Event::Message(message)) => self.inbound.push_back(message.into_message()),
             Some(Event::Closed(outcome)) => self.outcome = Some(outcome),
-            _ => {} // pings are answered by the engine
+            _ => {} // pings are answered by the core
         }
     }
 }

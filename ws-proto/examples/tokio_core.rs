@@ -1,6 +1,7 @@
-//! The engine by itself on tokio, for those who want every copy and every system call in their own hands: a server that
-//! sends back what it gets. Messages are answered out of the read buffer, and what a batch of input caused leaves in one
-//! vectored write. `cargo run -p ws-proto --example tokio_core`
+//! The core alone on tokio, with control over every copy and every system call: a server that sends back each message.
+//! Messages are answered from the read buffer, and all output for a batch of input is one vectored write.
+//!
+//! Run: `cargo run -p ws-proto --example tokio_core`
 //!
 //! For applications there is the crate `ws-tokio`, which adds handles, tasks and limits for a whole server.
 
@@ -37,7 +38,7 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The opening handshake: what came behind the request, or nothing when the client was refused.
+/// The opening handshake. Returns the bytes after the request, or `None` if the client was refused.
 async fn open(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let (mut reader, mut received) = (RequestReader::new(), Vec::new());
     let answer = loop {
@@ -63,7 +64,7 @@ async fn open(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     Ok(is_open.then_some(received))
 }
 
-/// Moves bytes between the socket and the engine until both are done.
+/// Moves bytes between the socket and the core until both have ended.
 async fn drive(mut stream: TcpStream, early: Vec<u8>) -> io::Result<()> {
     let start = Instant::now();
     let mut connection = Connection::server(Config::default(), Timestamp::ZERO);
@@ -72,7 +73,7 @@ async fn drive(mut stream: TcpStream, early: Vec<u8>) -> io::Result<()> {
     buffer.resize(buffer.len().max(64 << 10), 0);
     let (mut read_ended, mut half_closed) = (false, false);
     loop {
-        // Bytes in, events out; no further while much is still to be written.
+        // Bytes in, events out. Stops while much is still to be written.
         let now = Timestamp::new(start.elapsed());
         let mut input = &mut buffer[unread.clone()];
         while !connection.is_above_high_water()
@@ -83,7 +84,7 @@ async fn drive(mut stream: TcpStream, early: Vec<u8>) -> io::Result<()> {
         unread.start = unread.end - input.len();
         connection.hooks().set_paused(!unread.is_empty(), now);
 
-        // Bytes out: all that this caused at once.
+        // Bytes out: all output for this input at once.
         let outgoing = connection.outgoing();
         while outgoing.has_remaining() {
             let mut slices = [IoSlice::new(&[]); 32];
@@ -136,13 +137,13 @@ async fn drive(mut stream: TcpStream, early: Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Here stands the application. The payload lies in the read buffer, unmasked in place, unless it came in pieces.
+/// The application. The payload is in the read buffer, unmasked in place, unless it arrived in pieces.
 fn on_event(connection: &mut Connection, event: &Event<'_>) {
     let sent = match event {
         Event::Message(Incoming::Text(text)) => connection.send_text(text),
         Event::Message(Incoming::Binary(bytes)) => connection.send_binary(bytes),
         Event::Closed(outcome) => return println!("{outcome}"),
-        _ => return, // pings are answered by the engine
+        _ => return, // pings are answered by the core
     };
     sent.unwrap_or_else(|error| eprintln!("not sent: {error}"));
 }
