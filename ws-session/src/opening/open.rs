@@ -116,10 +116,15 @@ impl<T: Transport, C: Timer> Parts<T, C> {
 
 impl<T, C> Parts<T, C> {
     /// Sets limits and deadlines. Messages are always delivered whole; [`Config::delivery`] has no effect.
+    /// A [high-water mark](crate::Limits::high_water) of 0 counts as 1.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.config = config.into();
         if self.config.delivery != Delivery::Messages {
             Arc::make_mut(&mut self.config).delivery = Delivery::Messages;
+        }
+        // An empty queue would be above a mark of 0, and senders would wait for ever.
+        if self.config.limits.high_water == 0 {
+            Arc::make_mut(&mut self.config).limits.high_water = 1;
         }
         self
     }

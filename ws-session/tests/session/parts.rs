@@ -227,3 +227,24 @@ fn how_many_unsent_bytes_a_slow_transport_holds_can_be_set() {
         assert_eq!(peer.from.notsent_lowats(), [1000], "{role:?}");
     }
 }
+
+#[test]
+fn a_high_water_mark_of_zero_is_one_of_one() {
+    for role in ROLES {
+        let world = World::new(1);
+        let (parts, mut peer) = parts_of(role, &world);
+        let mut config = Config::default();
+        config.limits.high_water = 0;
+        // A message longer than the cap can be sent after a wait, too.
+        config.limits.hard_cap = 0;
+        let (socket, driver) = parts.config(config).open();
+        world.spawn("driver", driver);
+        let _socket = world.at_once(async move {
+            socket.send("one").await.unwrap();
+            socket.send("two").await.unwrap();
+            socket.flush().await.unwrap();
+            socket
+        });
+        assert_eq!(peer.frames(), [text("one"), text("two")]);
+    }
+}
