@@ -81,6 +81,7 @@ fn any_memory() -> impl Strategy<Value = Option<Supplies>> {
 struct Ends {
     role: Role,
     delivery: Delivery,
+    #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nothing is compressed without the feature"))]
     compresses: bool,
 }
 
