@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use ws_tokio::http::{Request, Response, StatusCode, Uri, header};
@@ -85,16 +84,35 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("{ready}");
 
     let stopper = Arc::clone(&desk);
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = stop_signal()?;
     tokio::spawn(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        stop.await;
         stopper.shut_down();
     });
     for server in serving {
         server.await??;
     }
     Ok(())
+}
+
+/// Listens for SIGINT and SIGTERM from now on; ready when one comes.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    })
+}
+
+/// Ready when Ctrl-C is pressed.
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
 
 /// The directory that `tests/interop/python/certificates.py` has filled.
