@@ -43,6 +43,7 @@ pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
 }
 
 /// A running `ws serve`, on a port of its own.
+#[cfg_attr(not(unix), expect(dead_code, reason = "the tests that use all of it send signals, on Unix"))]
 pub(crate) struct Demo {
     pub(crate) child: Child,
     /// `127.0.0.1:PORT`
