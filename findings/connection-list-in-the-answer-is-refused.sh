@@ -2,8 +2,8 @@
 # "Connection: keep-alive, Upgrade" in the 101 makes half of the clients give up; so do a space, a tab or Latin-1 for some.
 #
 # Guessed: what RFC 6455 asks clients to look for is a token in Connection, so all fifteen accept a list there, on one line
-#   or on two, as nearly all servers accept it from Firefox. White space around values and a byte of ISO-8859-1 in
-#   an unrelated field (Server) change nothing.
+#   or on two, as most servers accept it in a request. White space around values and a byte of ISO-8859-1 in an
+#   unrelated field (Server) change nothing.
 # Seen: aiohttp 3.14.5, tornado 6.6.1, picows 2.3.1, ws4py 0.6.0, faye-websocket 0.11.4, npm's websocket 1.0.35 and
 #   undici 7.30.2 (the WebSocket of Node.js) refuse both lists. Tornado says only "Stream is closed", undici nothing.
 #   A space behind the values: refused by nodejs-websocket 1.7.2 and undici. Tabs around them: by those two, ws 8.23.0 and
