@@ -58,6 +58,13 @@ impl ReadBuffer {
         self.shared = vec![0; self.size.max(1)];
     }
 
+    /// Takes the memory that is held for another long message, empty if there is none. Call it once the bytes of the last
+    /// read have been received, to bound the memory of idle threads; [`Memory::give_message`] may reuse it.
+    #[inline]
+    pub fn take_message(&mut self) -> Vec<u8> {
+        mem::take(&mut self.message)
+    }
+
     /// Selects `size` bytes of memory that a message may keep for the next read.
     pub(crate) fn for_message(&mut self, size: usize, memory: &Arc<dyn Memory>) -> &mut [u8] {
         self.target = ReadTarget::Message;

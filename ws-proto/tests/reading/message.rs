@@ -289,3 +289,20 @@ fn memory_that_nothing_was_read_to_waits_for_the_next_read_of_any_connection() {
         assert_eq!((taken(0), taken(1)), (before + 1, 1));
     }
 }
+
+/// A thread that reads no more need not hold the memory of the next message.
+#[test]
+fn the_memory_of_an_expected_message_can_be_taken_back() {
+    for role in ROLES {
+        let mut connection = keeping(role, Config::default(), Fresh);
+        let frame = to(role, BINARY, letters(20_000));
+        read(&mut connection, &frame, SHARED);
+        let mut buffer = ReadBuffer::new(SHARED);
+        assert_eq!(buffer.take_message().capacity(), 0);
+        let size = connection.read_buffer(&mut buffer).len();
+        assert_eq!(size, frame.len() + 1);
+        assert!(connection.received(0, &mut buffer).is_empty());
+        assert!(buffer.take_message().capacity() >= size);
+        assert_eq!(buffer.take_message().capacity(), 0);
+    }
+}

@@ -8,6 +8,8 @@ use std::cell::{Cell, RefCell};
 
 use ws_proto::ReadBuffer;
 
+use super::recycle;
+
 /// The most bytes in one read.
 const READ: usize = 128 << 10;
 
@@ -33,12 +35,23 @@ pub(crate) fn prepare() {
 pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut ReadBuffer) -> R) -> R {
     // While a thread ends, its buffer may be gone, and a handle that is dropped then still has the transport read.
     if READ_BUFFER.try_with(|_| ()).is_err() {
-        return read(&mut ReadBuffer::new(READ));
+        return lend(&mut ReadBuffer::new(READ), read);
     }
     READ_BUFFER.with(|buffer| match buffer.try_borrow_mut() {
-        Ok(mut buffer) => read(&mut buffer),
-        Err(_) => read(&mut ReadBuffer::new(READ)),
+        Ok(mut buffer) => lend(&mut buffer, read),
+        Err(_) => lend(&mut ReadBuffer::new(READ), read),
     })
+}
+
+/// The memory of a long message goes back to the store, which frees it with the last connection. A thread may read no more.
+#[inline]
+fn lend<R>(buffer: &mut ReadBuffer, read: impl FnOnce(&mut ReadBuffer) -> R) -> R {
+    let result = read(buffer);
+    let message = buffer.take_message();
+    if message.capacity() > 0 {
+        recycle::give_back(message);
+    }
+    result
 }
 
 /// Lends this thread's buffer for the outgoing queue. A thread that is ending has none.
@@ -55,6 +68,9 @@ pub(super) fn give_queue(memory: Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use ws_proto::{Config, Connection, Event, Timestamp};
+    use ws_test_support::frames::{BINARY, KEY, frame};
+
     use super::*;
 
     #[test]
@@ -83,6 +99,26 @@ mod tests {
             assert_eq!(outer.shared(), vec![1; READ]);
         });
         with_read_buffer(|again| assert_eq!(again.shared(), vec![1; READ], "it is the same as before"));
+    }
+
+    /// It would stay until the thread ends, however many connections have.
+    #[test]
+    fn a_thread_holds_no_memory_of_long_messages() {
+        let _used = recycle::tests::USED.lock().unwrap();
+        let mut connection = Connection::server(Config::default(), Timestamp::ZERO);
+        connection.set_memory(Some(super::super::supplied()));
+        let frame = frame(BINARY, [7; 20_000], Some(KEY));
+        for _ in 0..3 {
+            with_read_buffer(|buffer| {
+                let target = connection.read_buffer(buffer);
+                target[..frame.len()].copy_from_slice(&frame);
+                let mut input = connection.received(frame.len(), buffer);
+                assert!(matches!(connection.receive(&mut input, Timestamp::ZERO), Some(Event::Message(_))));
+            });
+            with_read_buffer(|buffer| assert_eq!(buffer.take_message().capacity(), 0));
+        }
+        with_read_buffer(|buffer| assert!(connection.read_buffer(buffer).len() < READ, "a message is expected"));
+        with_read_buffer(|buffer| assert_eq!(buffer.take_message().capacity(), 0));
     }
 
     #[test]
