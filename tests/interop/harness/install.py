@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 from harness.processes import Fatal, output_of
 
@@ -77,8 +78,21 @@ def apt_install(packages):
         raise Fatal(f"install what is missing first, as root: apt-get install {names}")
     print(f"installing {names} with apt-get", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    # Something else may be installing.
+    apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
     for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        output_of(["apt-get", "-qq", *command], env=environment)
+        fetch([*apt_get, *command], env=environment)
+
+
+def fetch(command, **options):
+    """Runs what downloads, up to three times: mirrors and registries fail now and then."""
+    for pause in (5, 20):
+        try:
+            return output_of(command, **options)
+        except Fatal as error:
+            print(f"{error}\nonce more in {pause} s", flush=True)
+            time.sleep(pause)
+    return output_of(command, **options)
 
 
 def target_directory():
@@ -95,7 +109,7 @@ def install_python(home):
         shutil.rmtree(venv, ignore_errors=True)
         output_of([sys.executable, "-m", "venv", venv])
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        output_of([*pip, "--requirement", requirements])
+        fetch([*pip, "--requirement", requirements])
         mark_installed(venv, requirements)
     return [python]
 
@@ -110,7 +124,7 @@ def install_node(home):
         node.mkdir(parents=True)
         for file in (manifest, lock):
             shutil.copy(file, node)
-        output_of(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=node)
+        fetch(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=node)
         mark_installed(node, manifest, lock)
     return node
 
