@@ -54,6 +54,13 @@ impl BufferStore {
         }
     }
 
+    fn tidy(&mut self, now: Instant) {
+        if self.used.is_some_and(|used| now.saturating_duration_since(used) >= UNUSED) {
+            self.used = None;
+            self.clear();
+        }
+    }
+
     fn clear(&mut self) {
         self.buffers = Vec::new();
         self.size = 0;
@@ -83,11 +90,7 @@ impl Drop for StoreGuard {
 
 /// Frees buffers that were not used for a while.
 pub(crate) fn tidy() {
-    let mut kept = BufferStore::lock();
-    if kept.used.is_some_and(|used| used.elapsed() >= UNUSED) {
-        kept.used = None;
-        kept.clear();
-    }
+    BufferStore::lock().tidy(Instant::now());
 }
 
 /// A buffer with at least this capacity, and at most twice as much. Its content is undefined.
@@ -180,10 +183,10 @@ pub(super) mod tests {
         drop(long(MOST + 1));
         assert!(kept().1 <= MOST, "{:?}", kept());
 
-        tidy();
+        let used = BufferStore::lock().used.unwrap();
+        BufferStore::lock().tidy(used + UNUSED - Duration::from_nanos(1));
         assert!(kept().1 > 0, "it has just been of use");
-        BufferStore::lock().used = Instant::now().checked_sub(UNUSED);
-        tidy();
+        BufferStore::lock().tidy(used + UNUSED);
         assert_eq!(kept(), (0, 0));
 
         drop([long(3 * MOST), long(3 * MOST)]);

@@ -121,6 +121,34 @@ mod tests {
         with_read_buffer(|buffer| assert_eq!(buffer.take_message().capacity(), 0));
     }
 
+    /// One long message does not make each short one behind it cost as much.
+    #[test]
+    fn memory_for_a_long_message_is_not_cleared_for_each_short_one_that_comes_instead() {
+        let _used = recycle::tests::USED.lock().unwrap();
+        let _kept = recycle::StoreGuard::new();
+        let mut connection = Connection::server(Config::default(), Timestamp::ZERO);
+        connection.set_memory(Some(super::super::supplied()));
+        // The size of the memory to read into, and how much of it was cleared.
+        let mut read = |payload: Vec<u8>| {
+            let frame = frame(BINARY, payload, Some(KEY));
+            with_read_buffer(|buffer| {
+                let target = connection.read_buffer(buffer);
+                let (size, cleared) = (target.len(), target.iter().filter(|byte| **byte == 0).count());
+                target.fill(0xEE);
+                target[..frame.len()].copy_from_slice(&frame);
+                let mut input = connection.received(frame.len(), buffer);
+                assert!(matches!(connection.receive(&mut input, Timestamp::ZERO), Some(Event::Message(_))));
+                (size, cleared)
+            })
+        };
+        read(vec![7; 100_000]);
+        let (size, _) = read(vec![1]);
+        assert!((100_000..READ).contains(&size), "another long message is expected");
+        for n in 2..10 {
+            assert_eq!(read(vec![n]), (size, 0));
+        }
+    }
+
     #[test]
     fn a_thread_that_ends_lets_go_of_everything() {
         struct Late;
