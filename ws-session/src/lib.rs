@@ -66,6 +66,7 @@
 //! | `stream` | [`WebSocketStream`]: handle and driver in one value, which moves bytes while it is polled |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
+//! | `registry` | the connections of a server, and its shutdown |
 //! | `shared` | the state of handles and driver under one lock; the waiting tasks |
 //! | `info` | facts about a connection that do not change after its opening; the heads, kept as bytes |
 //! | `memory` | each worker thread's buffers, the memory of short messages and of long ones |
@@ -92,6 +93,7 @@ mod info;
 mod logging;
 mod memory;
 mod opening;
+mod registry;
 mod runtime;
 mod server;
 mod settings;

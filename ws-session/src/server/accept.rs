@@ -16,7 +16,6 @@ use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Rejection, RequestReader};
 
 use super::decision::{AcceptedRequest, RefusedRequest, decide, identify};
-use super::registry::HandshakeGuard;
 use super::{Server, ServerSettings};
 use crate::driver::Driver;
 use crate::error::AcceptError;
@@ -26,6 +25,7 @@ use crate::logging::log_head;
 use crate::opening::Parts;
 use crate::opening::compression::NegotiatedCompression;
 use crate::opening::exchange::{Exchange, Interrupted};
+use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
 use crate::stream::WebSocketStream;
 use crate::tls::{self, TlsError};

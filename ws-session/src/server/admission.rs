@@ -10,8 +10,8 @@ use tracing::{debug, warn};
 use ws_proto::Timestamp;
 
 use super::ServerSettings;
-use super::registry::{Awaited, HandshakeGuard, Registry};
 use crate::logging::TARGET;
+use crate::registry::{Awaited, HandshakeGuard, Registry};
 use crate::transport::{Addresses, Timer};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -10,11 +10,11 @@ use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade};
 
 use super::ServerSettings;
 use super::proxies::ClientIp;
-use super::registry::HandshakeGuard;
 use crate::error::AcceptError;
 use crate::info::Caller;
 use crate::logging::{TARGET, unless_heard};
 use crate::opening::compression::NegotiatedCompression;
+use crate::registry::HandshakeGuard;
 
 /// An accepted request: the response to send, and the negotiated parameters.
 pub(super) struct AcceptedRequest {

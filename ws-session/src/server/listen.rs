@@ -13,11 +13,11 @@ use tracing::warn;
 
 use super::ServerSettings;
 use super::admission::Admission;
-use super::registry::{Awaited, Registry};
 use super::task::{ConnectionTask, Serving, open};
 use crate::error::HandlerResult;
 use crate::handle::WebSocket;
 use crate::logging::TARGET;
+use crate::registry::{Awaited, Registry};
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, Timer};
 

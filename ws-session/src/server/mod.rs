@@ -6,7 +6,6 @@ mod bind;
 mod decision;
 mod listen;
 mod proxies;
-mod registry;
 #[cfg(feature = "tls")]
 mod secure;
 mod settings;

@@ -8,9 +8,9 @@ use rustls::ServerConfig;
 use ws_proto::Timestamp;
 
 use super::accept::{FINISH_BYTES, FINISH_TIME};
-use super::registry::HandshakeGuard;
 use crate::error::AcceptError;
 use crate::opening::exchange::{Exchange, Interrupted};
+use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
 use crate::transport::{Timer, Transport};
 

@@ -11,14 +11,14 @@ use ws_proto::Escaped;
 
 use super::ServerSettings;
 use super::accept::accept;
-use super::registry::{HandshakeGuard, OpenGuard, Registry};
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
-use crate::handle::WebSocket;
+use crate::handle::{Sender, WebSocket};
 use crate::info::Caller;
 use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::opening::Parts;
+use crate::registry::{HandshakeGuard, OpenGuard, Registry};
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, MaybeTls, Timer};
 
@@ -85,11 +85,13 @@ where
             return None;
         }
     };
-    let guard = registry.enter(socket.sender(), handshake);
+    let guard = registry.enter(socket.shared(), handshake);
+    // The handler may drop all handles. The connection stays open until it returns.
+    let sender = socket.sender();
     let (id, peer, client) = (socket.id(), caller.peer(), caller.client());
     let span = info_span!(target: TARGET, "websocket", id, peer, client);
     let handler = Handler::Ready { handler, socket: Some(socket) };
-    Some(Opened { running: driver.run(handler.instrument(span)), guard })
+    Some(Opened { running: driver.run(handler.instrument(span)), guard, sender })
 }
 
 /// Does the TLS handshake, if there is TLS, and the opening handshake, both within one deadline.
@@ -110,11 +112,12 @@ async fn accept_stream<R: Runtime>(
 }
 
 pin_project! {
-    /// An open connection, its handler, and the guard by which the server counts it.
+    /// An open connection, its handler, the guard by which the server counts it, and a handle that keeps it open.
     pub(super) struct Opened<F> {
         #[pin]
         running: F,
         guard: OpenGuard,
+        sender: Sender,
     }
 }
 
@@ -124,7 +127,7 @@ impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
     /// Everything is logged before the server stops counting the connection.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let id = this.guard.id();
+        let id = this.sender.id();
         match ready!(this.running.poll(cx)) {
             Ok(()) => {}
             Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseFrame, Timestamp};
 
-use crate::handle::Sender;
-use crate::shared::{set_waker, wake};
+use crate::shared::{Shared, set_waker, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The open connections, the opening handshakes in progress, and the state of a shutdown.
@@ -20,7 +19,7 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct State {
-    open: BTreeMap<u64, Sender>,
+    open: BTreeMap<u64, Arc<Shared>>,
     /// The opening handshakes in progress.
     handshakes: BTreeMap<u64, PendingHandshake>,
     next_handshake: u64,
@@ -132,7 +131,7 @@ impl Registry {
     }
 
     /// Counts an opening handshake, also for its address if it has one, until the guard is dropped.
-    pub(super) fn begin_handshake(self: &Arc<Self>, source: Option<IpAddr>, since: Timestamp) -> HandshakeGuard {
+    pub(crate) fn begin_handshake(self: &Arc<Self>, source: Option<IpAddr>, since: Timestamp) -> HandshakeGuard {
         let mut state = self.lock();
         state.next_handshake += 1;
         let id = state.next_handshake;
@@ -146,18 +145,18 @@ impl Registry {
     }
 
     /// The number of opening handshakes that count for this address.
-    pub(super) fn handshakes_of(&self, source: IpAddr) -> usize {
+    pub(crate) fn handshakes_of(&self, source: IpAddr) -> usize {
         self.lock().handshakes_of(source)
     }
 
     /// The time at which the oldest handshake began that waits for its client. `None` while one is still making room.
-    pub(super) fn oldest_waiting(&self) -> Option<Timestamp> {
+    pub(crate) fn oldest_waiting(&self) -> Option<Timestamp> {
         self.lock().waiting().next().map(|(_, handshake)| handshake.since)
     }
 
     /// Makes room by a handshake that has waited for its client for this time: the oldest without any input, otherwise the
     /// oldest. Returns whether there is one.
-    pub(super) fn displace(&self, now: Timestamp, grace: Duration) -> bool {
+    pub(crate) fn displace(&self, now: Timestamp, grace: Duration) -> bool {
         let mut state = self.lock();
         let due = || state.waiting().take_while(|(_, handshake)| handshake.since + grace <= now);
         let silent = due().find(|(_, handshake)| !handshake.heard);
@@ -170,7 +169,7 @@ impl Registry {
 
     /// Makes room by the oldest handshake from this address that has waited for its client for this time. Returns whether
     /// there is one.
-    pub(super) fn displace_one_of(&self, source: IpAddr, now: Timestamp, grace: Duration) -> bool {
+    pub(crate) fn displace_one_of(&self, source: IpAddr, now: Timestamp, grace: Duration) -> bool {
         let mut state = self.lock();
         let is_one = |handshake: &PendingHandshake| handshake.source == Some(source) && handshake.waits();
         let oldest = state.handshakes.iter().find(|(_, handshake)| is_one(handshake));
@@ -185,15 +184,15 @@ impl Registry {
 
     /// Counts an open connection until the guard is dropped. If the server is shutting down, the connection is closed at
     /// once.
-    pub(crate) fn enter(self: &Arc<Self>, sender: Sender, handshake: HandshakeGuard) -> OpenGuard {
-        let id = sender.id();
+    pub(crate) fn enter(self: &Arc<Self>, connection: &Arc<Shared>, handshake: HandshakeGuard) -> OpenGuard {
+        let id = connection.info.id;
         let mut state = self.lock();
         state.end_handshake(handshake.id);
-        let stopped = state.shutting_down.then(|| sender.clone());
-        state.open.insert(id, sender);
+        let stopped = state.shutting_down.then_some(connection);
+        state.open.insert(id, Arc::clone(connection));
         drop(state);
         drop(handshake);
-        stopped.iter().for_each(close);
+        stopped.into_iter().for_each(close);
         OpenGuard { registry: Arc::clone(self), id }
     }
 
@@ -212,8 +211,8 @@ impl Registry {
 
     /// Drops the connections and handlers that are left.
     pub(crate) fn abort(&self) {
-        let senders: Vec<_> = self.lock().open.values().cloned().collect();
-        senders.iter().for_each(|sender| sender.shared.abort());
+        let open: Vec<_> = self.lock().open.values().cloned().collect();
+        open.iter().for_each(|connection| connection.abort());
     }
 
     /// Lets the server's own task wait here, until the guard is dropped.
@@ -243,8 +242,8 @@ impl Registry {
     }
 }
 
-fn close(sender: &Sender) {
-    sender.shared.close(CloseFrame::new(CloseCode::GOING_AWAY, "server shutdown"));
+fn close(connection: &Arc<Shared>) {
+    connection.close(CloseFrame::new(CloseCode::GOING_AWAY, "server shutdown"));
 }
 
 /// A server that accepts connections or waits for their end.
@@ -269,12 +268,12 @@ pub(crate) struct HandshakeGuard {
 
 impl HandshakeGuard {
     /// Ready when the server is shutting down.
-    pub(super) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_until(cx, |state, _| state.shutting_down)
     }
 
     /// Ready when this handshake must make room for another.
-    pub(super) fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_until(cx, |_, handshake| handshake.displaced)
     }
 
@@ -291,14 +290,14 @@ impl HandshakeGuard {
     }
 
     /// Records that the client has begun its request.
-    pub(super) fn hear(&self) {
+    pub(crate) fn hear(&self) {
         if let Some(handshake) = self.registry.lock().handshakes.get_mut(&self.id) {
             handshake.heard = true;
         }
     }
 
     /// Whether the server has room for one more connection. If so, the place is reserved.
-    pub(super) fn admit(&self, max_connections: Option<usize>) -> bool {
+    pub(crate) fn admit(&self, max_connections: Option<usize>) -> bool {
         let mut state = self.registry.lock();
         let taken = state.open.len() + state.admitted;
         let has_room = !state.shutting_down && max_connections.is_none_or(|most| taken < most);
@@ -321,13 +320,6 @@ impl Drop for HandshakeGuard {
 pub(crate) struct OpenGuard {
     registry: Arc<Registry>,
     id: u64,
-}
-
-impl OpenGuard {
-    /// The ID of the connection.
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
 }
 
 impl Drop for OpenGuard {
