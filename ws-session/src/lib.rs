@@ -120,7 +120,7 @@ pub use self::client::{Client, ClientUpgrade, RunError, without_password};
 pub use self::driver::Driver;
 pub use self::error::{
     AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, HandlerError,
-    HandlerResult, InvalidSetting, Stage, TimedOut, UrlError,
+    HandlerResult, InvalidSetting, Stage, TimedOut, UpgradeError, UrlError,
 };
 #[cfg(feature = "json")]
 pub use self::handle::JsonError;

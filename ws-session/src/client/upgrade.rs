@@ -99,6 +99,7 @@ impl<R: Runtime> ClientUpgrade<R> {
             inbound,
             notsent_lowat,
             caller: Caller::new(Addresses::default()),
+            place: None,
             runtime,
         })
     }

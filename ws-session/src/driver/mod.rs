@@ -26,6 +26,7 @@ pub(crate) use self::step::Progress;
 use crate::logging::Tap;
 use crate::memory::recycle::StoreGuard;
 use crate::memory::scratch;
+use crate::registry::{OpenGuard, Registry};
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 
@@ -73,6 +74,9 @@ pub struct Driver<T: Transport, C: Timer> {
     broken: Option<Box<Broken>>,
     /// The log of frames.
     tap: Option<Box<Tap>>,
+    /// The server that counts the connection until the driver is dropped. Its ID is known by `shared`, which saves a guard's
+    /// second word.
+    registry: Option<Arc<Registry>>,
     /// While it lives, the memory of long messages is kept for reuse.
     _keeper: StoreGuard,
 }
@@ -110,12 +114,24 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             notsent_lowat,
             broken: None,
             tap,
+            registry: None,
             _keeper: StoreGuard::new(),
         }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Has a server count the connection, which has entered its registry, until the driver is dropped.
+    pub(crate) fn set_registry(&mut self, registry: Arc<Registry>) {
+        self.registry = Some(registry);
+    }
+
+    /// The guard by which a server counts the connection. The driver no longer holds it.
+    fn take_guard(&mut self) -> Option<OpenGuard> {
+        let id = self.shared.info.id;
+        self.registry.take().map(|registry| OpenGuard::new(registry, id))
     }
 
     /// Begins a poll, with a new share of work.
@@ -158,6 +174,7 @@ impl<T: Transport, C: Timer> Drop for Driver<T, C> {
     /// Ends the waits for the transport, which is dropped.
     fn drop(&mut self) {
         let shared = Arc::clone(&self.shared);
+        let _counted = self.take_guard();
         let mut state = shared.lock();
         if state.lifecycle.is_gone() {
             return;

@@ -13,6 +13,7 @@ use ws_proto::{CloseCode, CloseFrame};
 use super::Driver;
 use super::step::Progress;
 use crate::error::{HandlerError, HandlerResult};
+use crate::registry::OpenGuard;
 use crate::shared::Shared;
 use crate::transport::{Timer, Transport};
 
@@ -31,11 +32,12 @@ impl<T: Transport + Unpin, C: Timer + Unpin> Driver<T, C> {
     /// # Errors
     ///
     /// [`HandlerError`] if the handler failed.
-    pub fn run<F>(self, handler: F) -> impl Future<Output = Result<(), HandlerError>>
+    pub fn run<F>(mut self, handler: F) -> impl Future<Output = Result<(), HandlerError>>
     where
         F: Future<Output = HandlerResult>,
     {
-        Run { shared: Arc::clone(self.shared()), driver: Some(self), handler: Some(handler), result: None }
+        let guard = self.take_guard();
+        Run { shared: Arc::clone(self.shared()), driver: Some(self), handler: Some(handler), result: None, guard }
     }
 }
 
@@ -47,6 +49,8 @@ pin_project! {
         #[pin]
         handler: Option<F>,
         result: Option<Result<(), HandlerError>>,
+        // Its server counts the connection until the handler has returned and this future is dropped.
+        guard: Option<OpenGuard>,
     }
 }
 

@@ -7,6 +7,7 @@ mod connect;
 mod dial;
 mod handler;
 mod setting;
+mod upgrade;
 mod url;
 
 pub use self::accept::AcceptError;
@@ -17,4 +18,5 @@ pub use self::connect::ConnectError;
 pub use self::dial::{Attempt, DialError, Stage, TimedOut};
 pub use self::handler::{BoxError, HandlerError, HandlerResult};
 pub use self::setting::InvalidSetting;
+pub use self::upgrade::UpgradeError;
 pub use self::url::UrlError;

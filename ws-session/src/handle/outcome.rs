@@ -133,8 +133,8 @@ pin_project! {
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct Handled<F, K> {
         #[pin]
-        handler: F,
-        kind: PhantomData<fn() -> K>,
+        pub(crate) handler: F,
+        pub(crate) kind: PhantomData<fn() -> K>,
     }
 }
 

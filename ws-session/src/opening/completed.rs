@@ -10,6 +10,7 @@ use ws_proto::{Config, Role};
 use super::Parts;
 use super::compression::NegotiatedCompression;
 use crate::info::Caller;
+use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::Transport;
@@ -30,6 +31,8 @@ pub struct CompletedHandshake<R> {
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
     pub(crate) caller: Caller,
+    /// The place among a server's connections, from the request on.
+    pub(crate) place: Option<HandshakeGuard>,
     pub(crate) runtime: PhantomData<fn() -> R>,
 }
 
@@ -62,9 +65,9 @@ impl<R: Runtime> CompletedHandshake<R> {
             Role::Server => Parts::server(transport, timer),
             Role::Client => Parts::client(transport, timer),
         };
-        let Self { subprotocol, agreement, inbound, notsent_lowat, caller, .. } = self;
+        let Self { subprotocol, agreement, inbound, notsent_lowat, caller, place, .. } = self;
         let parts = parts.config(self.config).heads(self.request, self.response);
-        Parts { subprotocol, agreement, inbound, notsent_lowat, caller, ..parts }
+        Parts { subprotocol, agreement, inbound, notsent_lowat, caller, place, ..parts }
     }
 }
 

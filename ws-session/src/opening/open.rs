@@ -13,6 +13,7 @@ use super::compression::NegotiatedCompression;
 use crate::driver::Driver;
 use crate::handle::{Sender, WebSocket};
 use crate::info::{Caller, HandshakeInfo, Heads};
+use crate::registry::HandshakeGuard;
 use crate::shared::Shared;
 use crate::shared::inbound::InboundLimits;
 use crate::stream::WebSocketStream;
@@ -54,6 +55,8 @@ pub struct Parts<T, C> {
     pub(crate) target: Option<Uri>,
     pub(crate) caller: Caller,
     pub(crate) received: Vec<u8>,
+    /// The place among a server's connections.
+    pub(crate) place: Option<HandshakeGuard>,
 }
 
 impl<T: Transport, C: Timer> Parts<T, C> {
@@ -83,6 +86,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             target: None,
             caller: Caller::new(Addresses::default()),
             received: Vec::new(),
+            place: None,
         }
     }
 
@@ -104,7 +108,12 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         let path = self.target.as_ref().map(Uri::path);
         let shared = Shared::new(connection, self.inbound, opening, path, self.caller);
         let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
-        (socket, Driver::new(self.transport, self.timer, shared, self.received, self.notsent_lowat))
+        let registry = self.place.map(|place| place.enter(&shared));
+        let mut driver = Driver::new(self.transport, self.timer, shared, self.received, self.notsent_lowat);
+        if let Some(registry) = registry {
+            driver.set_registry(registry);
+        }
+        (socket, driver)
     }
 
     /// Opens the connection as one value that owns the transport, without a task: it moves bytes while it is polled.

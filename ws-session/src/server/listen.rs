@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::ServerSettings;
 use super::admission::Admission;
+use super::shutdown::{ServerHandle, drain};
 use super::task::{ConnectionTask, Serving, open};
 use crate::error::HandlerResult;
 use crate::handle::WebSocket;
@@ -24,9 +25,6 @@ use crate::transport::{Addresses, Timer};
 /// The pause after an error of accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The time for tasks to end after they were told to.
-const ABORT_TIME: Duration = Duration::from_secs(1);
-
 /// A server with its listening sockets. [`serve`](Self::serve) accepts connections.
 pub struct Listening<R: Runtime> {
     /// At least one.
@@ -34,29 +32,9 @@ pub struct Listening<R: Runtime> {
     shared: Arc<Serving>,
 }
 
-/// Observes a server and shuts it down, from any task. Cheap to clone.
-#[derive(Clone)]
-pub struct ServerHandle {
-    shared: Arc<Serving>,
-}
-
-impl ServerHandle {
-    /// Shuts the server down. It accepts no more connections, answers handshakes in progress with 503, and closes open
-    /// connections with 1001. [`Listening::serve`] returns when all handlers have returned, or after
-    /// [`Server::drain_timeout`](super::Server::drain_timeout).
-    pub fn shutdown(&self) {
-        self.shared.registry.shut_down();
-    }
-
-    /// The number of open connections.
-    pub fn connections(&self) -> usize {
-        self.shared.registry.open_connections()
-    }
-}
-
 impl<R: Runtime> Listening<R> {
-    pub(super) fn new(listeners: Vec<R::Listener>, settings: ServerSettings) -> Self {
-        Self { listeners, shared: Arc::new(Serving { settings, registry: Arc::default() }) }
+    pub(super) fn new(listeners: Vec<R::Listener>, settings: ServerSettings, registry: Arc<Registry>) -> Self {
+        Self { listeners, shared: Arc::new(Serving { settings, registry }) }
     }
 
     /// The address at which the server listens; the first if there are several.
@@ -79,7 +57,7 @@ impl<R: Runtime> Listening<R> {
 
     /// A handle that observes the server and shuts it down.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { shared: Arc::clone(&self.shared) }
+        ServerHandle::new::<R>(Arc::clone(&self.shared.registry), self.shared.settings.drain_timeout)
     }
 
     /// Serves as [`serve`](Self::serve) does until the future `shutdown` is ready, then shuts down. The output of `shutdown`
@@ -170,7 +148,8 @@ impl<R: Runtime> Listening<R> {
             }
         }
         drop(listeners);
-        drain(registry, admission.timer(), shared.settings.drain_timeout).await;
+        let timeout = shared.settings.drain_timeout;
+        drain(registry, admission.timer(), timeout, |cx| registry.poll(Awaited::Idle, cx)).await;
         Ok(())
     }
 }
@@ -192,27 +171,6 @@ fn poll_accept<R: Runtime>(
     Poll::Pending
 }
 
-/// Waits until all connections have ended, at most for this time. Then drops them.
-async fn drain(registry: &Registry, timer: &mut impl Timer, timeout: Duration) {
-    if is_idle_within(registry, timer, timeout).await {
-        return;
-    }
-    let left = registry.open_connections();
-    warn!(target: TARGET, "{left} connections were still open when the drain deadline passed; dropping them");
-    registry.abort();
-    // Their tasks still have to be polled to end.
-    is_idle_within(registry, timer, ABORT_TIME).await;
-}
-
-async fn is_idle_within(registry: &Registry, timer: &mut impl Timer, timeout: Duration) -> bool {
-    let deadline = timer.now() + timeout;
-    poll_fn(|cx| match registry.poll(Awaited::Idle, cx) {
-        Poll::Ready(()) => Poll::Ready(true),
-        Poll::Pending => timer.poll_at(cx, deadline).map(|()| false),
-    })
-    .await
-}
-
 async fn pause(timer: &mut impl Timer, time: Duration) {
     let deadline = timer.now() + time;
     poll_fn(|cx| timer.poll_at(cx, deadline)).await;
@@ -221,11 +179,5 @@ async fn pause(timer: &mut impl Timer, time: Duration) {
 impl<R: Runtime> fmt::Debug for Listening<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listening").field("local_addrs", &self.local_addrs().ok()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ServerHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle").field("connections", &self.connections()).finish()
     }
 }

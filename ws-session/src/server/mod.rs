@@ -4,11 +4,13 @@ mod accept;
 mod admission;
 mod bind;
 mod decision;
+mod handover;
 mod listen;
 mod proxies;
 #[cfg(feature = "tls")]
 mod secure;
 mod settings;
+mod shutdown;
 mod task;
 mod upgrade;
 
@@ -30,16 +32,18 @@ use ws_proto::handshake::server::{Origins, is_reserved};
 use ws_proto::permessage_deflate::Deflate;
 
 use crate::error::InvalidSetting;
+use crate::registry::Registry;
 use crate::runtime::Runtime;
 use crate::settings::connection_settings;
 #[cfg(feature = "tls")]
 use crate::tls;
 
 pub use self::bind::ServeError;
-pub use self::listen::{Listening, ServerHandle};
+pub use self::listen::Listening;
 pub use self::proxies::ClientIp;
 use self::proxies::TrustedProxies;
 use self::settings::ServerSettings;
+pub use self::shutdown::ServerHandle;
 pub use self::upgrade::Refused;
 
 /// Configures a server. [`bind`](Self::bind) starts listening, and [`Listening::serve`] runs a handler for each connection.
@@ -50,13 +54,14 @@ pub use self::upgrade::Refused;
 /// cookies should set [`origins`](Self::origins).
 pub struct Server<R> {
     settings: ServerSettings,
+    registry: Arc<Registry>,
     runtime: PhantomData<fn() -> R>,
 }
 
 impl<R: Runtime> Server<R> {
     /// A server with the default settings.
     pub fn new() -> Self {
-        Self { settings: ServerSettings::default(), runtime: PhantomData }
+        Self { settings: ServerSettings::default(), registry: Arc::default(), runtime: PhantomData }
     }
 
     /// Records an invalid setting, unless there is one already.
@@ -326,11 +331,18 @@ impl<R: Runtime> Server<R> {
             R::listen(listener)
         };
         let listeners: io::Result<Vec<_>> = listeners.into_iter().map(listen).collect();
-        Ok(Listening::new(listeners?, self.settings))
+        Ok(Listening::new(listeners?, self.settings, self.registry))
     }
 }
 
 connection_settings!(Server);
+
+/// A clone has the same settings, and shares the connections and the [handle](Server::handle).
+impl<R> Clone for Server<R> {
+    fn clone(&self) -> Self {
+        Self { settings: self.settings.clone(), registry: Arc::clone(&self.registry), runtime: PhantomData }
+    }
+}
 
 impl<R: Runtime> Default for Server<R> {
     fn default() -> Self {

@@ -18,9 +18,9 @@ use crate::handle::{Sender, WebSocket};
 use crate::info::Caller;
 use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::opening::Parts;
-use crate::registry::{HandshakeGuard, OpenGuard, Registry};
+use crate::registry::{HandshakeGuard, Registry};
 use crate::runtime::Runtime;
-use crate::transport::{Addresses, MaybeTls, Timer};
+use crate::transport::{Addresses, MaybeTls, Timer, Transport};
 
 /// State that the tasks of a server share.
 pub(super) struct Serving {
@@ -68,7 +68,7 @@ where
     H: Fn(WebSocket) -> F,
     F: Future<Output = HandlerResult>,
 {
-    let Serving { settings, registry } = &*shared;
+    let Serving { settings, .. } = &*shared;
     let mut caller = Caller::new(addresses);
     let accepted = {
         let mut accepting = pin!(accept_stream::<R>(settings, &handshake, stream, &mut caller));
@@ -78,20 +78,34 @@ where
         })
         .await
     };
-    let (socket, driver) = match accepted {
-        Ok(parts) => parts.open(),
+    match accepted {
+        Ok(parts) => {
+            let parts = Parts { place: Some(handshake), ..parts };
+            Some(run(parts, move |socket| handler(socket)))
+        }
         Err(error) => {
             log_rejection(&error, &caller);
-            return None;
+            None
         }
-    };
-    let guard = registry.enter(socket.shared(), handshake);
-    // The handler may drop all handles. The connection stays open until it returns.
+    }
+}
+
+/// Opens a connection, to be run beside its handler.
+pub(super) fn run<T, C, H, F>(parts: Parts<T, C>, handler: H) -> Opened<impl Future<Output = Result<(), HandlerError>>>
+where
+    T: Transport + Unpin,
+    C: Timer + Unpin,
+    H: FnOnce(WebSocket) -> F,
+    F: Future<Output = HandlerResult>,
+{
+    let (peer, client) = (parts.caller.peer(), parts.caller.client());
+    let (socket, driver) = parts.open();
+    // The handler may drop all other handles. The connection stays open until it returns.
     let sender = socket.sender();
-    let (id, peer, client) = (socket.id(), caller.peer(), caller.client());
+    let id = socket.id();
     let span = info_span!(target: TARGET, "websocket", id, peer, client);
-    let handler = Handler::Ready { handler, socket: Some(socket) };
-    Some(Opened { running: driver.run(handler.instrument(span)), guard, sender })
+    let handler = Handler::Ready { handler: Some((handler, socket)) };
+    Opened { running: driver.run(handler.instrument(span)), sender }
 }
 
 /// Does the TLS handshake, if there is TLS, and the opening handshake, both within one deadline.
@@ -112,11 +126,10 @@ async fn accept_stream<R: Runtime>(
 }
 
 pin_project! {
-    /// An open connection, its handler, the guard by which the server counts it, and a handle that keeps it open.
+    /// An open connection beside its handler, and a handle that keeps it open.
     pub(super) struct Opened<F> {
         #[pin]
         running: F,
-        guard: OpenGuard,
         sender: Sender,
     }
 }
@@ -124,7 +137,7 @@ pin_project! {
 impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
     type Output = ();
 
-    /// Everything is logged before the server stops counting the connection.
+    /// Everything is logged before the server stops counting the connection, which happens when `running` is dropped.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let id = this.sender.id();
@@ -145,20 +158,20 @@ pin_project! {
     /// A handler. It is called at the first poll, within its span, so that its panics are caught.
     #[project = HandlerProjection]
     enum Handler<H, F> {
-        Ready { handler: Arc<H>, socket: Option<WebSocket> },
+        Ready { handler: Option<(H, WebSocket)> },
         Running { #[pin] running: F },
     }
 }
 
-impl<H: Fn(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handler<H, F> {
+impl<H: FnOnce(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Handler<H, F> {
     type Output = HandlerResult;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
         loop {
             let running = match self.as_mut().project() {
                 HandlerProjection::Running { running } => return running.poll(cx),
-                HandlerProjection::Ready { handler, socket } => match socket.take() {
-                    Some(socket) => handler(socket),
+                HandlerProjection::Ready { handler } => match handler.take() {
+                    Some((handler, socket)) => handler(socket),
                     // It panicked when it was called.
                     None => return Poll::Ready(Ok(())),
                 },

@@ -30,11 +30,13 @@ impl<R: Runtime> Server<R> {
     /// axum, or one of your own.
     ///
     /// These settings apply: the request hook, origins, subprotocols, compression, headers of the response, and trusted
-    /// proxies. Settings of listening do not apply: TLS, deadlines and limits of opening handshakes, and `max_connections`.
+    /// proxies. Settings of listening do not apply: TLS, deadlines and limits of opening handshakes.
     /// `addresses` are those of the transport, as far as they are known.
     ///
-    /// The connection belongs to the caller. [`ServerHandle`](crate::ServerHandle) does not know it: to close it when the
-    /// program stops, keep a [`Sender`](crate::Sender) and call [`Sender::close`](crate::Sender::close) with 1001.
+    /// The connection counts among those of this server and its [`handle`](Self::handle): for
+    /// [`max_connections`](Self::max_connections), and for a shutdown, which closes it with 1001. It counts from now on until
+    /// its driver, stream, or handler ([`CompletedHandshake::run`]) has ended, or what is returned here is dropped. Use one
+    /// `Server` for all requests, or clones of it, which share their connections.
     ///
     /// ```
     /// use ws_session::http::{Request, Response};
@@ -84,6 +86,9 @@ impl<R: Runtime> Server<R> {
         *head.extensions_mut() = request.extensions().clone();
         let decided = decide(settings, None, head, &caller).map_err(|refusal| Refused { refusal })?;
         let AcceptedRequest { request, response, subprotocol, agreement } = decided;
+        let Some(place) = self.registry.reserve(settings.max_connections) else {
+            return Err(Refused { refusal: Rejection::service_unavailable().into() });
+        };
         Ok(CompletedHandshake {
             role: Role::Server,
             request,
@@ -94,6 +99,7 @@ impl<R: Runtime> Server<R> {
             inbound: settings.inbound,
             notsent_lowat: settings.notsent_lowat,
             caller,
+            place: Some(place),
             runtime: PhantomData,
         })
     }

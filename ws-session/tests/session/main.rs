@@ -12,6 +12,7 @@ mod escaping;
 mod farewell;
 mod faults;
 mod handler;
+mod handover;
 mod latency;
 mod leaving;
 mod listening;

@@ -1,5 +1,7 @@
 //! The connections of a server, and its shutdown.
 
+mod guards;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,7 +10,8 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseFrame, Timestamp};
 
-use crate::shared::{Shared, set_waker, wake};
+pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard, ServingGuard};
+use crate::shared::{Shared, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The open connections, the opening handshakes in progress, and the state of a shutdown.
@@ -30,6 +33,11 @@ struct State {
     /// The number of them that will become connections.
     admitted: usize,
     shutting_down: bool,
+    /// Whether the drain deadline of a shutdown has passed.
+    aborted: bool,
+    /// The tasks that wait for the end of a shutdown, and the conditions they wait for.
+    observers: BTreeMap<u64, (Awaited, Waker)>,
+    next_observer: u64,
     /// The waker of the server's own task, and the condition it waits for.
     server: Option<(Awaited, Waker)>,
 }
@@ -80,14 +88,27 @@ impl State {
         }
     }
 
+    /// Whether there is room for one more connection.
+    fn has_room(&self, max_connections: Option<usize>) -> bool {
+        let taken = self.open.len() + self.admitted;
+        !self.shutting_down && max_connections.is_none_or(|most| taken < most)
+    }
+
     fn handshakes_of(&self, source: IpAddr) -> usize {
         self.sources.get(&source).copied().unwrap_or(0)
     }
 
-    /// The server's waker, if its condition holds.
-    fn server_waker(&mut self) -> Option<Waker> {
-        let (awaited, _) = self.server.as_ref()?;
-        if self.has_come(*awaited) { self.server.take().map(|(_, waker)| waker) } else { None }
+    /// The wakers of the server and of observers whose conditions hold.
+    fn due(&mut self) -> (Option<Waker>, Vec<Waker>) {
+        let is_due = self.server.as_ref().is_some_and(|(awaited, _)| self.has_come(*awaited));
+        let server = if is_due { self.server.take().map(|(_, waker)| waker) } else { None };
+        if self.observers.is_empty() {
+            return (server, Vec::new());
+        }
+        let due: Vec<u64> =
+            self.observers.iter().filter(|(_, (awaited, _))| self.has_come(*awaited)).map(|(&key, _)| key).collect();
+        let observers = due.iter().filter_map(|key| self.observers.remove(key)).map(|(_, waker)| waker).collect();
+        (server, observers)
     }
 
     /// Removes a handshake that has ended or has become a connection.
@@ -103,6 +124,10 @@ impl State {
                 self.sources.remove(&source);
             }
         }
+    }
+
+    fn handshake_wakers(&mut self) -> Vec<Waker> {
+        self.handshakes.values_mut().filter_map(|handshake| handshake.waker.take()).collect()
     }
 
     /// The handshakes that wait for their clients, the oldest first. Empty while one is still making room.
@@ -182,18 +207,45 @@ impl Registry {
         true
     }
 
-    /// Counts an open connection until the guard is dropped. If the server is shutting down, the connection is closed at
-    /// once.
-    pub(crate) fn enter(self: &Arc<Self>, connection: &Arc<Shared>, handshake: HandshakeGuard) -> OpenGuard {
-        let id = connection.info.id;
+    /// Reserves a place for a connection whose request was accepted, unless the server is shutting down or at its limit.
+    pub(crate) fn reserve(self: &Arc<Self>, max_connections: Option<usize>) -> Option<HandshakeGuard> {
         let mut state = self.lock();
-        state.end_handshake(handshake.id);
-        let stopped = state.shutting_down.then_some(connection);
-        state.open.insert(id, Arc::clone(connection));
+        if !state.has_room(max_connections) {
+            return None;
+        }
+        state.next_handshake += 1;
+        let id = state.next_handshake;
+        let handshake = PendingHandshake {
+            since: Timestamp::ZERO,
+            source: None,
+            heard: true,
+            admitted: true,
+            displaced: false,
+            waker: None,
+        };
+        state.handshakes.insert(id, handshake);
+        state.admitted += 1;
+        Some(HandshakeGuard { registry: Arc::clone(self), id })
+    }
+
+    fn enter(&self, connection: &Arc<Shared>, handshake: u64) {
+        let mut state = self.lock();
+        state.end_handshake(handshake);
+        let (stopped, aborted) = (state.shutting_down, state.aborted);
+        state.open.insert(connection.info.id, Arc::clone(connection));
         drop(state);
-        drop(handshake);
-        stopped.into_iter().for_each(close);
-        OpenGuard { registry: Arc::clone(self), id }
+        if stopped {
+            close(connection);
+        }
+        if aborted {
+            connection.abort();
+        }
+    }
+
+    /// Stops counting a connection.
+    pub(crate) fn leave(&self, id: u64) {
+        let mut gone = None;
+        self.change(|state| gone = state.open.remove(&id));
     }
 
     /// Starts the shutdown: closes all open connections with 1001, and lets no more in.
@@ -201,18 +253,24 @@ impl Registry {
         let mut state = self.lock();
         state.shutting_down = true;
         let open: Vec<_> = state.open.values().cloned().collect();
-        let server = state.server_waker();
-        let handshakes: Vec<_> = state.handshakes.values_mut().filter_map(|handshake| handshake.waker.take()).collect();
+        let (server, observers) = state.due();
+        let handshakes = state.handshake_wakers();
         drop(state);
         open.iter().for_each(close);
         wake(server);
+        wake(observers);
         wake(handshakes);
     }
 
-    /// Drops the connections and handlers that are left.
+    /// Drops the connections and handlers that are left, and ends the upgrades that HTTP servers have not completed.
     pub(crate) fn abort(&self) {
-        let open: Vec<_> = self.lock().open.values().cloned().collect();
+        let mut state = self.lock();
+        state.aborted = true;
+        let open: Vec<_> = state.open.values().cloned().collect();
+        let handshakes = state.handshake_wakers();
+        drop(state);
         open.iter().for_each(|connection| connection.abort());
+        wake(handshakes);
     }
 
     /// Lets the server's own task wait here, until the guard is dropped.
@@ -233,100 +291,25 @@ impl Registry {
         Poll::Pending
     }
 
+    /// Lets another task wait for the end of a shutdown, until the guard is dropped.
+    pub(crate) fn observe(&self) -> Observer<'_> {
+        let mut state = self.lock();
+        state.next_observer += 1;
+        Observer { registry: self, key: state.next_observer }
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let server = state.server_waker();
+        let (server, observers) = state.due();
         drop(state);
         wake(server);
+        wake(observers);
     }
 }
 
 fn close(connection: &Arc<Shared>) {
     connection.close(CloseFrame::new(CloseCode::GOING_AWAY, "server shutdown"));
-}
-
-/// A server that accepts connections or waits for their end.
-#[derive(Debug)]
-pub(crate) struct ServingGuard<'a> {
-    registry: &'a Registry,
-}
-
-impl Drop for ServingGuard<'_> {
-    fn drop(&mut self) {
-        let forgotten = self.registry.lock().server.take();
-        drop(forgotten);
-    }
-}
-
-/// An opening handshake in progress.
-#[derive(Debug)]
-pub(crate) struct HandshakeGuard {
-    registry: Arc<Registry>,
-    id: u64,
-}
-
-impl HandshakeGuard {
-    /// Ready when the server is shutting down.
-    pub(crate) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |state, _| state.shutting_down)
-    }
-
-    /// Ready when this handshake must make room for another.
-    pub(crate) fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |_, handshake| handshake.displaced)
-    }
-
-    fn poll_until(&self, cx: &mut Context<'_>, has_come: impl FnOnce(&State, &PendingHandshake) -> bool) -> Poll<()> {
-        let mut state = self.registry.lock();
-        if state.handshakes.get(&self.id).is_some_and(|handshake| has_come(&state, handshake)) {
-            return Poll::Ready(());
-        }
-        let replaced = state.handshakes.get_mut(&self.id).map(|handshake| set_waker(&mut handshake.waker, cx));
-        // Dropping it may drop a task and everything it holds.
-        drop(state);
-        drop(replaced);
-        Poll::Pending
-    }
-
-    /// Records that the client has begun its request.
-    pub(crate) fn hear(&self) {
-        if let Some(handshake) = self.registry.lock().handshakes.get_mut(&self.id) {
-            handshake.heard = true;
-        }
-    }
-
-    /// Whether the server has room for one more connection. If so, the place is reserved.
-    pub(crate) fn admit(&self, max_connections: Option<usize>) -> bool {
-        let mut state = self.registry.lock();
-        let taken = state.open.len() + state.admitted;
-        let has_room = !state.shutting_down && max_connections.is_none_or(|most| taken < most);
-        if has_room && let Some(handshake) = state.handshakes.get_mut(&self.id) {
-            handshake.admitted = true;
-            state.admitted += 1;
-        }
-        has_room
-    }
-}
-
-impl Drop for HandshakeGuard {
-    fn drop(&mut self) {
-        self.registry.change(|state| state.end_handshake(self.id));
-    }
-}
-
-/// An open connection.
-#[derive(Debug)]
-pub(crate) struct OpenGuard {
-    registry: Arc<Registry>,
-    id: u64,
-}
-
-impl Drop for OpenGuard {
-    fn drop(&mut self) {
-        let mut gone = None;
-        self.registry.change(|state| gone = state.open.remove(&self.id));
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,136 @@
+//! Guards: a server that waits, an opening handshake in progress, an open connection.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::{Awaited, PendingHandshake, Registry, State};
+use crate::shared::{Shared, set_waker};
+
+/// A server that accepts connections or waits for their end.
+#[derive(Debug)]
+pub(crate) struct ServingGuard<'a> {
+    pub(super) registry: &'a Registry,
+}
+
+impl Drop for ServingGuard<'_> {
+    fn drop(&mut self) {
+        let forgotten = self.registry.lock().server.take();
+        drop(forgotten);
+    }
+}
+
+/// A task that waits for the end of a shutdown.
+#[derive(Debug)]
+pub(crate) struct Observer<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) key: u64,
+}
+
+impl Observer<'_> {
+    /// Ready when the condition holds.
+    pub(crate) fn poll(&self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.registry.lock();
+        if state.has_come(awaited) {
+            return Poll::Ready(());
+        }
+        let replaced = state.observers.insert(self.key, (awaited, cx.waker().clone()));
+        // Dropping it may drop a task and everything it holds.
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl Drop for Observer<'_> {
+    fn drop(&mut self) {
+        let forgotten = self.registry.lock().observers.remove(&self.key);
+        drop(forgotten);
+    }
+}
+
+/// An opening handshake in progress.
+#[derive(Debug)]
+pub(crate) struct HandshakeGuard {
+    pub(super) registry: Arc<Registry>,
+    pub(super) id: u64,
+}
+
+impl HandshakeGuard {
+    /// Ready when the server is shutting down.
+    pub(crate) fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |state, _| state.shutting_down)
+    }
+
+    /// Ready when this handshake must make room for another.
+    pub(crate) fn poll_displaced(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |_, handshake| handshake.displaced)
+    }
+
+    /// Ready when the drain deadline of a shutdown has passed.
+    pub(crate) fn poll_aborted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |state, _| state.aborted)
+    }
+
+    /// Turns the handshake into an open connection. It is counted until it [leaves](Registry::leave). If the server is
+    /// shutting down, the connection is closed at once.
+    pub(crate) fn enter(self, connection: &Arc<Shared>) -> Arc<Registry> {
+        self.registry.enter(connection, self.id);
+        Arc::clone(&self.registry)
+    }
+
+    fn poll_until(&self, cx: &mut Context<'_>, has_come: impl FnOnce(&State, &PendingHandshake) -> bool) -> Poll<()> {
+        let mut state = self.registry.lock();
+        if state.handshakes.get(&self.id).is_some_and(|handshake| has_come(&state, handshake)) {
+            return Poll::Ready(());
+        }
+        let replaced = state.handshakes.get_mut(&self.id).map(|handshake| set_waker(&mut handshake.waker, cx));
+        // Dropping it may drop a task and everything it holds.
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// Records that the client has begun its request.
+    pub(crate) fn hear(&self) {
+        if let Some(handshake) = self.registry.lock().handshakes.get_mut(&self.id) {
+            handshake.heard = true;
+        }
+    }
+
+    /// Whether the server has room for one more connection. If so, the place is reserved.
+    pub(crate) fn admit(&self, max_connections: Option<usize>) -> bool {
+        let mut state = self.registry.lock();
+        let has_room = state.has_room(max_connections);
+        if has_room && let Some(handshake) = state.handshakes.get_mut(&self.id) {
+            handshake.admitted = true;
+            state.admitted += 1;
+        }
+        has_room
+    }
+}
+
+impl Drop for HandshakeGuard {
+    fn drop(&mut self) {
+        self.registry.change(|state| state.end_handshake(self.id));
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct OpenGuard {
+    registry: Arc<Registry>,
+    id: u64,
+}
+
+impl OpenGuard {
+    /// The guard of a connection that has [entered](HandshakeGuard::enter).
+    pub(crate) fn new(registry: Arc<Registry>, id: u64) -> Self {
+        Self { registry, id }
+    }
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.registry.leave(self.id);
+    }
+}

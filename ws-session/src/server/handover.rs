@@ -1,0 +1,91 @@
+//! Connections whose transport an HTTP library hands over, after it has sent the response.
+
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::task::Poll;
+
+use tracing::info;
+use ws_proto::Escaped;
+
+use super::task::{ConnectionTask, run};
+use crate::error::{BoxError, UpgradeError};
+use crate::handle::{Handled, HandlerOutput, WebSocket};
+use crate::logging::{Chain, TARGET};
+use crate::opening::{CompletedHandshake, Parts};
+use crate::runtime::Runtime;
+use crate::transport::Transport;
+
+impl<R: Runtime> CompletedHandshake<R> {
+    /// Waits for the transport, and returns the parts of the connection. `transport` also yields the bytes that were read
+    /// after the head ([`Parts::received`]).
+    ///
+    /// On a server, the connection counts from the request on: for [`Server::max_connections`](crate::Server::max_connections)
+    /// and for a shutdown. Dropping the future ends that.
+    ///
+    /// # Errors
+    ///
+    /// If the HTTP library does not hand the transport over, or if the drain deadline of a shutdown passes first.
+    pub async fn parts_from<T, E>(
+        self,
+        transport: impl Future<Output = Result<(T, Vec<u8>), E>>,
+    ) -> Result<Parts<T, R::Timer>, UpgradeError>
+    where
+        T: Transport,
+        E: Into<BoxError>,
+    {
+        let (transport, received) = {
+            let mut transport = pin!(transport);
+            poll_fn(|cx| match transport.as_mut().poll(cx) {
+                Poll::Ready(handed_over) => {
+                    Poll::Ready(handed_over.map_err(|error| UpgradeError::NotHandedOver(error.into())))
+                }
+                Poll::Pending => match &self.place {
+                    Some(place) => place.poll_aborted(cx).map(|()| Err(UpgradeError::Stopped)),
+                    None => Poll::Pending,
+                },
+            })
+            .await?
+        };
+        Ok(self.parts(transport).received(received))
+    }
+
+    /// Waits for the transport, and runs `handler` beside the connection, both in the future that it returns. Spawn it as a
+    /// task: HTTP libraries hand the transport over only after the response has been sent.
+    ///
+    /// When the handler returns, the connection is closed: with 1000 after `Ok`, with 1011 after an error or a panic, which are
+    /// logged. The handler returns nothing, or a `Result`: see [`HandlerOutput`]. A shutdown ([`Server::handle`]) closes the
+    /// connection with 1001 and waits for the handler.
+    ///
+    /// `failed` is called if there is no connection: see [`parts_from`](Self::parts_from). The error is logged, too. If the
+    /// future is dropped, neither `handler` nor `failed` is called.
+    ///
+    /// [`Server::handle`]: crate::Server::handle
+    pub fn run<T, E, H, F, K>(
+        self,
+        transport: impl Future<Output = Result<(T, Vec<u8>), E>>,
+        handler: H,
+        failed: impl FnOnce(UpgradeError),
+    ) -> impl Future<Output = ()>
+    where
+        T: Transport + Unpin,
+        E: Into<BoxError>,
+        H: FnOnce(WebSocket) -> F,
+        F: Future<Output: HandlerOutput<K>>,
+    {
+        let opening = async move {
+            let caller = self.caller.clone();
+            match self.parts_from(transport).await {
+                Ok(parts) => Some(run(parts, |socket| Handled { handler: handler(socket), kind: PhantomData })),
+                Err(error) => {
+                    let (peer, client) = (caller.peer(), caller.client());
+                    info!(target: TARGET, peer, client, "upgrade failed: {}", Escaped(Chain(&error)));
+                    failed(error);
+                    None
+                }
+            }
+        };
+        // Boxed, so that an open connection does not keep the memory of its opening.
+        ConnectionTask::Opening { handshake: Box::pin(opening) }
+    }
+}

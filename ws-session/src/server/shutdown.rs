@@ -1,0 +1,126 @@
+//! [`ServerHandle`]: the connections of a server, and their end.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::Server;
+use crate::logging::TARGET;
+use crate::registry::{Awaited, Registry};
+use crate::runtime::Runtime;
+use crate::transport::Timer;
+
+/// The time for tasks to end after they were told to.
+const ABORT_TIME: Duration = Duration::from_secs(1);
+
+/// Observes the connections of a server and shuts it down, from any task. Cheap to clone.
+///
+/// [`Listening::handle`](crate::Listening::handle) returns one for a server that listens. [`Server::handle`] returns one for
+/// a server that does not: its connections come from an HTTP server ([`Server::upgrade`]).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use ws_session::{Runtime, Server};
+/// # async fn example<R: Runtime>(http_server_ended: impl Future) {
+/// let server = Server::<R>::new().drain_timeout(Duration::from_secs(5));
+/// let handle = server.handle();
+/// // … an HTTP server passes requests to `server.upgrade` …
+/// # http_server_ended.await;
+/// handle.shutdown(); // closes all connections with 1001
+/// handle.closed().await; // at most 5 s later, and 1 s for their tasks to end
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ServerHandle {
+    registry: Arc<Registry>,
+    drain_timeout: Duration,
+    timer: fn() -> Box<dyn Timer + Send>,
+}
+
+impl ServerHandle {
+    pub(super) fn new<R: Runtime>(registry: Arc<Registry>, drain_timeout: Duration) -> Self {
+        Self { registry, drain_timeout, timer: || Box::new(R::timer()) }
+    }
+
+    /// Shuts the server down. It accepts no more connections, answers handshakes in progress with 503, and closes open
+    /// connections with 1001. [`Listening::serve`](crate::Listening::serve) and [`closed`](Self::closed) return when all
+    /// handlers have returned, or after [`Server::drain_timeout`].
+    pub fn shutdown(&self) {
+        self.registry.shut_down();
+    }
+
+    /// Waits for a shutdown to begin, and then until all connections have ended and all handlers have returned. What is left
+    /// after [`Server::drain_timeout`] is dropped; the timeout begins with this call, or with the shutdown if that is later.
+    ///
+    /// A connection has ended when its driver, or its [`WebSocketStream`](crate::WebSocketStream), was dropped. A stream that
+    /// is not polled is not waited for any longer than that, but cannot be dropped from here.
+    ///
+    /// Cancel-safe, and may be called from several tasks.
+    pub async fn closed(&self) {
+        let observer = self.registry.observe();
+        poll_fn(|cx| observer.poll(Awaited::Shutdown, cx)).await;
+        let mut timer = (self.timer)();
+        drain(&self.registry, &mut *timer, self.drain_timeout, |cx| observer.poll(Awaited::Idle, cx)).await;
+    }
+
+    /// The number of open connections.
+    pub fn connections(&self) -> usize {
+        self.registry.open_connections()
+    }
+}
+
+impl<R: Runtime> Server<R> {
+    /// A handle that observes this server's connections and shuts them down: those that are accepted by
+    /// [`upgrade`](Self::upgrade), and those of [`bind`](Self::bind). Call it after the other settings.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle::new::<R>(Arc::clone(&self.registry), self.settings.drain_timeout)
+    }
+
+    /// Shares the connections and the shutdown of the server to which `handle` belongs. So several servers with different
+    /// settings are shut down together. [`max_connections`](Self::max_connections) then limits their sum.
+    #[must_use]
+    pub fn shutdown_with(mut self, handle: &ServerHandle) -> Self {
+        self.registry = Arc::clone(&handle.registry);
+        self
+    }
+}
+
+/// Waits until all connections have ended, at most for this time. Then drops them.
+pub(super) async fn drain<C: Timer + ?Sized>(
+    registry: &Registry,
+    timer: &mut C,
+    timeout: Duration,
+    mut poll_idle: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) {
+    if is_idle_within(timer, timeout, &mut poll_idle).await {
+        return;
+    }
+    let left = registry.open_connections();
+    warn!(target: TARGET, "{left} connections were still open when the drain deadline passed; dropping them");
+    registry.abort();
+    // Their tasks still have to be polled to end.
+    is_idle_within(timer, ABORT_TIME, &mut poll_idle).await;
+}
+
+async fn is_idle_within<C: Timer + ?Sized>(
+    timer: &mut C,
+    timeout: Duration,
+    poll_idle: &mut impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> bool {
+    let deadline = timer.now() + timeout;
+    poll_fn(|cx| match poll_idle(cx) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending => timer.poll_at(cx, deadline).map(|()| false),
+    })
+    .await
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").field("connections", &self.connections()).finish()
+    }
+}
