@@ -24,136 +24,24 @@
 //! # Ok::<(), Rejection>(())
 //! ```
 
+mod checks;
+mod request;
+
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use http::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 
+use self::checks::{accept_of_key, bad_request, check_method, check_upgrade, check_version, parse_subprotocols};
 use super::extensions::{self, Extension};
-use super::fields::{
-    Duplicate, RESERVED, elements, first_duplicate, has_token, host_and_port, is_ipv6_without_brackets, is_token,
-    single,
-};
-use super::head::{Head, HeadError, HeadLimits, HeadReader, RequestLine};
-use super::key;
-use crate::escaped::EscapedBytes;
+use super::fields::RESERVED;
 
+pub use self::request::{RequestHead, RequestReader};
 pub use super::origins::{InvalidOrigin, Origins};
 pub use super::rejection::Rejection;
-
-/// Reads a request without a body (RFC 9112).
-///
-/// It checks the rules for all requests. [`Upgrade`] checks the rules for an opening handshake. So the same port can also
-/// answer a plain GET, even in HTTP/1.0, as sent by health checks and proxies.
-#[derive(Debug)]
-pub struct RequestReader {
-    head: HeadReader<RequestLine>,
-}
-
-/// A request and the length of its head.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct RequestHead {
-    /// The request. Its version is HTTP/1.0 or HTTP/1.1; later minor versions count as HTTP/1.1 (RFC 9110 §2.5). If the target
-    /// has the absolute form (`GET http://example.com/ HTTP/1.1`), the target's host replaces the Host header (RFC 9112
-    /// §3.2.2).
-    pub request: Request<()>,
-    /// The length of the head in bytes. The bytes after it are frames if the request is accepted, and never another request.
-    pub consumed: usize,
-}
-
-impl RequestReader {
-    /// A reader with the default limits: 16 KiB for the head, 100 headers, and 8 KiB for the target.
-    pub fn new() -> Self {
-        Self::with_limits(HeadLimits::default())
-    }
-
-    /// A reader with other limits.
-    pub fn with_limits(limits: HeadLimits) -> Self {
-        Self { head: HeadReader::new(limits) }
-    }
-
-    /// Takes *everything received so far*, including the bytes of earlier calls, and returns the request once its head is
-    /// complete. Only new bytes are parsed.
-    ///
-    /// Empty lines before the request are skipped (RFC 9112 §2.2).
-    ///
-    /// # Errors
-    ///
-    /// As early as the input allows. Send the rejection, then close the transport.
-    ///
-    /// - 400: malformed (RFC 9112 §2.2, §3, §5); no Host in HTTP/1.1, or more than one (RFC 9112 §3.2); a request with
-    ///   a body, even an ambiguous one (RFC 9112 §6)
-    /// - 414, 431: over a limit
-    /// - 505: a major version of HTTP other than 1
-    pub fn read(&mut self, input: &[u8]) -> Result<Option<RequestHead>, Rejection> {
-        let Some(head) = self.head.read(input)? else {
-            return Ok(None);
-        };
-        check_host(&head)?;
-        check_no_body(&head.headers)?;
-        let consumed = head.consumed;
-        Ok(Some(RequestHead { request: head.into_request(), consumed }))
-    }
-}
-
-impl Default for RequestReader {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// RFC 9112 §3.2.
-fn check_host(head: &Head<RequestLine>) -> Result<(), Rejection> {
-    let host = single(&head.headers, HOST).map_err(|_| bad_request("The request has more than one Host header."))?;
-    match host.map(|host| host_and_port(host.as_bytes())) {
-        None if head.start.version == Version::HTTP_10 => {}
-        None => return Err(bad_request("The request has no Host header.")),
-        Some(Some(_)) => {}
-        Some(None) => {
-            let host = host.map(HeaderValue::as_bytes).unwrap_or_default();
-            let mut message = format!("The Host header {:?} is not a host with an optional port.", EscapedBytes(host));
-            if is_ipv6_without_brackets(host) {
-                message.push_str(" IPv6 addresses in Host need brackets, as in [::1]:80.");
-            }
-            return Err(Rejection::new(StatusCode::BAD_REQUEST, message));
-        }
-    }
-    let target = &head.start.target;
-    match target.scheme().and(target.authority()).map(|authority| host_and_port(authority.as_str().as_bytes())) {
-        Some(None) => Err(bad_request("The request's target does not name a host with an optional port.")),
-        _ => Ok(()),
-    }
-}
-
-/// A body would have to be skipped before the first frame, and implementations disagree about its end if it has two lengths. So
-/// requests with a body are rejected (RFC 9112 §6).
-fn check_no_body(headers: &HeaderMap) -> Result<(), Rejection> {
-    if headers.contains_key(TRANSFER_ENCODING) {
-        return Err(bad_request("The request has a Transfer-Encoding. It must not have a body."));
-    }
-    let length = single(headers, CONTENT_LENGTH)
-        .map_err(|_| bad_request("The request has more than one Content-Length header."))?;
-    match length.map(HeaderValue::as_bytes) {
-        None => Ok(()),
-        Some(length) if !length.is_empty() && length.iter().all(|&digit| digit == b'0') => Ok(()),
-        Some(length) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => {
-            Err(bad_request("The request has a body. It must not have one."))
-        }
-        Some(_) => Err(bad_request("The Content-Length is not a number.")),
-    }
-}
-
-fn bad_request(message: &'static str) -> Rejection {
-    Rejection::new(StatusCode::BAD_REQUEST, message)
-}
 
 /// A valid request for a WebSocket connection that has not been answered (RFC 6455 §4.2.1).
 ///
@@ -312,83 +200,12 @@ impl From<UpgradeError> for Rejection {
     }
 }
 
-/// RFC 6455 §4.2.1, item 1.
-fn check_method(request: &Request<()>) -> Result<(), Rejection> {
-    if request.version() != Version::HTTP_11 {
-        return Err(HeadError::Version.into());
-    }
-    if request.method() != Method::GET {
-        let message = "A WebSocket connection is opened with GET.";
-        let rejection = Rejection::new(StatusCode::METHOD_NOT_ALLOWED, message);
-        return Err(rejection.with_header(ALLOW, HeaderValue::from_static("GET")));
-    }
-    Ok(())
-}
-
-/// RFC 6455 §4.2.1, items 3 and 4.
-fn check_upgrade(headers: &HeaderMap) -> Result<(), Rejection> {
-    if has_token(headers, UPGRADE, "websocket") && has_token(headers, CONNECTION, "upgrade") {
-        return Ok(());
-    }
-    let message = if headers.contains_key(SEC_WEBSOCKET_KEY) {
-        "The request lacks \"Upgrade: websocket\" or \"Connection: Upgrade\". \
-         A proxy before this server must pass them on: nginx does with \"proxy_set_header Upgrade $http_upgrade;\" and \
-         \"proxy_set_header Connection upgrade;\", Apache httpd with \"upgrade=websocket\" in ProxyPass."
-    } else {
-        "This is a WebSocket endpoint. Open it with a WebSocket client, not as a page."
-    };
-    Err(upgrade_required(message))
-}
-
-fn upgrade_required(message: &'static str) -> Rejection {
-    Rejection::new(StatusCode::UPGRADE_REQUIRED, message).with_header(UPGRADE, HeaderValue::from_static("websocket"))
-}
-
-/// RFC 6455 §4.2.1, item 6, and §4.4.
-fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
-    match single(headers, SEC_WEBSOCKET_VERSION) {
-        Ok(None) => return Err(bad_request("The request has no Sec-WebSocket-Version header.")),
-        Ok(Some(version)) if version == "13" => return Ok(()),
-        // Two headers are as good as a list in one.
-        Ok(Some(_)) | Err(Duplicate) => {}
-    }
-    Err(upgrade_required("This server speaks version 13 of the WebSocket protocol (RFC 6455).")
-        .with_header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
-}
-
-/// RFC 6455 §4.2.1, item 5.
-fn accept_of_key(headers: &HeaderMap) -> Result<HeaderValue, Rejection> {
-    let key = single(headers, SEC_WEBSOCKET_KEY)
-        .map_err(|_| bad_request("The request has more than one Sec-WebSocket-Key header."))?
-        .ok_or_else(|| bad_request("The request has no Sec-WebSocket-Key header."))?
-        .as_bytes();
-    let accept = key::is_valid(key).then(|| HeaderValue::from_bytes(&key::accept(key)).ok()).flatten();
-    accept.ok_or_else(|| bad_request("The Sec-WebSocket-Key is not 16 bytes in Base64."))
-}
-
-/// RFC 6455 §4.1, item 10 of the request, and §11.3.4.
-fn parse_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, Rejection> {
-    let mut subprotocols = Vec::new();
-    let refuse = |why: fmt::Arguments<'_>| {
-        let message = format!("The Sec-WebSocket-Protocol header offers {why}.");
-        Rejection::new(StatusCode::BAD_REQUEST, message)
-    };
-    for element in elements(headers, SEC_WEBSOCKET_PROTOCOL) {
-        let Some(name) = str::from_utf8(element).ok().filter(|name| is_token(name.as_bytes())) else {
-            let name = EscapedBytes(element);
-            return Err(refuse(format_args!("{name:?}, which is not a token (RFC 9110, section 5.6.2)")));
-        };
-        subprotocols.push(name.to_owned());
-    }
-    if let Some(name) = first_duplicate(&subprotocols) {
-        return Err(refuse(format_args!("{name:?} twice")));
-    }
-    Ok(subprotocols)
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
+
+    use http::Version;
+    use http::header::{HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
 
     use super::*;
 
