@@ -124,6 +124,10 @@ pub struct Deadlines {
     pub write_stall: Option<Duration>,
     /// The time for which input is discarded after an error Close has been sent. Default 2 s.
     pub discard: Duration,
+    /// The time that the peer has to end its half of the stream after both Close frames, if the transport is one stream of
+    /// many ([`Connection::set_multiplexed`](crate::Connection::set_multiplexed)). Then the stream is reset. Default 1 s, and
+    /// at most [`close`](Self::close).
+    pub stream_end: Duration,
 }
 
 impl Default for Deadlines {
@@ -138,6 +142,7 @@ impl Default for Deadlines {
             message_progress: Some(Duration::from_secs(60)),
             write_stall: Some(Duration::from_secs(30)),
             discard: Duration::from_secs(2),
+            stream_end: Duration::from_secs(1),
         }
     }
 }

@@ -13,6 +13,7 @@ mod fragmentation_5_4;
 mod framing_5_2;
 mod handshake_client;
 mod handshake_server;
+mod http2_8441;
 mod keepalive;
 mod limits_10_4;
 mod limits_table;

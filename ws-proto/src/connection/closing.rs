@@ -47,6 +47,10 @@ impl Connection {
         if !self.apply(transition) {
             return None;
         }
+        if self.multiplexed {
+            // The time for the end of the stream begins with both Close frames.
+            self.close_since = None;
+        }
         if self.state != ConnectionState::Ended {
             self.send_close(*frame, now);
         }
@@ -202,7 +206,11 @@ impl Connection {
         if self.state == ConnectionState::CloseSent && self.role == Role::Client && !self.is_late {
             self.timers.set(TimerKind::HalfClose, Some(since + deadlines.half_close));
         }
-        let wait = if self.discarding { deadlines.discard.min(deadlines.close) } else { deadlines.close };
+        let wait = match self.state {
+            _ if self.discarding => deadlines.discard.min(deadlines.close),
+            ConnectionState::Exchanged if self.multiplexed => deadlines.stream_end.min(deadlines.close),
+            _ => deadlines.close,
+        };
         let over = self.close_by.map_or(since + wait, |by| by.min(since + wait));
         // A transport that reports the bytes in flight is asked again meanwhile.
         let look = self.looks_at().map_or(over, |look| if look > now { look } else { now + ASK_EVERY });

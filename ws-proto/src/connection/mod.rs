@@ -103,6 +103,8 @@ pub struct Connection {
     discarded: usize,
     /// Whether anything but a Close frame was discarded before it was written.
     has_lost: bool,
+    /// Whether the transport is one stream of many.
+    multiplexed: bool,
 }
 
 /// The state that the caller should bring the transport to, besides writing the [`outgoing`](Connection::outgoing) bytes.
@@ -168,7 +170,20 @@ impl Connection {
             discarding: false,
             discarded: 0,
             has_lost: false,
+            multiplexed: false,
         }
+    }
+
+    /// Sets whether the transport is one stream of a connection that carries many, as in HTTP/2 (RFC 8441). `false` at first.
+    ///
+    /// Such a stream ends in two independent halves, and some peers never end theirs: Firefox does not. So after both Close
+    /// frames the end of the peer's half is awaited for [`Deadlines::stream_end`](crate::Deadlines::stream_end) only. Then the
+    /// caller resets the stream, with `NO_ERROR` (RFC 9113 §8.1).
+    ///
+    /// [`TransportState::HalfClosed`] is `END_STREAM`. Send it in a frame behind our Close frame, never in the same: to
+    /// Firefox, such a Close is not clean.
+    pub fn set_multiplexed(&mut self, multiplexed: bool) {
+        self.multiplexed = multiplexed;
     }
 
     /// Compresses messages as was agreed on in the opening handshake, both ways (RFC 7692); with `None`, as at first, not.

@@ -9,6 +9,15 @@
 //!                                        └─► HandshakeError::Rejected ─► body::BodyReader
 //! ```
 //!
+//! HTTP/2 and HTTP/3 have another form, an extended CONNECT (RFC 8441, RFC 9220). It is data only, because an HTTP library does
+//! the I/O:
+//!
+//! ```text
+//!  server   http::Request, :protocol ─► Upgrade::extended_connect ─► AcceptedUpgrade ─► http::Response
+//!  client   Builder::build_extended_connect ─► ExtendedConnect ─► http::Request
+//!                                http::Response ─► ExtendedConnect::confirm ─► Confirmed
+//! ```
+//!
 //! The caller owns the read buffer. A reader takes *everything received so far* and remembers how much of it has been
 //! parsed, so a head that arrives byte by byte costs linear time. Bytes after the head, such as a frame in the same segment,
 //! stay in the caller's buffer: they begin at `consumed`.

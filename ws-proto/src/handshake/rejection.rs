@@ -7,9 +7,10 @@ use core::fmt;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::head::HeadError;
+use super::server::remove_connection_fields;
 use crate::escaped::Escaped;
 
 /// An HTTP response that rejects a request: a status, headers, and a plain text with the reason. Close the transport after
@@ -71,6 +72,8 @@ impl Rejection {
     /// `text/plain; charset=utf-8`. The body is the text and a line end.
     ///
     /// If there is an `Upgrade` header, the Connection header also names it (RFC 9110 §7.8).
+    ///
+    /// This is a response of HTTP/1.1. [`into_multiplexed_response`](Self::into_multiplexed_response) makes one of HTTP/2.
     pub fn into_response(self) -> Response<Bytes> {
         let mut body = String::from(self.message);
         body.push('\n');
@@ -83,6 +86,16 @@ impl Rejection {
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;
         *response.headers_mut() = headers;
+        response
+    }
+
+    /// Converts into a response of HTTP/2 or HTTP/3: as [`into_response`](Self::into_response), without the fields that these
+    /// versions do not have, such as `Connection` and `Upgrade` (RFC 9113 §8.2.2). It ends its stream, and other streams of
+    /// the connection continue.
+    pub fn into_multiplexed_response(self) -> Response<Bytes> {
+        let mut response = self.into_response();
+        remove_connection_fields(response.headers_mut());
+        *response.version_mut() = Version::HTTP_2;
         response
     }
 }

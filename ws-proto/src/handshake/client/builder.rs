@@ -4,16 +4,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
-};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::ClientHandshake;
-use crate::handshake::extensions::{self, Extension};
-use crate::handshake::fields::{RESERVED, first_duplicate, host_and_port, is_token, mark_secret};
+use super::offers::Offers;
+use crate::handshake::extensions::Extension;
+use crate::handshake::fields::{RESERVED, host_and_port, mark_secret};
 use crate::handshake::head::{HeadLimits, HeadReader};
 use crate::handshake::key;
 
@@ -101,13 +99,30 @@ impl Builder {
         self
     }
 
-    /// Builds the request. `nonce` must be random and fresh for each connection (RFC 6455 §4.1).
+    /// Builds the request for HTTP/1.1. `nonce` must be random and fresh for each connection (RFC 6455 §4.1).
     ///
     /// # Errors
     ///
     /// When a value is not allowed in the request, such as a line end in a path. This prevents the injection of headers and
     /// requests.
     pub fn build(self, nonce: [u8; 16]) -> Result<ClientHandshake, BuildError> {
+        let parts = self.into_parts()?;
+        let key = key::encode(nonce);
+        let accept = key::accept(key.as_bytes());
+        let mut request = Request::new(());
+        let headers = request.headers_mut();
+        headers.insert(HOST, parts.host);
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        let key = HeaderValue::try_from(key).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_KEY))?;
+        headers.insert(SEC_WEBSOCKET_KEY, key);
+        parts.offers.append_headers(headers, &parts.extra)?;
+        *request.uri_mut() = parts.target.into();
+        Ok(ClientHandshake { request, offers: parts.offers, accept, head: HeadReader::new(parts.limits) })
+    }
+
+    /// The values that are checked for every version of HTTP.
+    pub(super) fn into_parts(self) -> Result<RequestParts, BuildError> {
         let mut extra = self.headers?;
         if let Some(reserved) = extra.keys().find(|name| RESERVED.contains(name)) {
             return Err(BuildError::ReservedHeader(reserved.clone()));
@@ -116,35 +131,20 @@ impl Builder {
         let host = host.map_err(|_| BuildError::Host)?;
         host_and_port(host.as_bytes()).ok_or(BuildError::Host)?;
         let target = parse_target(self.target)?;
-        let offer = offer_subprotocols(&self.subprotocols)?;
-        let key = key::encode(nonce);
-        let accept = key::accept(key.as_bytes());
-
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, host);
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        let key = HeaderValue::try_from(key).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_KEY))?;
-        headers.insert(SEC_WEBSOCKET_KEY, key);
-        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        if let Some(offer) = offer {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, offer);
-        }
-        if let Some(offer) = offer_extensions(&self.extensions)? {
-            headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
-        }
-        // `extend` would panic where the handshake's own headers are the ones too many.
-        for (name, value) in &extra {
-            headers.try_append(name, value.clone()).map_err(|_| BuildError::TooManyHeaders)?;
-        }
-        let mut request = Request::new(());
-        *request.uri_mut() = target;
-        *request.headers_mut() = headers;
-        let extensions = self.extensions.into_iter().map(|extension| extension.name).collect();
-        let head = HeadReader::new(self.limits);
-        let (subprotocols, requires_subprotocol) = (self.subprotocols, self.requires_subprotocol);
-        Ok(ClientHandshake { request, subprotocols, requires_subprotocol, extensions, accept, head })
+        let Self { subprotocols, requires_subprotocol, extensions, limits, .. } = self;
+        let offers = Offers { subprotocols, requires_subprotocol, extensions };
+        Ok(RequestParts { host, target, extra, offers, limits })
     }
+}
+
+/// The parts of a request, before it has the form of a version of HTTP.
+pub(super) struct RequestParts {
+    pub(super) host: HeaderValue,
+    pub(super) target: PathAndQuery,
+    /// The headers of the application.
+    pub(super) extra: HeaderMap,
+    pub(super) offers: Offers,
+    limits: HeadLimits,
 }
 
 fn add(
@@ -177,43 +177,12 @@ fn joined(before: &HeaderValue, value: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// A target in origin form (RFC 9112 §3.2.1).
-fn parse_target(target: String) -> Result<Uri, BuildError> {
+fn parse_target(target: String) -> Result<PathAndQuery, BuildError> {
     // The parser would silently drop a fragment, and accept bytes other than ASCII.
     if !target.starts_with('/') || target.bytes().any(|byte| byte == b'#' || !byte.is_ascii_graphic()) {
         return Err(BuildError::Target);
     }
-    PathAndQuery::try_from(target).map(Uri::from).map_err(|_| BuildError::Target)
-}
-
-fn offer_subprotocols(subprotocols: &[String]) -> Result<Option<HeaderValue>, BuildError> {
-    let invalid = |name: &String| BuildError::Subprotocol(name.clone());
-    if let Some(name) = subprotocols.iter().find(|name| !is_token(name.as_bytes())) {
-        return Err(invalid(name));
-    }
-    if let Some(name) = first_duplicate(subprotocols) {
-        return Err(BuildError::DuplicateSubprotocol(name.into()));
-    }
-    if subprotocols.is_empty() {
-        return Ok(None);
-    }
-    let offer = HeaderValue::try_from(subprotocols.join(", "));
-    offer.map(Some).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_PROTOCOL))
-}
-
-fn offer_extensions(extensions: &[Extension]) -> Result<Option<HeaderValue>, BuildError> {
-    let is_fine = |extension: &Extension| {
-        let params = extension.params.iter();
-        let mut words = params.flat_map(|param| [Some(&param.name), param.value.as_ref()]).flatten();
-        is_token(extension.name.as_bytes()) && words.all(|word| is_token(word.as_bytes()))
-    };
-    if let Some(extension) = extensions.iter().find(|extension| !is_fine(extension)) {
-        return Err(BuildError::Extension(extension.name.clone()));
-    }
-    if extensions.is_empty() {
-        return Ok(None);
-    }
-    let offer = HeaderValue::try_from(extensions::format(extensions));
-    offer.map(Some).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_EXTENSIONS))
+    PathAndQuery::try_from(target).map_err(|_| BuildError::Target)
 }
 
 /// An error of building the request. Nothing was sent.

@@ -18,6 +18,8 @@
 
 mod builder;
 mod error;
+mod extended_connect;
+mod offers;
 #[cfg(test)]
 mod tests;
 
@@ -25,25 +27,25 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 
 use super::encode;
-use super::extensions::{self, Extension};
+use super::extensions::Extension;
 use super::fields::{has_token, single};
 use super::head::{HeadError, HeadReader, StatusLine};
 
+use self::offers::Offers;
+
 pub use self::builder::{BuildError, Builder};
 pub use self::error::{HandshakeError, RefusalDescription, describe_refusal};
+pub use self::extended_connect::ExtendedConnect;
 
 /// The client's side of an opening handshake: the request, and the checks of the response.
 #[derive(Debug)]
 pub struct ClientHandshake {
     request: Request<()>,
-    subprotocols: Vec<String>,
-    requires_subprotocol: bool,
-    /// The names of the extensions that are offered.
-    extensions: Vec<String>,
+    offers: Offers,
     accept: [u8; 28],
     head: HeadReader<StatusLine>,
 }
@@ -63,7 +65,8 @@ pub struct Established {
     pub consumed: usize,
 }
 
-/// The server's choices in a valid 101 that an HTTP library has parsed. [`ClientHandshake::confirm`] returns it.
+/// The server's choices in a valid response that an HTTP library has parsed. [`ClientHandshake::confirm`] and
+/// [`ExtendedConnect::confirm`] return it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Confirmed {
@@ -110,7 +113,7 @@ impl ClientHandshake {
             let consumed = head.consumed;
             let response = head.into_response();
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                let (subprotocol, extensions) = self.check(&response)?;
+                let Confirmed { subprotocol, extensions } = self.check(&response)?;
                 return Ok(Some(Established { response, subprotocol, extensions, consumed }));
             }
             if !response.status().is_informational() {
@@ -123,27 +126,21 @@ impl ClientHandshake {
 
     /// Checks a response that an HTTP library has parsed. Its body is ignored.
     ///
-    /// The HTTP library skips interim responses (1xx other than 101). HTTP/2 and later versions have another opening handshake
-    /// (RFC 8441), which this does not check.
+    /// The HTTP library skips interim responses (1xx other than 101). [`ExtendedConnect`] checks the response of HTTP/2.
     ///
     /// # Errors
     ///
     /// When the response is not a valid 101 (RFC 6455 §4.1). Then send nothing. [`HandshakeError::Rejected`] has the status and
     /// the headers.
     pub fn confirm<B>(&self, response: &Response<B>) -> Result<Confirmed, HandshakeError> {
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let mut head = Response::new(());
-            *head.status_mut() = response.status();
-            *head.version_mut() = response.version();
-            *head.headers_mut() = response.headers().clone();
-            return Err(HandshakeError::Rejected { response: Box::new(head), consumed: 0 });
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => self.check(response),
+            _ => Err(rejected(response)),
         }
-        let (subprotocol, extensions) = self.check(response)?;
-        Ok(Confirmed { subprotocol, extensions })
     }
 
     /// Checks the response (RFC 6455 §4.1, the numbered list). Returns the chosen subprotocol and extensions.
-    fn check<B>(&self, response: &Response<B>) -> Result<(Option<String>, Vec<Extension>), HandshakeError> {
+    fn check<B>(&self, response: &Response<B>) -> Result<Confirmed, HandshakeError> {
         if response.version() != Version::HTTP_11 {
             return Err(HeadError::Version.into());
         }
@@ -160,26 +157,17 @@ impl ClientHandshake {
         if accept.as_bytes() != self.accept {
             return Err(HandshakeError::WrongHeader(SEC_WEBSOCKET_ACCEPT, accept.clone()));
         }
-        let extensions = extensions::parse(headers).map_err(|_| HandshakeError::MalformedExtensions)?;
-        if let Some(extension) = extensions.iter().find(|extension| !self.extensions.contains(&extension.name)) {
-            return Err(HandshakeError::ExtensionNotOffered(extension.name.clone()));
-        }
-        Ok((self.check_subprotocol(headers)?, extensions))
+        self.offers.confirm(headers)
     }
+}
 
-    fn check_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
-        // An empty value counts as absent: some servers always send one.
-        let mut lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter(|line| !line.is_empty());
-        let Some(chosen) = lines.next() else {
-            let missed = self.requires_subprotocol && !self.subprotocols.is_empty();
-            return if missed { Err(HandshakeError::NoSubprotocol(self.subprotocols.clone())) } else { Ok(None) };
-        };
-        if lines.next().is_some() {
-            return Err(HandshakeError::DuplicateHeader(SEC_WEBSOCKET_PROTOCOL));
-        }
-        let offered = self.subprotocols.iter().find(|offer| chosen == offer.as_str());
-        offered.cloned().map(Some).ok_or_else(|| HandshakeError::SubprotocolNotOffered(chosen.clone()))
-    }
+/// The error for a response with another status. Its body is ignored.
+fn rejected<B>(response: &Response<B>) -> HandshakeError {
+    let mut head = Response::new(());
+    *head.status_mut() = response.status();
+    *head.version_mut() = response.version();
+    *head.headers_mut() = response.headers().clone();
+    HandshakeError::Rejected { response: Box::new(head), consumed: 0 }
 }
 
 /// The value of a header that must appear once.

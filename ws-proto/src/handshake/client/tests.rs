@@ -1,9 +1,10 @@
 use alloc::format;
 use alloc::string::ToString;
 
-use http::header::{HOST, SEC_WEBSOCKET_EXTENSIONS};
+use http::header::{HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
 
 use super::*;
+use crate::handshake::extensions;
 use crate::handshake::fields::RESERVED;
 
 fn builder() -> Builder {

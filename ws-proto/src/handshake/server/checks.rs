@@ -15,8 +15,15 @@ use crate::handshake::fields::{Duplicate, elements, first_duplicate, has_token, 
 use crate::handshake::head::HeadError;
 use crate::handshake::key;
 
+/// The rules for a request of HTTP/1.1, except for its key (RFC 6455 §4.2.1).
+pub(super) fn check_upgrade(request: &Request<()>) -> Result<(), Rejection> {
+    check_method(request)?;
+    check_upgrade_headers(request.headers())?;
+    check_version(request.headers())
+}
+
 /// RFC 6455 §4.2.1, item 1.
-pub(super) fn check_method(request: &Request<()>) -> Result<(), Rejection> {
+fn check_method(request: &Request<()>) -> Result<(), Rejection> {
     if request.version() != Version::HTTP_11 {
         return Err(HeadError::Version.into());
     }
@@ -29,7 +36,7 @@ pub(super) fn check_method(request: &Request<()>) -> Result<(), Rejection> {
 }
 
 /// RFC 6455 §4.2.1, items 3 and 4.
-pub(super) fn check_upgrade(headers: &HeaderMap) -> Result<(), Rejection> {
+fn check_upgrade_headers(headers: &HeaderMap) -> Result<(), Rejection> {
     if has_token(headers, UPGRADE, "websocket") && has_token(headers, CONNECTION, "upgrade") {
         return Ok(());
     }
@@ -48,7 +55,7 @@ fn upgrade_required(message: &'static str) -> Rejection {
 }
 
 /// RFC 6455 §4.2.1, item 6, and §4.4.
-pub(super) fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
+fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
     match single(headers, SEC_WEBSOCKET_VERSION) {
         Ok(None) => return Err(bad_request("The request has no Sec-WebSocket-Version header.")),
         Ok(Some(version)) if version == "13" => return Ok(()),

@@ -25,6 +25,7 @@
 //! ```
 
 mod checks;
+mod extended_connect;
 mod request;
 
 use alloc::borrow::ToOwned;
@@ -32,30 +33,35 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
-use self::checks::{accept_of_key, bad_request, check_method, check_upgrade, check_version, parse_subprotocols};
+use self::checks::{accept_of_key, bad_request, check_upgrade, parse_subprotocols};
 use super::extensions::{self, Extension};
 use super::fields::RESERVED;
 
+pub use self::extended_connect::{WEBSOCKET, join_cookies, remove_connection_fields};
 pub use self::request::{RequestHead, RequestReader};
 pub use super::origins::{InvalidOrigin, Origins};
 pub use super::rejection::Rejection;
 
-/// A valid request for a WebSocket connection that has not been answered (RFC 6455 §4.2.1).
+/// A valid request for a WebSocket connection that has not been answered (RFC 6455 §4.2.1, RFC 8441 §5).
 ///
+/// [`new`](Self::new) checks a request of HTTP/1.1, and [`extended_connect`](Self::extended_connect) one of HTTP/2.
 /// [`accept`](Self::accept) accepts it. To refuse it, send a [`Rejection`] instead.
 #[derive(Debug)]
 pub struct Upgrade {
     request: Request<()>,
-    accept: HeaderValue,
+    /// The value of `Sec-WebSocket-Accept`.
+    accept: Option<HeaderValue>,
     subprotocols: Vec<String>,
     extensions: Vec<Extension>,
 }
 
 impl Upgrade {
-    /// Checks that a request is a valid opening handshake.
+    /// Checks that a request of HTTP/1.1 is a valid opening handshake.
     ///
     /// # Errors
     ///
@@ -67,11 +73,31 @@ impl Upgrade {
     ///   ignored, and an empty list counts as no header (RFC 9110 §5.6.1.2)
     /// - 426 with `Sec-WebSocket-Version: 13`: another version (RFC 6455 §4.2.2, §4.4)
     pub fn new(request: Request<()>) -> Result<Self, Rejection> {
-        check_method(&request)?;
+        check_upgrade(&request)?;
+        let accept = accept_of_key(request.headers())?;
+        Self::with_offers(request, Some(accept))
+    }
+
+    /// Checks a request of HTTP/1.1 as [`new`](Self::new) does, except that it may lack `Sec-WebSocket-Key`. Then the response
+    /// lacks `Sec-WebSocket-Accept`.
+    ///
+    /// Such requests come from a proxy that translates HTTP/2, whose requests have no key, and does not make one up. Envoy
+    /// does so. A client of RFC 6455 always sends a key, so accept this only from a proxy that is known to do so: a web page
+    /// cannot forge a request with a key (RFC 6455 §1.3, §10.8), but it can forge other requests.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), except for a missing key.
+    pub fn with_optional_key(request: Request<()>) -> Result<Self, Rejection> {
+        check_upgrade(&request)?;
+        let has_key = request.headers().contains_key(SEC_WEBSOCKET_KEY);
+        let accept = if has_key { Some(accept_of_key(request.headers())?) } else { None };
+        Self::with_offers(request, accept)
+    }
+
+    /// Parses the offers of a request, whose other headers are valid.
+    fn with_offers(request: Request<()>, accept: Option<HeaderValue>) -> Result<Self, Rejection> {
         let headers = request.headers();
-        check_upgrade(headers)?;
-        check_version(headers)?;
-        let accept = accept_of_key(headers)?;
         let subprotocols = parse_subprotocols(headers)?;
         let extensions =
             extensions::parse(headers).map_err(|_| bad_request("The Sec-WebSocket-Extensions header is malformed."))?;
@@ -101,7 +127,8 @@ impl Upgrade {
         supported.into_iter().find(offered)
     }
 
-    /// Accepts the connection with a 101 (RFC 6455 §4.2.2) that has the headers of the handshake and the given `headers`.
+    /// Accepts the connection with a 101 (RFC 6455 §4.2.2), or with a 200 over HTTP/2 (RFC 8441 §5). The response has the
+    /// headers of the handshake and the given `headers`.
     ///
     /// # Errors
     ///
@@ -126,10 +153,15 @@ impl Upgrade {
         if let Some(reserved) = headers.keys().find(|name| RESERVED.contains(name)) {
             return Err(UpgradeError::ReservedHeader(reserved.clone()));
         }
+        let upgrades = self.request.method() != Method::CONNECT;
         let mut all = HeaderMap::new();
-        all.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        all.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        all.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        if upgrades {
+            all.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            all.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        }
+        if let Some(accept) = self.accept {
+            all.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        }
         if let Some(name) = subprotocol {
             let not_offered = || UpgradeError::SubprotocolNotOffered(name.to_owned());
             let offered = self.subprotocols.into_iter().find(|offer| offer == name).ok_or_else(not_offered)?;
@@ -145,7 +177,12 @@ impl Upgrade {
         }
         all.extend(headers);
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        if upgrades {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        } else {
+            remove_connection_fields(&mut all);
+            *response.version_mut() = self.request.version();
+        }
         *response.headers_mut() = all;
         Ok(AcceptedUpgrade { request: self.request, response })
     }
@@ -162,7 +199,7 @@ pub fn is_reserved(name: &HeaderName) -> bool {
 pub struct AcceptedUpgrade {
     /// The client's request.
     pub request: Request<()>,
-    /// The response, 101. See [`encode::response_head`](super::encode::response_head).
+    /// The response: 101, or 200 over HTTP/2. For a 101, see [`encode::response_head`](super::encode::response_head).
     pub response: Response<()>,
 }
 
@@ -205,7 +242,7 @@ mod tests {
     use alloc::string::ToString;
 
     use http::Version;
-    use http::header::{HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
+    use http::header::{HOST, SEC_WEBSOCKET_VERSION};
 
     use super::*;
 
