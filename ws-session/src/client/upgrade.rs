@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ws_proto::handshake::client::{ClientHandshake, HandshakeError};
+use ws_proto::handshake::client::{BuildError, Builder, ClientHandshake, Confirmed, ExtendedConnect, HandshakeError};
 use ws_proto::{Config, Role};
 
 use super::Client;
-use super::connect::build;
 use crate::error::ConnectError;
 use crate::info::Caller;
 use crate::opening::CompletedHandshake;
@@ -20,15 +19,44 @@ use crate::shared::inbound::InboundLimits;
 use crate::transport::Addresses;
 
 /// A client's opening handshake for an HTTP library that does the I/O: gives the request to send, and checks the response.
-/// [`Client::upgrade`] returns it.
+/// [`Client::upgrade`] and [`Client::extended_connect`] return it.
 #[must_use = "send `request`, and give the response to `confirm`"]
 pub struct ClientUpgrade<R> {
-    handshake: ClientHandshake,
+    handshake: Handshake,
     compression: Compression,
     config: Arc<Config>,
     inbound: InboundLimits,
     notsent_lowat: Option<u32>,
     runtime: PhantomData<fn() -> R>,
+}
+
+/// A handshake in the form of a version of HTTP.
+enum Handshake {
+    Upgrade(ClientHandshake),
+    ExtendedConnect(ExtendedConnect),
+}
+
+impl Handshake {
+    fn request(&self) -> &Request<()> {
+        match self {
+            Self::Upgrade(handshake) => handshake.request(),
+            Self::ExtendedConnect(handshake) => handshake.request(),
+        }
+    }
+
+    fn into_request(self) -> Request<()> {
+        match self {
+            Self::Upgrade(handshake) => handshake.into_request(),
+            Self::ExtendedConnect(handshake) => handshake.into_request(),
+        }
+    }
+
+    fn confirm<B>(&self, response: &Response<B>) -> Result<Confirmed, HandshakeError> {
+        match self {
+            Self::Upgrade(handshake) => handshake.confirm(response),
+            Self::ExtendedConnect(handshake) => handshake.confirm(response),
+        }
+    }
 }
 
 impl<R: Runtime> Client<R> {
@@ -56,26 +84,50 @@ impl<R: Runtime> Client<R> {
     ///
     /// If the URL or the request is invalid.
     pub fn upgrade(self) -> Result<ClientUpgrade<R>, ConnectError> {
+        self.begin(|builder, _| builder.build(rand::random()).map(Handshake::Upgrade))
+    }
+
+    /// Begins an opening handshake of HTTP/2 (RFC 8441) without I/O, as [`upgrade`](Self::upgrade) does for HTTP/1.1.
+    ///
+    /// The request is a CONNECT with an absolute URI. The HTTP library sends it with `websocket` as the pseudo-header
+    /// `:protocol`, which is an extension of the request: `hyper::ext::Protocol::from_static("websocket")`, and
+    /// `h2::ext::Protocol` likewise.
+    ///
+    /// Wait for the server's SETTINGS first: without `SETTINGS_ENABLE_CONNECT_PROTOCOL` the server does not support this
+    /// (RFC 8441 §3). hyper's client does not look at the setting; `h2::client::SendRequest::is_extended_connect_protocol_enabled`
+    /// returns it.
+    ///
+    /// # Errors
+    ///
+    /// If the URL or the request is invalid.
+    pub fn extended_connect(self) -> Result<ClientUpgrade<R>, ConnectError> {
+        self.begin(|builder, secure| builder.build_extended_connect(secure).map(Handshake::ExtendedConnect))
+    }
+
+    fn begin(
+        self,
+        build: impl FnOnce(Builder, bool) -> Result<Handshake, BuildError>,
+    ) -> Result<ClientUpgrade<R>, ConnectError> {
         let Self { request, compression, config, inbound, notsent_lowat, runtime, .. } = self;
-        let (_, builder) = request.map_err(ConnectError::Url)?;
-        let handshake = build(builder, &compression)?;
+        let (target, builder) = request.map_err(ConnectError::Url)?;
+        let handshake = build(compression.offer(builder), target.secure).map_err(ConnectError::Request)?;
         Ok(ClientUpgrade { handshake, compression, config, inbound, notsent_lowat, runtime })
     }
 }
 
 impl<R: Runtime> ClientUpgrade<R> {
-    /// The request, in HTTP/1.1: its target is a path, and `Host` names the server.
+    /// The request. In HTTP/1.1 its target is a path, and `Host` names the server. In HTTP/2 its URI is absolute.
     pub fn request(&self) -> &Request<()> {
         self.handshake.request()
     }
 
-    /// Checks the response (RFC 6455 §4.1). Its body, if there is one, is ignored. The HTTP library must skip interim
-    /// responses (1xx other than 101).
+    /// Checks the response (RFC 6455 §4.1, RFC 8441 §5). Its body, if there is one, is ignored. The HTTP library must skip
+    /// interim responses (1xx other than 101).
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Rejected`], without a body, if the response is not a 101. Another error if the 101 is invalid. The
-    /// connection cannot be used for WebSocket then.
+    /// [`ConnectError::Rejected`], without a body, if the response is not a 101, or not a 200 over HTTP/2. Another error if that
+    /// response is invalid. The connection, or the stream, cannot be used for WebSocket then.
     pub fn confirm<B>(self, response: &Response<B>) -> Result<CompletedHandshake<R>, ConnectError> {
         let Self { handshake, compression, config, inbound, notsent_lowat, runtime } = self;
         let confirmed = handshake.confirm(response).map_err(|error| match error {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use ws_proto::{Config, Role};
 
 use super::Parts;
@@ -15,7 +15,8 @@ use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::Transport;
 
-/// A completed opening handshake, returned by [`Server::upgrade`](crate::Server::upgrade) or
+/// A completed opening handshake, returned by [`Server::upgrade`](crate::Server::upgrade),
+/// [`Server::extended_connect`](crate::Server::extended_connect) or
 /// [`ClientUpgrade::confirm`](crate::ClientUpgrade::confirm).
 ///
 /// A server sends the [`response`](Self::response). When the HTTP library has handed over the transport,
@@ -42,7 +43,7 @@ impl<R: Runtime> CompletedHandshake<R> {
         &self.request
     }
 
-    /// The server's response, 101.
+    /// The server's response: 101, or 200 over HTTP/2.
     pub fn response(&self) -> &Response<()> {
         &self.response
     }
@@ -55,6 +56,8 @@ impl<R: Runtime> CompletedHandshake<R> {
     /// Returns the parts of the connection over this transport. It must be the transport of the request and the response,
     /// after both. Pass bytes that were read after the head to [`Parts::received`].
     ///
+    /// Over HTTP/2 the transport is a stream, and the connection knows that ([`Parts::multiplexed`]).
+    ///
     /// HTTP libraries hand over a stream of their own that wraps the socket. Unwrap the socket where the library can:
     /// `Upgraded::downcast` in hyper, `server::conn::auto::upgrade::downcast` in hyper-util, which `axum::serve` uses. Behind
     /// a wrapper, [`Transport::in_flight`] is `None`, and [`Parts::notsent_lowat`] has no effect. Deadlines then see only what
@@ -66,7 +69,8 @@ impl<R: Runtime> CompletedHandshake<R> {
             Role::Client => Parts::client(transport, timer),
         };
         let Self { subprotocol, agreement, inbound, notsent_lowat, caller, place, .. } = self;
-        let parts = parts.config(self.config).heads(self.request, self.response);
+        let multiplexed = self.request.method() == Method::CONNECT;
+        let parts = parts.config(self.config).multiplexed(multiplexed).heads(self.request, self.response);
         Parts { subprotocol, agreement, inbound, notsent_lowat, caller, place, ..parts }
     }
 }

@@ -57,6 +57,7 @@ pub struct Parts<T, C> {
     pub(crate) received: Vec<u8>,
     /// The place among a server's connections.
     pub(crate) place: Option<HandshakeGuard>,
+    pub(crate) multiplexed: bool,
 }
 
 impl<T: Transport, C: Timer> Parts<T, C> {
@@ -87,6 +88,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             caller: Caller::new(Addresses::default()),
             received: Vec::new(),
             place: None,
+            multiplexed: false,
         }
     }
 
@@ -103,6 +105,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
                 Some(mut keys) => Connection::client(self.config, move || keys.next_key(), now),
             },
         };
+        connection.set_multiplexed(self.multiplexed);
         self.agreement.apply(&mut connection);
         let opening = HandshakeInfo { heads: self.heads, subprotocol: self.subprotocol };
         let path = self.target.as_ref().map(Uri::path);
@@ -199,6 +202,18 @@ impl<T, C> Parts<T, C> {
     /// handled before anything is read from the transport.
     pub fn received(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.received = bytes.into();
+        self
+    }
+
+    /// Sets whether the transport is one stream of a connection that carries many, as in HTTP/2 (RFC 8441). Default `false`.
+    ///
+    /// After both Close frames, the end of the peer's half of the stream is awaited for [`Deadlines::stream_end`] only. Then
+    /// the transport is dropped, and resets the stream with `NO_ERROR` (RFC 9113 §8.1). [`Transport::poll_shutdown`] sends
+    /// `END_STREAM` in a frame of its own.
+    ///
+    /// [`Deadlines::stream_end`]: crate::Deadlines::stream_end
+    pub fn multiplexed(mut self, multiplexed: bool) -> Self {
+        self.multiplexed = multiplexed;
         self
     }
 

@@ -15,7 +15,7 @@ use ws_proto::Timestamp;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Rejection, RequestReader};
 
-use super::decision::{AcceptedRequest, RefusedRequest, decide, identify};
+use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, identify};
 use super::{Server, ServerSettings};
 use crate::driver::Driver;
 use crate::error::AcceptError;
@@ -141,7 +141,7 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
             log_head("<", &head);
             let is_head = request.method() == Method::HEAD;
             identify(caller, settings, request.headers());
-            let decision = decide(settings, guard, request, caller);
+            let decision = decide(settings, guard, request, Form::Upgrade, caller);
             decision.map(|decision| Grant::new(decision, head)).map_err(|refusal| encode_refusal(refusal, is_head))
         }
         // A client that speaks TLS cannot read this response, but sees that it is not TLS.

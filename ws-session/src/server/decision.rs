@@ -3,10 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, HOST};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use tracing::error;
-use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade};
+use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade, join_cookies, remove_connection_fields};
 
 use super::ServerSettings;
 use super::proxies::ClientIp;
@@ -36,9 +36,27 @@ impl From<Rejection> for RefusedRequest {
     }
 }
 
+/// The form of an opening handshake.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form<'a> {
+    /// An upgrade of HTTP/1.1 (RFC 6455 §4).
+    Upgrade,
+    /// An extended CONNECT with this `:protocol`, or another request of HTTP/2 (RFC 8441 §5).
+    ExtendedConnect(Option<&'a str>),
+}
+
 impl RefusedRequest {
     pub(super) fn new(response: Response<Bytes>, error: AcceptError) -> Self {
         Self { response: Box::new(response), error }
+    }
+
+    /// The response in the form of the request's version of HTTP.
+    pub(super) fn in_form(mut self, form: Form<'_>) -> Self {
+        if let Form::ExtendedConnect(_) = form {
+            remove_connection_fields(self.response.headers_mut());
+            *self.response.version_mut() = Version::HTTP_2;
+        }
+        self
     }
 }
 
@@ -54,6 +72,29 @@ pub(super) fn decide(
     settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
     mut request: Request<()>,
+    form: Form<'_>,
+    caller: &Caller,
+) -> Result<AcceptedRequest, RefusedRequest> {
+    if let Form::ExtendedConnect(_) = form {
+        join_cookies(request.headers_mut());
+        name_host(&mut request);
+    }
+    decide_any(settings, guard, request, form, caller).map_err(|refusal| refusal.in_form(form))
+}
+
+/// Adds the `Host` of HTTP/1.1, which an application may look for (RFC 9113 §8.3.1).
+fn name_host(request: &mut Request<()>) {
+    let host = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
+fn decide_any(
+    settings: &ServerSettings,
+    guard: Option<&HandshakeGuard>,
+    mut request: Request<()>,
+    form: Form<'_>,
     caller: &Caller,
 ) -> Result<AcceptedRequest, RefusedRequest> {
     if let Some(hook) = &settings.hook {
@@ -75,7 +116,11 @@ pub(super) fn decide(
             }
         }
     }
-    let upgrade = Upgrade::new(request)?;
+    let upgrade = match form {
+        Form::Upgrade if settings.takes_keyless(caller) => Upgrade::with_optional_key(request)?,
+        Form::Upgrade => Upgrade::new(request)?,
+        Form::ExtendedConnect(protocol) => Upgrade::extended_connect(request, protocol)?,
+    };
     if let Some(origins) = &settings.origins {
         origins.check(upgrade.request().headers())?;
     }

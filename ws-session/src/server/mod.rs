@@ -226,6 +226,22 @@ impl<R: Runtime> Server<R> {
         self
     }
 
+    /// Sets whether a request from one of the [`trusted_proxies`](Self::trusted_proxies) may lack `Sec-WebSocket-Key`. Default
+    /// `false`: it gets 400.
+    ///
+    /// WebSocket over HTTP/2 has no key (RFC 8441 §5). A proxy that translates it into HTTP/1.1 has to make one up. Envoy does
+    /// not: with HTTP/2 in front and HTTP/1.1 behind, no connection opens without this setting. haproxy, nghttpx, lighttpd and
+    /// Apache httpd do.
+    ///
+    /// The response to such a request has no `Sec-WebSocket-Accept`, so no client of RFC 6455 would take it. The key proves
+    /// to the server that the client speaks WebSocket: other requests that a web page can make have none (RFC 6455 §10.8).
+    /// So the proxy must let nothing through that is not an opening handshake. Requests with a key are checked as always.
+    #[must_use]
+    pub fn keyless_proxies(mut self, accepted: bool) -> Self {
+        self.settings.keyless_proxies = accepted;
+        self
+    }
+
     /// Calls `hook` with each request before the handshake. With `None` the handshake continues. A response is sent, and the
     /// connection is closed: use it for a page, a health check or a 401. If the hook panics, the response is 500.
     ///

@@ -13,6 +13,7 @@ use ws_proto::handshake::server::Origins;
 
 use super::proxies::TrustedProxies;
 use crate::error::InvalidSetting;
+use crate::info::Caller;
 use crate::opening::compression::Compression;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::tcp::NOTSENT_LOWAT;
@@ -31,6 +32,8 @@ pub(crate) struct ServerSettings {
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
     pub(crate) proxies: TrustedProxies,
+    /// Whether requests of trusted proxies may lack a key.
+    pub(crate) keyless_proxies: bool,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) hook: Option<Arc<RequestHook>>,
@@ -56,6 +59,7 @@ impl Default for ServerSettings {
             headers: HeaderMap::new(),
             compression: Compression::server(),
             proxies: TrustedProxies::default(),
+            keyless_proxies: false,
             #[cfg(feature = "tls")]
             tls: None,
             hook: None,
@@ -67,5 +71,13 @@ impl Default for ServerSettings {
             drain_timeout: Duration::from_secs(10),
             mistake: None,
         }
+    }
+}
+
+impl ServerSettings {
+    /// Whether a request from this peer may lack `Sec-WebSocket-Key`.
+    pub(super) fn takes_keyless(&self, caller: &Caller) -> bool {
+        let peer = caller.addresses.peer.map(|peer| peer.ip().to_canonical());
+        self.keyless_proxies && self.proxies.trusts(peer)
     }
 }

@@ -12,7 +12,7 @@ use ws_proto::Role;
 use ws_proto::handshake::server::Rejection;
 
 use super::Server;
-use super::decision::{AcceptedRequest, RefusedRequest, decide, identify};
+use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, identify};
 use crate::error::AcceptError;
 use crate::info::Caller;
 use crate::logging::TARGET;
@@ -20,7 +20,7 @@ use crate::opening::CompletedHandshake;
 use crate::runtime::Runtime;
 use crate::transport::Addresses;
 
-/// A request that gets a response other than 101, and no connection. See [`Server::upgrade`].
+/// A request that gets another response than the one that opens a connection. See [`Server::upgrade`].
 pub struct Refused {
     refusal: RefusedRequest,
 }
@@ -69,12 +69,48 @@ impl<R: Runtime> Server<R> {
     ///
     /// [`Refused`] if the request does not become a connection. It holds the response to send, and the reason.
     pub fn upgrade<B>(&self, request: &Request<B>, addresses: Addresses) -> Result<CompletedHandshake<R>, Refused> {
+        self.decide_on(request, Form::Upgrade, addresses)
+    }
+
+    /// Does the opening handshake of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220) without I/O, as [`upgrade`](Self::upgrade) does
+    /// for HTTP/1.1, with the same settings.
+    ///
+    /// `protocol` is the value of the request's pseudo-header `:protocol`. HTTP libraries keep it in an extension of the
+    /// request: `request.extensions().get::<hyper::ext::Protocol>()`, and `h2::ext::Protocol` likewise. `None` is a
+    /// request without it, such as a GET: the [request hook](Self::on_request) can answer it.
+    ///
+    /// The HTTP library must announce `SETTINGS_ENABLE_CONNECT_PROTOCOL`. hyper does so after
+    /// `http2::Builder::enable_connect_protocol`. The response is a 200. Send it without a body, and pass the stream behind it
+    /// to [`CompletedHandshake::parts`]. See [`Parts::multiplexed`](crate::Parts::multiplexed) for the stream's end.
+    ///
+    /// The application, the request hook included, gets the cookies joined into one field (RFC 9113 §8.2.3), and a `Host`
+    /// with the authority of the URI.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the request does not become a connection. Its response has no `Connection`.
+    pub fn extended_connect<B>(
+        &self,
+        request: &Request<B>,
+        protocol: Option<&str>,
+        addresses: Addresses,
+    ) -> Result<CompletedHandshake<R>, Refused> {
+        self.decide_on(request, Form::ExtendedConnect(protocol), addresses)
+    }
+
+    fn decide_on<B>(
+        &self,
+        request: &Request<B>,
+        form: Form<'_>,
+        addresses: Addresses,
+    ) -> Result<CompletedHandshake<R>, Refused> {
         let settings = &self.settings;
         if let Err(mistake) = self.check() {
             error!(target: TARGET, "a setting is invalid: {mistake}");
             let rejection =
                 Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "The server is not set up as it should be.");
-            return Err(Refused { refusal: RefusedRequest::new(rejection.into_response(), mistake.into()) });
+            let refusal = RefusedRequest::new(rejection.into_response(), mistake.into()).in_form(form);
+            return Err(Refused { refusal });
         }
         let mut caller = Caller::new(addresses);
         identify(&mut caller, settings, request.headers());
@@ -84,10 +120,10 @@ impl<R: Runtime> Server<R> {
         *head.version_mut() = request.version();
         *head.headers_mut() = request.headers().clone();
         *head.extensions_mut() = request.extensions().clone();
-        let decided = decide(settings, None, head, &caller).map_err(|refusal| Refused { refusal })?;
+        let decided = decide(settings, None, head, form, &caller).map_err(|refusal| Refused { refusal })?;
         let AcceptedRequest { request, response, subprotocol, agreement } = decided;
         let Some(place) = self.registry.reserve(settings.max_connections) else {
-            return Err(Refused { refusal: Rejection::service_unavailable().into() });
+            return Err(Refused { refusal: RefusedRequest::from(Rejection::service_unavailable()).in_form(form) });
         };
         Ok(CompletedHandshake {
             role: Role::Server,
@@ -106,8 +142,8 @@ impl<R: Runtime> Server<R> {
 }
 
 impl Refused {
-    /// The response: that of the request hook, or a status, headers and a plain text that names the reason. It has
-    /// `Connection: close`.
+    /// The response: that of the request hook, or a status, headers and a plain text that names the reason. Over HTTP/1.1 it
+    /// has `Connection: close`.
     pub fn response(&self) -> &Response<Bytes> {
         &self.refusal.response
     }

@@ -9,6 +9,7 @@ mod compression;
 mod connecting;
 mod dialling;
 mod escaping;
+mod extended_connect;
 mod farewell;
 mod faults;
 mod handler;

@@ -106,6 +106,39 @@ fn the_request_hook_sees_the_request_and_who_asks() {
     assert_eq!((stream.peer_addr(), stream.request().uri().query()), (Some(peer), Some("a=1")));
 }
 
+/// Envoy sends no key if HTTP/2 is in front of it.
+#[test]
+fn only_trusted_proxies_may_leave_out_the_key_and_only_if_that_is_set() {
+    let keyless = |request: &mut Request<_>| drop(request.headers_mut().remove("sec-websocket-key"));
+    for (is_set, peer, is_accepted) in [
+        (true, Some("10.0.0.1:5000"), true),
+        (true, Some("[::ffff:10.0.0.1]:5000"), true),
+        (true, Some("192.0.2.1:5000"), false),
+        (true, None, false),
+        (false, Some("10.0.0.1:5000"), false),
+    ] {
+        let server = Server::new().trusted_proxies(["10.0.0.0/8"]).keyless_proxies(is_set);
+        let addresses = Addresses::new(None, peer.map(|peer| peer.parse().unwrap()));
+        match server.upgrade(&request(keyless), addresses) {
+            Ok(accepted) => {
+                assert!(is_accepted, "{peer:?}");
+                assert_eq!(accepted.response().status(), StatusCode::SWITCHING_PROTOCOLS);
+                assert!(!accepted.response().headers().contains_key("sec-websocket-accept"));
+            }
+            Err(refused) => {
+                assert!(!is_accepted, "{peer:?}");
+                assert_eq!(refused.response().status(), 400);
+            }
+        }
+        // A key is answered, and a bad one is refused, whoever sends it.
+        let accepted = server.upgrade(&request(|_| {}), addresses).unwrap();
+        assert!(accepted.response().headers().contains_key("sec-websocket-accept"));
+        let bad =
+            |request: &mut Request<_>| drop(request.headers_mut().insert("sec-websocket-key", "x".parse().unwrap()));
+        assert_eq!(server.upgrade(&request(bad), addresses).unwrap_err().response().status(), 400);
+    }
+}
+
 #[test]
 fn a_server_with_a_setting_that_cannot_be_refuses() {
     let server = Server::new().origins(["no origin"]);
