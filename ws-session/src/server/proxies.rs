@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
@@ -19,7 +20,7 @@ pub struct ClientIp(pub IpAddr);
 /// The peers that are trusted to name their client's address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
-    networks: Vec<Network>,
+    networks: Vec<IpNet>,
     /// Whether peers without an address are among them.
     unaddressed: bool,
 }
@@ -31,10 +32,7 @@ impl TrustedProxies {
         for proxy in proxies {
             match proxy.as_ref() {
                 UNADDRESSED => trusted.unaddressed = true,
-                proxy => match Network::parse(proxy) {
-                    Some(network) => trusted.networks.push(network),
-                    None => return Err(format!("{proxy:?} is no IP address, no network and not `{UNADDRESSED}`")),
-                },
+                proxy => trusted.networks.push(parse_network(proxy)?),
             }
         }
         Ok(trusted)
@@ -64,7 +62,7 @@ impl TrustedProxies {
 
     pub(super) fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {
-            Some(address) => self.networks.iter().any(|network| network.contains(address)),
+            Some(address) => self.networks.iter().any(|network| network.contains(&address)),
             None => self.unaddressed,
         }
     }
@@ -92,42 +90,20 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// The addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug)]
-struct Network {
-    address: IpAddr,
-    /// The number of these bits, at most as many as an address has.
-    prefix: u32,
+/// A network, or an address as a network of one. An IPv4 address that is written as IPv6 counts as IPv4.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    let network = address.or_else(|_| text.parse::<IpNet>());
+    match network.map_err(|_| format!("{text:?} is no IP address, no network and not `{UNADDRESSED}`"))? {
+        IpNet::V6(network) => Ok(unmapped(network).map_or(IpNet::V6(network), IpNet::V4)),
+        network => Ok(network),
+    }
 }
 
-impl Network {
-    /// Parses `10.0.0.0/8`, or an address as a network of one. IPv4 that is written as IPv6 is IPv4: `::ffff:10.0.0.0/104` is
-    /// `10.0.0.0/8`.
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().ok()?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => prefix.parse().ok()?,
-            Some(_) => return None,
-            None => bits,
-        };
-        match address {
-            _ if prefix > bits => None,
-            IpAddr::V6(mapped) if prefix >= 96 && mapped.to_ipv4_mapped().is_some() => {
-                Some(Self { address: address.to_canonical(), prefix: prefix - 96 })
-            }
-            _ => Some(Self { address, prefix }),
-        }
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros() >= self.prefix,
-            (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros() >= self.prefix,
-            _ => false,
-        }
-    }
+/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
+fn unmapped(network: Ipv6Net) -> Option<Ipv4Net> {
+    let prefix = network.prefix_len().checked_sub(96)?;
+    Ipv4Net::new(network.addr().to_ipv4_mapped()?, prefix).ok()
 }
 
 #[cfg(test)]
