@@ -12,8 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-use ws_tokio::{Addresses, Server, TokioIo};
+use ws_test_support::frames::{CLOSE, Frame, KEY, PING, PONG, Received, TEXT, frame, pong};
+use ws_test_support::opening::{REQUEST, response_to};
 
 const RUNTIMES: [&str; 4] = ["tokio-current-thread", "tokio-multi-thread", "async-std", "smol"];
 
@@ -23,18 +23,15 @@ const STOPPED_FOR: Duration = Duration::from_secs(3);
 /// A hang is a failure; nothing here takes so long.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-const TEXT: u8 = 0x81;
-const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
-const PONG: u8 = 0x8A;
-
 /// The program, and its connection to this test.
 struct Stopped {
     child: Child,
     output: BufReader<ChildStdout>,
     stream: TcpStream,
-    /// Whether the program is the server.
-    is_server: bool,
+    /// Bytes that were read and not yet taken.
+    received: Received,
+    /// The masking key of this test, while the program is the server.
+    key: Option<[u8; 4]>,
 }
 
 impl Stopped {
@@ -43,44 +40,45 @@ impl Stopped {
         let address = next_line(&mut output);
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(TOO_LONG)).unwrap();
-        let request = "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        let head = read_head(&mut stream);
-        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
-        Self { child, output, stream, is_server: true }
+        stream.write_all(REQUEST).unwrap();
+        let mut stopped = Self { child, output, stream, received: Received::default(), key: Some(KEY) };
+        let head = stopped.wait_for(Received::head);
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        stopped
     }
 
     fn client(runtime: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (child, output) = program(runtime, &listener.local_addr().unwrap().to_string());
-        let (mut stream, _) = listener.accept().unwrap();
+        let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(TOO_LONG)).unwrap();
-        let response = response_to(&read_head(&mut stream));
-        stream.write_all(&response).unwrap();
-        Self { child, output, stream, is_server: false }
+        let mut stopped = Self { child, output, stream, received: Received::default(), key: None };
+        let request = stopped.wait_for(Received::head);
+        stopped.stream.write_all(&response_to(request.as_bytes())).unwrap();
+        stopped
     }
 
-    /// The next frame: a short one.
-    fn frame(&mut self) -> (u8, Vec<u8>) {
-        let [first, length] = self.read();
-        let key: [u8; 4] = if self.is_server { [0; 4] } else { self.read() };
-        let mut payload = vec![0; usize::from(length & 0x7F)];
-        self.stream.read_exact(&mut payload).unwrap();
-        payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
-        (first, payload)
+    /// Reads until `find` succeeds.
+    fn wait_for<T>(&mut self, mut find: impl FnMut(&mut Received) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = find(&mut self.received) {
+                return found;
+            }
+            let mut part = [0; 4096];
+            let n = self.stream.read(&mut part).unwrap();
+            assert!(n > 0, "the end of the stream");
+            self.received.bytes.extend(&part[..n]);
+        }
     }
 
-    fn read<const N: usize>(&mut self) -> [u8; N] {
-        let mut bytes = [0; N];
-        self.stream.read_exact(&mut bytes).unwrap();
-        bytes
+    fn frame(&mut self) -> Frame {
+        let found = self.wait_for(Received::frame);
+        assert_ne!(found.key.is_some(), self.key.is_some(), "only clients mask");
+        found.frame
     }
 
     fn write(&mut self, first: u8, payload: &[u8]) {
-        let length = u8::try_from(payload.len()).unwrap();
-        let head: &[u8] = if self.is_server { &[first, 0x80 | length, 0, 0, 0, 0] } else { &[first, length] };
-        self.stream.write_all(&[head, payload].concat()).unwrap();
+        self.stream.write_all(&frame(first, payload, self.key)).unwrap();
     }
 
     fn signal(&self, signal: Signal) {
@@ -90,8 +88,8 @@ impl Stopped {
 
     /// Stops the program after its first ping, for longer than it waits for a pong, which it is sent meanwhile or not. What
     /// comes of it: the first pong or Close frame.
-    fn stop(&mut self, answers: bool) -> (u8, Vec<u8>) {
-        let (first, payload) = self.frame();
+    fn stop(&mut self, answers: bool) -> Frame {
+        let Frame(first, payload) = self.frame();
         assert_eq!(first, PING);
         assert_eq!(next_line(&mut self.output), "busy");
         self.signal(Signal::STOP);
@@ -105,9 +103,9 @@ impl Stopped {
         loop {
             match self.frame() {
                 // Only once it has gone on: until then nothing but the pong shows that its peer is there.
-                (TEXT, _) if answers => self.write(PING, b"alive?"),
-                (PING, another) if answers => self.write(PONG, &another),
-                (TEXT | PING, _) => {}
+                Frame(TEXT, _) if answers => self.write(PING, b"alive?"),
+                Frame(PING, another) if answers => self.write(PONG, &another),
+                Frame(TEXT | PING, _) => {}
                 other => break other,
             }
         }
@@ -135,33 +133,8 @@ fn next_line(output: &mut BufReader<ChildStdout>) -> String {
     line.trim_end().to_owned()
 }
 
-fn read_head(stream: &mut TcpStream) -> Vec<u8> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.extend(byte);
-    }
-    head
-}
-
-/// A server's response, made in memory.
-fn response_to(request: &[u8]) -> Vec<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (mut client, server) = duplex(4096);
-        client.write_all(request).await.unwrap();
-        let _accepted = Server::new().accept(TokioIo::new(server), Addresses::default()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(client.read_u8().await.unwrap());
-        }
-        head
-    })
-}
-
 /// What comes of each runtime and role, all at a time.
-fn each(answers: bool, check: fn(&str, (u8, Vec<u8>))) {
+fn each(answers: bool, check: fn(&str, Frame)) {
     thread::scope(|scope| {
         for runtime in RUNTIMES {
             for begin in [Stopped::server, Stopped::client] {
@@ -173,12 +146,12 @@ fn each(answers: bool, check: fn(&str, (u8, Vec<u8>))) {
 
 #[test]
 fn a_pong_that_came_in_time_keeps_a_process_alive_that_was_stopped_past_its_deadline() {
-    each(true, |runtime, frame| assert_eq!(frame, (PONG, b"alive?".to_vec()), "{runtime}"));
+    each(true, |runtime, frame| assert_eq!(frame, pong("alive?"), "{runtime}"));
 }
 
 #[test]
 fn a_process_that_was_stopped_past_its_deadline_gives_up_a_peer_that_said_nothing() {
-    each(false, |runtime, (first, payload)| {
+    each(false, |runtime, Frame(first, payload)| {
         assert_eq!((first, &payload[..2]), (CLOSE, &1011_u16.to_be_bytes()[..]), "{runtime}");
     });
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 use ws_proto::handshake::server::RequestReader;
 use ws_test_support::frames::{CLOSE, Frame, Received};
-pub(crate) use ws_test_support::frames::{KEY as MASK, close_body, frame, header};
+pub(crate) use ws_test_support::frames::{KEY as MASK, close_body, frame, header, masked};
 use ws_test_support::opening::ACCEPT;
 pub(crate) use ws_test_support::opening::{KEY, request, response_to};
 pub(crate) use ws_test_support::random::Random;
@@ -68,11 +68,6 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
 /// What a head says, parsed.
 pub(crate) fn parse(head: &str) -> Request<()> {
     RequestReader::new().read(head.as_bytes()).unwrap().expect("a whole head").request
-}
-
-/// A frame as clients send it.
-pub(crate) fn masked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    frame(first, payload, Some(MASK))
 }
 
 /// A client's Close frame.

@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use ws_test_support::opening::request;
 use ws_tokio::{Client, CloseCode, Message, WebSocket};
 
 /// A plain HTTP request; the whole response.
@@ -132,12 +133,7 @@ async fn who_does_not_read_does_not_hold_up_the_chat() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stuck = socket.connect(demo.address.parse().unwrap()).await.unwrap();
-    let request = format!(
-        "GET /chat HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        demo.address
-    );
-    stuck.write_all(request.as_bytes()).await.unwrap();
+    stuck.write_all(request("/chat", &[]).as_bytes()).await.unwrap();
     let mut head = [0; 12];
     stuck.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 101");

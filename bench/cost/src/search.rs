@@ -9,6 +9,7 @@ mod lines;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use ws_test_support::random::Random;
 
 use crate::callgrind::{Counter, hex};
 use crate::subjects::Subject;
@@ -50,7 +51,7 @@ struct Found {
 
 pub(crate) fn search(target: Target, seconds: u64, seed: u64) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(seconds);
-    let mut random = Random(seed | 1);
+    let mut random = Random(seed);
     let mut counter = Counter::start()?;
     let mut kept: Vec<Found> = vec![];
     let mut tried = 0;
@@ -123,21 +124,5 @@ fn changed(genes: &[Gene], random: &mut Random) -> Vec<Gene> {
 impl Gene {
     fn random(random: &mut Random) -> Self {
         Self { kind: random.next() as u8, seed: random.next(), a: random.next() as u16, b: random.next() as u16 }
-    }
-}
-
-/// xorshift64*: what is found must be found again.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
     }
 }

@@ -1,5 +1,7 @@
 //! Messages to compress. The same ones in every run.
 
+use ws_test_support::random::Random;
+
 /// Prose: runs of words are taken from it.
 const LICENSE: &str = include_str!("../../../LICENSE-APACHE");
 
@@ -61,16 +63,4 @@ fn item(random: &mut Random) -> String {
     format!(
         "{{\"id\":{id},\"symbol\":\"{symbol}\",\"side\":\"{side}\",\"price\":{price}.{cents:02},\"amount\":{amount}}},"
     )
-}
-
-/// xorshift64*, so that a seed is one case for ever.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
-    }
 }

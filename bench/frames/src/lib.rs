@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use ws_proto::{Config, Connection, Timestamp};
+use ws_test_support::frames::{BINARY, masked};
 
 /// How many frames one read brings.
 pub const BATCH: usize = 64;
@@ -18,8 +19,7 @@ impl Input {
     pub fn new(payload_len: u8) -> Self {
         let mut frames = Vec::new();
         for index in 0..BATCH as u8 {
-            frames.extend([0x82, 0x80 | payload_len, 0x37, 0xfa, 0x21, 0x3d]);
-            frames.extend(std::iter::repeat_n(index, payload_len.into()));
+            frames.extend(masked(BINARY, vec![index; payload_len.into()]));
         }
         Self { connection: Connection::server(Config::default(), Timestamp::ZERO), frames }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
+use ws_test_support::frames::{BINARY, Frame, decode};
 
 use crate::cycle::{Cycle, Wire};
 use crate::row::Row;
@@ -117,11 +118,10 @@ impl Load for Client {
 
 /// Whether a client's first frame is masked, and is what clients are to send: `index * 7`.
 fn check_first(frame: &[u8], row: &Row) -> Result<()> {
-    let (header, payload) = frame.split_at(frame.len() - row.size);
-    let Some((header, key)) = header.split_last_chunk::<4>() else { bail!("no header: {header:?}") };
-    ensure!(header[0] == 0x82 && header[1] & 0x80 != 0, "not a masked binary frame: {header:?}");
-    let unmasked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
-    ensure!(unmasked.eq((0..row.size).map(|index| (index * 7) as u8)), "the client sent something else");
+    let found = decode(frame).context("half a frame")?;
+    let Frame(first, payload) = found.frame;
+    ensure!(first == BINARY && found.key.is_some(), "not a masked binary frame, but {first:#04x}");
+    ensure!(payload.into_iter().eq((0..row.size).map(|index| (index * 7) as u8)), "the client sent something else");
     Ok(())
 }
 

@@ -1,5 +1,8 @@
 //! The bytes of a row, encoded once: what every connection sends over and over, and what must come back.
 
+use ws_test_support::frames::{BINARY, TEXT, frame};
+use ws_test_support::random::Random;
+
 use crate::json;
 use crate::row::{Payload, Row};
 
@@ -26,13 +29,14 @@ pub(crate) struct Cycle {
 impl Cycle {
     pub(crate) fn new(row: &Row, wire: Wire) -> Self {
         let messages = row.in_flight.max(2);
-        let mut random = SplitMix(row.size as u64);
+        let mut random = Random(row.size as u64);
         let (mut masked, mut unmasked) = (Vec::new(), Vec::new());
+        let first = first_byte(row.payload);
         for index in 0..messages {
             let payload = payload(row, index, &mut random);
             let key = (random.next() as u32).to_le_bytes();
-            encode(&mut masked, row.payload, &payload, Some(key));
-            encode(&mut unmasked, row.payload, &payload, None);
+            masked.extend(frame(first, &payload, Some(key)));
+            unmasked.extend(frame(first, &payload, None));
         }
         let incoming = match wire {
             Wire::Raw => masked.clone(),
@@ -84,39 +88,12 @@ impl Cycle {
     }
 }
 
-fn encode(frames: &mut Vec<u8>, kind: Payload, payload: &[u8], key: Option<[u8; 4]>) {
-    encode_frame(frames, first_byte(kind), payload, key);
-}
-
-/// Of a message in one frame.
+/// The first byte of a message in one frame.
 pub(crate) fn first_byte(kind: Payload) -> u8 {
-    if kind == Payload::Binary { 0x82 } else { 0x81 }
+    if kind == Payload::Binary { BINARY } else { TEXT }
 }
 
-pub(crate) fn encode_frame(frames: &mut Vec<u8>, first: u8, payload: &[u8], key: Option<[u8; 4]>) {
-    let mask_bit = if key.is_some() { 0x80 } else { 0 };
-    frames.push(first);
-    match payload.len() {
-        len @ 0..=125 => frames.push(mask_bit | len as u8),
-        len @ 126..=0xffff => {
-            frames.push(mask_bit | 126);
-            frames.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            frames.push(mask_bit | 127);
-            frames.extend((len as u64).to_be_bytes());
-        }
-    }
-    match key {
-        None => frames.extend(payload),
-        Some(key) => {
-            frames.extend(key);
-            frames.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-        }
-    }
-}
-
-pub(crate) fn payload(row: &Row, index: usize, random: &mut SplitMix) -> Vec<u8> {
+pub(crate) fn payload(row: &Row, index: usize, random: &mut Random) -> Vec<u8> {
     const UTF8: &str = "Съешь же ещё этих мягких французских булок. いろはにほへと ちりぬるを 🦀 Ξεσκεπάζω — façade ";
     match row.payload {
         Payload::Binary => (0..row.size).map(|_| random.next() as u8).collect(),
@@ -134,17 +111,5 @@ pub(crate) fn payload(row: &Row, index: usize, random: &mut SplitMix) -> Vec<u8>
             bytes
         }
         Payload::Json => json::message(row.size, index, random),
-    }
-}
-
-/// Sebastiano Vigna's SplitMix64: the same messages in every run.
-pub(crate) struct SplitMix(pub(crate) u64);
-
-impl SplitMix {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }

@@ -4,8 +4,10 @@ use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use ws_test_support::frames::{RSV1, frame};
+use ws_test_support::random::Random;
 
-use crate::cycle::{SplitMix, encode_frame, first_byte, payload};
+use crate::cycle::{first_byte, payload};
 use crate::replies::Reply;
 use crate::row::Row;
 
@@ -91,7 +93,7 @@ pub(crate) const MESSAGES: usize = 64;
 pub(crate) struct Frames {
     pub(crate) messages: Vec<Vec<u8>>,
     first: u8,
-    random: SplitMix,
+    random: Random,
     compressor: Compress,
     takes_over: bool,
     /// One after the other, and where each ends.
@@ -101,10 +103,10 @@ pub(crate) struct Frames {
 
 impl Frames {
     pub(crate) fn new(row: &Row, agreed: &DeflateParams) -> Self {
-        let mut random = SplitMix(row.size as u64);
+        let mut random = Random(row.size as u64);
         Self {
             messages: (0..MESSAGES).map(|index| payload(row, index, &mut random)).collect(),
-            first: first_byte(row.payload) | 0x40,
+            first: first_byte(row.payload) | RSV1,
             random,
             // zlib makes a window of 9 bits of one of 8, which would be too large then.
             compressor: Compress::new_with_window_bits(Compression::default(), false, agreed.client_bits.max(9)),
@@ -125,7 +127,7 @@ impl Frames {
                 self.compressor.reset();
             }
             let key = (self.random.next() as u32).to_le_bytes();
-            encode_frame(&mut self.encoded, self.first, &payload, Some(key));
+            self.encoded.extend(frame(self.first, &payload, Some(key)));
             self.ends.push(self.encoded.len());
         }
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);

@@ -1,6 +1,6 @@
 //! Messages like those of an API: the same names every time, values that differ.
 
-use crate::cycle::SplitMix;
+use ws_test_support::random::Random;
 
 const WORDS: [&str; 32] = [
     "amber", "anchor", "basket", "beacon", "canyon", "cedar", "copper", "delta", "ember", "falcon", "garden", "harbor",
@@ -9,7 +9,7 @@ const WORDS: [&str; 32] = [
 ];
 
 /// The `index`th message, of exactly this size.
-pub(crate) fn message(size: usize, index: usize, random: &mut SplitMix) -> Vec<u8> {
+pub(crate) fn message(size: usize, index: usize, random: &mut Random) -> Vec<u8> {
     let mut json = format!("{{\"type\":\"update\",\"sequence\":{index},\"items\":[");
     let mut ids = 1000 * index..;
     // Room for the end.
@@ -35,7 +35,7 @@ pub(crate) fn message(size: usize, index: usize, random: &mut SplitMix) -> Vec<u
     json
 }
 
-fn item(id: usize, random: &mut SplitMix) -> String {
+fn item(id: usize, random: &mut Random) -> String {
     format!(
         "{{\"id\":{id},\"name\":\"{} {}\",\"price\":{}.50,\"active\":true,\"tags\":[\"{}\",\"sale\"]}},",
         word(random),
@@ -45,7 +45,7 @@ fn item(id: usize, random: &mut SplitMix) -> String {
     )
 }
 
-fn word(random: &mut SplitMix) -> &'static str {
+fn word(random: &mut Random) -> &'static str {
     WORDS[(random.next() % WORDS.len() as u64) as usize]
 }
 
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn messages_have_their_size_and_differ() {
-        let mut random = SplitMix(1);
+        let mut random = Random(1);
         let messages: Vec<_> = (0..64).map(|index| message(1024, index, &mut random)).collect();
         assert!(messages.iter().all(|message| message.len() == 1024 && message.is_ascii()));
         assert!(messages[0].starts_with(b"{\"type\":\"update\",\"sequence\":0,\"items\":[{\"id\":"));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use ws_test_support::frames::{PING, PONG, masked};
 
 use crate::connect::connect;
 use crate::cycle::Wire;
@@ -43,7 +44,7 @@ impl Load for Keepalive {
     }
 }
 
-/// Answers every ping that has come with a pong, masked with zeros (RFC 6455 §5.5.3).
+/// Answers every ping that has come with a pong (RFC 6455 §5.5.3).
 fn answer(stream: &mut TcpStream) -> Result<usize> {
     let mut input = [0; 4096];
     let n = match stream.read(&mut input) {
@@ -54,10 +55,9 @@ fn answer(stream: &mut TcpStream) -> Result<usize> {
     };
     let (mut input, mut pongs, mut count) = (&input[..n], Vec::new(), 0);
     while let [first, len @ 0..=125, rest @ ..] = input {
-        ensure!(*first == 0x89 && rest.len() >= usize::from(*len), "not a whole ping: {input:?}");
+        ensure!(*first == PING && rest.len() >= usize::from(*len), "not a whole ping: {input:?}");
         let (payload, rest) = rest.split_at(usize::from(*len));
-        pongs.extend([0x8a, 0x80 | len, 0, 0, 0, 0]);
-        pongs.extend(payload);
+        pongs.extend(masked(PONG, payload));
         (input, count) = (rest, count + 1);
     }
     stream.write_all(&pongs)?;

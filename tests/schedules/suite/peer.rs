@@ -1,16 +1,16 @@
 //! What a client sends that is played by hand, and what comes to it.
 
 pub(crate) use ws_test_support::frames::{CLOSE, Frame, PING};
-use ws_test_support::frames::{KEY, TEXT, frame};
+use ws_test_support::frames::{TEXT, masked};
 
 /// A text message from a client.
 pub(crate) fn text(payload: &str) -> Vec<u8> {
-    frame(TEXT, payload, Some(KEY))
+    masked(TEXT, payload)
 }
 
 /// A ping from a client.
 pub(crate) fn ping(payload: &str) -> Vec<u8> {
-    frame(PING, payload, Some(KEY))
+    masked(PING, payload)
 }
 
 /// The whole texts among the frames, in order.

@@ -32,8 +32,13 @@ pub const RSV1: u8 = 0x40;
 pub fn frame(first: u8, payload: impl AsRef<[u8]>, key: Option<[u8; 4]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let mut bytes = header(first, payload.len() as u64, key);
-    bytes.extend(masked(payload, key));
+    bytes.extend(with_mask(payload, key));
     bytes
+}
+
+/// A frame as clients send it, masked with [`KEY`].
+pub fn masked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    frame(first, payload, Some(KEY))
 }
 
 /// A frame's header, for a payload that may never come.
@@ -84,7 +89,7 @@ pub fn close_body(code: u16, reason: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// Masks, and unmasks.
-fn masked(payload: &[u8], key: Option<[u8; 4]>) -> impl Iterator<Item = u8> {
+fn with_mask(payload: &[u8], key: Option<[u8; 4]>) -> impl Iterator<Item = u8> {
     let key = key.unwrap_or_default();
     payload.iter().enumerate().map(move |(at, byte)| byte ^ key[at % 4])
 }
@@ -149,7 +154,7 @@ pub fn decode(bytes: &[u8]) -> Option<Found> {
     let key = if second & 0x80 != 0 { Some(take(&mut rest)?) } else { None };
     let payload = rest.get(..usize::try_from(len).ok()?)?;
     let size = bytes.len() - rest.len() + payload.len();
-    Some(Found { frame: Frame(first, masked(payload, key).collect()), key, size })
+    Some(Found { frame: Frame(first, with_mask(payload, key).collect()), key, size })
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

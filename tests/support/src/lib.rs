@@ -7,14 +7,19 @@
 //! | [`link`] | a link in memory, whose buffers, stalls and errors a test decides |
 //! | [`peer`] | the other end of a link, played by hand |
 //! | [`random`] | random numbers that a seed decides |
+//! | [`samples`] | payloads for tests of compression |
+//! | `deflate` | our DEFLATE codec and another (feature `deflate`) |
 //! | [`cut_off`] | futures that are dropped before they are ready |
 //!
 //! Frames are encoded and decoded here without this project's own code, so that a test compares with something else. Only
 //! `opening::response_to` uses it, because the answer to a random key takes SHA-1.
 
 pub mod cut_off;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod frames;
 pub mod link;
 pub mod opening;
 pub mod peer;
 pub mod random;
+pub mod samples;

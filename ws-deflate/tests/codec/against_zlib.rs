@@ -1,10 +1,10 @@
 //! DEFLATE (RFC 1951), both directions, against another implementation.
 
 use ws_deflate::{Compressor, Corrupt, Inflater};
+use ws_test_support::deflate::{alone, compressed, other, other_compressed, other_inflated, settings};
+use ws_test_support::random::Random;
+use ws_test_support::samples::{json, samples};
 use zlib_rs::{Inflate, Status};
-
-use crate::Random;
-use crate::samples::*;
 
 /// Inflates a message in pieces of `size`, with `room` at a time, looking back on `out`.
 fn inflate(inflater: &mut Inflater, data: &[u8], out: &mut Vec<u8>, size: usize, room: usize) -> Result<(), Corrupt> {
@@ -119,8 +119,8 @@ fn corrupt_data_is_refused_where_others_refuse_it() {
         let mut data = match round % 4 {
             0 => alone(text),
             1 => other_compressed(&mut other(6, 15, 8), text),
-            2 => noise(&mut random, 40),
-            _ => other_compressed(&mut other(2, 15, 8), &noise(&mut random, 100)),
+            2 => random.bytes(40),
+            _ => other_compressed(&mut other(2, 15, 8), &random.bytes(100)),
         };
         for _ in 0..random.below(4) {
             let at = random.below(data.len());

@@ -2,7 +2,3 @@
 
 mod against_zlib;
 mod properties;
-mod random;
-mod samples;
-
-use self::random::Random;

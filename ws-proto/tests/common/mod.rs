@@ -6,7 +6,6 @@
 mod bytes;
 mod end;
 mod events;
-mod random;
 mod ways;
 
 use std::time::Duration;
@@ -16,8 +15,8 @@ use ws_proto::{Config, Delivery, Role, Timestamp};
 pub(crate) use self::bytes::*;
 pub(crate) use self::end::*;
 pub(crate) use self::events::*;
-pub(crate) use self::random::*;
 pub(crate) use self::ways::*;
+pub(crate) use ws_test_support::random::Random;
 
 pub(crate) const ROLES: [Role; 2] = [Role::Server, Role::Client];
 pub(crate) const DELIVERIES: [Delivery; 2] = [Delivery::Messages, Delivery::Chunks];

@@ -215,10 +215,10 @@ fn d5_what_looks_back_too_far_is_refused() {
     for bits in 9..=15 {
         let window = 1_usize << bits;
         let narrow = wide(|agreed| agreed.receive_window_bits = bits);
-        let part = noise(&mut random, 300);
+        let part = random.bytes(300);
         // The same 300 bytes again, so far behind their first beginning.
         let message = |distance: usize| {
-            let between = noise(&mut Random(9), distance - part.len());
+            let between = Random(9).bytes(distance - part.len());
             [&part[..], &between, &part].concat()
         };
         for (distance, is_fine) in [(window - 1, true), (window + 1, bits == 15)] {

@@ -1,13 +1,8 @@
 //! What the tests compress, and what both ends agree on.
 
 use ws_proto::permessage_deflate::{Deflate, DeflateParams};
-
-use crate::common::Random;
-
-#[path = "../../../ws-deflate/tests/codec/samples.rs"]
-mod shared;
-
-pub(crate) use self::shared::*;
+pub(crate) use ws_test_support::deflate::{alone, compressed, other, other_compressed, other_inflated, settings};
+pub(crate) use ws_test_support::samples::{json, samples};
 
 /// Windows of 15 bits both ways, with context takeover.
 pub(crate) const WIDE: DeflateParams = {

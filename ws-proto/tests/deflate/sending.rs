@@ -1,5 +1,6 @@
 //! Messages that go out (RFC 7692 §6.1, §7.2.1).
 
+use ws_deflate::TAIL;
 use ws_proto::permessage_deflate::{Compress, DeflateParams};
 use ws_proto::{Config, Message, Prepared, Role, SendError, Violation};
 
@@ -125,7 +126,7 @@ fn fragments_say_it_once_and_can_be_read_as_they_come() {
 
 #[test]
 fn what_does_not_become_shorter_goes_as_it_is() {
-    let payload = noise(&mut Random(1), 1000);
+    let payload = Random(1).bytes(1000);
     for role in ROLES {
         for takeover in [false, true] {
             let agreed = wide(|agreed| agreed.send_context_takeover = takeover);
@@ -192,8 +193,7 @@ fn context_takeover_is_one_ways_affair() {
 #[test]
 fn prepared_messages_are_compressed_once_and_can_be_looked_back_on() {
     let long = vec![b'x'; 10_000];
-    for (payload, bit) in [(&b"Hello, hello, hello, hello"[..], RSV1), (&long, RSV1), (&noise(&mut Random(3), 500), 0)]
-    {
+    for (payload, bit) in [(&b"Hello, hello, hello, hello"[..], RSV1), (&long, RSV1), (&Random(3).bytes(500), 0)] {
         let prepared = Prepared::new(payload);
         for role in ROLES {
             for bits in [9, 12, 15] {
@@ -244,7 +244,7 @@ fn two_ends_talk() {
             for _ in 0..150 {
                 let from = random.below(2);
                 let len = random.pick(&[0, 1, 31, 32, 200, 1000, 5000, 20_000]);
-                let payload = if random.below(4) == 0 { noise(&mut random, len) } else { json(&mut random, len) };
+                let payload = if random.below(4) == 0 { random.bytes(len) } else { json(&mut random, len) };
                 let compress = random.pick(&[Compress::Default, Compress::Always, Compress::Never]);
                 let end = &mut ends[from];
                 let whole = random.below(4);

@@ -69,7 +69,7 @@ pub(super) fn give_queue(memory: Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use ws_proto::{Config, Connection, Event, Timestamp};
-    use ws_test_support::frames::{BINARY, KEY, frame};
+    use ws_test_support::frames::{BINARY, masked};
 
     use super::*;
 
@@ -107,7 +107,7 @@ mod tests {
         let _used = recycle::tests::USED.lock().unwrap();
         let mut connection = Connection::server(Config::default(), Timestamp::ZERO);
         connection.set_memory(Some(super::super::supplied()));
-        let frame = frame(BINARY, [7; 20_000], Some(KEY));
+        let frame = masked(BINARY, [7; 20_000]);
         for _ in 0..3 {
             with_read_buffer(|buffer| {
                 let target = connection.read_buffer(buffer);
@@ -130,7 +130,7 @@ mod tests {
         connection.set_memory(Some(super::super::supplied()));
         // The size of the memory to read into, and how much of it was cleared.
         let mut read = |payload: Vec<u8>| {
-            let frame = frame(BINARY, payload, Some(KEY));
+            let frame = masked(BINARY, payload);
             with_read_buffer(|buffer| {
                 let target = connection.read_buffer(buffer);
                 let (size, cleared) = (target.len(), target.iter().filter(|byte| **byte == 0).count());

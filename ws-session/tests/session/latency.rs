@@ -9,9 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ws_session::{Addresses, Runtime, Server, Timer, Timestamp, Transport};
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+use ws_test_support::frames::{PING, PONG, decode, masked};
+use ws_test_support::opening::REQUEST;
 
 /// A client that answers a ping within the write that brings it.
 struct Instant(Vec<u8>);
@@ -29,9 +28,8 @@ impl Transport for Instant {
 
     fn poll_write_vectored(&mut self, _: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let bytes: Vec<u8> = buffers.iter().flat_map(|buffer| buffer.iter().copied()).collect();
-        if let [0x89, len, payload @ ..] = &*bytes {
-            self.0.extend([0x8A, 0x80 | len, 0, 0, 0, 0]);
-            self.0.extend(payload);
+        if let Some(found) = decode(&bytes).filter(|found| found.frame.0 == PING) {
+            self.0.extend(masked(PONG, found.frame.1));
         }
         Poll::Ready(Ok(bytes.len()))
     }

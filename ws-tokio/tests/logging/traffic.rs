@@ -2,15 +2,10 @@
 
 use crate::common::*;
 use tracing::Level;
-use ws_test_support::frames::{KEY, frame};
+use ws_test_support::frames::masked;
 use ws_tokio::{Client, Server};
 
 use super::*;
-
-/// A frame as a client sends it.
-fn masked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    frame(first, payload, Some(KEY))
-}
 
 #[tokio::test]
 async fn messages_are_traced_at_debug_and_elided() {

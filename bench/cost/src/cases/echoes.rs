@@ -1,8 +1,8 @@
 //! Payloads that are dear to compress.
 
 use super::{Case, LEN};
-use crate::search::Random;
 use crate::subjects::Subject;
+use ws_test_support::random::Random;
 
 pub(super) fn all() -> Vec<Case> {
     let mut random = Random(1951);

@@ -1,11 +1,11 @@
 //! Frames that are dear.
 
-use super::{Case, LEN, frame, repeated, streams, unmasked};
+use ws_deflate::TAIL;
+use ws_test_support::frames::masked;
+
+use super::{Case, LEN, repeated, streams, unmasked};
 use crate::deflate::Bits;
 use crate::subjects::Subject::{self, Client, Endpoint, Server, ServerBytewise, ServerChunks};
-
-/// What a message's sender leaves out at its end (RFC 7692 §7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 const ALL: &[Subject] = &[Server, ServerBytewise, ServerChunks, Endpoint];
 
@@ -23,21 +23,25 @@ fn plain() -> Vec<Case> {
             cases.push(Case { name: name.into(), subject, input: repeated(input), deflate: vec![] });
         }
     };
-    add("empty messages", ALL, &frame(0x82, b""));
-    add("messages of one byte", ALL, &frame(0x81, b"a"));
-    add("messages of 16 bytes", WHOLE, &frame(0x82, &[7; 16]));
-    add("long binary messages", WHOLE, &frame(0x82, &[7; LEN]));
-    add("long text, two bytes a character", WHOLE, &frame(0x81, "é".repeat(LEN / 2).as_bytes()));
-    add("long text, four bytes a character", WHOLE, &frame(0x81, "😀".repeat(LEN / 4).as_bytes()));
-    add("messages of two fragments, empty", ALL, &[frame(0x01, b""), frame(0x80, b"")].concat());
-    add("fragments of one byte", ALL, &[frame(0x01, b"a"), frame(0x00, b"b").repeat(500), frame(0x80, b"c")].concat());
-    add("empty fragments", ALL, &[frame(0x02, b""), frame(0x00, b"").repeat(500), frame(0x80, b"")].concat());
-    let split: Vec<u8> = "😀".repeat(100).bytes().flat_map(|byte| frame(0x00, &[byte])).collect();
-    add("characters in fragments of a byte", ALL, &[frame(0x01, b""), split, frame(0x80, b"")].concat());
-    add("pings, empty", ALL, &frame(0x89, b""));
-    add("pings, long", WHOLE, &frame(0x89, &[7; 125]));
-    add("pongs", ALL, &frame(0x8a, b"abcd"));
-    add("pings among fragments", ALL, &[frame(0x01, b"a"), frame(0x89, b"b"), frame(0x80, b"c")].concat());
+    add("empty messages", ALL, &masked(0x82, b""));
+    add("messages of one byte", ALL, &masked(0x81, b"a"));
+    add("messages of 16 bytes", WHOLE, &masked(0x82, &[7; 16]));
+    add("long binary messages", WHOLE, &masked(0x82, &[7; LEN]));
+    add("long text, two bytes a character", WHOLE, &masked(0x81, "é".repeat(LEN / 2).as_bytes()));
+    add("long text, four bytes a character", WHOLE, &masked(0x81, "😀".repeat(LEN / 4).as_bytes()));
+    add("messages of two fragments, empty", ALL, &[masked(0x01, b""), masked(0x80, b"")].concat());
+    add(
+        "fragments of one byte",
+        ALL,
+        &[masked(0x01, b"a"), masked(0x00, b"b").repeat(500), masked(0x80, b"c")].concat(),
+    );
+    add("empty fragments", ALL, &[masked(0x02, b""), masked(0x00, b"").repeat(500), masked(0x80, b"")].concat());
+    let split: Vec<u8> = "😀".repeat(100).bytes().flat_map(|byte| masked(0x00, &[byte])).collect();
+    add("characters in fragments of a byte", ALL, &[masked(0x01, b""), split, masked(0x80, b"")].concat());
+    add("pings, empty", ALL, &masked(0x89, b""));
+    add("pings, long", WHOLE, &masked(0x89, &[7; 125]));
+    add("pongs", ALL, &masked(0x8a, b"abcd"));
+    add("pings among fragments", ALL, &[masked(0x01, b"a"), masked(0x89, b"b"), masked(0x80, b"c")].concat());
     add("messages of one byte", &[Client], &unmasked(0x81, b"a"));
     add("empty pings", &[Client], &unmasked(0x89, b""));
     cases
@@ -47,7 +51,7 @@ fn compressed() -> Vec<Case> {
     let mut cases = vec![];
     let mut add = |name: &str, subjects: &[Subject], payload: &[u8]| {
         for &subject in subjects {
-            let message = if subject == Client { unmasked(0xc2, payload) } else { frame(0xc2, payload) };
+            let message = if subject == Client { unmasked(0xc2, payload) } else { masked(0xc2, payload) };
             let times = LEN.div_ceil(message.len());
             // Without a payload there is nothing to inflate.
             let deflate = if payload.is_empty() { vec![] } else { [payload, &TAIL].concat().repeat(times) };
@@ -71,7 +75,7 @@ fn compressed() -> Vec<Case> {
         add(&format!("compressed: {name}"), &[Server, Endpoint], &[deflate, tail].concat());
     }
     for subject in ALL {
-        let input = repeated(&[frame(0x41, b""), frame(0x80, &[0])].concat());
+        let input = repeated(&[masked(0x41, b""), masked(0x80, &[0])].concat());
         cases.push(Case {
             name: "compressed messages in two fragments".into(),
             subject: *subject,

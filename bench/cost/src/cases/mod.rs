@@ -6,6 +6,8 @@ mod heads;
 mod messages;
 mod streams;
 
+use ws_test_support::frames::frame;
+
 use crate::subjects::Subject;
 
 /// An input.
@@ -20,8 +22,6 @@ pub(crate) struct Case {
 /// About so many bytes each: enough for what happens once in a connection not to count.
 const LEN: usize = 4096;
 
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-
 pub(crate) fn all() -> Vec<Case> {
     let inflating = streams::all().into_iter().map(|(name, deflate)| Case {
         name: name.into(),
@@ -32,28 +32,9 @@ pub(crate) fn all() -> Vec<Case> {
     inflating.chain(echoes::all()).chain(messages::all()).chain(heads::all()).chain(found::all()).collect()
 }
 
-/// A frame from a client.
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        len @ 0..126 => bytes.push(0x80 | len as u8),
-        len @ 126..65_536 => {
-            bytes.push(0x80 | 126);
-            bytes.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            bytes.push(0x80 | 127);
-            bytes.extend((len as u64).to_be_bytes());
-        }
-    }
-    bytes.extend(KEY);
-    bytes.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
-    bytes
-}
-
-/// The same from a server; up to 125 bytes.
+/// A frame from a server.
 fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
-    [&[first, payload.len() as u8], payload].concat()
+    frame(first, payload, None)
 }
 
 fn repeated(piece: &[u8]) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! Genes as blocks of DEFLATE (RFC 1951). All that comes of them is valid, and ends with a byte.
 
-use super::{Gene, Random};
+use ws_test_support::random::Random;
+
+use super::Gene;
 use crate::deflate::{Bits, canonical};
 
 /// No distance is longer: so much is there whatever came before.
@@ -11,7 +13,7 @@ pub(super) fn bytes_of(genes: &[Gene]) -> Vec<u8> {
     // What matches can look back on.
     bits.stored(&[b'a'; DISTANCE]);
     for gene in genes {
-        let mut random = Random(gene.seed | 1);
+        let mut random = Random(gene.seed);
         // Now and then many, so that the block's header does not count.
         let symbols = usize::from(gene.a % 64) * if gene.a & 0x300 == 0 { 16 } else { 1 };
         match gene.kind % 8 {

@@ -1,7 +1,9 @@
 //! Genes as frames of a client. All that comes of them is valid, and ends between messages.
 
-use super::{Gene, Random};
-use crate::cases::frame;
+use ws_test_support::frames::masked;
+use ws_test_support::random::Random;
+
+use super::Gene;
 use crate::deflate::Bits;
 
 pub(super) fn bytes_of(genes: &[Gene]) -> Vec<u8> {
@@ -9,36 +11,36 @@ pub(super) fn bytes_of(genes: &[Gene]) -> Vec<u8> {
     // The first byte of a frame that goes on with the open message.
     let mut is_open = false;
     for gene in genes {
-        let mut random = Random(gene.seed | 1);
+        let mut random = Random(gene.seed);
         let payload = payload(gene, &mut random);
         let text = payload.is_ascii();
         for _ in 0..1 + gene.b % 4 {
             match gene.kind % 8 {
-                0 => bytes.extend(frame(0x89, &payload)),
-                1 => bytes.extend(frame(0x8a, &payload)),
-                2 if is_open => bytes.extend(frame(0x00, &payload)),
+                0 => bytes.extend(masked(0x89, &payload)),
+                1 => bytes.extend(masked(0x8a, &payload)),
+                2 if is_open => bytes.extend(masked(0x00, &payload)),
                 3 if is_open => {
-                    bytes.extend(frame(0x80, &payload));
+                    bytes.extend(masked(0x80, &payload));
                     is_open = false;
                 }
                 4 if !is_open => {
-                    bytes.extend(frame(0x02, &payload));
+                    bytes.extend(masked(0x02, &payload));
                     is_open = true;
                 }
-                5 if !is_open => bytes.extend(frame(0xc2, &compressed(gene, &mut random))),
+                5 if !is_open => bytes.extend(masked(0xc2, &compressed(gene, &mut random))),
                 6 if !is_open => {
                     let compressed = compressed(gene, &mut random);
                     let (front, back) = compressed.split_at(random.below(compressed.len() + 1));
-                    bytes.extend(frame(0x42, front));
-                    bytes.extend(frame(0x80, back));
+                    bytes.extend(masked(0x42, front));
+                    bytes.extend(masked(0x80, back));
                 }
-                _ if !is_open => bytes.extend(frame(if text { 0x81 } else { 0x82 }, &payload)),
-                _ => bytes.extend(frame(0x00, &payload)),
+                _ if !is_open => bytes.extend(masked(if text { 0x81 } else { 0x82 }, &payload)),
+                _ => bytes.extend(masked(0x00, &payload)),
             }
         }
     }
     if is_open {
-        bytes.extend(frame(0x80, b""));
+        bytes.extend(masked(0x80, b""));
     }
     bytes
 }

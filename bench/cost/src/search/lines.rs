@@ -1,6 +1,8 @@
 //! Genes as header lines of a request that is otherwise as browsers make it.
 
-use super::{Gene, Random};
+use ws_test_support::random::Random;
+
+use super::Gene;
 use crate::subjects::REQUEST;
 
 const NAMES: [&str; 12] = [
@@ -47,7 +49,7 @@ pub(super) fn bytes_of(genes: &[Gene]) -> Vec<u8> {
     for gene in genes {
         let name = NAMES[usize::from(gene.kind) % NAMES.len()];
         for i in 0..1 + usize::from(gene.a % 30) {
-            let mut random = Random(gene.seed | 1);
+            let mut random = Random(gene.seed);
             let pieces: Vec<&str> = (0..1 + random.below(4)).map(|_| PIECES[random.below(PIECES.len())]).collect();
             // Each a little different, where that may matter.
             let own = if gene.b & 0x100 == 0 { String::new() } else { format!("{i}") };
