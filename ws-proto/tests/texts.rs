@@ -209,6 +209,7 @@ mod handshake {
     fn what_a_server_says() {
         for (error, words) in [
             (UpgradeError::SubprotocolNotOffered("x".into()), "the client did not offer the subprotocol \"x\""),
+            (UpgradeError::TooManyHeaders, "too many headers for a response"),
             (
                 UpgradeError::ReservedHeader(HeaderName::from_static("trailer")),
                 "the header trailer cannot be set in a 101 response",

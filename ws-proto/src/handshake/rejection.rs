@@ -46,10 +46,14 @@ impl Rejection {
     }
 
     /// Adds a header. [`into_response`](Self::into_response) always sets `Connection` and `Content-Length`, and sets
-    /// `Content-Type` unless it is added here.
+    /// `Content-Type` unless it is added here. A header for which a [`HeaderMap`] has no room, after tens of thousands of
+    /// others, is left out.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        // Room for the headers that `into_response` adds.
+        if self.headers.try_reserve(1 + 3).is_ok() {
+            self.headers.append(name, value);
+        }
         self
     }
 
@@ -159,6 +163,18 @@ mod tests {
         assert_eq!(response.headers()["content-length"], response.body().len().to_string());
         assert_eq!(response.body(), "The server takes no new connections now. Try again later.\n");
         assert_eq!(Rejection::request_timeout().status(), 408);
+    }
+
+    #[test]
+    fn headers_without_number_leave_room_for_those_of_every_response() {
+        let mut rejection = Rejection::request_timeout();
+        for n in 0..30_000 {
+            let name = HeaderName::try_from(alloc::format!("x-{n}")).unwrap();
+            rejection = rejection.with_header(name, HeaderValue::from_static("1"));
+        }
+        let added = rejection.headers().len();
+        assert!(added > 20_000);
+        assert_eq!(rejection.into_response().headers().len(), added + 3);
     }
 
     #[test]

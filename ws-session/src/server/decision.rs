@@ -67,6 +67,10 @@ pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: 
     caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
 }
 
+fn failed_to_look() -> RefusedRequest {
+    Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to look at the request.").into()
+}
+
 /// Decides on a request.
 pub(super) fn decide(
     settings: &ServerSettings,
@@ -104,15 +108,17 @@ fn decide_any(
         match catch_unwind(AssertUnwindSafe(|| hook(&request))) {
             Ok(None) => {}
             Ok(Some(mut response)) => {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                // Only tens of thousands of headers leave no room for this one.
+                if response.headers_mut().try_insert(CONNECTION, HeaderValue::from_static("close")).is_err() {
+                    return Err(failed_to_look());
+                }
                 let error = AcceptError::Answered(response.status());
                 return Err(RefusedRequest::new(response, error));
             }
             Err(_) => {
                 error!(target: TARGET, path = request.uri().path(), "the request hook panicked");
                 unless_heard(format_args!("the request hook panicked"));
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return Err(Rejection::new(status, "The server failed to look at the request.").into());
+                return Err(failed_to_look());
             }
         }
     }

@@ -181,7 +181,9 @@ impl<R: Runtime> Server<R> {
                 self.mistake(InvalidSetting::Header(format!("the header {name} is set by the handshake")));
             }
             (Ok(name), Ok(value)) => {
-                self.settings.headers.append(name, value);
+                if self.settings.headers.try_append(name, value).is_err() {
+                    self.mistake(InvalidSetting::Header("too many response headers".to_owned()));
+                }
             }
             _ => self.mistake(InvalidSetting::Header("invalid response header".to_owned())),
         }

@@ -200,7 +200,7 @@ pub enum BuildError {
     HeaderValue(HeaderName),
     /// This header is set by the handshake, or announces a body, which the request cannot have.
     ReservedHeader(HeaderName),
-    /// There are more than 32,768 headers.
+    /// There are more names of headers than a [`HeaderMap`] holds, the handshake's own included: tens of thousands.
     TooManyHeaders,
     /// This subprotocol is not a token.
     Subprotocol(String),

@@ -187,7 +187,7 @@ fn a_response_that_was_parsed_elsewhere_is_checked_as_one_that_was_read() {
 #[test]
 fn the_handshakes_own_headers_may_be_the_ones_too_many() {
     let with = |count: usize| (0..count).fold(builder(), |builder, n| builder.header(format!("x-{n}"), "1"));
-    // A map of headers holds three quarters of 32,768, and five are the handshake's.
+    // A map holds 24,576 names with the `http` of the lock file, and five are the handshake's.
     assert!(build(with(24_571)).is_ok());
     for count in [24_572, 24_576] {
         assert_eq!(build(with(count)).unwrap_err(), BuildError::TooManyHeaders, "{count}");

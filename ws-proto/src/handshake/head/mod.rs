@@ -121,7 +121,7 @@ pub(super) struct Head<L> {
 ///
 /// When it is malformed.
 pub fn parse_request(head: &[u8]) -> Result<Option<Request<()>>, HeadError> {
-    Ok(HeadReader::<RequestLine>::new(HeadLimits::NONE).read(head)?.map(Head::into_request))
+    HeadReader::<RequestLine>::new(HeadLimits::NONE).read(head)?.map(Head::into_request).transpose()
 }
 
 /// Parses the head of a response, as [`parse_request`] does a request's.
@@ -134,17 +134,19 @@ pub fn parse_response(head: &[u8]) -> Result<Option<Response<()>>, HeadError> {
 }
 
 impl Head<RequestLine> {
-    pub(super) fn into_request(self) -> Request<()> {
+    /// Fails if there is no room for the Host header that the target implies.
+    pub(super) fn into_request(self) -> Result<Request<()>, HeadError> {
         let Self { start: RequestLine { method, target, version }, mut headers, .. } = self;
         if let Some(host) = host_of_absolute_form(&target) {
-            headers.insert(HOST, host);
+            let limit = headers.keys_len();
+            headers.try_insert(HOST, host).map_err(|_| HeadError::TooManyHeaders { limit })?;
         }
         let mut request = Request::new(());
         *request.method_mut() = method;
         *request.uri_mut() = target;
         *request.version_mut() = version;
         *request.headers_mut() = headers;
-        request
+        Ok(request)
     }
 }
 

@@ -177,7 +177,7 @@ impl Scanner {
             let value = HeaderValue::from_maybe_shared(lines.slice_ref(header.value));
             let mut value = value.map_err(|_| HeadError::HeaderLine)?;
             mark_secret(&name, &mut value);
-            // Fails past 32768 headers, whatever the limit says.
+            // The map has a limit of its own.
             headers.try_append(name, value).map_err(too_many)?;
         }
         Ok(headers)

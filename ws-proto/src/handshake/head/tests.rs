@@ -230,6 +230,11 @@ fn unreasonable_limits_do_not_panic() {
     assert!(read(format!("GET / HTTP/1.1\r\n{many}\r\n")).is_err());
     assert!(read(format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000))).is_err());
     assert!(read(format!("GET / HTTP/1.1\r\n{}:\r\n\r\n", "a".repeat(70_000))).is_err());
+    // As many names as a map holds with the `http` of the lock file, and a Host header that the target implies.
+    let with = |names: usize| -> String { (0..names).map(|n| format!("X-{n}:\r\n")).collect() };
+    assert!(parse_request(format!("GET / HTTP/1.0\r\n{}\r\n", with(24_576)).as_bytes()).is_ok());
+    let implied = parse_request(format!("GET http://a/ HTTP/1.0\r\n{}\r\n", with(24_576)).as_bytes());
+    assert_eq!(implied.unwrap_err(), HeadError::TooManyHeaders { limit: 24_576 });
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl Upgrade {
     /// # Errors
     ///
     /// When the client did not offer this subprotocol, or when `headers` has a header that the handshake sets or that announces a
-    /// body. These are mistakes of the server: converted into a [`Rejection`], they become a 500.
+    /// body, or when there are too many of them. These are mistakes of the server: converted into a [`Rejection`], they become a 500.
     pub fn accept(self, subprotocol: Option<&str>, headers: HeaderMap) -> Result<AcceptedUpgrade, UpgradeError> {
         self.accept_with(subprotocol, &[], headers)
     }
@@ -175,7 +175,10 @@ impl Upgrade {
             let value = HeaderValue::try_from(extensions::format(extensions));
             all.insert(SEC_WEBSOCKET_EXTENSIONS, value.map_err(|_| UpgradeError::MalformedExtension)?);
         }
-        all.extend(headers);
+        // `extend` would panic where the handshake's own headers are the ones too many.
+        for (name, value) in &headers {
+            all.try_append(name, value.clone()).map_err(|_| UpgradeError::TooManyHeaders)?;
+        }
         let mut response = Response::new(());
         if upgrades {
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -215,6 +218,8 @@ pub enum UpgradeError {
     MalformedExtension,
     /// This header is set by the handshake, or announces a body, which a 101 cannot have.
     ReservedHeader(HeaderName),
+    /// There are more names of headers than a [`HeaderMap`] holds, the handshake's own included: tens of thousands.
+    TooManyHeaders,
 }
 
 impl fmt::Display for UpgradeError {
@@ -224,6 +229,7 @@ impl fmt::Display for UpgradeError {
             Self::ExtensionNotOffered(name) => write!(f, "the client did not offer the extension {name:?}"),
             Self::MalformedExtension => f.write_str("an extension has a byte that is not allowed in a header"),
             Self::ReservedHeader(name) => write!(f, "the header {name} cannot be set in a 101 response"),
+            Self::TooManyHeaders => f.write_str("too many headers for a response"),
         }
     }
 }
@@ -305,6 +311,26 @@ mod tests {
             headers.insert(&name, HeaderValue::from_static("x"));
             assert_eq!(upgrade().accept(None, headers).unwrap_err(), UpgradeError::ReservedHeader(name));
         }
+    }
+
+    /// The largest map of headers with one value each.
+    fn full() -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut names = (0..).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
+        while headers.try_append(names.next().unwrap(), HeaderValue::from_static("1")).is_ok() {}
+        headers
+    }
+
+    #[test]
+    fn refuses_headers_that_leave_no_room_for_its_own() {
+        let mut headers = full();
+        assert_eq!(upgrade().accept(None, headers.clone()).unwrap_err(), UpgradeError::TooManyHeaders);
+        for n in 0..3 {
+            headers.remove(format!("x-{n}"));
+        }
+        assert_eq!(upgrade().accept(Some("B"), headers.clone()).unwrap_err(), UpgradeError::TooManyHeaders);
+        let accepted = upgrade().accept(None, headers.clone()).unwrap();
+        assert_eq!(accepted.response.headers().len(), headers.len() + 3);
     }
 
     #[test]

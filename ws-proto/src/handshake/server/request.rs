@@ -63,7 +63,7 @@ impl RequestReader {
         check_host(&head)?;
         check_no_body(&head.headers)?;
         let consumed = head.consumed;
-        Ok(Some(RequestHead { request: head.into_request(), consumed }))
+        Ok(Some(RequestHead { request: head.into_request()?, consumed }))
     }
 }
 
