@@ -18,7 +18,7 @@ use crate::opening::compression::Compression;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::tcp::NOTSENT_LOWAT;
 
-/// Decides on a request before the handshake; see [`Server::on_request`].
+/// Decides on a request before the handshake; see [`Server::on_request`](super::Server::on_request).
 type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync;
 
 #[derive(Clone)]
