@@ -163,8 +163,9 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         if now - self.paused_at >= DEAF_AFTER && state.mailbox.is_first_warning() {
             let (id, messages) = (self.shared.info.id, state.mailbox.len());
             let told = format!(
-                "{messages} messages wait, and the application has never received one: reading stops, so that pings are not \
-                 answered and a Close is not seen; if it only sends, it should call WebSocket::send_only"
+                "{messages} messages wait, and the application has never received one. Reading stops, so pings are not \
+                 answered and a Close is not seen. It should keep calling recv; a handler that only sends can call \
+                 WebSocket::send_only instead"
             );
             warn!(target: TARGET, id, "{told}");
             unless_heard(format_args!("connection {id}: {told}"));

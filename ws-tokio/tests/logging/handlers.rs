@@ -163,7 +163,7 @@ async fn a_handler_that_has_never_received_is_named_once_when_reading_stops() {
         ws.flush().await.unwrap();
         sockets.push((ws, id));
     }
-    wait_for(Level::WARN, "should call WebSocket::send_only").await;
+    wait_for(Level::WARN, "It should keep calling recv; a handler that only sends can call WebSocket::send_only").await;
     let warned = line(Level::WARN, "16 messages wait, and the application has never received one");
     assert!(warned.ends_with(&format!("id={}", sockets[1].1)), "{warned}");
 }
