@@ -9,6 +9,8 @@ mod signals;
 
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 /// Exit codes of `ws`. clap exits with 2 for bad usage.
@@ -43,8 +45,19 @@ enum Command {
     Serve(serve::ServeArgs),
 }
 
+/// Adds a tip to the error if a URL stands where a command belongs.
+fn suggest_connect(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+        && given.contains("://")
+    {
+        let tip = StyledStr::from(format!("to connect, use `ws connect {given}`"));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
+}
+
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|error| suggest_connect(error).exit());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // A client has one connection. One worker thread drives it, and this thread does the rest. So a terminal or a pipe
     // that blocks our output does not delay the answer to a ping.

@@ -37,6 +37,29 @@ async fn telling(names: &'static [&'static str]) -> String {
 }
 
 #[tokio::test]
+async fn a_url_without_a_command_gets_a_tip() {
+    let output = run(&["ws://127.0.0.1:1/chat"], "").await;
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("tip: to connect, use `ws connect ws://127.0.0.1:1/chat`"), "{said}");
+    let output = run(&["conect"], "").await;
+    let said = stderr(&output);
+    assert!(said.contains("'connect'") && !said.contains("use `ws connect"), "{said}");
+}
+
+#[tokio::test]
+async fn a_negative_number_of_seconds_is_named_as_such() {
+    for option in ["--wait", "--ping-interval"] {
+        for number in ["-1", "-0.5"] {
+            let output = run(&["connect", option, number, "ws://127.0.0.1:1/"], "").await;
+            assert_eq!(output.status.code(), Some(2));
+            let said = stderr(&output);
+            assert!(said.contains("expected a number of seconds, 0 or more") && !said.contains("tip:"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_said_explicitly_is_sent_once() {
     let address = telling(&["authorization", "origin", "user-agent", "host"]).await;
     let url = format!("ws://user:secret@{address}/");

@@ -92,7 +92,7 @@ pub(crate) struct ConnectArgs {
 
     /// In a pipe, after the end of the input: close when no message has arrived for this time. `forever` waits until the
     /// server closes. Default: 0.5, or 5 while fewer messages than lines have arrived
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     wait: Option<Wait>,
 
     /// A PEM file of certificates to trust, besides the platform's
@@ -108,7 +108,7 @@ pub(crate) struct ConnectArgs {
 
     /// The interval between pings to the server, or `off` for a server that mishandles pings. The connection ends when the
     /// server sends nothing for 20 seconds after a ping
-    #[arg(long, value_name = "SECONDS|off", default_value = "20")]
+    #[arg(long, value_name = "SECONDS|off", default_value = "20", allow_negative_numbers = true)]
     ping_interval: PingInterval,
 
     /// Do not offer compression (permessage-deflate)
