@@ -93,6 +93,7 @@ mod info;
 mod logging;
 mod memory;
 mod opening;
+mod random;
 mod registry;
 mod runtime;
 mod server;

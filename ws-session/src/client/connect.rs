@@ -24,6 +24,7 @@ use crate::logging::log_head;
 use crate::opening::Parts;
 use crate::opening::compression::Compression;
 use crate::opening::exchange::{Exchange, Interrupted};
+use crate::random::nonce;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::tls::{self, TlsError};
@@ -74,7 +75,7 @@ pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls
 
 /// The request, with its offers and a fresh key.
 pub(super) fn build(builder: Builder, compression: &Compression) -> Result<ClientHandshake, ConnectError> {
-    compression.offer(builder).build(rand::random()).map_err(ConnectError::Request)
+    compression.offer(builder).build(nonce()).map_err(ConnectError::Request)
 }
 
 /// The name that the certificate must be for.

@@ -13,6 +13,7 @@ use super::compression::NegotiatedCompression;
 use crate::driver::Driver;
 use crate::handle::{Sender, WebSocket};
 use crate::info::{Caller, HandshakeInfo, Heads};
+use crate::random::masking_key;
 use crate::registry::HandshakeGuard;
 use crate::shared::Shared;
 use crate::shared::inbound::InboundLimits;
@@ -101,7 +102,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         let mut connection = match self.role {
             Role::Server => Connection::server(self.config, now),
             Role::Client => match self.keys {
-                None => Connection::client(self.config, rand::random::<[u8; 4]>, now),
+                None => Connection::client(self.config, masking_key, now),
                 Some(mut keys) => Connection::client(self.config, move || keys.next_key(), now),
             },
         };

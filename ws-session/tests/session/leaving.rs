@@ -1,15 +1,17 @@
 //! Drivers and handles that are dropped before their connection has ended: what was queued is written, without waiting.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
+use std::thread;
 
 use futures_util::SinkExt as _;
 use ws_proto::{Cause, Role};
 use ws_session::{CloseCode, Message, Sender, WebSocket};
 
-use crate::sim::{BINARY, PONG, Peer, Setup, Sim, TEXT, World, close, millis, setups};
+use crate::sim::{BINARY, Driver, PONG, Peer, Setup, Sim, TEXT, World, close, millis, setups, text};
 
 #[test]
 fn a_dropped_driver_writes_what_was_queued_and_a_close_behind_it() {
@@ -46,6 +48,28 @@ fn a_dropped_driver_writes_what_was_queued_and_a_close_behind_it() {
             assert!(!sender.is_open());
             assert_eq!(world.at_once(async move { sender.closed().await }).cause, Cause::Aborted);
         }
+    }
+}
+
+/// Other thread-locals, random generators among them, may be gone by then.
+#[test]
+fn a_connection_in_a_thread_local_sends_its_close_when_the_thread_ends() {
+    thread_local! {
+        static HELD: RefCell<Option<(WebSocket, Driver)>> = const { RefCell::new(None) };
+    }
+    for role in [Role::Server, Role::Client] {
+        let ended = thread::spawn(move || {
+            // Its destructor is registered first, and so runs last.
+            HELD.with_borrow_mut(|held| assert!(held.is_none()));
+            let _ = rand::random::<u32>();
+            let world = World::new(1);
+            let (socket, driver, peer) = Setup::new(role).open(&world);
+            socket.sender().try_send("before").unwrap();
+            HELD.set(Some((socket, driver)));
+            peer
+        });
+        let mut peer = ended.join().unwrap();
+        assert_eq!(peer.frames(), [text("before"), close(1001, "")], "{role:?}");
     }
 }
 

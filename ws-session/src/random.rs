@@ -1,0 +1,50 @@
+//! Random numbers that nobody can predict: masking keys and nonces.
+
+use std::cell::RefCell;
+
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+
+thread_local! {
+    /// Cryptographically secure; the system seeds it when the thread first needs it.
+    ///
+    /// It is not `rand::rng()`, which panics once a thread that ends has dropped its generator. A connection may be dropped
+    /// after that, by the destructor of another thread-local, and masks its Close frame.
+    static GENERATOR: RefCell<Option<StdRng>> = const { RefCell::new(None) };
+}
+
+/// A masking key (RFC 6455 §5.3, §10.3).
+pub(crate) fn masking_key() -> [u8; 4] {
+    generate(|generator| generator.next_u32().to_ne_bytes())
+}
+
+/// A nonce for the opening handshake (RFC 6455 §4.1).
+pub(crate) fn nonce() -> [u8; 16] {
+    generate(|generator| generator.random())
+}
+
+fn generate<T>(next: impl Fn(&mut StdRng) -> T) -> T {
+    let generated = GENERATOR.try_with(|generator| next(generator.borrow_mut().get_or_insert_with(seeded)));
+    // The thread ends, and has dropped its generator.
+    generated.unwrap_or_else(|_| next(&mut seeded()))
+}
+
+#[cold]
+fn seeded() -> StdRng {
+    StdRng::try_from_rng(&mut SysRng).expect("the system has random numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn threads_have_keys_of_their_own() {
+        let keys = || thread::spawn(|| (0..1000).map(|_| nonce()).collect::<Vec<_>>()).join().unwrap();
+        let (one, other) = (keys(), keys());
+        assert_eq!(one.iter().chain(&other).collect::<HashSet<_>>().len(), 2000);
+    }
+}
