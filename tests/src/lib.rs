@@ -25,6 +25,8 @@ impl Executor for Smol {
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod ci;
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::Path;
