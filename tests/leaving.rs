@@ -77,7 +77,7 @@ impl Drop for Counting {
 const RUNS: usize = 30;
 
 #[test]
-fn what_was_sent_arrives_when_the_program_ends() {
+fn sent_messages_arrive_when_the_program_ends() {
     let server = Counting::start(Server::new());
     for runtime in RUNTIMES {
         for count in [1, 20, 1000] {
@@ -93,7 +93,7 @@ fn what_was_sent_arrives_when_the_program_ends() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn what_was_sent_over_tls_arrives_when_the_program_ends() {
+fn messages_sent_over_tls_arrive_when_the_program_ends() {
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let issuer = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();

@@ -171,7 +171,7 @@ fn a_close_whose_future_is_dropped_goes_on() {
 }
 
 #[test]
-fn who_waits_for_the_end_elsewhere_takes_no_messages_away() {
+fn waiting_for_the_end_elsewhere_takes_no_messages_away() {
     let (tell, told) = mpsc::channel();
     let server = start(uncompressed().inbound_queue(2), move |mut ws| {
         let tell = tell.clone();

@@ -58,7 +58,7 @@ fn messages_come_before_the_end() {
 }
 
 #[test]
-fn what_was_said_of_the_end_is_said_again() {
+fn the_outcome_is_returned_again() {
     let server = start(Server::new(), drain);
     for (code, is_normal) in [(1000, true), (4000, false)] {
         let mut ws = server.connect();
@@ -174,7 +174,7 @@ fn a_handlers_end_is_the_connections() {
 }
 
 #[test]
-fn what_a_handler_sent_goes_out_before_its_close() {
+fn messages_of_a_handler_go_out_before_its_close() {
     let server = start(Server::new(), |ws| async move {
         for n in 0..10_u8 {
             ws.send(vec![n; 50_000]).await?;
@@ -271,7 +271,7 @@ fn a_peer_that_closes_waits_for_no_handler_that_only_sends() {
 }
 
 #[test]
-fn what_was_not_taken_while_waiting_for_the_end_is_not_passed_over_in_silence() {
+fn messages_not_taken_while_waiting_for_the_end_are_reported() {
     let (mut ws, mut peer) = accepted(Server::new().inbound_queue(4));
     (0..10_u8).for_each(|n| peer.write(masked(0x82, [n])));
     assert!(for_a_while(ws.closed()).is_none());

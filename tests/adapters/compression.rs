@@ -106,7 +106,7 @@ mod without_it {
     use super::*;
 
     #[test]
-    fn what_is_offered_is_declined() {
+    fn an_offer_is_declined() {
         let server = start(Server::new(), echo);
         let mut peer = server.peer();
         peer.write(request("/", &[OFFER]));

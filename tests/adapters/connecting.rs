@@ -57,7 +57,7 @@ fn the_host_is_the_urls_or_another_that_was_given() {
 }
 
 #[test]
-fn what_is_said_explicitly_replaces_what_the_url_implies() {
+fn explicit_headers_replace_those_that_the_url_implies() {
     let request = asked(|url| {
         Client::new(url.replace("ws://", "ws://user:secret@"))
             .header(AUTHORIZATION, "Bearer t")
@@ -156,7 +156,7 @@ fn is_typed(error: &ConnectError) -> bool {
 }
 
 #[test]
-fn what_cannot_be_asked_is_told_before_anything_is_dialled() {
+fn an_invalid_request_is_reported_before_anything_is_dialled() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     for (client, says) in mistakes(&format!("ws://{address}/")) {
@@ -169,7 +169,7 @@ fn what_cannot_be_asked_is_told_before_anything_is_dialled() {
 }
 
 #[test]
-fn what_cannot_be_asked_sends_no_byte_on_a_stream_either() {
+fn an_invalid_request_sends_no_byte_on_a_stream_either() {
     for (client, says) in mistakes("ws://test/") {
         let (near, far) = tcp_pair();
         let error = block_on(client.handshake(Io::new(stream(near)), Addresses::default())).unwrap_err();
@@ -330,7 +330,7 @@ fn a_stream_from_elsewhere_has_the_same_deadline() {
 }
 
 #[test]
-fn who_drops_the_future_gives_up() {
+fn dropping_the_future_gives_up() {
     let (tell, told) = mpsc::channel();
     let (asked, was_asked) = oneshot::channel();
     let server = Script::new(move |mut peer| {

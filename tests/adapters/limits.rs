@@ -119,7 +119,7 @@ fn one_more_connection_than_there_may_be_gets_503() {
 }
 
 #[test]
-fn who_leaves_makes_room() {
+fn a_client_that_leaves_makes_room() {
     let server = start(Server::new().max_connections(1), echo);
     close(server.connect());
     until(|| server.handle.connections() == 0);

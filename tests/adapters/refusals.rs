@@ -73,7 +73,7 @@ fn an_answer_reaches_a_client_that_still_sends() {
 }
 
 #[test]
-fn who_sends_without_end_after_a_refusal_is_left() {
+fn a_client_that_sends_on_after_a_refusal_is_dropped() {
     let server = start(Server::new(), echo);
     let mut peer = server.peer();
     peer.write("POST / HTTP/2.0\r\n");
@@ -175,7 +175,7 @@ fn a_hook_that_panics_is_a_500_without_details() {
 }
 
 #[test]
-fn what_the_hook_does_not_answer_goes_on() {
+fn a_request_that_the_hook_does_not_answer_goes_on() {
     let server = start(Server::new().on_request(answer_http), echo);
     close(block_on(connect(&server.url("/ws"))).unwrap());
     assert_eq!(answer(&server, "GET /ws HTTP/1.1\r\nHost: test\r\n\r\n").status, 426);
@@ -211,7 +211,7 @@ fn bytes_that_trickle_in_do_not_put_the_deadline_off() {
 }
 
 #[test]
-fn who_says_nothing_is_told_so_and_left() {
+fn a_silent_client_is_told_so_and_dropped() {
     let server = start(Server::new().handshake_timeout(SOON), echo);
     let mut peer = server.peer();
     assert_eq!(peer.reply().status, 408);

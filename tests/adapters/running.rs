@@ -66,7 +66,7 @@ fn a_handler_that_fails_closes_with_1011() {
 }
 
 #[test]
-fn what_has_not_connected_runs_no_handler() {
+fn a_failed_connection_runs_no_handler() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut called = false;
     let refused = block_on(Client::run(format!("ws://127.0.0.1:{port}/"), |_| {

@@ -63,7 +63,7 @@ fn a_server_may_be_told_before_it_runs() {
 }
 
 #[test]
-fn what_was_sent_before_is_delivered_before_the_close() {
+fn messages_sent_before_are_delivered_before_the_close() {
     let (tell, told) = mpsc::channel();
     let server = start(Server::new(), move |ws| {
         tell.send(ws.sender()).unwrap();
@@ -156,7 +156,7 @@ fn a_connection_that_closes_by_itself_keeps_its_code() {
 }
 
 #[test]
-fn who_drops_serve_keeps_the_open_connections() {
+fn dropping_serve_keeps_the_open_connections() {
     let listening = block_on(Server::new().bind("127.0.0.1:0")).unwrap();
     let (address, handle) = (listening.local_addr().unwrap(), listening.handle());
     let url = format!("ws://{address}/");

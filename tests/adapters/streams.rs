@@ -32,7 +32,7 @@ fn accept_refuses_as_a_server_does() {
 }
 
 #[test]
-fn who_has_the_stream_says_what_its_addresses_are() {
+fn the_caller_supplies_the_addresses_of_its_stream() {
     let (near, far) = tcp_pair();
     let addresses = Addresses::new(far.local_addr().ok(), far.peer_addr().ok());
     let transport = Io::new(stream(far));

@@ -88,7 +88,7 @@ fn servers_and_clients_run_on_smols_executor() {
 /// epoll takes no files.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_the_reactor_refuses_is_an_error() {
+fn a_socket_that_the_reactor_refuses_is_an_error() {
     use std::os::fd::OwnedFd;
 
     use ws_async_std::session::Runtime;

@@ -52,7 +52,7 @@ impl AsyncWrite for Recorder {
 }
 
 #[test]
-fn what_is_written_together_goes_out_together() {
+fn writes_before_a_flush_go_out_together() {
     smol::block_on(async {
         let mut io = AsyncIo::new(Recorder::default());
         let (head, body) = (IoSlice::new(b"head"), IoSlice::new(b"a body"));

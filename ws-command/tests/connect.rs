@@ -98,7 +98,7 @@ async fn no_input_is_no_long_wait() {
 }
 
 #[tokio::test]
-async fn what_is_received_cannot_steer_the_terminal() {
+async fn received_text_cannot_control_the_terminal() {
     let url = serve(|ws| async move {
         ws.send("\u{1b}]0;title\u{7}\u{9b}2J\r\n\u{202e}").await?;
         ws.send(vec![0x00, 0xff, 0x1b]).await?;
@@ -210,7 +210,7 @@ async fn failures_to_connect_are_told() {
 }
 
 #[tokio::test]
-async fn what_the_server_said_when_it_refused_is_shown_on_demand() {
+async fn the_body_of_a_refusal_is_shown_on_demand() {
     let demo = Demo::start().await;
     let output = run(&["connect", "-v", &demo.url("/lost")], "").await;
     assert!(stderr(&output).contains("404") && stderr(&output).contains("/counter"), "{}", stderr(&output));
@@ -294,7 +294,7 @@ async fn a_server_that_leaves_before_the_input_ends_is_told() {
 }
 
 #[tokio::test]
-async fn who_has_read_enough_may_go() {
+async fn a_reader_may_close_the_pipe_early() {
     let url = serve(|mut ws| async move {
         loop {
             tokio::select! {

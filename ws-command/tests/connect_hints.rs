@@ -60,7 +60,7 @@ async fn a_negative_number_of_seconds_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn what_is_said_explicitly_is_sent_once() {
+async fn explicit_headers_are_sent_once() {
     let address = telling(&["authorization", "origin", "user-agent", "host"]).await;
     let url = format!("ws://user:secret@{address}/");
     let output = run(&["connect", "-H", "Authorization: Bearer t", "-H", "Origin: b", "--origin", "a", &url], "").await;

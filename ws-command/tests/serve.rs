@@ -127,7 +127,7 @@ async fn the_chat_is_text_only() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_does_not_hold_up_the_chat() {
+async fn a_client_that_does_not_read_does_not_delay_the_chat() {
     let demo = Demo::start().await;
     // A client that opens the connection, has room for little, and never reads.
     let socket = TcpSocket::new_v4().unwrap();
@@ -172,7 +172,7 @@ async fn the_counter_tells_users_and_state() {
 }
 
 #[tokio::test]
-async fn what_the_counter_does_not_understand_is_answered_with_an_error() {
+async fn the_counter_answers_an_unknown_request_with_an_error() {
     let demo = Demo::start().await;
     let mut ws = demo.connect("/counter").await;
     text(&mut ws).await;

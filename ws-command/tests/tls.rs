@@ -99,7 +99,7 @@ async fn the_certificate_is_looked_at_unless_one_insists() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_file_is_told_with_its_name() {
+async fn an_error_in_a_file_names_the_file() {
     let (files, others) = (Files::new("127.0.0.1"), Files::new("127.0.0.1"));
     let (cert, key, other) = (files.path("cert.pem"), files.path("key.pem"), others.path("key.pem"));
     let (empty, missing) = (files.write("empty.pem", ""), files.path("missing.pem"));

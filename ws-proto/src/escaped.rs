@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_steers_is_escaped() {
+    fn control_characters_are_escaped() {
         for (text, shown) in [
             ("a\nb\r\tc", r"a\nb\r\tc"),
             ("\u{1b}[2J\u{7}\0\u{7f}", r"\x1b[2J\x07\x00\x7f"),

@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_says_what_it_is_without_a_copy() {
+    fn an_incoming_message_is_typed_without_a_copy() {
         for (incoming, text) in [
             (Incoming::Text(Cow::Borrowed("Hello")), Some("Hello")),
             (Incoming::Text(Cow::Owned("Hello".to_owned())), Some("Hello")),
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_a_message() {
+    fn values_convert_into_messages() {
         let text = "é".to_owned();
         for message in [
             Message::from("é"),

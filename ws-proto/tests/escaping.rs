@@ -79,7 +79,7 @@ fn messages() {
 }
 
 #[test]
-fn what_a_client_says_of_a_response() {
+fn texts_of_a_client_about_a_response() {
     for text in NASTY {
         let value = header(text);
         error("WrongHeader", &HandshakeError::WrongHeader(SEC_WEBSOCKET_PROTOCOL, value.clone()));
@@ -95,7 +95,7 @@ fn what_a_client_says_of_a_response() {
 }
 
 #[test]
-fn what_a_client_says_of_bytes_off_the_wire() {
+fn texts_of_a_client_about_bytes_from_the_wire() {
     let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     for lines in [
         "HTTP/1.1 200 \u{202e}\u{9b}31m\r\nX: \u{202e}\t\u{85}\r\n\r\n".to_owned(),
@@ -119,7 +119,7 @@ fn what_a_client_says_of_bytes_off_the_wire() {
 }
 
 #[test]
-fn what_a_server_says_of_a_request() {
+fn texts_of_a_server_about_a_request() {
     for text in NASTY {
         error("Rejection", &Rejection::new(StatusCode::FORBIDDEN, text).with_header(LOCATION, header(text)));
         error("UpgradeError::SubprotocolNotOffered", &UpgradeError::SubprotocolNotOffered(text.into()));
@@ -135,7 +135,7 @@ fn what_a_server_says_of_a_request() {
 }
 
 #[test]
-fn what_a_server_says_of_bytes_off_the_wire() {
+fn texts_of_a_server_about_bytes_from_the_wire() {
     let head = "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     for lines in [
@@ -159,7 +159,7 @@ fn what_a_server_says_of_bytes_off_the_wire() {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn what_is_said_of_compression() {
+fn texts_about_compression() {
     use ws_proto::permessage_deflate::InvalidAnswer;
 
     for text in NASTY {

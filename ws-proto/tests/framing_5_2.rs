@@ -103,7 +103,7 @@ fn a_message_in_one_read_borrows_the_callers_buffer() {
 }
 
 #[test]
-fn what_is_incomplete_gives_no_event_yet() {
+fn an_incomplete_frame_gives_no_event_yet() {
     for role in ROLES {
         for (first, payload) in [(TEXT, &b"text"[..]), (BINARY, &[7; 300]), (PING, b"ping"), (CLOSE, b"\x03\xE8")] {
             let whole = to(role, first, payload);

@@ -48,7 +48,7 @@ fn a_pong_may_take_as_long_as_reading_what_was_sent_before_its_ping() {
 }
 
 #[test]
-fn what_receive_buffers_cannot_hold_gives_no_more_time() {
+fn bytes_beyond_a_receive_buffer_give_no_more_time() {
     for role in ROLES {
         for size in [6 << 20, 7 << 20] {
             let mut end = end(role, |_| {});
@@ -60,7 +60,7 @@ fn what_receive_buffers_cannot_hold_gives_no_more_time() {
 }
 
 #[test]
-fn what_is_sent_behind_the_ping_gives_no_more_time() {
+fn bytes_sent_after_the_ping_give_no_more_time() {
     for role in ROLES {
         let mut end = end(role, |_| {});
         end.wait_until(at(20));
@@ -99,7 +99,7 @@ fn a_ping_that_the_peers_system_has_not_taken_is_not_being_read_up_to() {
 }
 
 #[test]
-fn what_a_pong_shows_to_have_been_read_counts_no_more() {
+fn bytes_before_an_answered_ping_count_no_more() {
     for role in ROLES {
         let mut end = end(role, |_| {});
         send(&mut end, 3 * MB);
@@ -112,7 +112,7 @@ fn what_a_pong_shows_to_have_been_read_counts_no_more() {
 }
 
 #[test]
-fn what_was_sent_before_the_pong_came_and_behind_its_ping_is_unread_yet() {
+fn bytes_sent_between_a_ping_and_its_pong_count_as_unread() {
     for role in ROLES {
         let mut end = end(role, |_| {});
         send(&mut end, 3 * MB);
@@ -192,7 +192,7 @@ fn writes_that_go_on_are_life_whatever_their_own_deadline() {
 }
 
 #[test]
-fn what_the_peer_takes_is_asked_for_without_a_write_deadline_too() {
+fn acknowledged_bytes_are_asked_for_without_a_write_deadline_too() {
     for role in ROLES {
         for write_stall in [None, Some(secs(30))] {
             let mut end = end(role, |config| config.deadlines.write_stall = write_stall);

@@ -206,7 +206,7 @@ mod handshake {
     }
 
     #[test]
-    fn what_a_server_says() {
+    fn texts_of_a_servers_errors() {
         for (error, words) in [
             (UpgradeError::SubprotocolNotOffered("x".into()), "the client did not offer the subprotocol \"x\""),
             (UpgradeError::TooManyHeaders, "too many headers for a response"),

@@ -132,7 +132,7 @@ fn a_server_whose_close_nobody_answers_does_not_half_close() {
 }
 
 #[test]
-fn who_finds_a_fault_half_closes_once_its_close_is_written() {
+fn after_a_fault_the_write_half_ends_once_the_close_is_written() {
     for role in ROLES {
         let mut end = stuck(role);
         end.connection.send("before".into()).unwrap();
@@ -216,7 +216,7 @@ fn how_much_is_discarded_can_be_set() {
 }
 
 #[test]
-fn what_came_before_our_error_close_was_written_does_not_count() {
+fn input_before_our_error_close_was_written_does_not_count() {
     // It may be in the same read, and tells nothing of whether the peer listens.
     for role in ROLES {
         let mut end = stuck(role);
@@ -250,7 +250,7 @@ fn after_a_fault_discarding_ends_after_2_seconds() {
 }
 
 #[test]
-fn what_timeouts_find_is_closed_like_a_fault() {
+fn a_timeout_closes_like_a_fault() {
     for role in ROLES {
         let mut end = End::new(role, &Config::default());
         end.wait_until(at(40));

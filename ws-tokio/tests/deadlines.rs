@@ -64,7 +64,7 @@ async fn a_head_at_one_byte_a_second_gets_408_at_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_says_nothing_and_stays_is_left_two_seconds_after_the_408() {
+async fn a_silent_client_is_dropped_two_seconds_after_the_408() {
     let started = Instant::now();
     let (task, _raw) = accepting();
     assert!(matches!(in_time(task).await.unwrap(), Err(AcceptError::Timeout)));

@@ -74,7 +74,7 @@ impl AsyncWrite for Recorder {
 }
 
 #[tokio::test]
-async fn what_is_written_together_goes_out_together() {
+async fn writes_before_a_flush_go_out_together() {
     let mut io = TokioIo::new(Recorder::default());
     let (head, body) = (IoSlice::new(b"head"), IoSlice::new(b"a body"));
     assert_eq!(poll_fn(|cx| io.poll_write_vectored(cx, &[head, body])).await.unwrap(), 10);

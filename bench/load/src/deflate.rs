@@ -196,7 +196,7 @@ mod tests {
     use crate::replies::Replies;
 
     #[test]
-    fn what_was_agreed_is_read() {
+    fn the_negotiated_parameters_are_parsed() {
         let agreed = DeflateParams::parse(Some(
             "permessage-deflate; server_no_context_takeover; client_max_window_bits=12".into(),
         ));

@@ -37,7 +37,7 @@ fn values_both_ways() {
 }
 
 #[test]
-fn what_is_no_json_is_an_error_and_the_connection_goes_on() {
+fn invalid_json_is_an_error_and_the_connection_goes_on() {
     let server = start(Server::new(), echo);
     let mut ws = server.connect();
     block_on(async {

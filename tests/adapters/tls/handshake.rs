@@ -150,7 +150,7 @@ fn a_shutdown_does_not_wait_for_tls_handshakes() {
 }
 
 #[test]
-fn who_speaks_plainly_to_a_tls_port_is_told_so() {
+fn plain_http_on_a_tls_port_is_answered() {
     let (server, _) = secure_server();
     let server = start(server, echo);
     let error = block_on(server.client().connect()).unwrap_err();
@@ -166,7 +166,7 @@ fn who_speaks_plainly_to_a_tls_port_is_told_so() {
 }
 
 #[test]
-fn who_speaks_tls_to_a_plain_port_is_told_so() {
+fn tls_on_a_plain_port_is_answered() {
     let server = start(Server::new(), echo);
     let error = block_on(connect(&secure_url(&server))).unwrap_err();
     assert!(matches!(error, ConnectError::Tls(TlsError::NotTls)), "{error:?}");

@@ -99,7 +99,7 @@ fn its_name_and_its_time_count() {
 }
 
 #[test]
-fn whoever_shows_it_has_to_have_its_key() {
+fn the_server_must_have_the_key_of_its_certificate() {
     let (identity, thief) = (self_signed(|_| {}), self_signed(|_| {}));
     let key = provider().key_provider.load_private_key(thief.private_key()).unwrap();
     for versions in VERSIONS {

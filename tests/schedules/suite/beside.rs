@@ -11,7 +11,7 @@ use crate::setup::{Endpoint, Setup, receive_all};
 use crate::tasks::{Gate, join_all, spawn};
 
 #[test]
-fn what_is_sent_from_elsewhere_arrives() {
+fn messages_of_other_tasks_arrive() {
     explore(|| {
         let setup = Setup::new().narrow().link(|link| link.capacity = 12);
         let (Endpoint { mut socket, driver, outgoing }, mut peer, _) = setup.with_peer();

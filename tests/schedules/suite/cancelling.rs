@@ -76,7 +76,7 @@ fn a_send_given_up_is_not_sent_and_another_is() {
 }
 
 #[test]
-fn who_waits_is_not_forgotten_with_who_gave_up() {
+fn a_waiting_task_is_not_forgotten_with_one_that_gave_up() {
     explore(|| {
         let setup = Setup::new().narrow().link(|link| link.capacity = 12);
         let (mut server, mut client, _) = setup.pair();

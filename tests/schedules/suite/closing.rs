@@ -58,7 +58,7 @@ fn the_first_of_several_closes_counts() {
 }
 
 #[test]
-fn what_was_sent_before_a_close_arrives() {
+fn messages_sent_before_a_close_arrive() {
     explore(|| {
         let setup = Setup::new().narrow().link(|link| link.capacity = 12);
         let (Endpoint { socket, driver, .. }, mut peer, _) = setup.with_peer();

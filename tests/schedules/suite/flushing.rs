@@ -8,16 +8,16 @@ use crate::setup::{Endpoint, Setup};
 use crate::tasks::{impatient, join_all, spawn};
 
 #[test]
-fn what_was_flushed_is_out() {
-    explore(|| what_was_flushed_is_out_of(false));
+fn flushed_messages_are_out() {
+    explore(|| flushed_messages_are_out_of(false));
 }
 
 #[test]
-fn what_was_flushed_is_out_of_a_transport_that_buffers() {
-    explore(|| what_was_flushed_is_out_of(true));
+fn flushed_messages_are_out_of_a_transport_that_buffers() {
+    explore(|| flushed_messages_are_out_of(true));
 }
 
-fn what_was_flushed_is_out_of(buffered: bool) {
+fn flushed_messages_are_out_of(buffered: bool) {
     let setup = Setup::new().link(|link| {
         link.capacity = 12;
         link.portions = true;

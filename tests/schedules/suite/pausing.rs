@@ -57,7 +57,7 @@ fn a_pong_behind_a_full_queue_comes_when_there_is_room() {
 }
 
 #[test]
-fn who_waits_for_the_end_does_not_stop_it() {
+fn a_task_that_waits_for_the_end_does_not_stop_it() {
     explore(|| {
         let setup = Setup::new().inbound(2);
         let (Endpoint { mut socket, driver, .. }, mut peer, _) = setup.with_peer();

@@ -11,7 +11,7 @@ use crate::setup::Setup;
 use crate::tasks::{impatient, join_all, spawn};
 
 #[test]
-fn what_others_send_is_written_by_who_polls() {
+fn messages_of_other_tasks_are_written_by_the_polling_task() {
     explore(|| {
         let setup = Setup::new().narrow().link(|link| link.capacity = 20);
         let (mut stream, mut peer, _) = setup.polled();

@@ -13,7 +13,7 @@ fn of<'a>(sender: char, all: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn what_waiting_senders_send_arrives_once_and_in_order() {
+fn messages_of_waiting_senders_arrive_once_and_in_order() {
     explore(|| {
         let setup = Setup::new().narrow().link(|link| link.capacity = 20);
         let (Endpoint { socket, driver, .. }, mut peer, _) = setup.with_peer();
@@ -43,7 +43,7 @@ fn what_waiting_senders_send_arrives_once_and_in_order() {
 }
 
 #[test]
-fn what_does_not_wait_arrives_when_it_was_taken_and_else_not() {
+fn a_message_sent_without_waiting_arrives_only_if_it_was_accepted() {
     explore(|| {
         let setup = Setup::new().narrow().link(|link| {
             link.capacity = 12;

@@ -25,7 +25,7 @@ fn inflate(inflater: &mut Inflater, data: &[u8], out: &mut Vec<u8>, size: usize,
 }
 
 #[test]
-fn what_we_compress_others_understand() {
+fn others_inflate_our_output() {
     let samples = samples();
     for (level, bits, mem_level) in [
         (1, 15, 8),
@@ -64,7 +64,7 @@ fn what_we_compress_others_understand() {
 }
 
 #[test]
-fn what_others_compress_we_understand() {
+fn we_inflate_the_output_of_others() {
     let samples = samples();
     for (level, bits, mem_level) in [(0, 15, 8), (1, 15, 8), (2, 9, 1), (4, 12, 5), (6, 15, 9), (6, 10, 5), (9, 14, 8)]
     {
@@ -148,7 +148,7 @@ fn corrupt_data_is_refused_where_others_refuse_it() {
 }
 
 #[test]
-fn what_was_corrupt_stays_so() {
+fn corrupt_input_stays_corrupt() {
     let mut inflater = Inflater::new(15);
     let mut out = vec![];
     assert!(inflater.inflate(&mut &[0x07][..], &mut out, 100).is_err());

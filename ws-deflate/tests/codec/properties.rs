@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_remembered_can_be_looked_back_on(seen in message(), message in message(), (settings, bits) in settings()) {
+    fn matches_may_refer_to_the_whole_window(seen in message(), message in message(), (settings, bits) in settings()) {
         let mut compressor = Compressor::new(settings);
         compressor.remember(&seen);
         let mut data = vec![];
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_comes_is_the_same_however_it_is_cut(
+    fn the_output_does_not_depend_on_how_the_input_is_cut(
         data in prop_oneof![vec(any::<u8>(), 0..400), (message(), vec((any::<prop::sample::Index>(), 0..8), 0..4)).prop_map(|(message, flips)| {
             let mut data = vec![];
             Compressor::new(Settings::new()).compress(&message, &mut data);

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_behind_a_header_moves_to_its_place() {
+    fn a_payload_moves_to_the_place_of_its_header() {
         let key = [0x37, 0xFA, 0x21, 0x3D];
         for start in [0, 1, 2, 4, 8, 14, 63, 64, 65, 100] {
             for len in (0..200).chain([1000, 4096]) {

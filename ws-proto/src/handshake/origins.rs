@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_origin_is_refused_early() {
+    fn invalid_origins_are_refused_early() {
         for origin in ["", "example.com", "https://example.com/", "https://", "://a", "1a://b", "https://u@a", "*"] {
             assert_eq!(Origins::new([origin]), Err(InvalidOrigin(origin.to_owned())), "{origin}");
         }

@@ -113,7 +113,7 @@ fn a_message_complete_just_in_time_is_in_time() {
 }
 
 #[test]
-fn what_was_read_at_the_deadline_counts() {
+fn a_read_at_the_deadline_counts() {
     for role in ROLES {
         let mut streaming = progress();
         streaming.delivery = Delivery::Chunks;

@@ -64,7 +64,7 @@ fn an_empty_queue_has_no_stall() {
 }
 
 #[test]
-fn what_was_written_at_the_deadline_counts() {
+fn a_write_at_the_deadline_counts() {
     for role in ROLES {
         for taken in [1, usize::MAX] {
             let mut end = End::new(role, &stall());

@@ -37,7 +37,7 @@ fn in_rounds(role: ws_proto::Role, config: &Config, input: &[u8], size: usize) -
 }
 
 #[test]
-fn what_is_received_does_not_depend_on_the_budget() {
+fn received_messages_do_not_depend_on_the_budget() {
     for role in ROLES {
         let samples: Vec<_> = samples().into_iter().chain([vec![0; 900_000]]).collect();
         let frames: Vec<_> = samples.iter().map(|sample| (BINARY | RSV1, alone(sample))).collect();

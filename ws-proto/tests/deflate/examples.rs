@@ -76,7 +76,7 @@ fn an_empty_message() {
 
 /// RFC 7692 §7.2.3.1 to §7.2.3.6, as we send them.
 #[test]
-fn what_is_sent_is_what_the_examples_show() {
+fn sent_messages_match_the_examples() {
     for role in ROLES {
         let mut end = End::compressing(role, &Config::default(), WIDE);
         for _ in 0..2 {

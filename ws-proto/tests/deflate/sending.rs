@@ -58,7 +58,7 @@ fn all_that_is_sent_is_understood() {
 }
 
 #[test]
-fn what_is_compressed_is_chosen_by_length_and_by_message() {
+fn compression_is_chosen_by_length_and_by_message() {
     let agreed = wide(|agreed| agreed.threshold = 100);
     let (short, long) = ("x".repeat(99), "x".repeat(100));
     for role in ROLES {
@@ -125,7 +125,7 @@ fn fragments_say_it_once_and_can_be_read_as_they_come() {
 }
 
 #[test]
-fn what_does_not_become_shorter_goes_as_it_is() {
+fn a_message_that_does_not_become_shorter_is_sent_uncompressed() {
     let payload = Random(1).bytes(1000);
     for role in ROLES {
         for takeover in [false, true] {

@@ -17,7 +17,7 @@ fn the_example() {
 }
 
 #[test]
-fn what_need_not_be_exact() {
+fn tolerated_variations_of_a_response() {
     let without_subprotocol = receive(&response(&[], "Server: caf\u{e9}\r\n")).unwrap();
     assert_eq!(without_subprotocol.subprotocol, None);
     receive(&response(&["Upgrade"], "upgrade:WebSocket\r\n")).unwrap();

@@ -32,7 +32,7 @@ fn h16_bodies() {
 }
 
 #[test]
-fn what_is_wrong_with_a_length_is_said() {
+fn a_malformed_length_is_named() {
     for (length, message) in [
         ("5", "The request has a body. It must not have one."),
         ("18446744073709551616", "The request has a body. It must not have one."),

@@ -85,7 +85,7 @@ fn a_ping_behind_a_long_queue_is_waited_for_once_it_is_out() {
 }
 
 #[test]
-fn whatever_comes_in_is_life_and_silence_after_the_next_ping_ends_it() {
+fn any_input_shows_life_and_silence_after_the_next_ping_ends_it() {
     for role in ROLES {
         let between_frames = to(role, TEXT_BEGINS, "x");
         for (begun, goes_on) in [

@@ -9,7 +9,7 @@ use crate::endings::REASONS;
 use crate::measuring::*;
 use crate::*;
 
-checks![whatever_is_received_in_any_order];
+checks![any_input_in_any_order];
 
 /// Appends what a peer might send next, most of it legal, to make a connection hold as much as it can.
 fn next_frames(random: &mut Random, role: Role, in_message: &mut bool, payload: &[u8], out: &mut Vec<u8>) {
@@ -30,7 +30,7 @@ fn next_frames(random: &mut Random, role: Role, in_message: &mut bool, payload: 
     }
 }
 
-fn whatever_is_received_in_any_order() {
+fn any_input_in_any_order() {
     const LIMIT: usize = 80_000;
     const CAP: usize = 60_000;
     let payload = vec![b'x'; 50_000];

@@ -13,7 +13,7 @@ use crate::*;
 checks![
     without_takeover_nothing_is_held_between_messages,
     with_takeover_what_the_documentation_says,
-    whatever_is_offered_a_server_keeps_what_is_promised,
+    memory_on_a_server_stays_within_the_promise_for_every_offer,
     d3_a_bomb_stays_within_the_limit,
     inflated_chunks_are_never_held,
 ];
@@ -117,7 +117,7 @@ fn with_takeover_what_the_documentation_says() {
 
 /// Whatever a client offers, long compressed messages both ways leave no more than SECURITY.md promises.
 #[cfg(feature = "handshake")]
-fn whatever_is_offered_a_server_keeps_what_is_promised() {
+fn memory_on_a_server_stays_within_the_promise_for_every_offer() {
     use ws_proto::handshake::extensions;
     use ws_proto::permessage_deflate::Deflate;
 
@@ -170,7 +170,7 @@ fn whatever_is_offered_a_server_keeps_what_is_promised() {
 }
 
 #[cfg(not(feature = "handshake"))]
-fn whatever_is_offered_a_server_keeps_what_is_promised() {}
+fn memory_on_a_server_stays_within_the_promise_for_every_offer() {}
 
 fn d3_a_bomb_stays_within_the_limit() {
     let bombs = [vec![b'x'; 40 * MIB], b"0123456789abcdef".repeat(MIB)];

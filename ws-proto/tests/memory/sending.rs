@@ -4,10 +4,10 @@ use crate::common::*;
 use crate::measuring::*;
 use crate::*;
 
-checks![what_cannot_be_written_stays_below_the_cap];
+checks![unwritten_output_stays_below_the_cap];
 
 /// Who sends without looking, to somebody who reads nothing or little: an echo, for one.
-fn what_cannot_be_written_stays_below_the_cap() {
+fn unwritten_output_stays_below_the_cap() {
     let mut most = [0, 0];
     for (high_water, hard_cap) in [(64 * KIB, MIB + 64 * KIB), (0, 256 * KIB), (MIB, MIB)] {
         let config = shared(|config| {

@@ -55,7 +55,7 @@ fn say(random: &mut Random, end: &mut End, said: &mut Said) {
 }
 
 #[test]
-fn whatever_is_said_before_a_close_arrives_in_order_and_both_ends_agree() {
+fn messages_before_a_close_arrive_in_order_and_both_ends_agree() {
     for seed in 1..=150 {
         let mut random = Random(seed);
         let configs = [0, 1].map(|_| {

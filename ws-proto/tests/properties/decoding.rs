@@ -38,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn what_decodes_is_what_would_have_been_encoded(mut bytes in vec(any::<u8>(), 0..20), plausible: bool) {
+    fn decoded_headers_are_those_that_would_be_encoded(mut bytes in vec(any::<u8>(), 0..20), plausible: bool) {
         if plausible && let [first, second, ..] = &mut bytes[..] {
             *first = *first & 0xF8 | [0, 1, 2][usize::from(*first % 3)];
             *second |= [0, 126, 127][usize::from(*second % 3)];

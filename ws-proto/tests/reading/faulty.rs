@@ -80,7 +80,7 @@ fn messages_are_the_same_whatever_memory_is_supplied() {
 }
 
 #[test]
-fn what_does_not_fit_goes_back() {
+fn memory_of_the_wrong_size_goes_back() {
     for role in ROLES {
         for (name, gives) in all() {
             let mut connection = keeping(role, Config::default(), gives.clone());

@@ -90,7 +90,7 @@ fn messages_come_whole_one_behind_the_other_in_reads_of_any_size() {
 }
 
 #[test]
-fn what_has_come_of_a_message_keeps_its_memory_if_that_is_most_of_it() {
+fn an_incomplete_message_keeps_its_memory_if_most_of_it_has_come() {
     for role in ROLES {
         for (len, first, keeps) in [(100_000, 60_000, true), (100_000, 40_000, false), (250_000, 70_000, true)] {
             let mut connection = keeping(role, Config::default(), Fresh);
@@ -223,7 +223,7 @@ fn memory_is_not_kept_after_the_end() {
 }
 
 #[test]
-fn who_does_not_keep_messages_gets_them_as_ever() {
+fn messages_are_the_same_for_a_caller_that_does_not_keep_them() {
     for role in ROLES {
         let mut in_chunks = chunks();
         in_chunks.limits.frame = None;
@@ -237,7 +237,7 @@ fn who_does_not_keep_messages_gets_them_as_ever() {
 }
 
 #[test]
-fn what_is_wrong_with_the_frame_behind_it_is_seen_at_its_first_byte() {
+fn a_fault_in_the_next_frame_is_seen_at_its_first_byte() {
     for role in ROLES {
         let mut connection = keeping(role, Config::default(), Fresh);
         let mut input = to(role, BINARY, letters(100_000));

@@ -78,7 +78,7 @@ fn begun(role: Role, buffer: &mut ReadBuffer) -> (Connection, usize) {
 }
 
 #[test]
-fn what_was_not_offered_is_not_taken_and_what_did_not_come_is_not_delivered() {
+fn bytes_outside_the_offered_buffer_are_not_delivered() {
     for role in ROLES {
         let mut buffer = ReadBuffer::new(SHARED);
         let (mut connection, missing) = begun(role, &mut buffer);

@@ -125,7 +125,7 @@ fn another_connection_gets_none_while_it_is_lent() {
 }
 
 #[test]
-fn what_has_grown_goes_back_whole() {
+fn a_grown_queue_goes_back_whole() {
     WORKER.take();
     let mut connection = lent(Role::Server);
     for _ in 0..50 {
@@ -151,7 +151,7 @@ fn it_comes_back_from_a_connection_that_breaks() {
 }
 
 #[test]
-fn what_is_only_referred_to_needs_none() {
+fn references_to_payloads_need_no_memory() {
     WORKER.take();
     let mut connection = lent(Role::Server);
     connection.send_prepared(&Prepared::new(vec![7; 1000])).unwrap();

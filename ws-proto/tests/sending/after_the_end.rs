@@ -34,7 +34,7 @@ fn nothing_is_sent_after_a_close_and_what_was_to_be_comes_back() {
 }
 
 #[test]
-fn what_was_queued_before_the_close_still_goes_out() {
+fn messages_queued_before_the_close_still_go_out() {
     for role in ROLES {
         let closings: [fn(&mut End); 3] =
             [|end| end.close(1000, ""), |end| end.read_frame(CLOSE, b"\x03\xE8"), |end| end.read_frame(0x83, "")];
@@ -52,7 +52,7 @@ fn what_was_queued_before_the_close_still_goes_out() {
 }
 
 #[test]
-fn what_was_queued_is_gone_when_the_transport_is() {
+fn the_queue_is_dropped_with_the_transport() {
     for role in ROLES {
         let endings: [fn(&mut End); 3] = [|end| end.eof(), |end| end.fail(), |end| end.abort()];
         for ending in endings {

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_main_prints_is_a_sentence() {
+    fn an_error_from_main_is_a_sentence() {
         let outcome = Outcome::new(None, None, Cause::TransportFailed);
         let closed = Closed {
             ended: ClosedSource { id: 1 },

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_alone_has_memory_of_its_own() {
+    fn a_message_that_comes_alone_has_memory_of_its_own() {
         let mut burst = Burst::default();
         let alone = burst.message(binary(b"alone"), 0);
         assert_eq!(burst.chunk.capacity(), 0);

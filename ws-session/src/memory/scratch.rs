@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_while_another_does_gets_a_buffer_of_its_own() {
+    fn a_nested_read_gets_a_buffer_of_its_own() {
         with_read_buffer(|outer| {
             outer.shared().fill(1);
             with_read_buffer(|inner| assert_eq!(inner.shared(), vec![0; READ]));

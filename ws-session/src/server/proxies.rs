@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_ends_the_search_at_who_wrote_it() {
+    fn an_entry_that_is_no_address_ends_the_search_at_its_writer() {
         for garbage in ["unknown", "_hidden", "x", "256.0.0.1", "1.2.3", "1.2.3.4.5", "é", "\u{80}", "fe80::1%eth0"] {
             assert_eq!(client("10.0.0.1", &[(XFF, garbage)]), "10.0.0.1", "{garbage}");
             let after_proxy = format!("6.6.6.6, {garbage}, 10.0.0.2");

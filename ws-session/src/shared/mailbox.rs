@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_receives_is_counted() {
+    fn unreceived_messages_are_counted() {
         let mut mailbox = mailbox(2, 1000);
         fill(&mut mailbox, 2);
         assert_eq!(mailbox.abandon().len(), 2);

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_leaves_is_forgotten_and_nothing_is_kept() {
+    fn a_waiter_that_leaves_is_forgotten_and_nothing_is_kept() {
         let (mut waiters, mut one, mut other) = (Waiters::default(), Waiting::default(), Waiting::default());
         one.wait(&mut waiters, Waker::noop());
         one.wait(&mut waiters, Waker::noop());

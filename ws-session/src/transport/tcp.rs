@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_peer_takes_is_seen() {
+    fn acknowledged_bytes_are_seen() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut peer, _) = listener.accept().unwrap();

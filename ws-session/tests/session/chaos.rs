@@ -106,7 +106,7 @@ fn play(world: &World, peer: &mut Peer, rng: &mut Rng) -> (Vec<String>, Vec<Fram
 }
 
 #[test]
-fn whatever_happens_ends_and_in_order() {
+fn every_run_ends_and_in_order() {
     for seed in seeds(400) {
         let world = World::new(seed);
         let mut rng = world.rng();

@@ -344,7 +344,7 @@ fn d3_limits_are_on_what_a_message_inflates_to() {
 }
 
 #[test]
-fn what_is_no_deflate_ends_the_connection_with_1007() {
+fn invalid_deflate_ends_the_connection_with_1007() {
     let world = World::new(1);
     let (mut socket, driver, mut peer, _) = accept(&world, Server::new(), Some(OFFER));
     world.spawn("driver", driver);

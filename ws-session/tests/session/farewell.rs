@@ -159,7 +159,7 @@ fn tls_that_is_cut_before_we_have_closed_is_a_failure_still() {
 // ---- a slow peer ----
 
 #[test]
-fn what_was_sent_before_a_close_arrives_at_a_peer_that_reads_slowly() {
+fn messages_sent_before_a_close_arrive_at_a_peer_that_reads_slowly() {
     for setup in setups() {
         let world = World::new(1);
         // 100 kB a second for 3 MiB: three times what the closing handshake may take.

@@ -197,7 +197,7 @@ fn a_write_that_fails_does_not_lose_input_that_waits_for_room() {
 }
 
 #[test]
-fn who_waits_to_send_is_told_of_a_reset_although_the_queue_is_full() {
+fn a_waiting_sender_fails_at_a_reset_although_the_queue_is_full() {
     for (setup, flushes) in setups().into_iter().flat_map(|setup| [(setup.clone(), false), (setup, true)]) {
         let world = World::new(1);
         let log = Log::new();

@@ -129,7 +129,7 @@ fn a_prepared_message_goes_like_any_other_on_every_connection() {
 }
 
 #[test]
-fn what_came_with_the_handshake_is_not_lost() {
+fn frames_that_came_with_the_handshake_are_not_lost() {
     for role in [Role::Server, Role::Client] {
         let world = World::new(1);
         let (ours, theirs) = link(LinkOptions::default(), &mut world.rng());

@@ -49,7 +49,7 @@ fn without_heads_they_are_empty() {
 }
 
 #[test]
-fn what_is_known_of_the_opening_is_told() {
+fn facts_about_the_opening_are_passed_on() {
     let [local, peer]: [SocketAddr; 2] = ["192.0.2.1:80", "[::ffff:192.0.2.2]:4000"].map(|text| text.parse().unwrap());
     for role in ROLES {
         let world = World::new(1);

@@ -103,7 +103,7 @@ fn swallowing(rate: usize) -> [Reading; 2] {
 }
 
 #[test]
-fn what_fits_into_the_peers_receive_buffer_arrives_however_slowly_it_is_read() {
+fn bytes_in_the_peers_receive_buffer_arrive_however_slowly_they_are_read() {
     for setup in setups() {
         for reading in swallowing(50 * KB).into_iter().chain(swallowing(20 * KB)) {
             all_arrive(&setup, 1, 3 * MB, reading);
@@ -183,7 +183,7 @@ fn a_peer_whose_system_takes_everything_is_dropped_once_it_could_have_read_that(
 }
 
 #[test]
-fn what_the_peers_system_takes_behind_a_ping_is_no_sign_of_its_application() {
+fn bytes_that_the_peers_system_takes_after_a_ping_show_nothing_of_its_application() {
     for setup in setups() {
         let world = World::new(1);
         let setup = setup.link(|link| (link.capacity, link.window) = (5 * MB, Some(4 * MB)));

@@ -59,7 +59,7 @@ fn cases() -> [Case; 3] {
 }
 
 #[test]
-fn what_came_in_time_is_seen_before_a_deadline_that_is_noticed_late_is_judged() {
+fn input_that_came_in_time_is_seen_before_a_late_deadline_is_judged() {
     for setup in setups() {
         for Case { set_up, begin, go_on, cause } in cases() {
             for in_time in [true, false] {

@@ -9,7 +9,7 @@ use crate::sim::{Log, PING, Setup, World, close, pong, secs, setups, sleep, text
 const WAYS: [fn(WebSocket) -> ws_session::Sender; 2] = [WebSocket::send_only, |socket| socket.sender()];
 
 #[test]
-fn who_only_sends_hears_pings_and_the_close_behind_unread_messages() {
+fn an_application_that_only_sends_sees_pings_and_the_close_behind_unread_messages() {
     for (setup, way) in setups().into_iter().flat_map(|setup| WAYS.map(|way| (setup.clone(), way))) {
         let world = World::new(1);
         let (discarded, ends) = (Log::new(), Log::new());
@@ -54,7 +54,7 @@ fn who_only_sends_hears_pings_and_the_close_behind_unread_messages() {
 }
 
 #[test]
-fn who_only_sends_may_refuse_messages() {
+fn an_application_that_only_sends_may_refuse_messages() {
     for (setup, code) in
         setups().into_iter().flat_map(|setup| [1003, 1008, 4000, 1005].map(|code| (setup.clone(), code)))
     {

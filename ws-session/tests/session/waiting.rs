@@ -323,7 +323,7 @@ fn a_ping_fails_when_the_connection_ends() {
 // ---- close ----
 
 #[test]
-fn who_can_no_longer_send_is_told_when_somebody_else_closes() {
+fn a_waiting_sender_fails_when_another_task_closes() {
     for setup in setups() {
         let world = World::new(1);
         let setup = setup.timeless().link(|link| link.capacity = 4096);
@@ -354,7 +354,7 @@ fn who_can_no_longer_send_is_told_when_somebody_else_closes() {
 }
 
 #[test]
-fn who_waits_for_the_end_is_told_whoever_brings_it() {
+fn a_task_that_waits_for_the_end_is_woken_by_any_end() {
     for setup in setups() {
         for bring in ["peer closes", "peer leaves", "we close", "reset", "silence"] {
             let world = World::new(1);
@@ -392,7 +392,7 @@ fn who_waits_for_the_end_is_told_whoever_brings_it() {
 }
 
 #[test]
-fn who_waits_for_the_end_is_told_although_messages_wait() {
+fn a_task_that_waits_for_the_end_is_woken_although_messages_wait() {
     for setup in setups() {
         for waiting in [0, 1, 15, 16, 17, 100] {
             let world = World::new(1);
@@ -435,7 +435,7 @@ fn one_who_gives_up_waiting_for_the_end_does_not_speak_for_another() {
 }
 
 #[test]
-fn who_gives_up_waiting_for_the_end_has_lost_no_message() {
+fn giving_up_waiting_for_the_end_loses_no_message() {
     for setup in setups() {
         let world = World::new(1);
         let log = Log::new();
@@ -465,7 +465,7 @@ fn who_gives_up_waiting_for_the_end_has_lost_no_message() {
 
 /// The queue was full, and not too full, when it gave up: what comes then waits its turn, long or short.
 #[test]
-fn who_gives_up_waiting_for_the_end_loses_nothing_that_comes_later() {
+fn giving_up_waiting_for_the_end_loses_no_later_message() {
     for setup in setups() {
         for chunk in [20_000, usize::MAX] {
             for (first, len) in [(TEXT, 5), (BINARY, 70_000)] {

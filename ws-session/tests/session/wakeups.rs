@@ -287,7 +287,7 @@ impl Drop for Idle {
 }
 
 #[test]
-fn who_has_given_up_waiting_is_forgotten() {
+fn a_task_that_gave_up_waiting_is_forgotten() {
     for role in [Role::Server, Role::Client] {
         let world = World::new(1);
         let (socket, driver, _peer) = Setup::new(role).timeless().open(&world);

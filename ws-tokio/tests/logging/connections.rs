@@ -148,7 +148,7 @@ async fn clients_that_say_nothing_are_traced_at_debug() {
 
 #[cfg(feature = "tls")]
 #[tokio::test]
-async fn what_does_not_speak_tls_is_told_of_in_a_line() {
+async fn a_client_without_tls_is_logged_in_one_line() {
     capture();
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let secure = Server::new().tls(cert.pem(), signing_key.serialize_pem());
@@ -194,7 +194,7 @@ async fn failures_are_traced_with_their_causes() {
 }
 
 #[tokio::test]
-async fn what_a_peer_says_forges_no_line() {
+async fn text_from_a_peer_forges_no_log_line() {
     capture();
     const NASTY: &str = "bye\n2026-11-30 INFO all is well\r\u{1b}[2K\u{9b}31m\u{202e}\u{2028}";
     let server = start(Server::new(), |mut ws| async move {

@@ -211,7 +211,7 @@ fn futures_of_the_handler_with_wakers_of_their_own_are_woken() {
 }
 
 #[test]
-fn what_others_send_meanwhile_goes_out() {
+fn messages_of_other_tasks_go_out_meanwhile() {
     for role in ROLES {
         let world = World::new(1);
         let handed = Log::new();
@@ -246,7 +246,7 @@ fn what_others_send_meanwhile_goes_out() {
 }
 
 #[test]
-fn what_is_sent_from_within_a_poll_goes_out() {
+fn messages_sent_from_within_a_poll_go_out() {
     for role in ROLES {
         let world = World::new(1);
         let mut running = beside(role).start(&world, |socket| async move {

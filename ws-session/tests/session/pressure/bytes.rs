@@ -151,7 +151,7 @@ fn while_writing_is_blocked_only_the_number_of_messages_counts() {
 }
 
 #[test]
-fn what_comes_while_the_end_is_awaited_is_bounded_in_bytes_too() {
+fn messages_that_come_while_the_end_is_awaited_are_bounded_in_bytes_too() {
     for role in [Role::Server, Role::Client] {
         let world = World::new(1);
         let (mut socket, driver, peer) = Setup::new(role).timeless().open(&world);

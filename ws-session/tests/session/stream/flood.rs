@@ -81,7 +81,7 @@ fn a_sender_beside_the_receiving_stream_bounds_nothing() {
 }
 
 #[test]
-fn what_is_read_while_sending_waits_stays_bounded() {
+fn input_read_while_sending_waits_stays_bounded() {
     let world = World::new(1);
     let (mut stream, peer) = Streaming::new(Role::Server).timeless().link(|link| link.capacity = 100).open(&world);
     let app = world.spawn("app", async move { stream.send(vec![0; 200_000]).await.map(|()| stream) });
