@@ -1,5 +1,5 @@
-//! What a user of an adapter sees: one suite, compiled once for each. What differs between them is in a file each, which
-//! ends by including the suite; `suite.rs` lists what is tested.
+//! The behaviour that a user of an adapter sees: one suite, compiled once for each adapter. A file for each adapter has the
+//! differences, and includes the suite at its end. `suite.rs` lists the tests.
 
 #![allow(clippy::duplicate_mod, reason = "that is how the suite is compiled for each adapter")]
 

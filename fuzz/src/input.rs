@@ -1,7 +1,7 @@
 //! How the bytes of an input are read.
 //!
-//! What comes first says who we are, with what limits, and how the wire's bytes are cut; what is left came over the
-//! wire. All of it goes forward from the first byte, one byte per choice, so that seeds can be written by hand:
+//! The first bytes set the role, the limits, and the cuts. The others came from the wire. They are read forward, one byte
+//! for each choice, so that seeds can be written by hand:
 //!
 //! | byte | bits | meaning |
 //! | --- | --- | --- |

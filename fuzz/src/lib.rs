@@ -1,4 +1,4 @@
-//! What cargo-fuzz runs against the WebSocket engine.
+//! Fuzz targets for the core and for the DEFLATE codec.
 //!
 //! | module | what it holds |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! What a client makes of a server's answer (rows K1–K6 of the table of bad input).
+//! A client's treatment of a server's answer (rows K1–K6 of the table of bad input).
 
 use std::error::Error as _;
 use std::io::ErrorKind;

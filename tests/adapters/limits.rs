@@ -1,4 +1,4 @@
-//! What a connection and a server hold at most, and what a peer is told that asks for more.
+//! Limits of a connection and of a server, and the answer to a peer that exceeds them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whose connection it is, behind reverse proxies. What headers are taken to say is a table in `ws-session`.
+//! The client's address behind reverse proxies. `ws-session` tests the meaning of the headers with a table.
 
 use std::net::IpAddr;
 use std::sync::mpsc;

@@ -1,5 +1,5 @@
-//! What a server answers to requests that it does not accept (rows H of the table of bad input), and how long it waits for
-//! one.
+//! A server's answers to requests that it does not accept (rows H of the table of bad input), and its deadline for a
+//! request.
 
 use super::setup::*;
 use http::{Method, Request, Response, StatusCode, header};

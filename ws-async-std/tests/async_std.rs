@@ -1,4 +1,4 @@
-//! What async-std brings: its executor, and streams whose `poll_close` does not end them.
+//! async-std: its executor, and streams whose `poll_close` does not end them.
 #![cfg(feature = "async-std")]
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What is particular to async-std, smol and async-io. What a user of any adapter sees is in `tests/adapters`.
+//! Behaviour particular to async-std, smol and async-io. `tests/adapters` tests the behaviour of every adapter.
 
 mod async_std;
 mod smol;

@@ -1,4 +1,4 @@
-//! What smol brings: its streams, its executors, and no task of async-std anywhere.
+//! smol: its streams, its executors, and no task of async-std anywhere.
 
 use smol::net::{TcpListener, TcpStream};
 use ws_async_std::session::{Addresses, Client, CloseCode, Message, Server};

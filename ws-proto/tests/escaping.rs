@@ -1,4 +1,4 @@
-//! What a peer said is shown so that it forges no line of a log and steers no terminal: every type that shows some of it.
+//! Text from a peer is escaped, so that it forges no log line and controls no terminal. Every type that shows such text.
 #![cfg(feature = "handshake")]
 
 use std::error::Error;

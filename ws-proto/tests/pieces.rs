@@ -1,4 +1,4 @@
-//! Whatever the peer sends, good or bad, and however it is cut: the same events, the same answer, and no panic.
+//! Input, valid or not, gives the same events and the same answer however it is cut, and no panic.
 
 use crate::common::*;
 use ws_proto::{Config, Role};

@@ -1,4 +1,4 @@
-//! What people read: every close code, cause, fault and error in words, and what `Debug` output keeps to itself.
+//! Texts for people: every close code, cause, fault and error, and the values that `Debug` output omits.
 
 use std::error::Error as _;
 

@@ -1,4 +1,4 @@
-//! What is particular to tokio. What a user of any adapter sees is in `tests/adapters`.
+//! Behaviour particular to tokio. `tests/adapters` tests the behaviour of every adapter.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What is measured: one line of `--list`, one block of the table.
+//! A case that is measured: one line of `--list`, one block of the table.
 
 use std::fmt;
 use std::str::FromStr;

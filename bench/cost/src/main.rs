@@ -1,7 +1,8 @@
-//! What the dearest inputs that a peer can choose cost, in instructions that callgrind counts: `cost check` prints the table
-//! and fails when one is over its bound, `cost search TARGET` looks for dearer ones, `cost count SUBJECT HEX` counts one.
+//! The cost of the most expensive inputs that a peer can choose, in instructions counted by callgrind. `cost check` prints the
+//! table, and fails if an input is over its bound. `cost search TARGET` looks for more expensive inputs. `cost count SUBJECT
+//! HEX` counts one.
 //!
-//! Instructions are the same whatever else a machine does, so that the check does not depend on it.
+//! The number of instructions does not depend on the machine's other work.
 
 mod callgrind;
 mod cases;

@@ -1,4 +1,4 @@
-//! What is run on an input.
+//! The code that is run on an input.
 
 mod compressing;
 mod endpoint;

@@ -1,7 +1,7 @@
 //! The load generator: one thread, epoll, frames encoded beforehand, so that the program measured is the bottleneck.
 //!
 //! It parses next to nothing: the length of what comes back is known, so received bytes divided by it are messages.
-//! What the bytes are is checked at the beginning and at the end, not while time is taken.
+//! The contents of the bytes are checked at the beginning and at the end, not while time is measured.
 
 mod client;
 mod connect;

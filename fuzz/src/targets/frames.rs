@@ -1,5 +1,5 @@
-//! Whatever comes over the wire, however it is cut, while time passes and the transport takes this much or that: no
-//! panic, and all that [`Driven`] asserts.
+//! Any bytes from the wire, cut anywhere, while time passes and the transport takes much or little: no panic, and the
+//! assertions of [`Driven`].
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What the peer, the application, the transport and the clock do, in any order. Besides what [`Driven`] asserts: what
-//! was taken is what is written, in order; what is refused is refused for its reason and handed back.
+//! Operations of the peer, the application, the transport and the clock, in any order. Besides the assertions of [`Driven`]:
+//! accepted messages are written in order; refused messages are returned with the right reason.
 //!
 //! A script is the two bytes of [`Setup`] and then operations, each one byte (modulo 23) and what the table says. A size
 //! is one byte, an index into [`SIZES`] in its low four bits and how much to add in the others; a fill is one byte, below

@@ -1,4 +1,4 @@
-//! What handlers return.
+//! Return values of handlers.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;

@@ -1,4 +1,4 @@
-//! What is said: messages, codes, addresses, settings.
+//! Conversions into messages, codes, addresses and settings.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! What works without TLS works over it.
+//! Messages and the closing handshake over TLS.
 
 use futures_util::future::try_join;
 

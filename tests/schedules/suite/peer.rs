@@ -1,4 +1,4 @@
-//! What a client sends that is played by hand, and what comes to it.
+//! Frames to and from a client played by hand.
 
 pub(crate) use ws_test_support::frames::{CLOSE, Frame, PING};
 use ws_test_support::frames::{TEXT, masked};

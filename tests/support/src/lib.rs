@@ -1,4 +1,4 @@
-//! What the suites share.
+//! Helpers that the suites share.
 //!
 //! | module | content |
 //! | --- | --- |

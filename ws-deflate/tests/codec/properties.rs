@@ -1,4 +1,4 @@
-//! What holds for all messages, settings and inputs.
+//! Properties for any message, settings and input.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What a Close frame may say (RFC 6455 §5.5.1, §7.4).
+//! Valid and invalid contents of a Close frame (RFC 6455 §5.5.1, §7.4).
 
 use ws_proto::{Cause, CloseCode, CloseError, CloseFrame, Config, Violation};
 

@@ -1,4 +1,4 @@
-//! What is said of an end: what was sent and received, whether it was clean, whether it was normal.
+//! The outcome of a connection: the Close frames sent and received, whether the end was clean and whether it was normal.
 
 use ws_proto::{Cause, CloseFrame, Config, Outcome, Violation};
 

@@ -1,4 +1,4 @@
-//! What an end wrote, taken apart; and frames by hand, which all suites share.
+//! Frames built by hand, and the frames in the output of an end.
 
 use ws_proto::Role;
 use ws_test_support::frames::decode;

@@ -1,4 +1,4 @@
-//! What a connection says has happened.
+//! Events that own their contents.
 
 use std::time::Duration;
 

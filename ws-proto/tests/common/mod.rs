@@ -1,5 +1,5 @@
-//! What the scenario tests share: frames put together by hand, a virtual clock, and one end of a connection with the
-//! driver that every adapter has to be.
+//! Helpers of the scenario tests: frames built by hand, a virtual clock, and an end of a connection with a driver as every
+//! adapter needs it.
 
 #![allow(dead_code, unused_imports)] // every test file uses a part of it
 

@@ -1,4 +1,4 @@
-//! What the tests compress, and what both ends agree on.
+//! Payloads to compress, and negotiated parameters.
 
 use ws_proto::permessage_deflate::{Deflate, DeflateParams};
 pub(crate) use ws_test_support::deflate::{alone, compressed, other, other_compressed, other_inflated, settings};

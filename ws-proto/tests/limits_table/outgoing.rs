@@ -1,4 +1,4 @@
-//! What waits to go out: the high-water mark and the hard cap.
+//! The outgoing queue: the high-water mark and the hard cap.
 
 use ws_proto::{Buf, Config, Limits, Message, Role, SendError, TransportState};
 

@@ -1,4 +1,4 @@
-//! What is left when a connection has ended.
+//! The memory that is left when a connection has ended.
 
 use std::sync::Arc;
 

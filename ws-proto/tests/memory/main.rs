@@ -1,5 +1,5 @@
-//! What a connection holds on the heap, counted by the allocator: whatever is received, no more than its limits and
-//! 64 KiB at every moment, and nothing when nothing is under way.
+//! The heap memory of a connection, counted by the allocator. For any input it is at most its limits and 64 KiB at every
+//! moment, and nothing while nothing is in progress.
 //!
 //! There are two counts of the same allocations. In the first a buffer that grows stays one buffer: this is what a
 //! connection asks for, and what the limits are about. In the second growing is copying, the old buffer and the new one

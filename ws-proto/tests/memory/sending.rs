@@ -1,4 +1,4 @@
-//! What waits to go out.
+//! The memory of the outgoing queue.
 
 use crate::common::*;
 use crate::measuring::*;

@@ -1,4 +1,4 @@
-//! What is made up.
+//! Generators of payloads, messages, frames and cuts.
 
 use crate::common::*;
 use proptest::collection::vec;

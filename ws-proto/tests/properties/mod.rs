@@ -1,6 +1,6 @@
-//! What holds whatever is sent, received and waited for. Each property is tried on inputs that are generated anew each
-//! time; a failure prints the smallest input that fails, to be written down as a test of its own beside the others.
-//! (So nothing is kept in `proptest-regressions`.) `PROPTEST_CASES=100000` tries longer, `PROPTEST_RNG_SEED=1` repeats.
+//! Properties of a connection for any input, output and waiting. Inputs are generated anew each time. A failure prints the
+//! smallest input that fails, which becomes a test beside the others, so nothing is kept in `proptest-regressions`.
+//! `PROPTEST_CASES=100000` tries more inputs, `PROPTEST_RNG_SEED=1` repeats a run.
 //!
 //! - Decoding undoes encoding: headers, masks, messages by either role, fragmented or not, whole or in chunks.
 //! - However a stream is cut, good, damaged or noise: the same events, the same bytes out.

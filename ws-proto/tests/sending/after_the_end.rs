@@ -1,4 +1,4 @@
-//! What becomes of messages once the connection is closing, or gone.
+//! Messages that are sent or queued while the connection closes, or after its end.
 
 use ws_proto::{Config, Message, SendError};
 

@@ -1,4 +1,4 @@
-//! What waits: how it is counted and kept, and when it is too much.
+//! The outgoing queue: its count, its memory, and its limits.
 
 use ws_proto::{Buf, Bytes, Config, Message, Role, SendError};
 

@@ -1,4 +1,4 @@
-//! What two ends agree on (RFC 7692 §7.1), which messages are compressed then, and limits on what they inflate to.
+//! Negotiated compression (RFC 7692 §7.1), the messages that are compressed then, and limits on their inflated size.
 
 use std::iter;
 

@@ -1,4 +1,4 @@
-//! What a peer said forges no line of a log and steers no terminal: every error and handle that shows some of it.
+//! Text from a peer forges no log line and controls no terminal. Every error and handle that shows such text.
 
 use std::error::Error as StdError;
 use std::fmt::{Debug, Display};

@@ -1,4 +1,4 @@
-//! What becomes of the transport once we have closed, and how long `close` takes.
+//! The transport after the closing handshake, and the time that `close` takes.
 
 use std::io::ErrorKind;
 

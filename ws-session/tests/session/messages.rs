@@ -1,4 +1,4 @@
-//! What goes in on one side comes out on the other: whole, once, in order.
+//! Messages arrive at the other end whole, once, and in order.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! Whose connection it is, behind reverse proxies: what the request hook and the handler see. What header fields are
-//! taken to say is a table of its own, in `server/proxies.rs`.
+//! The client's address behind reverse proxies, as the request hook and the handler see it. `server/proxies.rs` tests the
+//! meaning of the headers with a table.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Who waits for a flush, a pong, room or the end is told: when it is there, and not before.
+//! A task that waits for a flush, a pong, room or the end is woken when it has come, and not before.
 
 use std::io::ErrorKind;
 use std::time::Duration;

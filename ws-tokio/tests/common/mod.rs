@@ -1,4 +1,4 @@
-//! What the suites share: servers on a port of their own, and peers that speak in bytes.
+//! Helpers of the suites: servers on a port of their own, and peers that speak in bytes.
 
 use std::future::Future;
 use std::io;

@@ -1,4 +1,4 @@
-//! What is traced: opened, closed and rejected connections at INFO, messages at DEBUG, failures of handlers at ERROR.
+//! Log events: opened, closed and rejected connections at INFO, messages at DEBUG, failures of handlers at ERROR.
 
 mod connections;
 mod handlers;

@@ -1,4 +1,4 @@
-//! What the search found, each the dearest of its run.
+//! Inputs that the search found, each the most expensive of its run.
 
 use super::{Case, repeated};
 use crate::callgrind::unhex;

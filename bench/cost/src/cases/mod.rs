@@ -1,4 +1,4 @@
-//! What is dear, by a guess or because the search found it.
+//! Expensive inputs, guessed or found by the search.
 
 mod echoes;
 mod found;

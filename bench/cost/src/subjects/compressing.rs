@@ -1,4 +1,4 @@
-//! What an echo compresses, each message on its own: the peer chooses it.
+//! Compressing the messages of an echo, which the peer chooses, each on its own.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What the runner asks of a program: `NAME TASK FORM MESSAGE_SIZE [ADDRESS]`.
+//! The runner's arguments for a program: `NAME TASK FORM MESSAGE_SIZE [ADDRESS]`.
 
 use std::io::{self, Error, Write};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What every program that is measured shares, so that they differ in their protocol code and in nothing else.
+//! Code that all measured programs share, so that they differ only in their protocol code.
 
 mod job;
 mod publisher;

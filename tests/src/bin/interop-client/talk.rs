@@ -1,4 +1,4 @@
-//! What most checks say and hear.
+//! Exchanges of messages that most checks use.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What became of a check.
+//! The result of a check.
 
 use std::fmt::Debug;
 use std::future::Future;

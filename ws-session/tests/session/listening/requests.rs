@@ -1,4 +1,4 @@
-//! What a request gets, and its handler.
+//! Answers to requests, and the request that a handler sees.
 
 use std::sync::{Arc, Mutex};
 

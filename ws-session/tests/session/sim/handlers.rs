@@ -1,4 +1,4 @@
-//! What several tests have an application do.
+//! Applications that several tests use.
 
 use ws_session::{HandlerResult, WebSocket};
 
