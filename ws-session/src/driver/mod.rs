@@ -54,6 +54,8 @@ pub struct Driver<T: Transport, C: Timer> {
     /// Whether this poll has done its share of work, and whether the next step is the first of a poll.
     is_spent: bool,
     is_new_poll: bool,
+    /// Whether the last read of this poll brought an expected long message and nothing behind it.
+    is_drained: bool,
     /// Whether a deadline that ends the connection was noticed late, and is judged when the timer expires.
     looks_again: bool,
     /// Whether the input has ended.
@@ -104,6 +106,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             armed: None,
             is_spent: false,
             is_new_poll: true,
+            is_drained: false,
             looks_again: false,
             read_ended: false,
             is_shut_down: false,
@@ -137,6 +140,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// Begins a poll, with a new share of work.
     pub(crate) fn begin_poll(&mut self) {
         self.is_new_poll = true;
+        self.is_drained = false;
     }
 
     /// Whether this poll has done its share of work, so that other tasks get their turn.

@@ -101,10 +101,19 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     }
 
     /// Reads into the connection's choice of memory, usually this thread's buffer.
+    ///
+    /// The read that follows an expected long message in the same poll finds nothing in most cases. Memory of its own would be
+    /// taken for it in vain.
     fn read_once(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> Poll<io::Result<usize>> {
         with_read_buffer(|buffer| {
-            let room = state.connection.read_buffer(buffer);
+            let room = match self.is_drained {
+                true => buffer.shared(),
+                false => state.connection.read_buffer(buffer),
+            };
+            let size = room.len();
             let n = ready!(self.transport.poll_read(cx, room))?;
+            // Memory for an expected message has room for one more byte.
+            self.is_drained = n + 1 == size;
             if let Some(tap) = &mut self.tap {
                 tap.received(room.get(..n).unwrap_or_default());
             }

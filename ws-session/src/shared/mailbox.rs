@@ -76,26 +76,29 @@ impl Mailbox {
 
     // ---- the driver's side ----
 
-    /// Keeps a message until it is received, unless it must be [skipped](Self::has_gap).
+    /// Keeps a message until it is received, unless it must be [skipped](Self::has_gap). Returns whether it is wanted: the
+    /// application has not given up receiving.
     #[inline]
-    pub(crate) fn put(&mut self, message: Message) {
-        // Reading stops before the queue is full, unless the application only waits for the end.
-        if self.intake != Intake::Kept || (self.awaiting_end > 0 && self.has_no_room()) {
-            self.skip();
-            return;
+    pub(crate) fn put(&mut self, message: Message) -> bool {
+        if (self.intake != Intake::Kept || self.awaiting_end > 0) && !self.admits() {
+            return self.intake != Intake::Unwanted;
         }
         if self.messages.len() == self.messages.capacity() {
             self.grow();
         }
         self.bytes += message.len();
         self.messages.push_back(message);
+        true
     }
 
+    /// Whether a message that arrives is kept. Reading stops before the queue is full, unless the application only waits for
+    /// the end.
     #[cold]
-    fn skip(&mut self) {
-        if self.intake == Intake::Kept {
+    fn admits(&mut self) -> bool {
+        if self.intake == Intake::Kept && self.has_no_room() {
             self.intake = Intake::Skipped;
         }
+        self.intake == Intake::Kept
     }
 
     /// Allocates for the limit of messages or, if that is high, for some more messages.
@@ -176,6 +179,7 @@ impl Mailbox {
 
     /// Takes all messages. Returns the first, and leaves the others in `rest`. Also returns the number of those with which the
     /// handle must report, because reading may continue then.
+    #[inline]
     pub(crate) fn take(&mut self, rest: &mut VecDeque<Message>) -> Option<(Message, usize)> {
         self.has_received = true;
         let first = self.messages.pop_front()?;
@@ -263,8 +267,14 @@ impl Mailbox {
     /// while it waits to send. Then the memory of short messages is limited, not their number.
     #[inline]
     fn has_no_room(&self) -> bool {
-        let InboundLimits { is_polled, bytes, .. } = self.limits;
         let (messages, waiting) = (self.unreceived(), self.unreceived_bytes());
+        (messages >= self.limits.messages() || waiting >= self.limits.bytes) && self.is_over_limits(messages, waiting)
+    }
+
+    /// [`has_no_room`](Self::has_no_room) where one of the limits is reached.
+    #[inline(never)]
+    fn is_over_limits(&self, messages: usize, waiting: usize) -> bool {
+        let InboundLimits { is_polled, bytes, .. } = self.limits;
         let is_full = messages >= self.limits.messages();
         match self.is_write_blocked && self.awaiting_end == 0 {
             true if is_polled => is_full && waiting + messages * OVERHEAD >= bytes,
@@ -306,7 +316,7 @@ mod tests {
     }
 
     fn fill(mailbox: &mut Mailbox, messages: usize) {
-        (0..messages).for_each(|n| mailbox.put(vec![n as u8; 10].into()));
+        assert!((0..messages).all(|n| mailbox.put(vec![n as u8; 10].into())));
     }
 
     #[test]

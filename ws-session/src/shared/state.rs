@@ -161,9 +161,8 @@ impl State {
     #[inline]
     pub(crate) fn on_message(&mut self, message: Message, id: u64) {
         log_received(id, &message);
-        match self.mailbox.is_abandoned() {
-            true => self.discard_unwanted(1),
-            false => self.mailbox.put(message),
+        if !self.mailbox.put(message) {
+            self.discard_unwanted(1);
         }
     }
 
