@@ -292,7 +292,7 @@ fn messages_not_taken_while_waiting_for_the_end_are_reported() {
 // ---- closing handshakes that are not finished ----
 
 fn impatient() -> Config {
-    config(|config| config.deadlines.close = SOON)
+    config(|config| config.deadlines.close = LATER)
 }
 
 #[test]

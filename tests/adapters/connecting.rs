@@ -274,7 +274,7 @@ fn http_urls_are_taken_as_ws_urls() {
 // ---- time ----
 
 fn in_a_hurry(url: &str) -> Client {
-    Client::new(url).connect_timeout(SOON)
+    Client::new(url).connect_timeout(LATER)
 }
 
 #[test]

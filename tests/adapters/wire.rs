@@ -26,6 +26,9 @@ pub(crate) const TOO_LONG: Duration = Duration::from_secs(30);
 /// A deadline that a test waits for.
 pub(crate) const SOON: Duration = Duration::from_millis(150);
 
+/// A deadline that a test waits for, and before which something else has to happen: even on a busy machine.
+pub(crate) const LATER: Duration = Duration::from_secs(1);
+
 /// Time enough for what should not happen to happen.
 pub(crate) const A_WHILE: Duration = Duration::from_millis(50);
 

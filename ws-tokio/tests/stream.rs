@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use ws_tokio::{Config, server_parts};
 
+/// Longer than a busy machine takes to run a thread that has something to do.
+const PONG: Duration = Duration::from_millis(500);
+
 /// A client that answers each ping, on a thread of its own. Its masking key is zero.
 fn answer_pings(mut peer: net::TcpStream) {
     let (mut received, mut buffer) = (Vec::new(), [0; 1000]);
@@ -35,12 +38,12 @@ async fn a_pong_that_came_while_the_thread_was_blocked_counts() {
 
     let mut config = Config::default();
     config.deadlines.ping_interval = Some(Duration::from_millis(50));
-    config.deadlines.pong = Some(Duration::from_millis(100));
+    config.deadlines.pong = Some(PONG);
     let mut ws = server_parts(TcpStream::from_std(stream).unwrap()).config(config).into_stream();
     assert!(timeout(Duration::from_millis(60), ws.recv()).await.is_err());
-    for _ in 0..4 {
+    for _ in 0..3 {
         // `send` is ready at once: tokio has no turn in which it would see the pong.
-        thread::sleep(Duration::from_millis(300));
+        thread::sleep(PONG + Duration::from_millis(50));
         ws.send("still here").await.unwrap();
     }
     assert!(timeout(Duration::from_millis(300), ws.recv()).await.is_err(), "the peer answers");

@@ -92,7 +92,7 @@ fn no_provider_is_asked_for_or_installed() {
 #[test]
 fn a_tls_handshake_that_stalls_ends_with_the_opening_deadline() {
     let (server, authority) = secure_server();
-    let server = start(server.handshake_timeout(SOON), echo);
+    let server = start(server.handshake_timeout(LATER), echo);
     let mut silent = server.peer();
     let mut halting = server.peer();
     halting.write([0x16, 3, 1, 2, 0, 1]);
@@ -108,10 +108,10 @@ fn a_tls_handshake_that_stalls_ends_with_the_opening_deadline() {
     let (port, _stalling) = listen(|stream| {
         Peer::new(stream).until_let_go();
     });
-    let client = Client::new(format!("wss://127.0.0.1:{port}/")).connect_timeout(SOON);
+    let client = Client::new(format!("wss://127.0.0.1:{port}/")).connect_timeout(LATER);
     let error = block_on(client.connect()).unwrap_err();
     assert!(matches!(&error, ConnectError::Timeout(timed_out) if timed_out.stage() == Stage::Tls), "{error}");
-    assert_eq!(error.to_string(), format!("timed out after {SOON:?} in the TLS handshake with 127.0.0.1:{port}"));
+    assert_eq!(error.to_string(), format!("timed out after {LATER:?} in the TLS handshake with 127.0.0.1:{port}"));
 }
 
 #[test]
