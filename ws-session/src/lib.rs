@@ -128,7 +128,7 @@ pub use self::handle::JsonError;
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
-pub use self::server::{ClientIp, Listening, Refused, ServeError, Server, ServerHandle};
+pub use self::server::{ClientIp, Handover, Listening, Refused, ServeError, Server, ServerHandle};
 pub use self::shared::{RoundTrip, Unwanted};
 pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};

@@ -124,6 +124,8 @@
 //! | --- | --- | --- |
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
 //! | `tls` | yes | `wss://`, with rustls |
+//! | `axum` | no | [`axum`](mod@axum): an extractor for axum 0.8 |
+//! | `hyper` | no | [`hyper`](mod@hyper): WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
 //! | `json` | no | `send_json` and `recv_json`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
@@ -134,6 +136,10 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "axum")]
+pub mod axum;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod io;
 mod listener;
 mod time;
@@ -160,11 +166,11 @@ pub use ws_session::rustls;
 pub use ws_session::{
     AcceptError, Addresses, Attempt, BoxError, BuildError, ByteString, Bytes, Cause, ClientIp, ClientUpgrade,
     CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError, Deadlines, DialError,
-    Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult, HandshakeError,
-    HeadLimits, InFlight, InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind, Outcome, PemInput,
-    Prepared, Refused, Rejection, RoundTrip, RunError, Runtime, SendError, Sender, ServeError, ServerHandle, Stage,
-    StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UrlError, Violation,
-    WebSocket, handler, http, tcp, without_password,
+    Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult, Handover,
+    HandshakeError, HeadLimits, InFlight, InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind, Outcome,
+    PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime, SendError, Sender, ServeError, ServerHandle,
+    Stage, StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UpgradeError,
+    UrlError, Violation, WebSocket, handler, http, tcp, without_password,
 };
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};

@@ -12,8 +12,8 @@ use super::BoxError;
 /// `Debug` prints the same sentence as `Display`, because Rust prints `Debug` when `main` returns an error.
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// The HTTP library did not hand over the transport. The client left before it had the response, for example, or the
-    /// response that was sent is not the one of the handshake. The error is the library's.
+    /// The HTTP library did not hand over the transport: the client left before it had the response, for example. The error
+    /// is the library's.
     NotHandedOver(BoxError),
     /// The drain deadline of a shutdown passed before the HTTP library handed over the transport.
     Stopped,

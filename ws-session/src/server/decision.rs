@@ -122,11 +122,7 @@ fn decide_any(
             }
         }
     }
-    let upgrade = match form {
-        Form::Upgrade if settings.takes_keyless(caller) => Upgrade::with_optional_key(request)?,
-        Form::Upgrade => Upgrade::new(request)?,
-        Form::ExtendedConnect(protocol) => Upgrade::extended_connect(request, protocol)?,
-    };
+    let upgrade = check_form(settings, request, form, caller)?;
     if let Some(origins) = &settings.origins {
         origins.check(upgrade.request().headers())?;
     }
@@ -142,4 +138,18 @@ fn decide_any(
         Rejection::from(mistake)
     })?;
     Ok(AcceptedRequest { request, response, subprotocol: subprotocol.map(Into::into), agreement })
+}
+
+/// Checks that a request is a valid opening handshake.
+pub(super) fn check_form(
+    settings: &ServerSettings,
+    request: Request<()>,
+    form: Form<'_>,
+    caller: &Caller,
+) -> Result<Upgrade, Rejection> {
+    match form {
+        Form::Upgrade if settings.takes_keyless(caller) => Upgrade::with_optional_key(request),
+        Form::Upgrade => Upgrade::new(request),
+        Form::ExtendedConnect(protocol) => Upgrade::extended_connect(request, protocol),
+    }
 }

@@ -14,11 +14,38 @@ use crate::handle::{Handled, HandlerOutput, WebSocket};
 use crate::logging::{Chain, TARGET};
 use crate::opening::{CompletedHandshake, Parts};
 use crate::runtime::Runtime;
-use crate::transport::Transport;
+use crate::transport::{Addresses, Transport};
+
+/// A transport that an HTTP library hands over, for [`CompletedHandshake::run`].
+#[derive(Debug)]
+#[must_use = "it is the output of the future that `run` awaits"]
+pub struct Handover<T> {
+    transport: T,
+    received: Vec<u8>,
+    addresses: Addresses,
+}
+
+impl<T> Handover<T> {
+    /// A transport on which nothing was read after the head of the request or the response.
+    pub fn new(transport: T) -> Self {
+        Self { transport, received: Vec::new(), addresses: Addresses::default() }
+    }
+
+    /// Sets the bytes that were read after the head: the peer's first frames.
+    pub fn received(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.received = bytes.into();
+        self
+    }
+
+    /// Sets the addresses of both ends, unless they were known before.
+    pub fn addresses(mut self, addresses: Addresses) -> Self {
+        self.addresses = addresses;
+        self
+    }
+}
 
 impl<R: Runtime> CompletedHandshake<R> {
-    /// Waits for the transport, and returns the parts of the connection. `transport` also yields the bytes that were read
-    /// after the head ([`Parts::received`]).
+    /// Waits for the transport, and returns the parts of the connection.
     ///
     /// On a server, the connection counts from the request on: for [`Server::max_connections`](crate::Server::max_connections)
     /// and for a shutdown. Dropping the future ends that.
@@ -28,13 +55,13 @@ impl<R: Runtime> CompletedHandshake<R> {
     /// If the HTTP library does not hand the transport over, or if the drain deadline of a shutdown passes first.
     pub async fn parts_from<T, E>(
         self,
-        transport: impl Future<Output = Result<(T, Vec<u8>), E>>,
+        transport: impl Future<Output = Result<Handover<T>, E>>,
     ) -> Result<Parts<T, R::Timer>, UpgradeError>
     where
         T: Transport,
         E: Into<BoxError>,
     {
-        let (transport, received) = {
+        let Handover { transport, received, addresses } = {
             let mut transport = pin!(transport);
             poll_fn(|cx| match transport.as_mut().poll(cx) {
                 Poll::Ready(handed_over) => {
@@ -47,7 +74,11 @@ impl<R: Runtime> CompletedHandshake<R> {
             })
             .await?
         };
-        Ok(self.parts(transport).received(received))
+        let mut parts = self.parts(transport).received(received);
+        let known = &mut parts.caller.addresses;
+        known.local = known.local.or(addresses.local);
+        known.peer = known.peer.or(addresses.peer);
+        Ok(parts)
     }
 
     /// Waits for the transport, and runs `handler` beside the connection, both in the future that it returns. Spawn it as a
@@ -63,7 +94,7 @@ impl<R: Runtime> CompletedHandshake<R> {
     /// [`Server::handle`]: crate::Server::handle
     pub fn run<T, E, H, F, K>(
         self,
-        transport: impl Future<Output = Result<(T, Vec<u8>), E>>,
+        transport: impl Future<Output = Result<Handover<T>, E>>,
         handler: H,
         failed: impl FnOnce(UpgradeError),
     ) -> impl Future<Output = ()>

@@ -39,6 +39,7 @@ use crate::settings::connection_settings;
 use crate::tls;
 
 pub use self::bind::ServeError;
+pub use self::handover::Handover;
 pub use self::listen::Listening;
 pub use self::proxies::ClientIp;
 use self::proxies::TrustedProxies;

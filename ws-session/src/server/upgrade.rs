@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use tracing::error;
 use ws_proto::Role;
 use ws_proto::handshake::server::Rejection;
 
 use super::Server;
-use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, identify};
+use super::decision::{AcceptedRequest, Form, RefusedRequest, check_form, decide, identify};
 use crate::error::AcceptError;
 use crate::info::Caller;
 use crate::logging::TARGET;
@@ -114,13 +114,7 @@ impl<R: Runtime> Server<R> {
         }
         let mut caller = Caller::new(addresses);
         identify(&mut caller, settings, request.headers());
-        let mut head = Request::new(());
-        *head.method_mut() = request.method().clone();
-        *head.uri_mut() = request.uri().clone();
-        *head.version_mut() = request.version();
-        *head.headers_mut() = request.headers().clone();
-        *head.extensions_mut() = request.extensions().clone();
-        let decided = decide(settings, None, head, form, &caller).map_err(|refusal| Refused { refusal })?;
+        let decided = decide(settings, None, head_of(request), form, &caller).map_err(|refusal| Refused { refusal })?;
         let AcceptedRequest { request, response, subprotocol, agreement } = decided;
         let Some(place) = self.registry.reserve(settings.max_connections) else {
             return Err(Refused { refusal: RefusedRequest::from(Rejection::service_unavailable()).in_form(form) });
@@ -138,6 +132,47 @@ impl<R: Runtime> Server<R> {
             place: Some(place),
             runtime: PhantomData,
         })
+    }
+
+    /// Checks the form of a request, without the settings that decide whether it is accepted: for an extractor, whose handler
+    /// has not chosen them yet. Returns the subprotocols that the client offers. [`upgrade`](Self::upgrade) and
+    /// [`extended_connect`](Self::extended_connect) check the form again.
+    ///
+    /// A request of HTTP/2 or HTTP/3 must be an extended CONNECT with this `protocol`, any other an upgrade of HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// The rejection to send, if the request is not a valid opening handshake (RFC 6455 §4.2.1, RFC 8441 §5).
+    pub fn examine<B>(
+        &self,
+        request: &Request<B>,
+        protocol: Option<&str>,
+        addresses: Addresses,
+    ) -> Result<Vec<String>, Rejection> {
+        let form = match request.version() {
+            Version::HTTP_2 | Version::HTTP_3 => Form::ExtendedConnect(protocol),
+            _ => Form::Upgrade,
+        };
+        let upgrade = check_form(&self.settings, head_of(request), form, &Caller::new(addresses))?;
+        Ok(upgrade.subprotocols().to_vec())
+    }
+}
+
+/// A request without its body.
+fn head_of<B>(request: &Request<B>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    *head.extensions_mut() = request.extensions().clone();
+    head
+}
+
+/// A refusal of your own, in the form of the others.
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self { refusal: rejection.into() }
     }
 }
 

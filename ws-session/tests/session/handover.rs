@@ -5,7 +5,7 @@ use std::io;
 
 use http::{Request, StatusCode};
 use ws_proto::Role;
-use ws_session::{Addresses, CompletedHandshake, HandlerResult, ServerHandle, UpgradeError, WebSocket, http};
+use ws_session::{Addresses, CompletedHandshake, HandlerResult, Handover, ServerHandle, UpgradeError, WebSocket, http};
 
 use crate::sim::*;
 
@@ -16,7 +16,7 @@ struct Site {
     handle: ServerHandle,
 }
 
-type Handed = Result<(End, Vec<u8>), io::Error>;
+type Handed = Result<Handover<End>, io::Error>;
 
 impl Site {
     fn new(server: Server) -> Self {
@@ -38,7 +38,7 @@ impl Site {
         F: Future<Output = HandlerResult> + 'static,
     {
         let (ours, peer) = self.link();
-        let handed: Handed = Ok((ours, Vec::new()));
+        let handed: Handed = Ok(Handover::new(ours));
         let running = self.accept().run(ready(handed), handler, |error| panic!("{error}"));
         (peer, self.world.spawn("connection", running))
     }
@@ -133,7 +133,7 @@ fn a_connection_that_is_handed_over_during_a_shutdown_is_closed_at_once() {
     site.world.run();
     assert!(!closed.is_finished(), "its client has been promised a connection");
     let (ours, mut peer) = site.link();
-    let handed: Handed = Ok((ours, Vec::new()));
+    let handed: Handed = Ok(Handover::new(ours));
     site.world.spawn("connection", accepted.run(ready(handed), until_the_end, |error| panic!("{error}")));
     site.world.run();
     assert_eq!(peer.frames(), [close(1001, "server shutdown")]);
@@ -194,7 +194,7 @@ fn the_result_of_the_handler_closes_the_connection() {
     let (mut failed, _) = site.run(|_| async { Err("no luck".into()) });
     let (mut panicked, _) = site.run(|_| async { panic!("within") });
     let (ours, mut at_the_call) = site.link();
-    let handed: Handed = Ok((ours, Vec::new()));
+    let handed: Handed = Ok(Handover::new(ours));
     let handler = |_| -> std::future::Ready<HandlerResult> { panic!("when it is called") };
     site.world.spawn("connection", site.accept().run(ready(handed), handler, |error| panic!("{error}")));
     site.world.run();
@@ -208,7 +208,7 @@ fn the_result_of_the_handler_closes_the_connection() {
 fn frames_behind_the_request_come_first() {
     let site = Site::new(Server::new());
     let (ours, mut peer) = site.link();
-    let handed: Handed = Ok((ours, peer.frame(TEXT, "greedy")));
+    let handed: Handed = Ok(Handover::new(ours).received(peer.frame(TEXT, "greedy")));
     site.world.spawn("connection", site.accept().run(ready(handed), send_back, |error| panic!("{error}")));
     peer.send_text("patient");
     site.world.run();

@@ -1,0 +1,13 @@
+//! WebSockets on the connections of hyper and axum, both roles.
+
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "the other program of tests uses the rest")]
+mod common;
+
+mod clients;
+mod ending;
+mod extracting;
+mod handing_over;
+mod rejecting;
+mod settings;
+mod setup;
