@@ -2,15 +2,16 @@
 
 use std::cell::RefCell;
 
-use rand::rngs::{StdRng, SysRng};
-use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
+use getrandom::SysRng;
 
 thread_local! {
-    /// Cryptographically secure; the system seeds it when the thread first needs it.
+    /// ChaCha with 12 rounds, as in `rand`. The system seeds it when the thread first needs it.
     ///
     /// It is not `rand::rng()`, which panics once a thread that ends has dropped its generator. A connection may be dropped
     /// after that, by the destructor of another thread-local, and masks its Close frame.
-    static GENERATOR: RefCell<Option<StdRng>> = const { RefCell::new(None) };
+    static GENERATOR: RefCell<Option<ChaCha12Rng>> = const { RefCell::new(None) };
 }
 
 /// A masking key (RFC 6455 §5.3, §10.3).
@@ -20,18 +21,22 @@ pub(crate) fn masking_key() -> [u8; 4] {
 
 /// A nonce for the opening handshake (RFC 6455 §4.1).
 pub(crate) fn nonce() -> [u8; 16] {
-    generate(|generator| generator.random())
+    generate(|generator| {
+        let mut nonce = [0; 16];
+        generator.fill_bytes(&mut nonce);
+        nonce
+    })
 }
 
-fn generate<T>(next: impl Fn(&mut StdRng) -> T) -> T {
+fn generate<T>(next: impl Fn(&mut ChaCha12Rng) -> T) -> T {
     let generated = GENERATOR.try_with(|generator| next(generator.borrow_mut().get_or_insert_with(seeded)));
     // The thread ends, and has dropped its generator.
     generated.unwrap_or_else(|_| next(&mut seeded()))
 }
 
 #[cold]
-fn seeded() -> StdRng {
-    StdRng::try_from_rng(&mut SysRng).expect("the system has random numbers")
+fn seeded() -> ChaCha12Rng {
+    ChaCha12Rng::try_from_rng(&mut SysRng).expect("the system has random numbers")
 }
 
 #[cfg(test)]

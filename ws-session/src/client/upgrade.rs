@@ -14,6 +14,7 @@ use crate::error::ConnectError;
 use crate::info::Caller;
 use crate::opening::CompletedHandshake;
 use crate::opening::compression::Compression;
+use crate::random::nonce;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::Addresses;
@@ -84,7 +85,7 @@ impl<R: Runtime> Client<R> {
     ///
     /// If the URL or the request is invalid.
     pub fn upgrade(self) -> Result<ClientUpgrade<R>, ConnectError> {
-        self.begin(|builder, _| builder.build(rand::random()).map(Handshake::Upgrade))
+        self.begin(|builder, _| builder.build(nonce()).map(Handshake::Upgrade))
     }
 
     /// Begins an opening handshake of HTTP/2 (RFC 8441) without I/O, as [`upgrade`](Self::upgrade) does for HTTP/1.1.
