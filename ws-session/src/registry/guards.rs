@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{Awaited, PendingHandshake, Registry, State};
+use super::handshakes::PendingHandshake;
+use super::{Awaited, Observing, Registry, State};
 use crate::shared::{Shared, set_waker};
 
 /// A server that accepts connections or waits for their end.
@@ -33,7 +34,8 @@ impl Observer<'_> {
         if state.has_come(awaited) {
             return Poll::Ready(());
         }
-        let replaced = state.observers.insert(self.key, (awaited, cx.waker().clone()));
+        let replaced = state.forget_observer(self.key);
+        state.observers.push(Observing { key: self.key, awaited, waker: cx.waker().clone() });
         // Dropping it may drop a task and everything it holds.
         drop(state);
         drop(replaced);
@@ -43,7 +45,7 @@ impl Observer<'_> {
 
 impl Drop for Observer<'_> {
     fn drop(&mut self) {
-        let forgotten = self.registry.lock().observers.remove(&self.key);
+        let forgotten = self.registry.lock().forget_observer(self.key);
         drop(forgotten);
     }
 }
@@ -80,10 +82,10 @@ impl HandshakeGuard {
 
     fn poll_until(&self, cx: &mut Context<'_>, has_come: impl FnOnce(&State, &PendingHandshake) -> bool) -> Poll<()> {
         let mut state = self.registry.lock();
-        if state.handshakes.get(&self.id).is_some_and(|handshake| has_come(&state, handshake)) {
+        if state.handshakes.get(self.id).is_some_and(|handshake| has_come(&state, handshake)) {
             return Poll::Ready(());
         }
-        let replaced = state.handshakes.get_mut(&self.id).map(|handshake| set_waker(&mut handshake.waker, cx));
+        let replaced = state.handshakes.get_mut(self.id).map(|handshake| set_waker(&mut handshake.waker, cx));
         // Dropping it may drop a task and everything it holds.
         drop(state);
         drop(replaced);
@@ -92,7 +94,7 @@ impl HandshakeGuard {
 
     /// Records that the client has begun its request.
     pub(crate) fn hear(&self) {
-        if let Some(handshake) = self.registry.lock().handshakes.get_mut(&self.id) {
+        if let Some(handshake) = self.registry.lock().handshakes.get_mut(self.id) {
             handshake.heard = true;
         }
     }
@@ -101,9 +103,8 @@ impl HandshakeGuard {
     pub(crate) fn admit(&self, max_connections: Option<usize>) -> bool {
         let mut state = self.registry.lock();
         let has_room = state.has_room(max_connections);
-        if has_room && let Some(handshake) = state.handshakes.get_mut(&self.id) {
-            handshake.admitted = true;
-            state.admitted += 1;
+        if has_room {
+            state.handshakes.admit(self.id);
         }
         has_room
     }
@@ -111,7 +112,7 @@ impl HandshakeGuard {
 
 impl Drop for HandshakeGuard {
     fn drop(&mut self) {
-        self.registry.change(|state| state.end_handshake(self.id));
+        self.registry.change(|state| state.handshakes.end(self.id));
     }
 }
 
