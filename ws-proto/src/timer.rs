@@ -56,6 +56,8 @@ impl Timers {
         }
     }
 
+    // It is long once its loop is unrolled, and is called in many places, each of them rarely.
+    #[inline(never)]
     fn change(&mut self, timer: TimerKind, deadline: Option<Timestamp>) {
         let deadline = deadline.filter(|&deadline| deadline < Timestamp::MAX);
         if let Some(slot) = self.deadlines.get_mut(timer as usize) {
@@ -86,8 +88,8 @@ impl Timers {
 
     /// Takes one timer that is due, in the order of the deadlines.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<TimerKind> {
-        let due = |timer: &TimerKind| self.get(*timer).filter(|&deadline| deadline <= now);
-        let timer = TimerKind::ALL.into_iter().filter(|timer| due(timer).is_some()).min_by_key(|timer| due(timer))?;
+        let earliest = self.earliest.filter(|&earliest| earliest <= now)?;
+        let timer = TimerKind::ALL.into_iter().find(|&timer| self.get(timer) == Some(earliest))?;
         self.set(timer, None);
         Some(timer)
     }
