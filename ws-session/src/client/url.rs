@@ -185,7 +185,7 @@ const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'`').add(b'{').add(b
 /// The request target (RFC 6455 §3, "resource name"), from the part of the URL after the authority.
 fn path_and_query(text: &str) -> String {
     let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
-    let path = without_dots(&path.replace('\\', "/"));
+    let path = without_dots(path);
     let path = utf8_percent_encode(&path, PATH);
     match query {
         Some(query) => format!("{path}?{}", utf8_percent_encode(query, QUERY)),
@@ -193,24 +193,29 @@ fn path_and_query(text: &str) -> String {
     }
 }
 
-/// Resolves `.` and `..` (RFC 3986 §5.2.4). An empty path is `/`.
+/// Resolves `.` and `..` (RFC 3986 §5.2.4), which may be percent-encoded. A backslash is a slash, and an empty path is `/`.
 fn without_dots(path: &str) -> String {
+    const SLASHES: [char; 2] = ['/', '\\'];
     let mut kept = Vec::new();
-    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    let mut segments = path.strip_prefix(SLASHES).unwrap_or(path).split(SLASHES).peekable();
     while let Some(segment) = segments.next() {
-        match &*segment.to_ascii_lowercase().replace("%2e", ".") {
-            "." => {}
-            ".." => drop(kept.pop()),
-            _ => {
-                kept.push(segment);
-                continue;
-            }
+        let is_any_of = |forms: &[&str]| forms.iter().any(|form| segment.eq_ignore_ascii_case(form));
+        if is_any_of(&["..", ".%2e", "%2e.", "%2e%2e"]) {
+            kept.pop();
+        } else if !is_any_of(&[".", "%2e"]) {
+            kept.push(segment);
+            continue;
         }
         if segments.peek().is_none() {
             kept.push("");
         }
     }
-    format!("/{}", kept.join("/"))
+    let mut resolved = String::with_capacity(path.len() + 1);
+    for segment in kept {
+        resolved.push('/');
+        resolved.push_str(segment);
+    }
+    resolved
 }
 
 /// Whether the URL begins with its host. `localhost:80` and `user:secret@host` look as if they had a scheme.
@@ -263,11 +268,7 @@ pub fn without_password(url: &str) -> Cow<'_, str> {
     });
     match password {
         None => Cow::Borrowed(url),
-        Some(range) => {
-            let mut without = url.to_owned();
-            without.replace_range(range, "");
-            Cow::Owned(without)
-        }
+        Some(range) => Cow::Owned(format!("{}{}", &url[..range.start], &url[range.end..])),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pings that tasks wait for.
 
+use std::slice;
 use std::time::Duration;
 
 use ws_proto::{Connection, PingId, Timestamp};
@@ -75,7 +76,7 @@ impl Pings {
     /// Sends the requested pings, as far as there is room.
     #[inline]
     pub(crate) fn send(&mut self, connection: &mut Connection, now: Timestamp) {
-        for wait in self.waits.iter_mut().flat_map(|waits| waits.iter_mut()) {
+        for wait in self.iter_mut() {
             if let State::Requested = wait.ping
                 && let Ok(id) = connection.ping(now)
             {
@@ -87,7 +88,7 @@ impl Pings {
     /// Handles a pong, which answers its ping and all before it. Returns whether a task waits for one of them.
     pub(crate) fn on_pong(&mut self, answered: PingId, payload_differed: bool, now: Timestamp) -> bool {
         let mut found = false;
-        for wait in self.waits.iter_mut().flat_map(|waits| waits.iter_mut()) {
+        for wait in self.iter_mut() {
             if let State::Sent { id, at } = wait.ping
                 && id <= answered
             {
@@ -98,7 +99,11 @@ impl Pings {
         found
     }
 
-    fn iter(&self) -> impl Iterator<Item = &PongWait> {
-        self.waits.iter().flat_map(|waits| waits.iter())
+    fn iter(&self) -> slice::Iter<'_, PongWait> {
+        self.waits.as_deref().map(Vec::as_slice).unwrap_or_default().iter()
+    }
+
+    fn iter_mut(&mut self) -> slice::IterMut<'_, PongWait> {
+        self.waits.as_deref_mut().map(Vec::as_mut_slice).unwrap_or_default().iter_mut()
     }
 }

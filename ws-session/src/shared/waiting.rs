@@ -28,7 +28,7 @@ impl Waiters {
 
     /// The tasks that wait, without `own`.
     pub(crate) fn others(&self, own: &Waker) -> Vec<Waker> {
-        let wakers = self.waiting.iter().flat_map(|all| all.iter()).map(|(_, waker)| waker);
+        let wakers = self.waiting.as_deref().map(Vec::as_slice).unwrap_or_default().iter().map(|(_, waker)| waker);
         wakers.filter(|waker| !waker.will_wake(own)).cloned().collect()
     }
 
