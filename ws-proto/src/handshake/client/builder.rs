@@ -44,12 +44,21 @@ impl Builder {
     /// previous one (RFC 9110 §5.3). `Cookie` also appears once: its values are joined with `; ` (RFC 6265 §5.4).
     #[must_use]
     pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
+        let field = || {
+            let name = name.try_into().map_err(|_| BuildError::HeaderName)?;
+            let value = value.try_into().map_err(|_| BuildError::HeaderValue(name.clone()))?;
+            Ok((name, value))
+        };
+        self.add(field());
+        self
+    }
+
+    fn add(&mut self, field: Result<(HeaderName, HeaderValue), BuildError>) {
         if let Ok(headers) = &mut self.headers
-            && let Err(error) = add(headers, name, value)
+            && let Err(error) = field.and_then(|(name, value)| add(headers, name, value))
         {
             self.headers = Err(error);
         }
-        self
     }
 
     /// Removes the added headers with this name. For `Host`, the value given to [`ClientHandshake::builder`] applies again.
@@ -66,7 +75,7 @@ impl Builder {
     /// Adds several headers, each as [`header`](Self::header) does.
     #[must_use]
     pub fn headers(self, headers: &HeaderMap) -> Self {
-        headers.iter().fold(self, |builder, (name, value)| builder.header(name, value))
+        headers.iter().fold(self, |builder, (name, value)| builder.header(name.clone(), value.clone()))
     }
 
     /// Adds subprotocols to the offer, the preferred ones first (RFC 6455 §4.1).
@@ -109,13 +118,14 @@ impl Builder {
         let parts = self.into_parts()?;
         let key = key::encode(nonce);
         let accept = key::accept(key.as_bytes());
+        let key = HeaderValue::try_from(key).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_KEY))?;
         let mut request = Request::new(());
         let headers = request.headers_mut();
-        headers.insert(HOST, parts.host);
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        let key = HeaderValue::try_from(key).map_err(|_| BuildError::HeaderValue(SEC_WEBSOCKET_KEY))?;
-        headers.insert(SEC_WEBSOCKET_KEY, key);
+        let (upgrade, connection) = (HeaderValue::from_static("websocket"), HeaderValue::from_static("Upgrade"));
+        let own = [(HOST, parts.host), (UPGRADE, upgrade), (CONNECTION, connection), (SEC_WEBSOCKET_KEY, key)];
+        for (name, value) in own {
+            headers.insert(name, value);
+        }
         parts.offers.append_headers(headers, &parts.extra)?;
         *request.uri_mut() = parts.target.into();
         Ok(ClientHandshake { request, offers: parts.offers, accept, head: HeadReader::new(parts.limits) })
@@ -147,18 +157,12 @@ pub(super) struct RequestParts {
     limits: HeadLimits,
 }
 
-fn add(
-    headers: &mut HeaderMap,
-    name: impl TryInto<HeaderName>,
-    value: impl TryInto<HeaderValue>,
-) -> Result<(), BuildError> {
-    let name = name.try_into().map_err(|_| BuildError::HeaderName)?;
-    let mut value = value.try_into().map_err(|_| BuildError::HeaderValue(name.clone()))?;
+fn add(headers: &mut HeaderMap, name: HeaderName, mut value: HeaderValue) -> Result<(), BuildError> {
     mark_secret(&name, &mut value);
     if SINGLE.contains(&name) {
         headers.remove(&name);
     } else if name == COOKIE
-        && let Some(before) = headers.remove(COOKIE)
+        && let Some(before) = headers.remove(&COOKIE)
     {
         value = joined(&before, &value).ok_or_else(|| BuildError::HeaderValue(COOKIE))?;
     }

@@ -31,7 +31,7 @@ impl Offers {
         }
         // `extend` would panic where the handshake's own headers are the ones too many.
         for (name, value) in extra {
-            headers.try_append(name, value.clone()).map_err(|_| BuildError::TooManyHeaders)?;
+            headers.try_append(name.clone(), value.clone()).map_err(|_| BuildError::TooManyHeaders)?;
         }
         Ok(())
     }
