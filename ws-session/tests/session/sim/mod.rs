@@ -6,6 +6,7 @@ mod network;
 mod rng;
 mod runtime;
 mod setup;
+mod silence;
 mod world;
 
 pub(crate) use self::handlers::send_back;

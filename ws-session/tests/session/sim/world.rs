@@ -14,6 +14,7 @@ use std::time::Duration;
 use ws_session::{Timer, Timestamp};
 
 use super::rng::Rng;
+use super::silence::silence;
 
 /// More polls than this without a step of the clock is a loop that does nothing.
 const POLLS_AT_ONE_INSTANT: u64 = 1_000_000;
@@ -54,6 +55,7 @@ struct Entry {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
+        silence();
         let clock = Arc::new(Clock::default());
         let here = Here { clock: Arc::clone(&clock), spawned: Vec::new(), witnesses: Vec::new() };
         HERE.with_borrow_mut(|slot| *slot = Some(here));
