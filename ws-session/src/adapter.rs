@@ -1,4 +1,4 @@
-//! [`adapter!`](crate::adapter): the names that every adapter has.
+//! [`adapter!`](crate::adapter!): the names that every adapter has.
 
 /// Defines the names that every adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client`, the
 /// functions `connect`, `serve` and `accept`, and the parts of connections. So a program changes its runtime by changing the name of a crate.
