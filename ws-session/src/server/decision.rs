@@ -90,7 +90,8 @@ pub(super) fn decide(
 fn name_host(request: &mut Request<()>) {
     let host = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let Some(host) = host {
-        request.headers_mut().insert(HOST, host);
+        // Tens of thousands of other headers may leave no room for it.
+        let _ = request.headers_mut().try_insert(HOST, host);
     }
 }
 

@@ -13,8 +13,8 @@ use crate::handshake::head::{Head, HeadLimits, HeadReader, RequestLine};
 
 /// Reads a request without a body (RFC 9112).
 ///
-/// It checks the rules for all requests. [`Upgrade`] checks the rules for an opening handshake. So the same port can also
-/// answer a plain GET, even in HTTP/1.0, as sent by health checks and proxies.
+/// It checks the rules for all requests. [`Upgrade`](super::Upgrade) checks the rules for an opening handshake. So the same
+/// port can also answer a plain GET, even in HTTP/1.0, as sent by health checks and proxies.
 #[derive(Debug)]
 pub struct RequestReader {
     head: HeadReader<RequestLine>,
