@@ -81,6 +81,11 @@ impl Assembly {
         !mem::replace(&mut self.handed_out, true)
     }
 
+    /// The size of the message by the headers that have arrived, in bytes.
+    pub(crate) fn declared(&self) -> usize {
+        self.declared
+    }
+
     pub(crate) fn is_compressed(&self) -> bool {
         #[cfg(feature = "deflate")]
         return self.inflated.is_some();
@@ -214,6 +219,11 @@ impl Assembly {
     /// A compressed message.
     pub(crate) fn compressed(kind: MessageKind) -> Self {
         Self { inflated: Some(InflatedSize::default()), ..Self::new(kind) }
+    }
+
+    /// The number of inflated bytes.
+    pub(crate) fn inflated(&self) -> usize {
+        self.inflated.map_or(0, |inflated| inflated.message)
     }
 
     /// Counts `more` inflated bytes.

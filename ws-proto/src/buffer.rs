@@ -23,6 +23,8 @@ pub struct ReadBuffer {
     /// The memory for an expected long message, which keeps it. After the read, it holds the bytes that followed the message.
     message: Vec<u8>,
     target: ReadTarget,
+    /// The number of bytes at the front of the target that the last read has left to be received.
+    filled: usize,
 }
 
 /// The destination of the last read.
@@ -40,7 +42,7 @@ impl ReadBuffer {
     /// A buffer for reads of up to `size` bytes, at least 1. Most servers should use 64 to 128 KiB. It is allocated on first
     /// use.
     pub const fn new(size: usize) -> Self {
-        Self { size, shared: Vec::new(), message: Vec::new(), target: ReadTarget::Shared }
+        Self { size, shared: Vec::new(), message: Vec::new(), target: ReadTarget::Shared, filled: 0 }
     }
 
     /// The memory that all connections share. It can also be used for other reads, such as those of the opening handshake.
@@ -56,6 +58,19 @@ impl ReadBuffer {
     #[cold]
     fn allocate(&mut self) {
         self.shared = vec![0; self.size.max(1)];
+    }
+
+    /// The last `n` bytes of the input that [`Connection::received`](crate::Connection::received) returned for the last read. For
+    /// a driver that keeps the buffer, instead of the input, until it asks for the next event.
+    #[inline]
+    pub fn unread(&mut self, n: usize) -> &mut [u8] {
+        let memory = match self.target {
+            ReadTarget::Shared => &mut self.shared,
+            ReadTarget::Message => &mut self.message,
+            ReadTarget::Payload => return &mut [],
+        };
+        let end = self.filled.min(memory.len());
+        memory.get_mut(end - n.min(end)..end).unwrap_or_default()
     }
 
     /// Takes the memory that is held for another long message, empty if there is none. Call it once the bytes of the last
@@ -92,7 +107,14 @@ impl ReadBuffer {
     #[inline]
     pub(crate) fn first_shared(&mut self, n: usize) -> &mut [u8] {
         let n = n.min(self.shared.len());
+        self.filled = n;
         self.shared.get_mut(..n).unwrap_or_default()
+    }
+
+    /// The first `n` bytes of the memory that a message may keep.
+    pub(crate) fn first_of_message(&mut self, n: usize) -> &mut [u8] {
+        self.filled = n;
+        self.unread(n)
     }
 
     /// The memory that a message may keep.

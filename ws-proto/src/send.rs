@@ -196,6 +196,21 @@ impl Encoder {
         Some(self.outgoing.queued())
     }
 
+    /// Queues a frame unchecked, behind the waiting pongs. `None` at the cap.
+    pub(crate) fn frame(&mut self, frame: &FrameHeader, payload: Bytes, limits: &Limits) -> Option<()> {
+        if !self.has_room(payload.len(), limits) {
+            return None;
+        }
+        self.queue_pongs(limits);
+        let mask = self.keys.as_mut().map(|keys| keys.next_key());
+        let header = FrameHeader { mask, len: payload.len() as u64, ..*frame };
+        match mask {
+            None => self.outgoing.push_shared(&header, payload),
+            Some(_) => self.outgoing.push_copied(&header, &payload),
+        }
+        Some(())
+    }
+
     /// Answers a ping. At the limit, the newest pong replaces the last waiting one.
     pub(crate) fn pong(&mut self, payload: &[u8], limits: &Limits) {
         let pongs = self.pongs.get_or_insert_default();

@@ -18,6 +18,7 @@ mod keepalive;
 mod limits_10_4;
 mod limits_table;
 mod masking_5_1_5_3;
+mod own_frames;
 mod pair;
 mod pieces;
 mod properties;

@@ -1,14 +1,18 @@
 //! Additional calls for a driver that queues messages or owns a transport.
 
+use bytes::Bytes;
+
 use crate::connection::Connection;
+use crate::error::SendError;
 use crate::event::Event;
+use crate::frame::FrameHeader;
 use crate::in_flight::InFlight;
 use crate::time::Timestamp;
 
 /// Additional calls for a driver that queues messages or owns a transport. [`Connection::hooks`] returns them.
 ///
 /// A driver that handles each event before it asks for the next one, and never stops reading, needs none of them. There are
-/// four independent groups. No call is needed per message.
+/// five independent groups. No call is needed per message.
 ///
 /// **Messages wait in a queue.** Then the connection receives the bytes after a message before the application answers it. If
 /// they hold the peer's Close frame, or a violation, the connection would close before the answer.
@@ -31,6 +35,10 @@ use crate::time::Timestamp;
 /// - If [`is_peer_late`](Self::is_peer_late), limit the unsent bytes in the system's buffers from now on.
 /// - If [`is_overdue`](Self::is_overdue), read and write once more first. The process was stopped, or the machine asleep, and
 ///   the peer may have acted in time.
+///
+/// **An embedder has frames of its own**, such as pings with a payload of the application's: [`send_frame`](Self::send_frame).
+/// [`set_accept_unmasked`](Self::set_accept_unmasked), [`refused_size`](Self::refused_size) and, with the feature `deflate`,
+/// `has_inflated` are for APIs that promise more than RFC 6455 asks for.
 ///
 /// ```
 /// use std::collections::VecDeque;
@@ -121,6 +129,37 @@ impl Hooks<'_> {
     #[inline]
     pub fn is_inflate_budget_spent(&self) -> bool {
         self.connection.decoder.is_inflate_budget_spent()
+    }
+
+    /// Queues a frame with this `payload`, behind the queued bytes. A client's frame gets a masking key; `mask` and `len` of
+    /// `header` are ignored.
+    ///
+    /// Nothing is checked: neither the order of fragments, nor the reserved bits, nor the length of a control frame. A Close
+    /// frame does not begin the closing handshake: use [`Connection::close`]. A frame is never compressed.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is closing, or the queue is at its cap ([`Limits::hard_cap`](crate::Limits::hard_cap)).
+    pub fn send_frame(&mut self, header: &FrameHeader, payload: Bytes) -> Result<(), SendError<()>> {
+        self.connection.send_frame(header, payload)
+    }
+
+    /// Sets whether a server accepts frames that are not masked, against RFC 6455 §5.1. `false` at first.
+    pub fn set_accept_unmasked(&mut self, accepts_unmasked: bool) {
+        self.connection.decoder.set_accept_unmasked(accepts_unmasked);
+    }
+
+    /// The size of the message or frame that was refused by [`Limits::message`](crate::Limits::message) or
+    /// [`Limits::frame`](crate::Limits::frame), in bytes: as its headers announce it, or as far as it was inflated. 0 when none
+    /// was refused.
+    pub fn refused_size(&self) -> u64 {
+        self.connection.decoder.refused()
+    }
+
+    /// Whether a compressed message was received, which shows that the peer has agreed to compression.
+    #[cfg(feature = "deflate")]
+    pub fn has_inflated(&self) -> bool {
+        self.connection.decoder.has_inflated()
     }
 
     /// Whether a deadline that ends the connection passed well before `now`: the process was stopped, or the machine asleep.

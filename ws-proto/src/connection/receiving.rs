@@ -89,7 +89,8 @@ impl Connection {
             return &mut [];
         }
         self.decoder.set_last_read(n);
-        self.decoder.message_received(&self.config, n, buffer.message(), self.state.receives())
+        let rest = self.decoder.message_received(&self.config, n, buffer.message(), self.state.receives()).len();
+        buffer.first_of_message(rest)
     }
 
     /// Takes bytes from the front of `input`, unmasks them in place, and returns the next event. Call it until it returns

@@ -1,9 +1,12 @@
 //! Messages in, bytes out.
 
+use bytes::Bytes;
+
 use crate::connection::Connection;
 use crate::error::SendError;
 #[cfg(feature = "deflate")]
 use crate::extensions::permessage_deflate::Compress;
+use crate::frame::FrameHeader;
 use crate::keepalive::PingId;
 use crate::message::{Message, MessageKind};
 use crate::outgoing::Outgoing;
@@ -130,6 +133,14 @@ impl Connection {
             true if self.keepalive.is_full() => Err(SendError::Full(())),
             true if self.is_held_by_fragments(now) => Err(SendError::Unfinished(())),
             true => self.queue_ping(now, false).ok_or(SendError::Full(())),
+            false => Err(SendError::Closed(())),
+        }
+    }
+
+    /// See [`Hooks::send_frame`](super::Hooks::send_frame).
+    pub(super) fn send_frame(&mut self, header: &FrameHeader, payload: Bytes) -> Result<(), SendError<()>> {
+        match self.state.sends() {
+            true => self.encoder.frame(header, payload, &self.config.limits).ok_or(SendError::Full(())),
             false => Err(SendError::Closed(())),
         }
     }

@@ -54,7 +54,9 @@ impl Decoder {
             take(input, taken);
             let done = frame.left == 0;
             let last = frame.fin && done;
-            assembly.count_inflated(inflated.len(), &config.limits)?;
+            assembly
+                .count_inflated(inflated.len(), &config.limits)
+                .inspect_err(|_| self.refused = assembly.inflated() as u64)?;
 
             if is_whole {
                 let mut message = None;
@@ -67,7 +69,9 @@ impl Decoder {
                 if last {
                     let tail = inflater.tail()?;
                     if !is_all {
-                        assembly.count_inflated(tail.len(), &config.limits)?;
+                        assembly
+                            .count_inflated(tail.len(), &config.limits)
+                            .inspect_err(|_| self.refused = assembly.inflated() as u64)?;
                         assembly.push_inflated(tail, &config.limits, memory)?;
                     }
                     inflater.finish();
@@ -84,7 +88,9 @@ impl Decoder {
                 if last {
                     let tail = inflater.tail()?;
                     if !is_all {
-                        assembly.count_inflated(tail.len(), &config.limits)?;
+                        assembly
+                            .count_inflated(tail.len(), &config.limits)
+                            .inspect_err(|_| self.refused = assembly.inflated() as u64)?;
                         assembly.check(tail, true)?;
                         payload.extend_from_slice(tail);
                     }

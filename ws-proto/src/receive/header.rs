@@ -58,7 +58,7 @@ impl Decoder {
                 _ => Ok(()),
             },
             |masked| match (self.role, masked) {
-                (Role::Server, false) => Err(Violation::Unmasked),
+                (Role::Server, false) if !self.accepts_unmasked => Err(Violation::Unmasked),
                 (Role::Client, true) => Err(Violation::Masked),
                 _ => Ok(()),
             },

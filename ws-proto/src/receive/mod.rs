@@ -57,6 +57,10 @@ pub(crate) struct Decoder {
     /// The incomplete message. Boxed, because usually there is none.
     assembly: Option<Box<Assembly>>,
     progress: ReceivedCounts,
+    /// The size at which a frame or message was refused, in bytes.
+    refused: u64,
+    /// Whether a server accepts frames that are not masked.
+    accepts_unmasked: bool,
     /// The inflater of compressed messages, if compression was negotiated.
     #[cfg(feature = "deflate")]
     inflater: Option<Box<MessageInflater>>,
@@ -98,9 +102,20 @@ impl Decoder {
             last_read: 0,
             assembly: None,
             progress: ReceivedCounts::default(),
+            refused: 0,
+            accepts_unmasked: false,
             #[cfg(feature = "deflate")]
             inflater: None,
         }
+    }
+
+    pub(crate) fn set_accept_unmasked(&mut self, accepts_unmasked: bool) {
+        self.accepts_unmasked = accepts_unmasked;
+    }
+
+    /// The size at which a frame or message was refused, in bytes. 0 when none was.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// Whether there is an incomplete frame or, where messages are assembled, an incomplete message.
@@ -145,6 +160,11 @@ impl Decoder {
     #[cfg(feature = "deflate")]
     pub(crate) fn is_inflate_budget_spent(&self) -> bool {
         self.inflater.as_ref().is_some_and(|inflater| inflater.is_budget_spent())
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn has_inflated(&self) -> bool {
+        self.inflater.as_ref().is_some_and(|inflater| inflater.has_finished())
     }
 
     /// Sets the size of a read that did not continue a message, in bytes.
@@ -203,7 +223,7 @@ impl Decoder {
                     && header.rsv == 0
                     && config.delivery == Delivery::Messages
                 {
-                    check_size(0, header.len, false, &config.limits)?;
+                    check_size(0, header.len, false, &config.limits).inspect_err(|_| self.refused = header.len)?;
                     self.expect(&header);
                     if input.len() as u64 >= header.len {
                         self.progress.messages += 1;
@@ -239,7 +259,14 @@ impl Decoder {
             RSV1 => Box::new(Assembly::compressed(kind)),
             _ => Box::new(Assembly::new(kind)),
         };
-        self.assembly.get_or_insert_with(begin).begin_frame(header.len, limits)
+        let assembly = self.assembly.get_or_insert_with(begin);
+        let size = assembly.declared() as u64;
+        assembly.begin_frame(header.len, limits).inspect_err(|violation| {
+            self.refused = match violation {
+                Violation::MessageTooBig { .. } => size.saturating_add(header.len),
+                _ => header.len,
+            };
+        })
     }
 
     /// Takes the payload of the current frame, as far as it is in `input`.

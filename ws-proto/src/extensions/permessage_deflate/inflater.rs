@@ -22,6 +22,8 @@ pub(crate) struct MessageInflater {
     inflater: Inflater,
     /// Whether there is a message to [`finish`](Self::finish).
     has_begun: bool,
+    /// Whether a message was inflated.
+    has_finished: bool,
     /// The window, and after it the newest output.
     window: Vec<u8>,
     /// The remaining budget. `None` for no limit.
@@ -31,7 +33,7 @@ pub(crate) struct MessageInflater {
 impl MessageInflater {
     pub(crate) fn new(agreed: DeflateParams) -> Self {
         let inflater = Inflater::new(agreed.receive_window_bits);
-        Self { agreed, inflater, has_begun: false, window: Vec::new(), budget: None }
+        Self { agreed, inflater, has_begun: false, has_finished: false, window: Vec::new(), budget: None }
     }
 
     pub(crate) fn set_budget(&mut self, budget: Option<usize>) {
@@ -40,6 +42,10 @@ impl MessageInflater {
 
     pub(crate) fn is_budget_spent(&self) -> bool {
         self.budget == Some(0)
+    }
+
+    pub(crate) fn has_finished(&self) -> bool {
+        self.has_finished
     }
 
     fn spend(&mut self, work: usize) {
@@ -72,6 +78,7 @@ impl MessageInflater {
 
     /// Ends a message after its [`tail`](Self::tail).
     pub(crate) fn finish(&mut self) {
+        self.has_finished = true;
         self.spend(MESSAGE);
         if !core::mem::take(&mut self.has_begun) {
             return;
