@@ -81,6 +81,19 @@ fn the_size_of_what_was_refused_is_told() {
     }
 }
 
+#[test]
+fn limits_can_be_changed_while_messages_come() {
+    for role in ROLES {
+        let mut end = End::new(role, &Config::default());
+        end.read(to(role, BINARY, [1; 20]));
+        end.connection.hooks().set_config(config(|config| config.limits.message = Some(10)));
+        end.read(to(role, BINARY, [2; 10]));
+        end.read(to(role, BINARY, [3; 11]));
+        assert_eq!(end.before_closed(), [binary([1; 20]), binary([2; 10])]);
+        end.assert_violated(1009, Violation::MessageTooBig { limit: 10 });
+    }
+}
+
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_shows_that_compression_is_agreed_on() {

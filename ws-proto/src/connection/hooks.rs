@@ -1,7 +1,10 @@
 //! Additional calls for a driver that queues messages or owns a transport.
 
+use alloc::sync::Arc;
+
 use bytes::Bytes;
 
+use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::Event;
@@ -37,7 +40,8 @@ use crate::time::Timestamp;
 ///   the peer may have acted in time.
 ///
 /// **An embedder has frames of its own**, such as pings with a payload of the application's: [`send_frame`](Self::send_frame).
-/// [`set_accept_unmasked`](Self::set_accept_unmasked), [`refused_size`](Self::refused_size) and, with the feature `deflate`,
+/// [`set_config`](Self::set_config), [`set_accept_unmasked`](Self::set_accept_unmasked),
+/// [`refused_size`](Self::refused_size) and, with the feature `deflate`,
 /// `has_inflated` are for APIs that promise more than RFC 6455 asks for.
 ///
 /// ```
@@ -142,6 +146,14 @@ impl Hooks<'_> {
     /// When the connection is closing, or the queue is at its cap ([`Limits::hard_cap`](crate::Limits::hard_cap)).
     pub fn send_frame(&mut self, header: &FrameHeader, payload: Bytes) -> Result<(), SendError<()>> {
         self.connection.send_frame(header, payload)
+    }
+
+    /// Replaces the configuration. Limits apply from the next frame header on, and to messages queued later. Deadlines that are
+    /// set already stay.
+    pub fn set_config(&mut self, config: impl Into<Arc<Config>>) {
+        let config = config.into();
+        self.connection.decoder.set_config(&config);
+        self.connection.config = config;
     }
 
     /// Sets whether a server accepts frames that are not masked, against RFC 6455 §5.1. `false` at first.

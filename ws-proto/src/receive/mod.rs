@@ -89,12 +89,9 @@ pub(crate) struct ReceivedCounts {
 
 impl Decoder {
     pub(crate) fn new(role: Role, config: &Config) -> Self {
-        let Limits { message, frame, .. } = config.limits;
-        let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
-        let is_whole = config.delivery == Delivery::Messages;
         Self {
             role,
-            short_below: if is_whole { longest + 1 } else { 0 },
+            short_below: short_below(config),
             header: PartialHeader::default(),
             frame: None,
             held: Vec::new(),
@@ -107,6 +104,10 @@ impl Decoder {
             #[cfg(feature = "deflate")]
             inflater: None,
         }
+    }
+
+    pub(crate) fn set_config(&mut self, config: &Config) {
+        self.short_below = short_below(config);
     }
 
     pub(crate) fn set_accept_unmasked(&mut self, accepts_unmasked: bool) {
@@ -336,6 +337,13 @@ enum Decoded<'i> {
     Item(Item<'i>),
     FrameDone,
     NeedInput,
+}
+
+/// The size in bytes below which a payload exceeds no limit and may take the short path.
+fn short_below(config: &Config) -> usize {
+    let Limits { message, frame, .. } = config.limits;
+    let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
+    if config.delivery == Delivery::Messages { longest + 1 } else { 0 }
 }
 
 /// Splits at most `n` bytes off the front.
