@@ -21,7 +21,7 @@ use crate::prepared::Prepared;
 /// Encodes messages and control frames into the outgoing queue.
 pub(crate) struct Encoder {
     /// The source of masking keys of a client.
-    keys: Option<Box<dyn MaskKeys + Send>>,
+    keys: Option<Box<dyn MaskKeys + Send + Sync>>,
     outgoing: Outgoing,
     /// The kind of the fragmented message that is being sent.
     unfinished: Option<MessageKind>,
@@ -43,7 +43,7 @@ struct Pongs {
 }
 
 impl Encoder {
-    pub(crate) fn new(keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
+    pub(crate) fn new(keys: Option<Box<dyn MaskKeys + Send + Sync>>) -> Self {
         Self {
             keys,
             outgoing: Outgoing::default(),

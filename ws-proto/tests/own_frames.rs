@@ -34,7 +34,8 @@ fn own_frames_are_written_as_they_are() {
 
 #[test]
 fn own_frames_are_refused_when_no_frame_may_follow_or_fits() {
-    let mut end = End::new(Role::Server, &config(|config| (config.limits.high_water, config.limits.hard_cap) = (1, 30)));
+    let mut end =
+        End::new(Role::Server, &config(|config| (config.limits.high_water, config.limits.hard_cap) = (1, 30)));
     let ping = FrameHeader::new(OpCode::Ping, 0);
     end.connection.hooks().send_frame(&ping, Bytes::from_static(b"1")).unwrap();
     let long = Bytes::from_static(&[1; 20]);

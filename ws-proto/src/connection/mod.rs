@@ -128,11 +128,11 @@ impl Connection {
     }
 
     /// A client's connection that opens at `now`. `keys` supplies a masking key for each frame.
-    pub fn client(config: impl Into<Arc<Config>>, keys: impl MaskKeys + Send + 'static, now: Timestamp) -> Self {
+    pub fn client(config: impl Into<Arc<Config>>, keys: impl MaskKeys + Send + Sync + 'static, now: Timestamp) -> Self {
         Self::new(Role::Client, config.into(), Some(Box::new(keys)), now)
     }
 
-    fn new(role: Role, config: Arc<Config>, keys: Option<Box<dyn MaskKeys + Send>>, now: Timestamp) -> Self {
+    fn new(role: Role, config: Arc<Config>, keys: Option<Box<dyn MaskKeys + Send + Sync>>, now: Timestamp) -> Self {
         let mut timers = Timers::default();
         timers.set(TimerKind::Ping, config.deadlines.ping_interval.map(|interval| now + interval));
         let decoder = Decoder::new(role, &config);

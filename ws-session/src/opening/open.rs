@@ -45,7 +45,7 @@ pub struct Parts<T, C> {
     pub(crate) transport: T,
     pub(crate) timer: C,
     pub(crate) role: Role,
-    pub(crate) keys: Option<Box<dyn MaskKeys + Send>>,
+    pub(crate) keys: Option<Box<dyn MaskKeys + Send + Sync>>,
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
@@ -220,7 +220,7 @@ impl<T, C> Parts<T, C> {
 
     /// Sets the source of a client's masking keys, in place of this thread's cryptographically secure generator. An author of
     /// payloads must not be able to predict them (RFC 6455 §10.3). A server masks nothing, and uses none.
-    pub fn masking_keys(mut self, keys: impl MaskKeys + Send + 'static) -> Self {
+    pub fn masking_keys(mut self, keys: impl MaskKeys + Send + Sync + 'static) -> Self {
         self.keys = Some(Box::new(keys));
         self
     }
