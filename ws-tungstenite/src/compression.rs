@@ -7,9 +7,9 @@
 //!   answer to the response. While the service handles the request, [`WebSocketConfig::default`] returns the negotiated
 //!   compression; a service that makes its configuration there needs no other change. axum does.
 //! - **By hand**: [`accept`] for the request. Put the header into the response, and
-//!   [`Compression::Agreed`](crate::protocol::Compression::Agreed) into the configuration.
+//!   [`Compression::Agreed`] into the configuration.
 //! - **A client** whose request another crate sends: put a header `Sec-WebSocket-Extensions: permessage-deflate` into the request,
-//!   and [`Compression::Negotiate`](crate::protocol::Compression::Negotiate) into the configuration. Whether the server has agreed
+//!   and [`Compression::Negotiate`] into the configuration. Whether the server has agreed
 //!   shows in its first compressed message.
 //!
 //! [`WebSocketConfig::default`]: crate::protocol::WebSocketConfig

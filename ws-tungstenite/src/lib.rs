@@ -65,7 +65,7 @@
 //! | `url` | requests from `url::Url` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![expect(clippy::result_large_err, reason = "the types are those that callers know")]
+#![allow(clippy::result_large_err, reason = "the types are those that callers know")]
 
 /// The programs in README.md compile.
 #[cfg(all(doctest, feature = "rustls-tls-native-roots", feature = "tower"))]

@@ -43,7 +43,7 @@ where
 
 /// A stream with TLS or without.
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "there are few of them, and callers match on them")]
+#[cfg_attr(feature = "__rustls-tls", expect(clippy::large_enum_variant, reason = "callers match on the variants"))]
 pub enum MaybeTlsStream<S: Read + Write> {
     /// Without TLS.
     Plain(S),

@@ -170,7 +170,8 @@ async fn a_sink_waits_while_the_stream_is_full() {
     assert!(Pin::new(&mut ws).poll_ready(&mut cx).is_pending(), "it is queued, and no other is taken");
     let mut bytes = [0; 22];
     let (read, flushed) = tokio::join!(peer.read_exact(&mut bytes), ws.flush());
-    (read.unwrap(), flushed.unwrap());
+    read.unwrap();
+    flushed.unwrap();
     assert_eq!(bytes[2..], letters(20));
     assert!(matches!(Pin::new(&mut ws).poll_ready(&mut cx), Poll::Ready(Ok(()))));
 }

@@ -1,5 +1,7 @@
 //! Tests of what callers of tungstenite and of tokio-tungstenite see.
 
+#![allow(clippy::result_large_err, reason = "the responses of callbacks are those that callers know")]
+
 mod asynchronous;
 mod closing;
 mod common;

@@ -16,7 +16,7 @@ use super::{CURRENT, IS_TAKEN, accept};
 /// Adds compression to a service that answers opening handshakes, such as an axum router with its `ws` feature, whose
 /// `tokio-tungstenite` is this crate.
 ///
-/// ```ignore
+/// ```text
 /// let app = Router::new().route("/ws", any(handler)).layer(CompressionLayer::new());
 /// ```
 ///

@@ -145,7 +145,7 @@ impl Opening {
         if !has_token(headers, &CONNECTION, "Upgrade") {
             return Err(ProtocolError::MissingConnectionUpgradeHeader.into());
         }
-        if !headers.get(SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| *accept == self.accept) {
+        if headers.get(SEC_WEBSOCKET_ACCEPT).is_none_or(|accept| *accept != self.accept) {
             return Err(ProtocolError::SecWebSocketAcceptKeyMismatch.into());
         }
         let fault = match (headers.get(SEC_WEBSOCKET_PROTOCOL), &self.subprotocols) {

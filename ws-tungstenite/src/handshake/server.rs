@@ -34,7 +34,6 @@ pub trait Callback: Sized {
     /// # Errors
     ///
     /// The response that refuses the request. Its status must not be one of success.
-    #[expect(clippy::result_large_err, reason = "the types are those that callers know")]
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse>;
 }
 
@@ -180,7 +179,7 @@ pub fn create_response_with_body<T1, T2>(
     if !has_token(headers, &UPGRADE, "websocket") {
         return Err(ProtocolError::MissingUpgradeWebSocketHeader.into());
     }
-    if !headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13") {
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(ProtocolError::MissingSecWebSocketVersionHeader.into());
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(ProtocolError::MissingSecWebSocketKey)?;

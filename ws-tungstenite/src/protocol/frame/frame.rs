@@ -73,7 +73,6 @@ impl FrameHeader {
     }
 
     /// The size of the encoded header in bytes, for a payload of `length` bytes.
-    #[expect(clippy::len_without_is_empty, reason = "the name that callers know")]
     pub fn len(&self, length: u64) -> usize {
         let extended = match length {
             0..126 => 0,
