@@ -1,12 +1,13 @@
 //! Frame headers that arrive whole or in pieces (RFC 6455 §5.2).
 
 use super::{Decoder, take};
-use crate::config::Role;
+use crate::config::{Config, Delivery, Limits, Role};
 use crate::error::Violation;
 #[cfg(feature = "deflate")]
 use crate::extensions::permessage_deflate::RSV1;
 use crate::frame::codec::{FirstByte, decode_checked};
 use crate::frame::{FrameHeader, OpCode};
+use crate::sizes::SHORT_UP_TO;
 
 /// The beginning of an incomplete header.
 #[derive(Debug, Default)]
@@ -83,4 +84,11 @@ impl Decoder {
         let (header, size) = self.decode(bytes.get(..before + size)?).ok()??;
         Some((header, size.checked_sub(before)?))
     }
+}
+
+/// The size in bytes below which a payload exceeds no limit and may take the short path.
+pub(super) fn short_below(config: &Config) -> usize {
+    let Limits { message, frame, .. } = config.limits;
+    let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
+    if config.delivery == Delivery::Messages { longest + 1 } else { 0 }
 }

@@ -22,11 +22,11 @@ use crate::frame::{FrameHeader, OpCode, mask};
 use crate::memory::{Memory, supplied};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::BinaryPayload;
-use crate::sizes::{COPIED_FROM, SHORT_UP_TO, SUPPLIED_FROM};
+use crate::sizes::{COPIED_FROM, SUPPLIED_FROM};
 
 pub(crate) use self::close::ReceivedClose;
 
-use self::header::PartialHeader;
+use self::header::{PartialHeader, short_below};
 
 /// A decoded message, chunk or control frame.
 #[derive(Debug)]
@@ -337,13 +337,6 @@ enum Decoded<'i> {
     Item(Item<'i>),
     FrameDone,
     NeedInput,
-}
-
-/// The size in bytes below which a payload exceeds no limit and may take the short path.
-fn short_below(config: &Config) -> usize {
-    let Limits { message, frame, .. } = config.limits;
-    let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
-    if config.delivery == Delivery::Messages { longest + 1 } else { 0 }
 }
 
 /// Splits at most `n` bytes off the front.
