@@ -120,6 +120,7 @@ pub(crate) fn colour(name: &str) -> &'static str {
     ];
     let other = match name.split(',').next() {
         Some("yawc") => "#8b4513",
+        Some("ws-tungstenite") => "#006d5b",
         Some("uWebSockets") => "#b2182b",
         Some("soketto") => "#1b7837",
         Some("npm ws" | "Python websockets") => "#999933",
