@@ -52,6 +52,7 @@
 //! | --- | --- | --- |
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
 //! | `tls` | yes | `wss://`, with rustls |
+//! | `http2` | no | the policy of HTTP/2 (RFC 8441), for adapters that speak it |
 //! | `json` | no | `send_json` and `recv_json`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 //!
@@ -64,6 +65,7 @@
 //! | `settings` | limits and deadlines of servers' and clients' connections |
 //! | `opening` | the parts of the opening handshake that both ends share: its bytes, compression; [`Parts`], which makes every connection |
 //! | `stream` | [`WebSocketStream`]: handle and driver in one value, which moves bytes while it is polled |
+//! | `http2` | the words between a server's policy and an adapter that speaks HTTP/2 |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
 //! | `registry` | the connections of a server, and its shutdown |
@@ -89,6 +91,8 @@ mod client;
 mod driver;
 mod error;
 mod handle;
+#[cfg(feature = "http2")]
+mod http2;
 mod info;
 mod logging;
 mod memory;
@@ -126,6 +130,8 @@ pub use self::error::{
 #[cfg(feature = "json")]
 pub use self::handle::JsonError;
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
+#[cfg(feature = "http2")]
+pub use self::http2::{Http2, Http2Accepted, Http2Policy, Http2Refused, Http2State};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
 pub use self::server::{ClientIp, Handover, Listening, Refused, ServeError, Server, ServerHandle};

@@ -10,6 +10,10 @@ use std::task::{Context, Poll};
 #[cfg(feature = "tls")]
 use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
+#[cfg(feature = "http2")]
+use crate::http2::Http2Policy;
+#[cfg(feature = "http2")]
+use crate::transport::MaybeTls;
 use crate::transport::{Addresses, Timer, Transport};
 
 /// An async runtime: sockets, timers and tasks for [`Server`](crate::Server) and [`Client`](crate::Client).
@@ -58,6 +62,23 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Accepts a connection with `TCP_NODELAY`, so that small writes are sent at once.
     fn poll_accept(listener: &Self::Listener, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Addresses)>>;
+
+    /// Whether [`serve_http2`](Self::serve_http2) is implemented.
+    #[cfg(feature = "http2")]
+    const HTTP2: bool = false;
+
+    /// Serves a connection of HTTP/2 until it ends (RFC 8441). `received` are the bytes that were read from it: they begin with
+    /// the client's preface. `policy` decides on requests, and says when to end. A runtime without HTTP/2 keeps the
+    /// default.
+    #[cfg(feature = "http2")]
+    fn serve_http2(
+        transport: MaybeTls<Self::Stream>,
+        received: Vec<u8>,
+        policy: Box<dyn Http2Policy>,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (transport, received, policy);
+        async {}
+    }
 
     /// Does a client's TLS handshake with the server of that name. A runtime without TLS keeps the default.
     ///

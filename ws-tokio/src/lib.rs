@@ -126,6 +126,7 @@
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `axum` | no | [`axum`](mod@axum): an extractor for axum 0.8 |
 //! | `hyper` | no | [`hyper`](mod@hyper): WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
+//! | `http2` | no | WebSocket over HTTP/2 (RFC 8441) on servers: `Server::http2` |
 //! | `json` | no | `send_json` and `recv_json`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
@@ -138,6 +139,8 @@ struct Readme;
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "http2")]
+mod http2;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod io;
@@ -175,6 +178,11 @@ pub use ws_session::{
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 
+#[cfg(feature = "http2")]
+pub use ws_session::{Http2, Http2Accepted, Http2Policy, Http2Refused, Http2State};
+
+#[cfg(feature = "http2")]
+pub use self::http2::Http2Stream;
 pub use self::io::TokioIo;
 pub use self::listener::TokioListener;
 pub use self::time::TokioTimer;
@@ -224,6 +232,14 @@ impl Runtime for Tokio {
 
     fn poll_accept(listener: &TokioListener, cx: &mut Context<'_>) -> Poll<Result<(Self::Stream, Addresses)>> {
         listener.poll_accept(cx).map_ok(|(stream, peer)| connected(stream, Some(peer)))
+    }
+
+    #[cfg(feature = "http2")]
+    const HTTP2: bool = true;
+
+    #[cfg(feature = "http2")]
+    async fn serve_http2(transport: MaybeTls<Self::Stream>, received: Vec<u8>, policy: Box<dyn Http2Policy>) {
+        http2::serve(transport, received, policy).await;
     }
 
     #[cfg(feature = "tls")]

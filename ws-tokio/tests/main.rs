@@ -3,6 +3,8 @@
 mod common;
 
 mod deadlines;
+#[cfg(feature = "http2")]
+mod http2;
 mod io;
 mod logging;
 mod stream;

@@ -21,6 +21,8 @@ pub enum InvalidSetting {
     TrustedProxies(String),
     /// The certificate or the private key (`Server::tls`).
     Tls(TlsConfigError),
+    /// HTTP/2 (`Server::http2`) on a runtime without it.
+    Http2Unsupported,
 }
 
 impl fmt::Display for InvalidSetting {
@@ -28,6 +30,7 @@ impl fmt::Display for InvalidSetting {
         match self {
             Self::Origins(mistake) | Self::Header(mistake) | Self::TrustedProxies(mistake) => f.write_str(mistake),
             Self::Tls(error) => error.fmt(f),
+            Self::Http2Unsupported => f.write_str("this runtime does not speak HTTP/2"),
         }
     }
 }

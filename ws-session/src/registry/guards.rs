@@ -1,5 +1,7 @@
 //! Guards: a server that waits, an opening handshake in progress, an open connection.
 
+#[cfg(feature = "http2")]
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -71,6 +73,12 @@ impl HandshakeGuard {
     /// Ready when the drain deadline of a shutdown has passed.
     pub(crate) fn poll_aborted(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_until(cx, |state, _| state.aborted)
+    }
+
+    /// The address for which it counts.
+    #[cfg(feature = "http2")]
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.registry.lock().handshakes.get(self.id)?.source
     }
 
     /// Turns the handshake into an open connection. It is counted until it [leaves](Registry::leave). If the server is

@@ -27,7 +27,7 @@ pub(super) struct PendingHandshake {
     /// The time at which it began, by the server's timer.
     since: Timestamp,
     /// The address for which it counts.
-    source: Option<IpAddr>,
+    pub(super) source: Option<IpAddr>,
     /// Whether the client has sent anything, apart from TLS.
     pub(super) heard: bool,
     /// Whether it will become a connection.

@@ -1,5 +1,7 @@
 //! The connections of a server, and its shutdown.
 
+#[cfg(feature = "http2")]
+mod carriers;
 mod guards;
 mod handshakes;
 
@@ -12,6 +14,8 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseFrame, Timestamp};
 
+#[cfg(feature = "http2")]
+pub(crate) use self::carriers::{CarrierGuard, StreamGuard};
 pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard, ServingGuard};
 use self::handshakes::Handshakes;
 use crate::shared::{Shared, wake};
@@ -35,6 +39,9 @@ struct State {
     next_observer: u64,
     /// The waker of the server's own task, and the condition it waits for.
     server: Option<(Awaited, Waker)>,
+    /// The connections of HTTP/2.
+    #[cfg(feature = "http2")]
+    carriers: carriers::Carriers,
 }
 
 /// A task that waits for the end of a shutdown.
@@ -64,8 +71,16 @@ impl State {
             Awaited::Slot(limit) => self.handshakes.len() < limit || self.shutting_down,
             Awaited::SlotOf(source, limit) => self.handshakes.of(source) < limit || self.shutting_down,
             Awaited::Shutdown => self.shutting_down,
-            Awaited::Idle => self.open.is_empty() && self.handshakes.is_empty(),
+            Awaited::Idle => self.open.is_empty() && self.handshakes.is_empty() && !self.has_carriers(),
         }
+    }
+
+    /// Whether connections of HTTP/2 are left.
+    fn has_carriers(&self) -> bool {
+        #[cfg(feature = "http2")]
+        return !self.carriers.is_empty();
+        #[cfg(not(feature = "http2"))]
+        false
     }
 
     /// Whether there is room for one more connection.
@@ -90,6 +105,14 @@ impl State {
         let (due, waiting): (Vec<_>, Vec<_>) = all.partition(|observer| self.has_come(observer.awaited));
         self.observers = waiting;
         (server, due.into_iter().map(|observer| observer.waker).collect())
+    }
+
+    /// The wakers of the opening handshakes, and of the connections of HTTP/2.
+    fn opening_wakers(&mut self) -> Vec<Waker> {
+        let handshakes = self.handshakes.take_wakers();
+        #[cfg(feature = "http2")]
+        let handshakes = handshakes.into_iter().chain(self.carriers.take_wakers()).collect();
+        handshakes
     }
 }
 
@@ -172,7 +195,7 @@ impl Registry {
         state.shutting_down = true;
         let open: Vec<_> = state.open.values().cloned().collect();
         let (server, observers) = state.due();
-        let handshakes = state.handshakes.take_wakers();
+        let handshakes = state.opening_wakers();
         drop(state);
         open.iter().for_each(close);
         wake(server);
@@ -185,7 +208,7 @@ impl Registry {
         let mut state = self.lock();
         state.aborted = true;
         let open: Vec<_> = state.open.values().cloned().collect();
-        let handshakes = state.handshakes.take_wakers();
+        let handshakes = state.opening_wakers();
         drop(state);
         open.iter().for_each(|connection| connection.abort());
         wake(handshakes);

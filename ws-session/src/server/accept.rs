@@ -134,7 +134,21 @@ pub(crate) async fn accept<T: Transport, C: Timer>(
     deadline: Timestamp,
     caller: &mut Caller,
 ) -> Result<Parts<T, C>, AcceptError> {
-    let mut exchange = Exchange { transport, timer, deadline, received: Vec::with_capacity(HEADS_SIZE) };
+    accept_from(settings, guard, exchange(transport, timer, deadline), caller).await
+}
+
+/// A transport from which nothing was read yet.
+pub(super) fn exchange<T, C>(transport: T, timer: C, deadline: Timestamp) -> Exchange<T, C> {
+    Exchange { transport, timer, deadline, received: Vec::with_capacity(HEADS_SIZE) }
+}
+
+/// Continues with the bytes that were received.
+pub(super) async fn accept_from<T: Transport, C: Timer>(
+    settings: &ServerSettings,
+    guard: Option<&HandshakeGuard>,
+    mut exchange: Exchange<T, C>,
+    caller: &mut Caller,
+) -> Result<Parts<T, C>, AcceptError> {
     // Requests and responses are large, so none is kept across an await.
     let decision = match read_request(settings, guard, &mut exchange).await {
         Ok((request, head)) => {
@@ -172,27 +186,40 @@ async fn read_request<T: Transport, C: Timer>(
 ) -> Result<(Request<()>, Vec<u8>), AcceptError> {
     let mut reader = RequestReader::with_limits(settings.head);
     loop {
-        let read = {
-            let mut read = pin!(exchange.read());
-            poll_fn(|cx| match read.as_mut().poll(cx) {
-                Poll::Ready(read) => Poll::Ready(Some(read)),
-                Poll::Pending => guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)).map(|()| None),
-            })
-            .await
-        };
-        match read {
-            // A client that has sent nothing gets no response.
-            None if exchange.received.is_empty() => return Err(AcceptError::Stopped),
-            None => return Err(AcceptError::Rejected(Rejection::service_unavailable())),
-            Some(Ok(0) | Err(Interrupted::Io(_))) if exchange.received.is_empty() => return Err(AcceptError::Silent),
-            Some(Ok(0)) => return Err(AcceptError::Eof),
-            Some(Ok(_)) => guard.into_iter().for_each(HandshakeGuard::hear),
-            Some(Err(interrupted)) => return Err(interrupted.into()),
-        }
-        if let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)? {
+        if !exchange.received.is_empty()
+            && let Some(head) = reader.read(&exchange.received).map_err(AcceptError::Rejected)?
+        {
             let behind = exchange.received.split_off(head.consumed);
             return Ok((head.request, mem::replace(&mut exchange.received, behind)));
         }
+        read_more(guard, exchange).await?;
+    }
+}
+
+/// Reads once, unless the server is shutting down.
+pub(super) async fn read_more<T: Transport, C: Timer>(
+    guard: Option<&HandshakeGuard>,
+    exchange: &mut Exchange<T, C>,
+) -> Result<(), AcceptError> {
+    let read = {
+        let mut read = pin!(exchange.read());
+        poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Ready(read) => Poll::Ready(Some(read)),
+            Poll::Pending => guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)).map(|()| None),
+        })
+        .await
+    };
+    match read {
+        // A client that has sent nothing gets no response.
+        None if exchange.received.is_empty() => Err(AcceptError::Stopped),
+        None => Err(AcceptError::Rejected(Rejection::service_unavailable())),
+        Some(Ok(0) | Err(Interrupted::Io(_))) if exchange.received.is_empty() => Err(AcceptError::Silent),
+        Some(Ok(0)) => Err(AcceptError::Eof),
+        Some(Ok(_)) => {
+            guard.into_iter().for_each(HandshakeGuard::hear);
+            Ok(())
+        }
+        Some(Err(interrupted)) => Err(interrupted.into()),
     }
 }
 
@@ -220,7 +247,7 @@ async fn answer<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>, bytes: &[
     }
 }
 
-fn set_date<B>(response: &mut Response<B>) {
+pub(super) fn set_date<B>(response: &mut Response<B>) {
     if let Some(date) = date() {
         response.headers_mut().entry(DATE).or_insert(date);
     }

@@ -5,6 +5,8 @@ mod admission;
 mod bind;
 mod decision;
 mod handover;
+#[cfg(feature = "http2")]
+mod http2;
 mod listen;
 mod proxies;
 #[cfg(feature = "tls")]
@@ -73,6 +75,16 @@ impl<R: Runtime> Server<R> {
     /// Fails if a setting is invalid.
     fn check(&self) -> Result<(), InvalidSetting> {
         self.settings.mistake.clone().map_or(Ok(()), Err)
+    }
+
+    /// The settings as a server needs them that listens.
+    fn ready(self) -> Result<Self, InvalidSetting> {
+        self.check()?;
+        #[cfg(feature = "http2")]
+        let server = self.ready_for_http2()?;
+        #[cfg(not(feature = "http2"))]
+        let server = self;
+        Ok(server)
     }
 
     pub(crate) fn config_mut(&mut self) -> &mut Arc<Config> {
@@ -330,8 +342,8 @@ impl<R: Runtime> Server<R> {
     ///
     /// If an address cannot be bound, or a setting is invalid.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Listening<R>, ServeError> {
-        self.check()?;
-        self.listen_on_all(bind::bind(address)?)
+        let server = self.ready()?;
+        server.listen_on_all(bind::bind(address)?)
     }
 
     /// Uses a socket that listens already.
@@ -340,8 +352,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// If the runtime cannot watch the socket, or a setting is invalid.
     pub fn listen_on(self, listener: TcpListener) -> Result<Listening<R>, ServeError> {
-        self.check()?;
-        self.listen_on_all(vec![listener])
+        self.ready()?.listen_on_all(vec![listener])
     }
 
     fn listen_on_all(self, listeners: Vec<TcpListener>) -> Result<Listening<R>, ServeError> {

@@ -13,6 +13,8 @@ use ws_proto::handshake::server::Origins;
 
 use super::proxies::TrustedProxies;
 use crate::error::InvalidSetting;
+#[cfg(feature = "http2")]
+use crate::http2::Http2;
 use crate::info::Caller;
 use crate::opening::compression::Compression;
 use crate::shared::inbound::InboundLimits;
@@ -36,6 +38,8 @@ pub(crate) struct ServerSettings {
     pub(crate) keyless_proxies: bool,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    #[cfg(feature = "http2")]
+    pub(crate) http2: Option<Http2>,
     pub(crate) hook: Option<Arc<RequestHook>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_handshakes: usize,
@@ -62,6 +66,8 @@ impl Default for ServerSettings {
             keyless_proxies: false,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "http2")]
+            http2: None,
             hook: None,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1024,

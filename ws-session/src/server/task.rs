@@ -10,7 +10,9 @@ use tracing::{Instrument, debug, error, info, info_span};
 use ws_proto::Escaped;
 
 use super::ServerSettings;
-use super::accept::accept;
+use super::accept::{accept_from, exchange};
+#[cfg(feature = "http2")]
+use super::http2::{BoxedHandler, serve_http2, speaks_http2};
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
@@ -18,6 +20,8 @@ use crate::handle::{Sender, WebSocket};
 use crate::info::Caller;
 use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::opening::Parts;
+#[cfg(feature = "http2")]
+use crate::opening::exchange::Exchange;
 use crate::registry::{HandshakeGuard, Registry};
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, MaybeTls, Timer, Transport};
@@ -65,8 +69,8 @@ pub(super) async fn open<R, H, F>(
 ) -> Option<Opened<impl Future<Output = Result<(), HandlerError>>>>
 where
     R: Runtime,
-    H: Fn(WebSocket) -> F,
-    F: Future<Output = HandlerResult>,
+    H: Fn(WebSocket) -> F + Send + Sync + 'static,
+    F: Future<Output = HandlerResult> + Send + 'static,
 {
     let Serving { settings, .. } = &*shared;
     let mut caller = Caller::new(addresses);
@@ -79,9 +83,15 @@ where
         .await
     };
     match accepted {
-        Ok(parts) => {
+        Ok(Accepted::WebSocket(parts)) => {
             let parts = Parts { place: Some(handshake), ..parts };
             Some(run(parts, move |socket| handler(socket)))
+        }
+        #[cfg(feature = "http2")]
+        Ok(Accepted::Http2(exchange)) => {
+            let handler: BoxedHandler = Arc::new(move |socket| Box::pin(handler(socket)));
+            Box::pin(serve_http2::<R>(shared, handler, caller, handshake, exchange)).await;
+            None
         }
         Err(error) => {
             log_rejection(&error, &caller);
@@ -108,21 +118,44 @@ where
     Opened { running: driver.run(handler.instrument(span)), sender }
 }
 
+/// A connection after its first bytes.
+#[cfg_attr(feature = "http2", expect(clippy::large_enum_variant, reason = "it is moved once"))]
+enum Accepted<T, C> {
+    WebSocket(Parts<T, C>),
+    /// A connection of HTTP/2, which carries many.
+    #[cfg(feature = "http2")]
+    Http2(Exchange<T, C>),
+}
+
 /// Does the TLS handshake, if there is TLS, and the opening handshake, both within one deadline.
 async fn accept_stream<R: Runtime>(
     settings: &ServerSettings,
     handshake: &HandshakeGuard,
     stream: R::Stream,
     caller: &mut Caller,
-) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, AcceptError> {
+) -> Result<Accepted<MaybeTls<R::Stream>, R::Timer>, AcceptError> {
     let timer = R::timer();
     let deadline = timer.now() + settings.handshake_timeout;
     #[cfg(feature = "tls")]
-    if let Some(config) = &settings.tls {
-        let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
-        return accept(settings, Some(handshake), MaybeTls::tls(stream), timer, deadline, caller).await;
-    }
-    accept(settings, Some(handshake), MaybeTls::plain(stream), timer, deadline, caller).await
+    let (stream, timer) = match &settings.tls {
+        Some(config) => {
+            let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
+            (MaybeTls::tls(stream), timer)
+        }
+        None => (MaybeTls::plain(stream), timer),
+    };
+    #[cfg(not(feature = "tls"))]
+    let stream = MaybeTls::plain(stream);
+    let exchange = exchange(stream, timer, deadline);
+    #[cfg(feature = "http2")]
+    let exchange = {
+        let mut exchange = exchange;
+        if settings.http2.is_some() && speaks_http2(handshake, &mut exchange).await? {
+            return Ok(Accepted::Http2(exchange));
+        }
+        exchange
+    };
+    accept_from(settings, Some(handshake), exchange, caller).await.map(Accepted::WebSocket)
 }
 
 pin_project! {
@@ -181,7 +214,7 @@ impl<H: FnOnce(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Ha
     }
 }
 
-fn log_rejection(error: &AcceptError, caller: &Caller) {
+pub(super) fn log_rejection(error: &AcceptError, caller: &Caller) {
     let (peer, client) = (caller.peer(), caller.client());
     match error {
         AcceptError::Rejected(rejection) => {

@@ -25,12 +25,17 @@ use std::io;
 #[cfg(feature = "tls")]
 pub(crate) use self::client::ClientTls;
 pub use self::error::{PemInput, TlsConfigError, TlsError};
+#[cfg(all(feature = "tls", feature = "http2"))]
+pub(crate) use self::server::with_http2;
 #[cfg(feature = "tls")]
 pub(crate) use self::server::{server_config, with_http};
 
 /// Our protocol in ALPN (RFC 7301), so that no peer chooses HTTP/2.
 #[cfg(feature = "tls")]
 const HTTP_1_1: &[u8] = b"http/1.1";
+
+#[cfg(all(feature = "tls", feature = "http2"))]
+const HTTP_2: &[u8] = b"h2";
 
 /// The first two bytes of a TLS handshake and of an alert (RFC 8446 §5.1).
 pub(crate) fn is_handshake(bytes: &[u8]) -> bool {

@@ -1,0 +1,8 @@
+//! WebSocket over HTTP/2 (RFC 8441): the I/O, with `h2`. The policy is in `ws-session`.
+
+mod carrier;
+mod server;
+mod stream;
+
+pub(crate) use self::server::serve;
+pub use self::stream::Http2Stream;

@@ -1,0 +1,131 @@
+//! A server's connection of HTTP/2: accepts streams, and answers requests as the policy of `ws-session` decides.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream, SendStream, ext::Protocol};
+use tokio::time::timeout;
+use ws_session::http::Request;
+use ws_session::{Bytes, Http2Policy, Http2Refused, Http2State, Transport};
+
+use super::carrier::Carrier;
+use super::stream::Http2Stream;
+
+/// The most connection window (RFC 9113 §6.9.1).
+const MOST_WINDOW: u32 = (1 << 31) - 1;
+
+/// The least budget for short frames that wait to be read: 16,384 of them. Each costs `h2` some memory beside its bytes. Beyond
+/// it, the connection ends with `ENHANCE_YOUR_CALM`.
+const DATA_FRAME_BUDGET: usize = 4 << 20;
+
+/// Serves a connection until it ends. `received` are its first bytes.
+pub(crate) async fn serve<T: Transport + Unpin + Send>(
+    transport: T,
+    received: Vec<u8>,
+    mut policy: Box<dyn Http2Policy>,
+) {
+    let carrier = Carrier::new(transport, received);
+    let mut handshake = pin!(builder(&*policy).handshake(carrier));
+    let accepted = poll_fn(|cx| match (handshake.as_mut().poll(cx), policy.poll_state(cx)) {
+        (Poll::Ready(accepted), _) => Poll::Ready(accepted.ok()),
+        (Poll::Pending, Http2State::Closed) => Poll::Ready(None),
+        (Poll::Pending, _) => Poll::Pending,
+    });
+    let Some(mut connection) = accepted.await else { return };
+    let mut told = false;
+    poll_fn(|cx| poll_serve(&mut connection, &mut *policy, &mut told, cx)).await;
+}
+
+fn builder(policy: &dyn Http2Policy) -> Builder {
+    let settings = policy.settings();
+    let window = settings.receive_buffer.clamp(1, MOST_WINDOW);
+    let connection_window = window.saturating_mul(settings.max_streams).clamp(window, MOST_WINDOW);
+    let mut builder = Builder::new();
+    builder
+        .enable_connect_protocol()
+        .max_concurrent_streams(settings.max_streams)
+        .max_header_list_size(policy.max_header_list())
+        .initial_window_size(window)
+        // No stream that is not read keeps another from receiving: they share this window.
+        .initial_connection_window_size(connection_window)
+        // Short frames that wait to be read, as many as an honest client can have on its way.
+        .data_frame_budget(DATA_FRAME_BUDGET.max(connection_window as usize / 2))
+        .max_send_buffer_size(settings.send_buffer.max(1));
+    builder
+}
+
+/// Ready when the connection has ended.
+fn poll_serve<T: Transport + Unpin>(
+    connection: &mut Connection<Carrier<T>, Bytes>,
+    policy: &mut dyn Http2Policy,
+    told: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        loop {
+            match connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => answer(policy, request, respond),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        match policy.poll_state(cx) {
+            Http2State::Finishing if !*told => {
+                *told = true;
+                connection.graceful_shutdown();
+                // It is sent by the next poll.
+            }
+            Http2State::Open | Http2State::Finishing => return Poll::Pending,
+            Http2State::Closed => {
+                connection.abrupt_shutdown(Reason::NO_ERROR);
+                // GOAWAY is sent as far as the transport takes it at once.
+                let _ = connection.poll_closed(cx);
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+fn answer(policy: &mut dyn Http2Policy, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    let (head, receive) = request.into_parts();
+    let protocol = head.extensions.get::<Protocol>().cloned();
+    // A stream that has been reset meanwhile takes no response.
+    match policy.decide(Request::from_parts(head, ()), protocol.as_ref().map(Protocol::as_str)) {
+        Ok(accepted) => {
+            if let Ok(send) = respond.send_response(accepted.response().clone(), false) {
+                accepted.open(Http2Stream::new(send, receive));
+            }
+        }
+        Err(refused) => {
+            let is_empty = refused.response().body().is_empty();
+            if let Ok(send) = respond.send_response(refused.response().clone().map(drop), is_empty)
+                && !is_empty
+            {
+                let time = policy.response_timeout();
+                tokio::spawn(async move {
+                    // If it is not taken in time, the stream is dropped, which resets it.
+                    let _ = timeout(time, send_body(send, refused)).await;
+                });
+            }
+        }
+    }
+}
+
+/// Sends the body as far as the client's window allows, until it has all of it.
+async fn send_body(mut send: SendStream<Bytes>, refused: Http2Refused) {
+    let mut body = refused.response().body().clone();
+    while !body.is_empty() {
+        send.reserve_capacity(body.len());
+        match poll_fn(|cx| send.poll_capacity(cx)).await {
+            Some(Ok(capacity)) => {
+                let part = body.split_to(capacity.min(body.len()));
+                if send.send_data(part, body.is_empty()).is_err() {
+                    return;
+                }
+            }
+            Some(Err(_)) | None => return,
+        }
+    }
+}
