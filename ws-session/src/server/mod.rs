@@ -251,6 +251,7 @@ impl<R: Runtime> Server<R> {
     /// The response to such a request has no `Sec-WebSocket-Accept`, so no client of RFC 6455 would take it. The key proves
     /// to the server that the client speaks WebSocket: other requests that a web page can make have none (RFC 6455 §10.8).
     /// So the proxy must let nothing through that is not an opening handshake. Requests with a key are checked as always.
+    /// `docs/http2.md` in the repository has more about proxies.
     #[must_use]
     pub fn keyless_proxies(mut self, accepted: bool) -> Self {
         self.settings.keyless_proxies = accepted;
