@@ -6,6 +6,16 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// The programs in `docs/axum.md` compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/axum.md")]
+struct WithAxum;
+
+/// The programs in `docs/hyper.md` compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/hyper.md")]
+struct WithHyper;
+
 pub mod autobahn;
 
 use std::future::Future;

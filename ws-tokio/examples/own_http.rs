@@ -1,5 +1,5 @@
 //! A program with its own HTTP server, here of a few lines, that passes WebSocket requests to this crate. It gives a parsed
-//! request, gets a response to write, and then the connection. The example `hyper` does it with hyper.
+//! request, gets a response to write, and then the connection. The example `hyper_app` does it with hyper.
 //!
 //! Run: `cargo run -p ws-tokio --example own_http`
 

@@ -112,8 +112,14 @@
 //! # }
 //! ```
 //!
-//! An HTTP server that parses requests itself passes a request to [`Server::upgrade`](ws_session::Server::upgrade). The example
-//! `hyper` in this package is such a server on hyper 1.
+//! # With axum, hyper and other HTTP servers
+//!
+//! The module `axum` (feature `axum`) has an extractor for axum, the module `hyper` (feature `hyper`) the same for hyper and
+//! everything built on it, and clients over connections of hyper and reqwest.
+//!
+//! Another HTTP server that parses requests itself passes a request to [`Server::upgrade`](ws_session::Server::upgrade), as the
+//! example `own_http` in this package does.
+//!
 //! [`server_parts`] and [`client_parts`] make a connection after an opening handshake that other code has done.
 //!
 //! # Features
@@ -124,9 +130,9 @@
 //! | --- | --- | --- |
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
 //! | `tls` | yes | `wss://`, with rustls |
-//! | `axum` | no | [`axum`](mod@axum): an extractor for axum 0.8 |
-//! | `hyper` | no | [`hyper`](mod@hyper): WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
-//! | `http2` | no | WebSocket over HTTP/2 (RFC 8441) on servers: `Server::http2` |
+//! | `axum` | no | the module `axum`: an extractor for axum 0.8 |
+//! | `hyper` | no | the module `hyper`: WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
+//! | `http2` | no | WebSocket over HTTP/2 (RFC 8441) on servers: `Server::http2`; over hyper and axum, with their features |
 //! | `json` | no | `send_json` and `recv_json`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, Uri};
 use ws_proto::handshake::client::{BuildError, Builder, ClientHandshake, Confirmed, ExtendedConnect, HandshakeError};
 use ws_proto::{Config, Role};
 
@@ -28,6 +30,8 @@ pub struct ClientUpgrade<R> {
     config: Arc<Config>,
     inbound: InboundLimits,
     notsent_lowat: Option<u32>,
+    /// The scheme and the authority of an absolute URI.
+    base: (Scheme, String),
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -112,7 +116,8 @@ impl<R: Runtime> Client<R> {
         let Self { request, compression, config, inbound, notsent_lowat, runtime, .. } = self;
         let (target, builder) = request.map_err(ConnectError::Url)?;
         let handshake = build(compression.offer(builder), target.secure).map_err(ConnectError::Request)?;
-        Ok(ClientUpgrade { handshake, compression, config, inbound, notsent_lowat, runtime })
+        let base = (if target.secure { Scheme::HTTPS } else { Scheme::HTTP }, target.authority);
+        Ok(ClientUpgrade { handshake, compression, config, inbound, notsent_lowat, base, runtime })
     }
 }
 
@@ -120,6 +125,21 @@ impl<R: Runtime> ClientUpgrade<R> {
     /// The request. In HTTP/1.1 its target is a path, and `Host` names the server. In HTTP/2 its URI is absolute.
     pub fn request(&self) -> &Request<()> {
         self.handshake.request()
+    }
+
+    /// The request with an absolute URI (`http://` or `https://`), for an HTTP library that dials itself: reqwest, or the
+    /// `Client` of hyper-util. Such a library may choose HTTP/2 for `https://`. An upgrade needs HTTP/1.1, so have it use that.
+    pub fn absolute_request(&self) -> Request<()> {
+        let mut request = self.request().clone();
+        let mut parts = mem::take(request.uri_mut()).into_parts();
+        if parts.scheme.is_none() {
+            let (scheme, authority) = &self.base;
+            parts.scheme = Some(scheme.clone());
+            parts.authority = Authority::try_from(authority.as_str()).ok();
+        }
+        // It is valid: its parts are.
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        request
     }
 
     /// Checks the response (RFC 6455 §4.1, RFC 8441 §5). Its body, if there is one, is ignored. The HTTP library must skip
@@ -130,7 +150,7 @@ impl<R: Runtime> ClientUpgrade<R> {
     /// [`ConnectError::Rejected`], without a body, if the response is not a 101, or not a 200 over HTTP/2. Another error if that
     /// response is invalid. The connection, or the stream, cannot be used for WebSocket then.
     pub fn confirm<B>(self, response: &Response<B>) -> Result<CompletedHandshake<R>, ConnectError> {
-        let Self { handshake, compression, config, inbound, notsent_lowat, runtime } = self;
+        let Self { handshake, compression, config, inbound, notsent_lowat, base: _, runtime } = self;
         let confirmed = handshake.confirm(response).map_err(|error| match error {
             HandshakeError::Rejected { response, .. } => {
                 ConnectError::Rejected(Box::new(response.map(|()| Bytes::new())))

@@ -181,6 +181,21 @@ fn a_client_and_a_server_open_a_connection_and_both_keep_their_settings() {
     });
 }
 
+#[test]
+fn a_request_can_have_an_absolute_uri() {
+    for (url, absolute) in [
+        ("ws://example.com/room?a=1", "http://example.com/room?a=1"),
+        ("wss://user:pass@example.com:8443", "https://example.com:8443/"),
+        ("ws://[::1]:80/", "http://[::1]/"),
+    ] {
+        let request = Client::new(url).header("host", "other.example").upgrade().unwrap().absolute_request();
+        assert_eq!(request.uri(), absolute);
+        assert_eq!(request.headers()[HOST], "other.example");
+        let connect = Client::new(url).extended_connect().unwrap();
+        assert_eq!(connect.absolute_request().uri(), connect.request().uri());
+    }
+}
+
 #[cfg(feature = "deflate")]
 #[test]
 fn compression_is_agreed_on() {

@@ -154,11 +154,26 @@ pub(crate) fn not_upgradable() -> Rejection {
     )
 }
 
+/// The request of a client's opening handshake, for hyper's client: with any empty body, and over HTTP/2
+/// ([`Client::extended_connect`](crate::Client::extended_connect)) with the `:protocol`.
+///
+/// hyper's client neither waits for the server's SETTINGS nor looks whether an extended CONNECT is allowed. A server that does
+/// not allow it resets the stream.
+pub fn request<B: Default>(upgrade: &ClientUpgrade<Tokio>) -> Request<B> {
+    #[cfg_attr(not(feature = "http2"), expect(unused_mut))]
+    let mut request = upgrade.request().clone().map(|()| B::default());
+    #[cfg(feature = "http2")]
+    if request.method() == http::Method::CONNECT {
+        request.extensions_mut().insert(::hyper::ext::Protocol::from_static("websocket"));
+    }
+    request
+}
+
 /// Checks the response to a client's request whose connection is hyper's, and returns the [`Upgrade`] that becomes the
 /// WebSocket.
 ///
-/// Send [`ClientUpgrade::request`] with hyper's own client. Libraries that dial themselves, such as reqwest and hyper-util's
-/// `Client`, need an absolute URI: [`ClientUpgrade::absolute_request`].
+/// Send [`request`] with hyper's own client. Libraries that dial themselves, such as reqwest and hyper-util's `Client`, need
+/// an absolute URI: [`ClientUpgrade::absolute_request`]. The example `reqwest_client` in this package shows it.
 ///
 /// ```
 /// # async fn example(
@@ -166,8 +181,7 @@ pub(crate) fn not_upgradable() -> Rejection {
 /// # ) -> Result<(), Box<dyn std::error::Error>> {
 /// // `requests` sends them on a connection made by hyper, `with_upgrades`.
 /// let handshake = ws_tokio::Client::new("ws://example.com/chat").upgrade()?;
-/// let request = handshake.request().clone().map(|()| http_body_util::Empty::new());
-/// let mut response = requests.send_request(request).await?;
+/// let mut response = requests.send_request(ws_tokio::hyper::request(&handshake)).await?;
 /// let mut ws = ws_tokio::hyper::confirm(handshake, &mut response)?.await?;
 /// ws.send("Hello").await?;
 /// # Ok(())

@@ -26,7 +26,7 @@ async fn dial(address: &str) -> SendRequest<Empty<Bytes>> {
 
 async fn open(client: Client, address: &str) -> Result<Upgrade, ConnectError> {
     let handshake = client.upgrade()?;
-    let request = handshake.request().clone().map(|()| Empty::new());
+    let request = ws_tokio::hyper::request(&handshake);
     let mut response = in_time(dial(address).await.send_request(request)).await.unwrap();
     confirm(handshake, &mut response)
 }

@@ -8,6 +8,8 @@ mod clients;
 mod ending;
 mod extracting;
 mod handing_over;
+#[cfg(feature = "http2")]
+mod http2;
 mod rejecting;
 mod settings;
 mod setup;
