@@ -12,12 +12,7 @@ use ws_session::{Client, Config, ConnectError, Runtime, Server, WebSocket};
 ///
 /// When it cannot listen there.
 pub async fn serve<R: Runtime>() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let ["--listen", address] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
-        eprintln!("usage: PROGRAM --listen ADDRESS");
-        process::exit(2);
-    };
-    let listening = Server::<R>::new().config(config()).bind(address.parse::<SocketAddr>()?).await?;
+    let listening = Server::<R>::new().config(config()).bind(address()).await?;
     println!("{}", listening.local_addr()?);
     listening
         .serve(|mut ws| async move {
@@ -28,6 +23,19 @@ pub async fn serve<R: Runtime>() -> Result<(), Box<dyn Error>> {
         })
         .await?;
     Ok(())
+}
+
+/// The address in a server's arguments: `--listen ADDRESS`. Without it, the program ends.
+pub fn address() -> SocketAddr {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--listen", address] => address.parse().ok(),
+        _ => None,
+    }
+    .unwrap_or_else(|| {
+        eprintln!("usage: PROGRAM --listen ADDRESS");
+        process::exit(2);
+    })
 }
 
 /// An echo client for the suite's fuzzing server. Takes the program's arguments: `ws://HOST:PORT AGENT`.
@@ -72,7 +80,7 @@ async fn open<R: Runtime>(url: String) -> Result<WebSocket, ConnectError> {
 
 /// The suite sends 16 MiB in a frame (9.1.6, 9.2.6) and 65,536 fragments and an empty last one in a
 /// message (9.3.1, 9.4.1).
-fn config() -> Config {
+pub fn config() -> Config {
     let mut config = Config::default();
     config.limits.message = Some((16 << 20) + 1024);
     config.limits.frame = config.limits.message;

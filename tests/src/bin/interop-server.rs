@@ -1,7 +1,7 @@
 //! The server that `tests/interop/run` points other people's clients at: the command language of
 //! `tests/interop/README.md`, over ws-tokio.
 //!
-//! usage: `interop-server [certificates=DIRECTORY]`, with them over TLS
+//! usage: `interop-server [certificates=DIRECTORY] [axum]`: with certificates over TLS, with `axum` through the extractor
 //!
 //! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL lively=URL`, over TLS also `mutual=URL expired=URL
 //! early=URL misnamed=URL stranger=URL`, and ends after `/shutdown`, SIGINT or SIGTERM.
@@ -13,9 +13,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::routing::any;
+use axum::{Extension, Router};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use ws_tokio::axum::WebSocketUpgrade;
 use ws_tokio::http::{Request, Response, StatusCode, Uri, header};
 use ws_tokio::rustls::crypto::ring;
 use ws_tokio::rustls::pki_types::pem::PemObject as _;
@@ -52,8 +56,11 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         ("alone", server().config(roomy).compression(Some(no_takeover))),
         ("lively", server().config(lively)),
     ];
-    let arg = std::env::args().nth(1);
-    let certificates = arg.as_deref().and_then(|arg| arg.strip_prefix("certificates=")).map(Certificates::at);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let certificates = args.iter().find_map(|arg| arg.strip_prefix("certificates=")).map(Certificates::at);
+    if args.iter().any(|arg| arg == "axum") {
+        return serve_with_axum(all).await;
+    }
     let scheme = if certificates.is_some() { "wss" } else { "ws" };
     if let Some(certificates) = &certificates {
         let mut secured = Vec::new();
@@ -79,7 +86,39 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut serving = Vec::new();
     for listening in servers {
         let desk = Arc::clone(&desk);
-        serving.push(tokio::spawn(listening.serve(move |ws| handle(Arc::clone(&desk), ws))));
+        serving.push(tokio::spawn(listening.serve(move |ws| handle_connection(Arc::clone(&desk), ws))));
+    }
+    println!("{ready}");
+
+    let stopper = Arc::clone(&desk);
+    let stop = stop_signal()?;
+    tokio::spawn(async move {
+        stop.await;
+        stopper.shut_down();
+    });
+    for server in serving {
+        server.await??;
+    }
+    Ok(())
+}
+
+/// Serves the same through the axum extractor, without TLS.
+async fn serve_with_axum(all: Vec<(&str, Server)>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let desk =
+        Arc::new(Desk { servers: all.iter().map(|(_, server)| server.handle()).collect(), endings: Mutex::default() });
+    let mut ready = String::from("ready");
+    let mut serving = Vec::new();
+    for (name, server) in all {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        ready += &format!(" {name}=ws://{}", listener.local_addr()?);
+        let (handle, desk) = (server.handle(), Arc::clone(&desk));
+        let answer = async move |ws: Option<WebSocketUpgrade>, request: axum::extract::Request| match ws {
+            Some(ws) => ws.on_upgrade(move |ws| handle_connection(desk, ws)),
+            None => answer_http(&request.map(drop)).unwrap_or_default().map(Body::from),
+        };
+        let app = Router::new().fallback(any(answer)).layer(Extension(server));
+        let stopped = async move { handle.closed().await };
+        serving.push(tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(stopped).into_future()));
     }
     println!("{ready}");
 
@@ -159,7 +198,7 @@ impl Desk {
     }
 }
 
-async fn handle(desk: Arc<Desk>, mut ws: WebSocket) -> HandlerResult {
+async fn handle_connection(desk: Arc<Desk>, mut ws: WebSocket) -> HandlerResult {
     let uri = ws.request().uri().clone();
     let query = query(&uri);
     if let Some(id) = query.get("id").filter(|_| uri.path() != "/seen") {
