@@ -129,6 +129,17 @@ for (const [code, path] of [
   });
 }
 
+await check("sockets are streams of the page's connection", async () => {
+  const [page_protocol, request] = await page.evaluate(async () => {
+    const [navigation] = performance.getEntriesByType("navigation");
+    const { next } = await dial(`${here}/request`);
+    return [navigation.nextHopProtocol, JSON.parse(await next())];
+  });
+  assert.equal(page_protocol, "h2");
+  // A proxy names the version in front of it.
+  assert.match(request.headers.via ?? request.version, /^(2 |HTTP\/2)/);
+});
+
 await check("the server sees the client's address", async () => {
   const client = await page.evaluate(async () => {
     const { next } = await dial(`${here}/request`);

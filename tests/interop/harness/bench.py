@@ -88,7 +88,7 @@ class Bench:
         self.report.end(problem)
 
     def browse(self, title, script, server, expected, secure=False, behind=None):
-        """Has a browser open connections over TLS, to the server itself or to nginx."""
+        """Has a browser open connections over TLS, to the server itself or to a proxy."""
         self.report.begin(title, expected)
         serving, listeners = self.serve(title, server, secure)
         if serving is None:

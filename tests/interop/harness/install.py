@@ -12,9 +12,9 @@ import time
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "tunnels", "control"}
-NEED_NODE = {"node", "chromium", "nginx", "control"}
-NEED_BROWSER = {"chromium", "nginx"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "control"}
+NEED_NODE = {"node", "chromium", "nginx", "h2", "control"}
+NEED_BROWSER = {"chromium", "nginx", "h2"}
 
 INTEROP = pathlib.Path(__file__).resolve().parents[1]
 
@@ -36,6 +36,8 @@ def require_tools(groups):
         wanted.append("libnss3-tools")
     if "nginx" in groups and nginx() is None:
         wanted.append("nginx")
+    if "h2" in groups and tool("nghttpx") is None:
+        wanted.append("nghttp2-proxy")
     if "tunnels" in groups:
         wanted += [name for name in ("stunnel4", "privoxy") if tool(name) is None]
     if wanted:

@@ -1,7 +1,8 @@
 //! The server that `tests/interop/run` points other people's clients at: the command language of
 //! `tests/interop/README.md`, over ws-tokio.
 //!
-//! usage: `interop-server [certificates=DIRECTORY] [axum]`: with certificates over TLS, with `axum` through the extractor
+//! usage: `interop-server [certificates=DIRECTORY] [http2=yes] [axum]`: with certificates over TLS, with `http2=yes` over HTTP/2
+//! beside HTTP/1.1, with `axum` through the extractor
 //!
 //! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL lively=URL`, over TLS also `mutual=URL expired=URL
 //! early=URL misnamed=URL stranger=URL`, and ends after `/shutdown`, SIGINT or SIGTERM.
@@ -26,7 +27,9 @@ use ws_tokio::rustls::pki_types::pem::PemObject as _;
 use ws_tokio::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use ws_tokio::rustls::server::WebPkiClientVerifier;
 use ws_tokio::rustls::{RootCertStore, ServerConfig};
-use ws_tokio::{Bytes, ClientIp, CloseCode, Config, Deflate, HandlerResult, Message, Server, ServerHandle, WebSocket};
+use ws_tokio::{
+    Bytes, ClientIp, CloseCode, Config, Deflate, HandlerResult, Http2, Message, Server, ServerHandle, WebSocket,
+};
 
 const MIB: usize = 1 << 20;
 /// Where nginx connects from in `tests/interop/nginx`.
@@ -60,6 +63,9 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let certificates = args.iter().find_map(|arg| arg.strip_prefix("certificates=")).map(Certificates::at);
     if args.iter().any(|arg| arg == "axum") {
         return serve_with_axum(all).await;
+    }
+    if args.iter().any(|arg| arg == "http2=yes") {
+        all = all.into_iter().map(|(name, server)| (name, server.http2(Http2::default()))).collect();
     }
     let scheme = if certificates.is_some() { "wss" } else { "ws" };
     if let Some(certificates) = &certificates {
@@ -289,7 +295,8 @@ fn request_seen(ws: &WebSocket) -> Value {
         .collect();
     let client = ws.client_ip().map(|client| client.to_string());
     let target = ws.request().uri().to_string();
-    json!({ "target": target, "headers": headers, "subprotocol": ws.subprotocol(), "client": client })
+    let version = format!("{:?}", ws.request().version());
+    json!({ "target": target, "version": version, "headers": headers, "subprotocol": ws.subprotocol(), "client": client })
 }
 
 fn answer_http(request: &Request<()>) -> Option<Response<Bytes>> {
