@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
@@ -77,6 +80,49 @@ pub enum Http2State {
     Closed,
 }
 
+/// A client's connection of HTTP/2 whose server offers WebSocket over it. [`Runtime::connect_http2`](crate::Runtime::connect_http2)
+/// returns one.
+pub trait Http2Session: Send + Sync {
+    /// Whether the connection is open and takes requests.
+    fn is_open(&self) -> bool;
+
+    /// Whether a request can be sent at once: the connection is open, and below the server's limit of streams.
+    fn has_room(&self) -> bool;
+
+    /// Sends an extended CONNECT with `websocket` as its `:protocol`, and waits for the response. Dropping the future resets the
+    /// stream.
+    ///
+    /// # Errors
+    ///
+    /// If there is no response.
+    fn open(&self, request: Request<()>) -> Pin<Box<dyn Future<Output = Result<Http2Opened, Http2Failure>> + Send>>;
+}
+
+/// A response, and the stream behind it.
+pub struct Http2Opened {
+    pub(crate) response: Response<()>,
+    pub(crate) transport: Box<dyn Transport + Send>,
+}
+
+impl Http2Opened {
+    /// A response of any status, and the stream behind it.
+    pub fn new(response: Response<()>, transport: impl Transport + Send + 'static) -> Self {
+        Self { response, transport: Box::new(transport) }
+    }
+}
+
+/// The reason why a request got no response.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Http2Failure {
+    /// The server has not processed the request, or the connection has ended. It can be tried again on another connection.
+    Refused(io::Error),
+    /// The server asks for HTTP/1.1 (`HTTP_1_1_REQUIRED`).
+    Http1Required,
+    /// The server has reset the stream.
+    Io(io::Error),
+}
+
 /// An accepted request. An adapter sends the [`response`](Self::response), then [opens](Self::open) the connection.
 pub struct Http2Accepted {
     pub(crate) response: Response<()>,
@@ -105,6 +151,12 @@ impl Http2Refused {
     /// The response, with its whole body. It ends the stream.
     pub fn response(&self) -> &Response<Bytes> {
         &self.response
+    }
+}
+
+impl fmt::Debug for Http2Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2Opened").field("response", &self.response).finish_non_exhaustive()
     }
 }
 

@@ -65,7 +65,7 @@
 //! | `settings` | limits and deadlines of servers' and clients' connections |
 //! | `opening` | the parts of the opening handshake that both ends share: its bytes, compression; [`Parts`], which makes every connection |
 //! | `stream` | [`WebSocketStream`]: handle and driver in one value, which moves bytes while it is polled |
-//! | `http2` | the words between a server's policy and an adapter that speaks HTTP/2 |
+//! | `http2` | the words between the policy and an adapter that speaks HTTP/2 |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
 //! | `registry` | the connections of a server, and its shutdown |
@@ -121,6 +121,8 @@ pub use ws_proto::{
     MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
+#[cfg(feature = "http2")]
+pub use self::client::Http2Connections;
 pub use self::client::{Client, ClientUpgrade, RunError, without_password};
 pub use self::driver::Driver;
 pub use self::error::{
@@ -131,7 +133,9 @@ pub use self::error::{
 pub use self::handle::JsonError;
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
 #[cfg(feature = "http2")]
-pub use self::http2::{Http2, Http2Accepted, Http2Policy, Http2Refused, Http2State};
+pub use self::http2::{
+    Http2, Http2Accepted, Http2Failure, Http2Opened, Http2Policy, Http2Refused, Http2Session, Http2State,
+};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
 pub use self::server::{ClientIp, Handover, Listening, Refused, ServeError, Server, ServerHandle};

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "http2", feature = "tls"))]
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
 #[cfg(feature = "http2")]
-use crate::http2::Http2Policy;
+use crate::http2::{Http2Policy, Http2Session};
 #[cfg(feature = "http2")]
 use crate::transport::MaybeTls;
 use crate::transport::{Addresses, Timer, Transport};
@@ -63,7 +63,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// Accepts a connection with `TCP_NODELAY`, so that small writes are sent at once.
     fn poll_accept(listener: &Self::Listener, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Addresses)>>;
 
-    /// Whether [`serve_http2`](Self::serve_http2) is implemented.
+    /// Whether [`serve_http2`](Self::serve_http2) and [`connect_http2`](Self::connect_http2) are implemented.
     #[cfg(feature = "http2")]
     const HTTP2: bool = false;
 
@@ -78,6 +78,16 @@ pub trait Runtime: Send + Sync + 'static {
     ) -> impl Future<Output = ()> + Send {
         let _ = (transport, received, policy);
         async {}
+    }
+
+    /// Begins a client's connection of HTTP/2, and waits for the server's SETTINGS. `None` if they lack
+    /// `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3). A runtime without HTTP/2 keeps the default.
+    #[cfg(feature = "http2")]
+    fn connect_http2(
+        transport: MaybeTls<Self::Stream>,
+    ) -> impl Future<Output = io::Result<Option<Arc<dyn Http2Session>>>> + Send {
+        let _ = transport;
+        async { Ok(None) }
     }
 
     /// Does a client's TLS handshake with the server of that name. A runtime without TLS keeps the default.

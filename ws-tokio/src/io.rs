@@ -54,6 +54,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for TokioIo<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
+    #[cfg(feature = "tls")]
+    fn negotiated_protocol(&self) -> Option<&[u8]> {
+        let stream: &dyn Any = &self.stream;
+        stream.downcast_ref::<tokio_rustls::client::TlsStream<TcpStream>>()?.get_ref().1.alpn_protocol()
+    }
+
     fn in_flight(&self) -> Option<InFlight> {
         TcpSocket::of(socket(&self.stream)?).in_flight()
     }

@@ -132,7 +132,7 @@
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `axum` | no | the module `axum`: an extractor for axum 0.8 |
 //! | `hyper` | no | the module `hyper`: WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
-//! | `http2` | no | WebSocket over HTTP/2 (RFC 8441) on servers: `Server::http2`; over hyper and axum, with their features |
+//! | `http2` | no | WebSocket over HTTP/2 (RFC 8441): `Server::http2`, `Client::http2`; over hyper and axum, with their features |
 //! | `json` | no | `send_json` and `recv_json`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
@@ -156,7 +156,7 @@ mod time;
 use std::future::Future;
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener};
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "http2", feature = "tls"))]
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -185,7 +185,10 @@ pub use ws_session::{
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 
 #[cfg(feature = "http2")]
-pub use ws_session::{Http2, Http2Accepted, Http2Policy, Http2Refused, Http2State};
+pub use ws_session::{
+    Http2, Http2Accepted, Http2Connections, Http2Failure, Http2Opened, Http2Policy, Http2Refused, Http2Session,
+    Http2State,
+};
 
 #[cfg(feature = "http2")]
 pub use self::http2::Http2Stream;
@@ -246,6 +249,11 @@ impl Runtime for Tokio {
     #[cfg(feature = "http2")]
     async fn serve_http2(transport: MaybeTls<Self::Stream>, received: Vec<u8>, policy: Box<dyn Http2Policy>) {
         http2::serve(transport, received, policy).await;
+    }
+
+    #[cfg(feature = "http2")]
+    async fn connect_http2(transport: MaybeTls<Self::Stream>) -> Result<Option<Arc<dyn Http2Session>>> {
+        http2::connect(transport).await
     }
 
     #[cfg(feature = "tls")]

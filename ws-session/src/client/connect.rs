@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 #[cfg(feature = "tls")]
+use rustls::ClientConfig;
+#[cfg(feature = "tls")]
 use rustls::pki_types::ServerName;
 use ws_proto::Config;
 use ws_proto::handshake::body::BodyReader;
@@ -14,8 +16,11 @@ use ws_proto::handshake::client::{Builder, ClientHandshake, HandshakeError};
 
 use super::Client;
 use super::dial::{Deadline, dial};
+#[cfg(feature = "http2")]
+use super::http2;
 #[cfg(feature = "tls")]
 use super::url::Host;
+use super::url::Target;
 #[cfg(feature = "tls")]
 use crate::error::UrlError;
 use crate::error::{ConnectError, Stage, TimedOut};
@@ -41,36 +46,94 @@ pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, 
 
 /// Dials and does the handshake, all within one deadline.
 pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
-    #[cfg(feature = "tls")]
-    let tls = client.tls;
-    let Client { request, config, inbound, notsent_lowat, compression, connect_timeout, .. } = client;
-    let (target, builder) = request.map_err(ConnectError::Url)?;
-    #[cfg(not(feature = "tls"))]
-    if target.secure {
-        return Err(ConnectError::TlsUnsupported);
+    let deadline = Deadline::new(R::timer(), client.connect_timeout);
+    #[cfg(feature = "http2")]
+    if let Some(connections) = client.http2.clone() {
+        // Boxed, so that connecting over HTTP/1.1 needs no memory for it.
+        return Box::pin(http2::open(client, connections, deadline)).await;
     }
-    #[cfg(feature = "tls")]
-    let secured = match target.secure {
-        true => Some((server_name(&target.host)?, tls.config().map_err(ConnectError::TlsConfig)?)),
-        false => None,
-    };
+    open_over_http1(client, deadline).await
+}
+
+/// Dials and does the handshake over HTTP/1.1.
+pub(super) async fn open_over_http1<R: Runtime>(
+    client: Client<R>,
+    mut deadline: Deadline<R::Timer>,
+) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
     // The request is built first, so that its errors are reported before any address is dialled.
-    let handshake = build(builder, &compression)?;
-    let mut deadline = Deadline::new(R::timer(), connect_timeout);
-    let (stream, addresses) = dial::<R>(&target.host, target.port, &mut deadline).await?;
-    let opening =
-        |deadline| ClientOpening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline };
+    let security = client.request.as_ref().ok().map(|(target, _)| Security::new(&client, target)).transpose()?;
+    let (target, opening) = ClientOpening::new(client)?;
+    let security = security.unwrap_or_default();
+    #[cfg(feature = "http2")]
+    let security = security.with_http2(false);
+    let (transport, addresses) = connect_transport::<R>(&target, security, &mut deadline).await?;
+    opening.open(transport, addresses, deadline).await
+}
+
+/// Does the handshake over HTTP/1.1 on a transport that is connected.
+pub(super) async fn open_on<R: Runtime, T: Transport>(
+    client: Client<R>,
+    transport: T,
+    addresses: Addresses,
+    deadline: Deadline<R::Timer>,
+) -> Result<Parts<T, R::Timer>, ConnectError> {
+    let (_, opening) = ClientOpening::new(client)?;
+    opening.open(transport, addresses, deadline).await
+}
+
+/// TLS for a target, if it uses TLS.
+#[derive(Default)]
+pub(super) struct Security {
     #[cfg(feature = "tls")]
-    if let Some((name, tls)) = secured {
-        let transport = match deadline.wait_for(Box::pin(R::tls_connect(stream, name, tls))).await {
-            Some(Ok(transport)) => transport,
-            Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => return Err(ConnectError::TlsUnsupported),
-            Some(Err(error)) => return Err(failure(error)),
-            None => return Err(TimedOut::new(Stage::Tls, connect_timeout, peer(addresses)).into()),
-        };
-        return opening(deadline).open(MaybeTls::tls(transport)).await;
+    tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
+}
+
+impl Security {
+    pub(super) fn new<R>(client: &Client<R>, target: &Target) -> Result<Self, ConnectError> {
+        #[cfg(not(feature = "tls"))]
+        let _ = client;
+        #[cfg(feature = "tls")]
+        if target.secure {
+            let config = client.tls.config().map_err(ConnectError::TlsConfig)?;
+            return Ok(Self { tls: Some((server_name(&target.host)?, config)) });
+        }
+        match target.secure {
+            true => Err(ConnectError::TlsUnsupported),
+            false => Ok(Self::default()),
+        }
     }
-    opening(deadline).open(MaybeTls::plain(stream)).await
+
+    /// Offers HTTP/2 in ALPN, or not.
+    #[cfg(feature = "http2")]
+    pub(super) fn with_http2(self, offered: bool) -> Self {
+        #[cfg(feature = "tls")]
+        return Self { tls: self.tls.map(|(name, config)| (name, tls::client_with_http2(config, offered))) };
+        #[cfg(not(feature = "tls"))]
+        {
+            let _ = offered;
+            self
+        }
+    }
+}
+
+/// Dials, and does the TLS handshake if there is TLS.
+pub(super) async fn connect_transport<R: Runtime>(
+    target: &Target,
+    security: Security,
+    deadline: &mut Deadline<R::Timer>,
+) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
+    let (stream, addresses) = dial::<R>(&target.host, target.port, deadline).await?;
+    #[cfg(feature = "tls")]
+    if let Some((name, tls)) = security.tls {
+        return match deadline.wait_for(Box::pin(R::tls_connect(stream, name, tls))).await {
+            Some(Ok(transport)) => Ok((MaybeTls::tls(transport), addresses)),
+            Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => Err(ConnectError::TlsUnsupported),
+            Some(Err(error)) => Err(failure(error)),
+            None => Err(TimedOut::new(Stage::Tls, deadline.timeout, peer(addresses)).into()),
+        };
+    }
+    let Security { .. } = security;
+    Ok((MaybeTls::plain(stream), addresses))
 }
 
 /// The request, with its offers and a fresh key.
@@ -95,27 +158,34 @@ pub(super) async fn handshake_alone<R: Runtime, T: Transport>(
     transport: T,
     addresses: Addresses,
 ) -> Result<Parts<T, R::Timer>, ConnectError> {
-    let Client { request, config, inbound, notsent_lowat, compression, connect_timeout, .. } = client;
-    let (_, builder) = request.map_err(ConnectError::Url)?;
-    let handshake = build(builder, &compression)?;
-    let deadline = Deadline::new(R::timer(), connect_timeout);
-    ClientOpening { handshake, compression, config, inbound, notsent_lowat, addresses, deadline }.open(transport).await
+    let deadline = Deadline::new(R::timer(), client.connect_timeout);
+    open_on(client, transport, addresses, deadline).await
 }
 
 /// An opening handshake, and the settings of the connection.
-struct ClientOpening<C> {
+struct ClientOpening {
     handshake: ClientHandshake,
     compression: Compression,
     config: Arc<Config>,
     inbound: InboundLimits,
     notsent_lowat: Option<u32>,
-    addresses: Addresses,
-    deadline: Deadline<C>,
 }
 
-impl<C: Timer> ClientOpening<C> {
-    async fn open<T: Transport>(self, transport: T) -> Result<Parts<T, C>, ConnectError> {
-        let Self { mut handshake, compression, config, inbound, notsent_lowat, addresses, deadline } = self;
+impl ClientOpening {
+    fn new<R>(client: Client<R>) -> Result<(Target, Self), ConnectError> {
+        let Client { request, config, inbound, notsent_lowat, compression, .. } = client;
+        let (target, builder) = request.map_err(ConnectError::Url)?;
+        let handshake = build(builder, &compression)?;
+        Ok((target, Self { handshake, compression, config, inbound, notsent_lowat }))
+    }
+
+    async fn open<T: Transport, C: Timer>(
+        self,
+        transport: T,
+        addresses: Addresses,
+        deadline: Deadline<C>,
+    ) -> Result<Parts<T, C>, ConnectError> {
+        let Self { mut handshake, compression, config, inbound, notsent_lowat } = self;
         let Deadline { timer, at, timeout } = deadline;
         let mut exchange = Exchange { transport, timer, deadline: at, received: Vec::new() };
         let failed = |interrupted| match interrupted {
@@ -164,12 +234,12 @@ impl<C: Timer> ClientOpening<C> {
 }
 
 /// The server's address, for errors.
-fn peer(addresses: Addresses) -> String {
+pub(super) fn peer(addresses: Addresses) -> String {
     addresses.peer.map(|peer| peer.to_string()).unwrap_or_default()
 }
 
 /// The meaning of an error of the transport.
-fn failure(error: io::Error) -> ConnectError {
+pub(super) fn failure(error: io::Error) -> ConnectError {
     match error.kind() {
         // TLS reports the end of TCP in an error of its own.
         io::ErrorKind::UnexpectedEof => ConnectError::Eof,

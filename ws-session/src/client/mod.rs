@@ -2,6 +2,8 @@
 
 mod connect;
 mod dial;
+#[cfg(feature = "http2")]
+mod http2;
 mod run;
 mod upgrade;
 mod url;
@@ -32,6 +34,8 @@ use crate::tls::ClientTls;
 use crate::transport::tcp::NOTSENT_LOWAT;
 use crate::transport::{Addresses, MaybeTls, Transport};
 
+#[cfg(feature = "http2")]
+pub use self::http2::Http2Connections;
 pub use self::run::RunError;
 pub use self::upgrade::ClientUpgrade;
 pub use self::url::without_password;
@@ -49,6 +53,8 @@ pub struct Client<R> {
     #[cfg(feature = "tls")]
     tls: ClientTls,
     connect_timeout: Duration,
+    #[cfg(feature = "http2")]
+    http2: Option<Http2Connections>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -83,6 +89,8 @@ impl<R: Runtime> Client<R> {
             #[cfg(feature = "tls")]
             tls: ClientTls::default(),
             connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "http2")]
+            http2: None,
             runtime: PhantomData,
         }
     }

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+#[cfg(feature = "http2")]
+use super::HTTP_2;
 use super::provider::{provider, provider_error};
 use super::verifier::Verifier;
 use super::{HTTP_1_1, PemInput, TlsConfigError, pem, roots};
@@ -37,13 +39,13 @@ impl ClientTls {
     }
 
     /// Builds the configuration.
-    pub(crate) fn config(self) -> Result<Arc<ClientConfig>, TlsConfigError> {
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsConfigError> {
         static DEFAULT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        if let Some(mistake) = self.mistake {
-            return Err(mistake);
+        if let Some(mistake) = &self.mistake {
+            return Err(mistake.clone());
         }
-        if let Some(config) = self.config {
-            return Ok(with_http(config));
+        if let Some(config) = &self.config {
+            return Ok(with_http(Arc::clone(config)));
         }
         if self.ca.is_empty() && self.identity.is_none() {
             // One configuration for all connections, so that sessions can be resumed (RFC 8446 §2.2).
@@ -55,7 +57,8 @@ impl ClientTls {
                 }
             };
         }
-        build(self.ca, self.identity)
+        let identity = self.identity.as_ref().map(|(chain, key)| (chain.clone(), key.clone_key()));
+        build(self.ca.clone(), identity)
     }
 }
 
@@ -96,5 +99,19 @@ fn with_http(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     }
     let mut config = ClientConfig::clone(&config);
     config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Arc::new(config)
+}
+
+/// Offers HTTP/2 in ALPN before the other protocols, or not at all.
+#[cfg(feature = "http2")]
+pub(crate) fn with_http2(config: Arc<ClientConfig>, offered: bool) -> Arc<ClientConfig> {
+    if config.alpn_protocols.iter().any(|protocol| protocol == HTTP_2) == offered {
+        return config;
+    }
+    let mut config = ClientConfig::clone(&config);
+    match offered {
+        true => config.alpn_protocols.insert(0, HTTP_2.to_vec()),
+        false => config.alpn_protocols.retain(|protocol| protocol != HTTP_2),
+    }
     Arc::new(config)
 }

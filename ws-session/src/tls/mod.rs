@@ -24,6 +24,8 @@ use std::io;
 
 #[cfg(feature = "tls")]
 pub(crate) use self::client::ClientTls;
+#[cfg(all(feature = "tls", feature = "http2"))]
+pub(crate) use self::client::with_http2 as client_with_http2;
 pub use self::error::{PemInput, TlsConfigError, TlsError};
 #[cfg(all(feature = "tls", feature = "http2"))]
 pub(crate) use self::server::with_http2;

@@ -34,6 +34,11 @@ pub trait Transport {
         false
     }
 
+    /// The protocol that TLS has negotiated (ALPN, RFC 7301), such as `h2`. `None`, the default, if there is none.
+    fn negotiated_protocol(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// The written bytes that the peer has not taken yet. `None`, the default, if unknown. With it, deadlines follow the bytes
     /// that the peer has taken; without it, those that the transport has taken.
     ///
@@ -69,6 +74,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn ends_when_dropped(&self) -> bool {
         (**self).ends_when_dropped()
+    }
+
+    fn negotiated_protocol(&self) -> Option<&[u8]> {
+        (**self).negotiated_protocol()
     }
 
     fn in_flight(&self) -> Option<InFlight> {

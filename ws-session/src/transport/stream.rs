@@ -1,4 +1,4 @@
-//! [`MaybeTls`]: TCP, or TLS on it.
+//! [`MaybeTls`]: TCP, or TLS on it; a stream of HTTP/2 on either.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -8,7 +8,8 @@ use ws_proto::InFlight;
 
 use super::Transport;
 
-/// A connection's transport: a TCP connection of the runtime, or TLS on one.
+/// A connection's transport: a TCP connection of the runtime, or TLS on one. With the feature `http2` it can be a stream of
+/// HTTP/2.
 ///
 /// Connections of [`Client::connect_stream`](crate::Client::connect_stream) use it.
 pub struct MaybeTls<S>(Inner<S>);
@@ -18,6 +19,11 @@ enum Inner<S> {
     Plain(S),
     #[cfg(feature = "tls")]
     Tls(Box<dyn Transport + Send>),
+    #[cfg(feature = "http2")]
+    Http2 {
+        stream: Box<dyn Transport + Send>,
+        tls: bool,
+    },
 }
 
 impl<S> MaybeTls<S> {
@@ -30,30 +36,42 @@ impl<S> MaybeTls<S> {
         Self(Inner::Tls(stream))
     }
 
-    /// Whether the connection uses TLS.
-    pub fn is_tls(&self) -> bool {
-        self.tcp().is_none()
+    /// A stream of a connection of HTTP/2.
+    #[cfg(feature = "http2")]
+    pub(crate) fn http2(stream: Box<dyn Transport + Send>, tls: bool) -> Self {
+        Self(Inner::Http2 { stream, tls })
     }
 
-    /// The TCP connection, if it does not use TLS.
-    pub fn tcp(&self) -> Option<&S> {
+    /// Whether the connection uses TLS.
+    pub fn is_tls(&self) -> bool {
         match &self.0 {
-            Inner::Plain(stream) => Some(stream),
+            Inner::Plain(_) => false,
             #[cfg(feature = "tls")]
-            Inner::Tls(_) => None,
+            Inner::Tls(_) => true,
+            #[cfg(feature = "http2")]
+            Inner::Http2 { tls, .. } => *tls,
         }
     }
 
-    /// Returns the TCP connection, if it does not use TLS.
+    /// The TCP connection, if it does not use TLS or HTTP/2.
+    pub fn tcp(&self) -> Option<&S> {
+        match &self.0 {
+            Inner::Plain(stream) => Some(stream),
+            #[cfg(any(feature = "tls", feature = "http2"))]
+            _ => None,
+        }
+    }
+
+    /// Returns the TCP connection, if it does not use TLS or HTTP/2.
     ///
     /// # Errors
     ///
-    /// Returns itself if it uses TLS.
+    /// Returns itself otherwise.
     pub fn into_tcp(self) -> Result<S, Self> {
         match self.0 {
             Inner::Plain(stream) => Ok(stream),
-            #[cfg(feature = "tls")]
-            tls => Err(Self(tls)),
+            #[cfg(any(feature = "tls", feature = "http2"))]
+            other => Err(Self(other)),
         }
     }
 }
@@ -64,6 +82,8 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_read(cx, buffer),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_read(cx, buffer),
+            #[cfg(feature = "http2")]
+            Inner::Http2 { stream, .. } => stream.poll_read(cx, buffer),
         }
     }
 
@@ -72,6 +92,8 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_write_vectored(cx, buffers),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_write_vectored(cx, buffers),
+            #[cfg(feature = "http2")]
+            Inner::Http2 { stream, .. } => stream.poll_write_vectored(cx, buffers),
         }
     }
 
@@ -80,6 +102,8 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_flush(cx),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_flush(cx),
+            #[cfg(feature = "http2")]
+            Inner::Http2 { stream, .. } => stream.poll_flush(cx),
         }
     }
 
@@ -88,6 +112,8 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_shutdown(cx),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_shutdown(cx),
+            #[cfg(feature = "http2")]
+            Inner::Http2 { stream, .. } => stream.poll_shutdown(cx),
         }
     }
 
@@ -96,11 +122,23 @@ impl<S: Transport> Transport for MaybeTls<S> {
         matches!(self.0, Inner::Plain(_))
     }
 
+    fn negotiated_protocol(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Inner::Plain(stream) => stream.negotiated_protocol(),
+            #[cfg(feature = "tls")]
+            Inner::Tls(stream) => stream.negotiated_protocol(),
+            #[cfg(feature = "http2")]
+            Inner::Http2 { stream, .. } => stream.negotiated_protocol(),
+        }
+    }
+
     fn in_flight(&self) -> Option<InFlight> {
         match &self.0 {
             Inner::Plain(stream) => stream.in_flight(),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.in_flight(),
+            #[cfg(feature = "http2")]
+            Inner::Http2 { stream, .. } => stream.in_flight(),
         }
     }
 
@@ -109,6 +147,8 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.set_notsent_lowat(bytes),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.set_notsent_lowat(bytes),
+            #[cfg(feature = "http2")]
+            Inner::Http2 { stream, .. } => stream.set_notsent_lowat(bytes),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use h2::{Reason, RecvStream, SendStream};
@@ -25,12 +26,19 @@ pub struct Http2Stream {
     chunk: Bytes,
     /// Whether the last write was not taken, or not as a whole.
     is_blocked: bool,
+    /// Counts the streams of a client's connection.
+    place: Option<Arc<()>>,
 }
 
 impl Http2Stream {
     /// The two halves of a stream, as `h2` returns them.
     pub fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
-        Self { send, receive, chunk: Bytes::new(), is_blocked: false }
+        Self { send, receive, chunk: Bytes::new(), is_blocked: false, place: None }
+    }
+
+    /// Keeps a place among the streams of a connection.
+    pub(super) fn with_place(self, place: Arc<()>) -> Self {
+        Self { place: Some(place), ..self }
     }
 
     /// The error of a half that no longer sends. The peer may have reset the stream.
@@ -139,6 +147,9 @@ pub(super) fn into_io(error: h2::Error) -> io::Error {
 
 impl fmt::Debug for Http2Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http2Stream").field("id", &self.send.stream_id().as_u32()).finish_non_exhaustive()
+        f.debug_struct("Http2Stream")
+            .field("id", &self.send.stream_id().as_u32())
+            .field("is_shared", &self.place.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! WebSocket over HTTP/2 (RFC 8441), with `h2` as a peer that misbehaves.
 
+mod client;
 mod ends;
 mod flow;
 mod limits;

@@ -16,7 +16,7 @@ use crate::handshake::head::{HeadLimits, HeadReader};
 use crate::handshake::key;
 
 /// Builds the request of an opening handshake. [`build`](Self::build) reports the first error of the setters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Builder {
     host: String,
     target: String,

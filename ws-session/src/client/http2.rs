@@ -1,0 +1,247 @@
+//! A client over HTTP/2 (RFC 8441): connections that clients share, and when HTTP/1.1 is used instead.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use tracing::debug;
+
+use super::Client;
+use super::connect::{self, Security, connect_transport, failure, peer};
+use super::dial::Deadline;
+use super::url::Target;
+use crate::error::{ConnectError, Stage, TimedOut};
+use crate::http2::{Http2Failure, Http2Opened, Http2Session};
+use crate::logging::TARGET;
+use crate::opening::Parts;
+use crate::opening::exchange::Exchange;
+use crate::runtime::Runtime;
+use crate::sync::{Mutex, PoisonError};
+#[cfg(feature = "tls")]
+use crate::tls::ClientTls;
+use crate::transport::{Addresses, MaybeTls, Transport};
+
+/// The most bytes of a refusal's body that are kept.
+const MOST_BODY: usize = 64 << 10;
+
+/// Connections of HTTP/2 that clients share: [`Client::http2`]. Cheap to clone; a clone shares them.
+///
+/// A connection stays open while this value lives and the server keeps it. It is used for WebSockets to the same scheme, host and
+/// port, as long as the server accepts more streams. Otherwise another one is opened. TLS settings are those of the client that
+/// opened it, so share this value only between clients with the same TLS settings.
+#[derive(Clone, Default)]
+pub struct Http2Connections {
+    shared: Arc<Mutex<BTreeMap<Origin, Vec<Shared>>>>,
+    prior_knowledge: bool,
+}
+
+/// What a connection is used for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Origin {
+    secure: bool,
+    host: String,
+    port: u16,
+}
+
+#[derive(Clone)]
+struct Shared {
+    session: Arc<dyn Http2Session>,
+    addresses: Addresses,
+}
+
+impl Http2Connections {
+    /// No connections yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets whether a server at a `ws://` URL is known to speak HTTP/2 (RFC 9113 §3.3). Without TLS it cannot be negotiated.
+    /// Default `false`: `ws://` URLs use HTTP/1.1.
+    #[must_use]
+    pub fn prior_knowledge(mut self, known: bool) -> Self {
+        self.prior_knowledge = known;
+        self
+    }
+
+    /// The number of open connections.
+    pub fn count(&self) -> usize {
+        self.with(|all| {
+            all.retain(|_, shared| {
+                shared.retain(|one| one.session.is_open());
+                !shared.is_empty()
+            });
+            all.values().map(Vec::len).sum()
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<Origin, Vec<Shared>>) -> T) -> T {
+        change(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A connection with room for another stream.
+    fn find(&self, origin: &Origin) -> Option<Shared> {
+        self.with(|all| {
+            let shared = all.get_mut(origin)?;
+            shared.retain(|one| one.session.is_open());
+            shared.iter().find(|one| one.session.has_room()).cloned()
+        })
+    }
+
+    fn add(&self, origin: Origin, shared: Shared) {
+        self.with(|all| all.entry(origin).or_default().push(shared));
+    }
+}
+
+/// The next step of connecting.
+enum Next<R: Runtime> {
+    /// A connection of HTTP/2, which may have been open before.
+    Session(Shared),
+    /// A server that chose HTTP/1.1 in ALPN.
+    Http1(MaybeTls<R::Stream>, Addresses),
+    /// A server that does not offer WebSocket over HTTP/2.
+    NotOffered,
+}
+
+impl<R: Runtime> Client<R> {
+    /// Uses HTTP/2 (RFC 8441) where the server offers it: a WebSocket is one stream of a connection, which clients with the same
+    /// [`Http2Connections`] share. `Http2Connections::new()` is for one client alone.
+    ///
+    /// For `wss://` URLs, ALPN offers `h2` before `http/1.1`. After the server's SETTINGS, the client uses HTTP/1.1 over another
+    /// connection if they lack `SETTINGS_ENABLE_CONNECT_PROTOCOL`, or if the server resets the stream with `HTTP_1_1_REQUIRED`. For
+    /// `ws://` URLs see [`Http2Connections::prior_knowledge`]. Without this setting, clients speak HTTP/1.1.
+    ///
+    /// [`WebSocket::response`](crate::WebSocket::response) tells the version. The response is a 200 then.
+    /// [`handshake`](Self::handshake) always uses HTTP/1.1. On a runtime without HTTP/2 this setting has no effect.
+    #[must_use]
+    pub fn http2(mut self, connections: &Http2Connections) -> Self {
+        self.http2 = Some(connections.clone());
+        self
+    }
+}
+
+/// Connects over HTTP/2, or over HTTP/1.1 where HTTP/2 is not offered.
+pub(super) async fn open<R: Runtime>(
+    client: Client<R>,
+    connections: Http2Connections,
+    mut deadline: Deadline<R::Timer>,
+) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
+    let target = match &client.request {
+        Ok((target, _)) => target.clone(),
+        Err(_) => return connect::open_over_http1(client, deadline).await,
+    };
+    if !R::HTTP2 || !(target.secure || connections.prior_knowledge) {
+        return connect::open_over_http1(client, deadline).await;
+    }
+    let upgrade = client.copy_of_request().extended_connect()?;
+    let origin = Origin { secure: target.secure, host: target.host.to_string(), port: target.port };
+    let mut reused = connections.find(&origin);
+    loop {
+        let is_reused = reused.is_some();
+        let next = match reused.take() {
+            Some(shared) => Next::Session(shared),
+            None => connect_session(&client, &target, &connections, &origin, &mut deadline).await?,
+        };
+        let Shared { session, addresses } = match next {
+            Next::Session(shared) => shared,
+            Next::Http1(transport, addresses) => {
+                return connect::open_on(client, transport, addresses, deadline).await;
+            }
+            Next::NotOffered => return connect::open_over_http1(client, deadline).await,
+        };
+        let opened = match deadline.wait_for(session.open(upgrade.request().clone())).await {
+            Some(opened) => opened,
+            None => return Err(TimedOut::new(Stage::Handshake, deadline.timeout, peer(addresses)).into()),
+        };
+        match opened {
+            Ok(Http2Opened { response, transport }) => {
+                let transport = MaybeTls::http2(transport, target.secure);
+                return match upgrade.confirm(&response) {
+                    Ok(completed) => Ok(completed.parts(transport).addresses(addresses)),
+                    Err(ConnectError::Rejected(response)) => {
+                        Err(ConnectError::Rejected(Box::new(read_body(*response, transport, deadline).await)))
+                    }
+                    Err(error) => Err(error),
+                };
+            }
+            Err(Http2Failure::Http1Required) => return connect::open_over_http1(client, deadline).await,
+            // The connection was about to end, or has ended.
+            Err(Http2Failure::Refused(_)) if is_reused => {}
+            Err(Http2Failure::Refused(error) | Http2Failure::Io(error)) => return Err(failure(error)),
+        }
+    }
+}
+
+/// Opens a connection of HTTP/2, which others share from then on.
+async fn connect_session<R: Runtime>(
+    client: &Client<R>,
+    target: &Target,
+    connections: &Http2Connections,
+    origin: &Origin,
+    deadline: &mut Deadline<R::Timer>,
+) -> Result<Next<R>, ConnectError> {
+    let security = Security::new(client, target)?.with_http2(true);
+    let (transport, addresses) = connect_transport::<R>(target, security, deadline).await?;
+    if target.secure && transport.negotiated_protocol() != Some(&b"h2"[..]) {
+        debug!(target: TARGET, peer = peer(addresses), "the server chose HTTP/1.1");
+        return Ok(Next::Http1(transport, addresses));
+    }
+    match deadline.wait_for(R::connect_http2(transport)).await {
+        Some(Ok(Some(session))) => {
+            let shared = Shared { session, addresses };
+            connections.add(origin.clone(), shared.clone());
+            Ok(Next::Session(shared))
+        }
+        Some(Ok(None)) => {
+            debug!(target: TARGET, peer = peer(addresses), "the server does not offer WebSocket over HTTP/2");
+            Ok(Next::NotOffered)
+        }
+        Some(Err(error)) => {
+            debug!(target: TARGET, peer = peer(addresses), "HTTP/2 failed: {error}");
+            Ok(Next::NotOffered)
+        }
+        None => Err(TimedOut::new(Stage::Handshake, deadline.timeout, peer(addresses)).into()),
+    }
+}
+
+/// Reads the body of a refusal, as far as it arrives in half a second.
+async fn read_body<T: Transport, C: crate::transport::Timer>(
+    head: Response<Bytes>,
+    transport: T,
+    deadline: Deadline<C>,
+) -> Response<Bytes> {
+    const TIME: Duration = Duration::from_millis(500);
+    let until = deadline.at.min(deadline.timer.now() + TIME);
+    let mut exchange = Exchange { transport, timer: deadline.timer, deadline: until, received: Vec::new() };
+    while exchange.received.len() < MOST_BODY && matches!(exchange.read().await, Ok(n) if n > 0) {}
+    exchange.received.truncate(MOST_BODY);
+    head.map(|_| exchange.received.into())
+}
+
+impl<R: Runtime> Client<R> {
+    /// A client with the same request and settings of the connection, to make the request in another form.
+    fn copy_of_request(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            config: Arc::clone(&self.config),
+            inbound: self.inbound,
+            notsent_lowat: self.notsent_lowat,
+            compression: self.compression,
+            #[cfg(feature = "tls")]
+            tls: ClientTls::default(),
+            connect_timeout: self.connect_timeout,
+            http2: None,
+            runtime: PhantomData,
+        }
+    }
+}
+
+impl fmt::Debug for Http2Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origins = self.with(|all| all.keys().cloned().collect::<Vec<_>>());
+        f.debug_struct("Http2Connections").field("origins", &origins).finish_non_exhaustive()
+    }
+}
