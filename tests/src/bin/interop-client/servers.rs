@@ -3,16 +3,20 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use ws_tokio::{Client, Config, Deflate, WebSocket};
+use ws_tokio::http::Version;
+use ws_tokio::{Client, Config, Deflate, Http2Connections, WebSocket};
 
 use crate::MIB;
 use crate::talk::{done, next_json};
-use crate::verdict::Failure;
+use crate::verdict::{Failure, same};
+
+/// With `http2=yes`, all connections share those of HTTP/2.
+static CONNECTIONS: LazyLock<Http2Connections> = LazyLock::new(Http2Connections::new);
 
 /// Where the servers listen, by name, and what else was said on the command line.
 #[derive(Clone)]
@@ -36,11 +40,18 @@ impl Servers {
         let mut roomy = Config::default();
         roomy.limits.message = Some(32 * MIB);
         roomy.limits.frame = Some(32 * MIB);
-        let client = Client::new(url).config(roomy);
+        let mut client = Client::new(url).config(roomy);
+        if self.uses_http2() {
+            client = client.http2(&CONNECTIONS);
+        }
         Ok(match url.starts_with("wss://") {
             true => client.ca(self.certificate("ca.pem")?),
             false => client,
         })
+    }
+
+    fn uses_http2(&self) -> bool {
+        self.0.get("http2").is_some_and(|uses| uses == "yes")
     }
 
     /// What a file of the certificates holds.
@@ -50,7 +61,10 @@ impl Servers {
     }
 
     pub(crate) async fn dial(&self, path: &str) -> Result<WebSocket, Failure> {
-        Ok(self.client("main", path)?.connect().await?)
+        let ws = self.client("main", path)?.connect().await?;
+        let version = if self.uses_http2() { Version::HTTP_2 } else { Version::HTTP_11 };
+        same(ws.response().version(), version)?;
+        Ok(ws)
     }
 
     /// With compression, and the bytes on the wire counted.
