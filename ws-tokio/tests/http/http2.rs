@@ -1,4 +1,4 @@
-//! Over HTTP/2 (RFC 8441): axum's server and hyper's client, with prior knowledge.
+//! Over HTTP/2 (RFC 8441): axum's server, with hyper's client and with ours; with prior knowledge.
 
 use axum::Router;
 use axum::routing::any;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use ws_tokio::axum::WebSocketUpgrade;
 use ws_tokio::http::{Method, Request};
 use ws_tokio::hyper::{confirm, request};
-use ws_tokio::{Bytes, Client, ConnectError, Server, WebSocket};
+use ws_tokio::{Bytes, Client, ConnectError, Http2Connections, Server, WebSocket};
 
 use crate::common::{echo, ending, in_time, until};
 use crate::setup::*;
@@ -92,4 +92,26 @@ async fn a_server_that_refuses_is_an_error() {
     let mut requests = dial(&site).await;
     assert_eq!(status(open(&mut requests, site.client()).await), 403);
     assert!(open(&mut requests, site.client().origin("https://example.com")).await.is_ok());
+}
+
+#[tokio::test]
+async fn our_client_shares_a_connection_to_axum() {
+    let site = Site::echo(|ws| ws.protocols(["chat"])).await;
+    let connections = Http2Connections::new().prior_knowledge(true);
+    let mut sockets = Vec::new();
+    for n in 0..10 {
+        let client = site.client().subprotocols(["chat"]).http2(&connections);
+        let mut ws = in_time(client.connect()).await.unwrap();
+        let message = format!("{n}: {}", "over and over, ".repeat(10_000));
+        ws.send(message.clone()).await.unwrap();
+        assert_eq!(in_time(ws.recv()).await.unwrap().unwrap(), message);
+        assert_eq!((ws.subprotocol(), ws.response().status().as_u16()), (Some("chat"), 200));
+        sockets.push(ws);
+    }
+    assert_eq!(connections.count(), 1);
+    for ws in sockets {
+        assert!(in_time(ws.close(1000, "")).await.unwrap().is_normal());
+    }
+    let missing = Client::new(site.url("/missing")).http2(&connections);
+    assert_eq!(status(in_time(missing.connect()).await), 404);
 }
