@@ -31,7 +31,8 @@ const MOST_BODY: usize = 64 << 10;
 /// Connections of HTTP/2 that clients share: [`Client::http2`]. Cheap to clone; a clone shares them.
 ///
 /// A connection stays open while this value lives and the server keeps it. It is used for WebSockets to the same scheme, host and
-/// port, as long as the server accepts more streams. Otherwise another one is opened. TLS settings are those of the client that
+/// port, as long as the server accepts more streams. Otherwise another one is opened. Clients that connect at the same time, before
+/// there is a connection, open one each. TLS settings are those of the client that
 /// opened it, so share this value only between clients with the same TLS settings.
 #[derive(Clone, Default)]
 pub struct Http2Connections {

@@ -172,3 +172,13 @@ fn a_peer_that_never_ends_its_half_is_awaited_for_a_short_time() {
         assert!(driver.is_finished() && peer.from.is_writer_gone(), "the stream is dropped");
     }
 }
+
+#[cfg(feature = "http2")]
+#[test]
+fn a_runtime_without_http_2_says_so() {
+    use ws_session::{Http2, InvalidSetting, ServeError};
+
+    let bound = World::new(1).block_on(async { Server::new().http2(Http2::default()).bind("127.0.0.1:0").await });
+    let error = bound.unwrap_err();
+    assert!(matches!(error, ServeError::Setting(InvalidSetting::Http2Unsupported)), "{error}");
+}
