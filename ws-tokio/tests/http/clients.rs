@@ -1,7 +1,5 @@
 //! A client over a connection that hyper has made.
 
-use std::future::IntoFuture as _;
-
 use axum::Router;
 use axum::routing::{any, get};
 use http_body_util::Empty;

@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "the other program of tests uses the rest")]
 mod common;
 
+mod axums_own;
 mod clients;
 mod ending;
 mod extracting;
