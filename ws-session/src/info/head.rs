@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
+use ws_proto::handshake::encode;
 use ws_proto::handshake::head::{parse_request, parse_response};
 
 /// A request and its response, as bytes from the wire. Parsed, they would take ten times the memory, so they are parsed only
@@ -35,6 +36,39 @@ impl Heads {
     /// Heads that stay parsed.
     pub(crate) fn parsed(request: Request<()>, response: Response<()>) -> Self {
         Self { bytes: Box::default(), response_at: 0, parsed: OnceLock::from(Box::new(Parsed { request, response })) }
+    }
+
+    /// Heads that an HTTP library has parsed, without their extensions. Those of HTTP/1.1 are kept as text: the values of parsed
+    /// headers may share the library's read buffer, which would stay as long as the connection.
+    pub(crate) fn of_library(mut request: Request<()>, mut response: Response<()>) -> Self {
+        let is_plain = request.version() == Version::HTTP_11
+            && request.uri().authority().is_none()
+            && request.method() != Method::CONNECT;
+        if is_plain {
+            let mut bytes = Vec::new();
+            encode::request(&request, &mut bytes);
+            let response_at = bytes.len();
+            encode::response_head(&response, &mut bytes);
+            let heads = Self::from_bytes(bytes, response_at);
+            if heads.is_read_as(&request, &response) {
+                return heads;
+            }
+        }
+        request.extensions_mut().clear();
+        response.extensions_mut().clear();
+        Self::parsed(request, response)
+    }
+
+    /// Whether the text is read as these heads. A library may allow what our parser does not.
+    fn is_read_as(&self, request: &Request<()>, response: &Response<()>) -> bool {
+        let (request_bytes, response_bytes) = self.split();
+        let is_request = |read: &Request<()>| {
+            read.method() == request.method() && read.uri() == request.uri() && read.headers() == request.headers()
+        };
+        let is_response =
+            |read: &Response<()>| read.status() == response.status() && read.headers() == response.headers();
+        parse_request(request_bytes).ok().flatten().as_ref().is_some_and(is_request)
+            && parse_response(response_bytes).ok().flatten().as_ref().is_some_and(is_response)
     }
 
     pub(crate) fn request(&self) -> &Request<()> {
@@ -75,5 +109,39 @@ fn accepted() -> Response<()> {
 impl fmt::Debug for Heads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Heads({} bytes)", self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request<()> {
+        let request = Request::get("/room?a=1").header("host", "example.com").header("x-a", "1").header("x-a", "2");
+        request.extension("the library's").body(()).unwrap()
+    }
+
+    fn response() -> Response<()> {
+        Response::builder().status(101).header("upgrade", "websocket").extension(1).body(()).unwrap()
+    }
+
+    #[test]
+    fn heads_of_a_library_are_kept_as_text_where_that_loses_nothing() {
+        let heads = Heads::of_library(request(), response());
+        assert!(heads.parsed.get().is_none() && !heads.bytes.is_empty());
+        let mut of_http2 = request();
+        *of_http2.version_mut() = Version::HTTP_2;
+        *of_http2.uri_mut() = "https://example.com/room?a=1".parse().unwrap();
+        let mut odd = request();
+        odd.headers_mut().insert("x-b", http::HeaderValue::from_bytes(b" spaces around ").unwrap());
+        let uri = |heads: &Heads| heads.request().uri().to_string();
+        assert_eq!(uri(&Heads::of_library(of_http2, response())), "https://example.com/room?a=1");
+        let odd = Heads::of_library(odd, response());
+        assert_eq!(odd.request().headers()["x-b"], " spaces around ");
+        for heads in [heads, odd] {
+            assert_eq!(heads.request().headers().get_all("x-a").iter().count(), 2);
+            assert_eq!((uri(&heads), heads.response().status().as_u16()), ("/room?a=1".to_owned(), 101));
+            assert!(heads.request().extensions().is_empty() && heads.response().extensions().is_empty());
+        }
     }
 }

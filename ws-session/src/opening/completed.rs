@@ -9,7 +9,7 @@ use ws_proto::{Config, Role};
 
 use super::Parts;
 use super::compression::NegotiatedCompression;
-use crate::info::Caller;
+use crate::info::{Caller, Heads};
 use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
@@ -58,6 +58,8 @@ impl<R: Runtime> CompletedHandshake<R> {
     ///
     /// Over HTTP/2 the transport is a stream, and the connection knows that ([`Parts::multiplexed`]).
     ///
+    /// [`WebSocket::request`](crate::WebSocket::request) then has the request without its extensions.
+    ///
     /// HTTP libraries hand over a stream of their own that wraps the socket. Unwrap the socket where the library can:
     /// `Upgraded::downcast` in hyper, `server::conn::auto::upgrade::downcast` in hyper-util, which `axum::serve` uses. Behind
     /// a wrapper, [`Transport::in_flight`] is `None`, and [`Parts::notsent_lowat`] has no effect. Deadlines then see only what
@@ -70,8 +72,10 @@ impl<R: Runtime> CompletedHandshake<R> {
         };
         let Self { subprotocol, agreement, inbound, notsent_lowat, caller, place, .. } = self;
         let multiplexed = self.request.method() == Method::CONNECT;
-        let parts = parts.config(self.config).multiplexed(multiplexed).heads(self.request, self.response);
-        Parts { subprotocol, agreement, inbound, notsent_lowat, caller, place, ..parts }
+        let parts = parts.config(self.config).multiplexed(multiplexed);
+        let target = (self.role == Role::Server).then(|| self.request.uri().clone());
+        let heads = Heads::of_library(self.request, self.response);
+        Parts { subprotocol, agreement, inbound, notsent_lowat, heads, target, caller, place, ..parts }
     }
 }
 
