@@ -76,11 +76,11 @@ impl WebSocketContext {
 
     #[inline]
     fn send(&mut self, message: core::Message) -> bool {
-        if self.inferring {
-            self.inferring = !self.connection.hooks().has_inflated();
-            return self.connection.send_with(message, Compress::Never).is_ok();
+        self.inferring = self.inferring && !self.connection.hooks().has_inflated();
+        match self.inferring {
+            true => self.connection.send_with(message, Compress::Never).is_ok(),
+            false => self.connection.send(message).is_ok(),
         }
-        self.connection.send(message).is_ok()
     }
 
     fn send_control(&mut self, opcode: OpCode, payload: Bytes) -> Result<bool> {
