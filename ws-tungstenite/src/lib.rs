@@ -7,8 +7,9 @@
 //! tokio-tungstenite = { package = "ws-tungstenite", version = "0.1", features = ["rustls-tls-native-roots"] }
 //! ```
 //!
-//! Both crates can be renamed to this one. It has the names of both at its root, and those of `tungstenite` again in the module
-//! [`tungstenite`], where `tokio-tungstenite` has them.
+//! Either crate can be renamed to this one. It has the names of both at its root, and those of `tungstenite` again in the module
+//! [`tungstenite`], where `tokio-tungstenite` has them. A package that depends on both renames `tokio-tungstenite` to
+//! `ws-tokio-tungstenite`.
 //!
 //! ```
 //! # #[cfg(feature = "connect")]

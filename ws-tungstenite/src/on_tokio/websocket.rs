@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use futures_core::{FusedStream, Stream};
-use futures_sink::Sink;
+use futures_util::sink::Sink;
+use futures_util::stream::{FusedStream, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::polled::{By, Polled, Writers};
