@@ -16,6 +16,11 @@ struct WithAxum;
 #[doc = include_str!("../../docs/hyper.md")]
 struct WithHyper;
 
+/// The programs in `docs/from-tokio-tungstenite.md` compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-tokio-tungstenite.md")]
+struct FromTokioTungstenite;
+
 pub mod autobahn;
 
 use std::future::Future;
@@ -45,9 +50,14 @@ mod tests {
     #[test]
     fn every_file_of_tests_belongs_to_a_program() {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        for folder in
-            ["ws-async-std/tests", "ws-command/tests", "ws-proto/tests", "ws-session/tests/session", "ws-tokio/tests"]
-        {
+        for folder in [
+            "ws-async-std/tests",
+            "ws-command/tests",
+            "ws-proto/tests",
+            "ws-session/tests/session",
+            "ws-tokio/tests",
+            "ws-tungstenite/tests",
+        ] {
             let main = fs::read_to_string(repository.join(folder).join("main.rs")).unwrap();
             let declared: Vec<_> =
                 main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
