@@ -1,7 +1,8 @@
 //! The interop checks with our client, against the servers of `tests/interop`.
 //!
 //! usage: `interop-client main=URL limited=URL guarded=URL deflate=URL alone=URL [count=URL] [checks=NAME|NAME…]`, over
-//! TLS also `certificates=DIRECTORY mutual=URL expired=URL early=URL misnamed=URL stranger=URL`, and `http2=yes` for HTTP/2
+//! TLS also `certificates=DIRECTORY mutual=URL expired=URL early=URL misnamed=URL stranger=URL`, and `http2=yes` for HTTP/2,
+//! each WebSocket on a connection of its own
 //!
 //! One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
 

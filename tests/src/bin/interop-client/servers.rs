@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,9 +14,6 @@ use ws_tokio::{Client, Config, Deflate, Http2Connections, WebSocket};
 use crate::MIB;
 use crate::talk::{done, next_json};
 use crate::verdict::{Failure, same};
-
-/// With `http2=yes`, all connections share those of HTTP/2.
-static CONNECTIONS: LazyLock<Http2Connections> = LazyLock::new(Http2Connections::new);
 
 /// Where the servers listen, by name, and what else was said on the command line.
 #[derive(Clone)]
@@ -42,7 +39,7 @@ impl Servers {
         roomy.limits.frame = Some(32 * MIB);
         let mut client = Client::new(url).config(roomy);
         if self.uses_http2() {
-            client = client.http2(&CONNECTIONS);
+            client = client.http2(&Http2Connections::new());
         }
         Ok(match url.starts_with("wss://") {
             true => client.ca(self.certificate("ca.pem")?),
