@@ -41,7 +41,6 @@ struct Room {
 }
 
 impl Room {
-    #[expect(clippy::mutable_key_type, reason = "senders are compared by an ID that never changes")]
     fn members(&self) -> MutexGuard<'_, HashSet<Sender>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
