@@ -13,7 +13,6 @@ pub(crate) use self::handlers::send_back;
 pub(crate) use self::link::{End, LinkOptions, Peer, link};
 pub(crate) use self::network::{Network, Route};
 pub(crate) use self::rng::{Rng, seeds};
-#[cfg(feature = "deflate")]
 pub(crate) use self::runtime::Driver;
 pub(crate) use self::runtime::{Backlog, Client, Server, Sim};
 pub(crate) use self::setup::*;
