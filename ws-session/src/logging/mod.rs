@@ -24,8 +24,8 @@ const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "se
 /// Prints an important line to standard error if the program has not set up `tracing`.
 pub(crate) fn unless_heard(line: fmt::Arguments<'_>) {
     if dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
-        // A closed standard error is ignored.
-        let _ = writeln!(io::stderr(), "{line}");
+        // In one write, so that no other thread's output stands within the line. A closed standard error is ignored.
+        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
 

@@ -16,13 +16,13 @@
 //! }
 //! ```
 //!
-//! It has the methods of axum's own extractor, so a handler changes by its imports. The [`WebSocket`](crate::WebSocket) is that
+//! It has the methods of axum's own extractor, so a handler changes by its imports. The [`WebSocket`] is that
 //! of this crate: messages are compressed, pings are answered and sent while the handler is busy, limits and deadlines hold.
 //! axum's feature `ws` is not needed.
 //!
 //! # A server's settings, and its end
 //!
-//! axum's graceful shutdown does not wait for upgraded connections, and closes none. A [`Server`](crate::Server) holds the
+//! axum's graceful shutdown does not wait for upgraded connections, and closes none. A [`Server`] holds the
 //! settings that all connections share, and its [`handle`](crate::Server::handle) closes them with 1001 and waits for them.
 //! As a layer, it applies to every extractor behind it:
 //!
@@ -73,11 +73,11 @@ use crate::{Server, Tokio};
 ///
 /// # Settings
 ///
-/// The settings are those of the [`Server`](crate::Server) in the request's extensions, if there is one
+/// The settings are those of the [`Server`] in the request's extensions, if there is one
 /// (`Extension(server)` as a layer), and else the defaults. The methods change them for this connection.
 ///
 /// The addresses of both ends are taken from the socket. If the request's extensions hold
-/// [`Addresses`](crate::Addresses), these are used: [`trusted_proxies`](crate::Server::trusted_proxies) needs them.
+/// [`Addresses`], these are used: [`trusted_proxies`](Server::trusted_proxies) needs them.
 #[must_use = "call `on_upgrade`, and return its response"]
 pub struct WebSocketUpgrade<F = DefaultOnFailedUpgrade> {
     /// The request without its body.

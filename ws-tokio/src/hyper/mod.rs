@@ -24,9 +24,9 @@
 //! ```
 //!
 //! [`upgrade`] is the same in two steps: it returns the response, and an [`Upgrade`], which becomes a
-//! [`WebSocket`](crate::WebSocket), a stream without a task, or parts to change. [`confirm`] is its counterpart on a client.
+//! [`WebSocket`], a stream without a task, or parts to change. [`confirm`] is its counterpart on a client.
 //!
-//! All that is needed is the request's own [`OnUpgrade`](::hyper::upgrade::OnUpgrade), which hyper puts into its extensions.
+//! All that is needed is the request's own [`OnUpgrade`], which hyper puts into its extensions.
 //! So an extractor for another framework is a few lines: the example `tower` in this package shows one.
 //!
 //! # The settings
