@@ -57,15 +57,20 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Adds HTTP/2 to ALPN.
-    pub(super) fn ready_for_http2(mut self) -> Result<Self, InvalidSetting> {
+    /// Adds HTTP/2 to ALPN if it is to be served.
+    pub(super) fn ready_for_http2(self) -> Result<Self, InvalidSetting> {
         match &self.settings.http2 {
-            Some(_) if !R::HTTP2 => return Err(InvalidSetting::Http2Unsupported),
+            Some(_) if !R::HTTP2 => Err(InvalidSetting::Http2Unsupported),
             #[cfg(feature = "tls")]
-            Some(_) => self.settings.tls = self.settings.tls.map(tls::with_http2),
-            _ => {}
+            Some(_) => Ok(self.negotiating_http2()),
+            _ => Ok(self),
         }
-        Ok(self)
+    }
+
+    #[cfg(feature = "tls")]
+    fn negotiating_http2(mut self) -> Self {
+        self.settings.tls = self.settings.tls.map(tls::with_http2);
+        self
     }
 }
 
