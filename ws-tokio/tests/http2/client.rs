@@ -18,7 +18,10 @@ fn known() -> Http2Connections {
 }
 
 fn client(address: SocketAddr, connections: &Http2Connections) -> Client {
-    Client::new(format!("ws://{address}/")).compression(None).http2(connections)
+    let client = Client::new(format!("ws://{address}/")).http2(connections);
+    #[cfg(feature = "deflate")]
+    let client = client.compression(None);
+    client
 }
 
 #[tokio::test]

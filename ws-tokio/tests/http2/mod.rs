@@ -21,7 +21,10 @@ use crate::common::*;
 
 fn server() -> Server {
     // A peer that a test leaves alone does not answer the shutdown at its end.
-    Server::new().http2(Http2::default()).compression(None).drain_timeout(Duration::from_secs(2))
+    let server = Server::new().http2(Http2::default()).drain_timeout(Duration::from_secs(2));
+    #[cfg(feature = "deflate")]
+    let server = server.compression(None);
+    server
 }
 
 /// The end of a connection as its handler saw it.

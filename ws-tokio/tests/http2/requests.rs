@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ws_test_support::frames::{TEXT, text};
+#[cfg(feature = "deflate")]
+use ws_test_support::frames::TEXT;
+use ws_test_support::frames::text;
 use ws_tokio::http::{Method, Response, StatusCode};
 use ws_tokio::{Bytes, ClientIp, Http2, InvalidSetting, ServeError, Server};
 
