@@ -25,8 +25,8 @@ fn plain() -> Vec<Case> {
     };
     add("empty messages", ALL, &masked(0x82, b""));
     add("messages of one byte", ALL, &masked(0x81, b"a"));
-    add("messages of 16 bytes", WHOLE, &masked(0x82, &[7; 16]));
-    add("long binary messages", WHOLE, &masked(0x82, &[7; LEN]));
+    add("messages of 16 bytes", WHOLE, &masked(0x82, [7; 16]));
+    add("long binary messages", WHOLE, &masked(0x82, [7; LEN]));
     add("long text, two bytes a character", WHOLE, &masked(0x81, "é".repeat(LEN / 2).as_bytes()));
     add("long text, four bytes a character", WHOLE, &masked(0x81, "😀".repeat(LEN / 4).as_bytes()));
     add("messages of two fragments, empty", ALL, &[masked(0x01, b""), masked(0x80, b"")].concat());
@@ -36,10 +36,10 @@ fn plain() -> Vec<Case> {
         &[masked(0x01, b"a"), masked(0x00, b"b").repeat(500), masked(0x80, b"c")].concat(),
     );
     add("empty fragments", ALL, &[masked(0x02, b""), masked(0x00, b"").repeat(500), masked(0x80, b"")].concat());
-    let split: Vec<u8> = "😀".repeat(100).bytes().flat_map(|byte| masked(0x00, &[byte])).collect();
+    let split: Vec<u8> = "😀".repeat(100).bytes().flat_map(|byte| masked(0x00, [byte])).collect();
     add("characters in fragments of a byte", ALL, &[masked(0x01, b""), split, masked(0x80, b"")].concat());
     add("pings, empty", ALL, &masked(0x89, b""));
-    add("pings, long", WHOLE, &masked(0x89, &[7; 125]));
+    add("pings, long", WHOLE, &masked(0x89, [7; 125]));
     add("pongs", ALL, &masked(0x8a, b"abcd"));
     add("pings among fragments", ALL, &[masked(0x01, b"a"), masked(0x89, b"b"), masked(0x80, b"c")].concat());
     add("messages of one byte", &[Client], &unmasked(0x81, b"a"));
@@ -75,7 +75,7 @@ fn compressed() -> Vec<Case> {
         add(&format!("compressed: {name}"), &[Server, Endpoint], &[deflate, tail].concat());
     }
     for subject in ALL {
-        let input = repeated(&[masked(0x41, b""), masked(0x80, &[0])].concat());
+        let input = repeated(&[masked(0x41, b""), masked(0x80, [0])].concat());
         cases.push(Case {
             name: "compressed messages in two fragments".into(),
             subject: *subject,

@@ -27,7 +27,7 @@ pub(super) fn bytes_of(genes: &[Gene]) -> Vec<u8> {
                     bytes.extend(masked(0x02, &payload));
                     is_open = true;
                 }
-                5 if !is_open => bytes.extend(masked(0xc2, &compressed(gene, &mut random))),
+                5 if !is_open => bytes.extend(masked(0xc2, compressed(gene, &mut random))),
                 6 if !is_open => {
                     let compressed = compressed(gene, &mut random);
                     let (front, back) = compressed.split_at(random.below(compressed.len() + 1));
