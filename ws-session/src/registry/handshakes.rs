@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use ws_proto::Timestamp;
 
+/// The capacity that remains after many of them have ended.
+const KEPT: usize = 64;
+
 /// All of them, and the number for each address.
 #[derive(Debug, Default)]
 pub(super) struct Handshakes {
@@ -95,6 +98,18 @@ impl Handshakes {
             if self.sources[place].1 == 0 {
                 self.sources.remove(place);
             }
+        }
+        self.shrink();
+    }
+
+    /// Returns the memory of a burst. The capacity is halved at a quarter of use, so that this is rare.
+    fn shrink(&mut self) {
+        let (pending, sources) = (self.pending.len(), self.sources.len());
+        if self.pending.capacity() > KEPT.max(4 * pending) {
+            self.pending.shrink_to(KEPT.max(2 * pending));
+        }
+        if self.sources.capacity() > KEPT.max(4 * sources) {
+            self.sources.shrink_to(KEPT.max(2 * sources));
         }
     }
 
@@ -195,6 +210,16 @@ mod tests {
         [ids[3], unnamed, ids[2]].into_iter().for_each(|id| handshakes.end(id));
         assert_eq!((counts(&handshakes), handshakes.is_empty()), ([0; 5], true));
         assert!(handshakes.sources.is_empty());
+    }
+
+    #[test]
+    fn many_leave_no_memory_behind() {
+        let mut handshakes = Handshakes::default();
+        let source = |n: u32| Some(IpAddr::from(n.to_be_bytes()));
+        let ids: Vec<u64> = (0..10_000).map(|n| handshakes.begin(source(n), at(0))).collect();
+        assert!(handshakes.pending.capacity() >= 10_000 && handshakes.sources.capacity() >= 10_000);
+        ids.into_iter().for_each(|id| handshakes.end(id));
+        assert!(handshakes.pending.capacity() <= KEPT && handshakes.sources.capacity() <= KEPT);
     }
 
     #[test]
