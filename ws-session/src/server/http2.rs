@@ -1,7 +1,6 @@
 //! HTTP/2 on a server (RFC 8441): requests, limits, idle time and shutdown. An adapter does the I/O.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,20 +12,19 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, Request};
 use pin_project_lite::pin_project;
 use tracing::debug;
+use ws_proto::Timestamp;
 use ws_proto::handshake::head::{HeadError, HeadLimits};
 use ws_proto::handshake::server::Rejection;
-use ws_proto::{Role, Timestamp};
 
 use super::Server;
 use super::accept::{FINISH_TIME, read_more, set_date};
-use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, identify};
+use super::decision::{Form, RefusedRequest, decide, identify};
 use super::task::{Serving, log_rejection, run};
 use crate::error::{AcceptError, HandlerResult, InvalidSetting};
 use crate::handle::WebSocket;
 use crate::http2::{Http2, Http2Accepted, Http2Policy, Http2Refused, Http2State};
 use crate::info::Caller;
 use crate::logging::TARGET;
-use crate::opening::CompletedHandshake;
 use crate::opening::exchange::Exchange;
 use crate::registry::{CarrierGuard, HandshakeGuard, StreamGuard};
 use crate::runtime::Runtime;
@@ -229,21 +227,9 @@ impl<R: Runtime> Http2Policy for Carrier<R> {
             Err(rejection) => Err(RefusedRequest::from(rejection).in_form(form)),
         };
         match decided {
-            Ok(AcceptedRequest { request, mut response, subprotocol, agreement }) => {
-                set_date(&mut response);
-                let handshake = CompletedHandshake::<R> {
-                    role: Role::Server,
-                    request,
-                    response,
-                    subprotocol,
-                    agreement,
-                    config: Arc::clone(&settings.config),
-                    inbound: settings.inbound,
-                    notsent_lowat: settings.notsent_lowat,
-                    caller,
-                    place: Some(place),
-                    runtime: PhantomData,
-                };
+            Ok(mut accepted) => {
+                set_date(&mut accepted.response);
+                let handshake = accepted.complete::<R>(settings, caller, place);
                 let (response, handler) = (handshake.response().clone(), Arc::clone(&self.handler));
                 let open = move |transport: Box<dyn Transport + Send>| {
                     let opened = run(handshake.parts(transport), move |socket| handler(socket));

@@ -11,18 +11,44 @@ use tracing::error;
 use ws_proto::Role;
 use ws_proto::handshake::server::Rejection;
 
-use super::Server;
 use super::decision::{AcceptedRequest, Form, RefusedRequest, check_form, decide, identify};
+use super::{Server, ServerSettings};
 use crate::error::AcceptError;
 use crate::info::Caller;
 use crate::logging::TARGET;
 use crate::opening::CompletedHandshake;
+use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
 use crate::transport::Addresses;
 
 /// A request that gets another response than the one that opens a connection. See [`Server::upgrade`].
 pub struct Refused {
     refusal: RefusedRequest,
+}
+
+impl AcceptedRequest {
+    /// The handshake of a connection with these settings, which counts as long as it has its place.
+    pub(super) fn complete<R: Runtime>(
+        self,
+        settings: &ServerSettings,
+        caller: Caller,
+        place: HandshakeGuard,
+    ) -> CompletedHandshake<R> {
+        let Self { request, response, subprotocol, agreement } = self;
+        CompletedHandshake {
+            role: Role::Server,
+            request,
+            response,
+            subprotocol,
+            agreement,
+            config: Arc::clone(&settings.config),
+            inbound: settings.inbound,
+            notsent_lowat: settings.notsent_lowat,
+            caller,
+            place: Some(place),
+            runtime: PhantomData,
+        }
+    }
 }
 
 impl<R: Runtime> Server<R> {
@@ -114,24 +140,12 @@ impl<R: Runtime> Server<R> {
         }
         let mut caller = Caller::new(addresses);
         identify(&mut caller, settings, request.headers());
-        let decided = decide(settings, None, head_of(request), form, &caller).map_err(|refusal| Refused { refusal })?;
-        let AcceptedRequest { request, response, subprotocol, agreement } = decided;
+        let accepted =
+            decide(settings, None, head_of(request), form, &caller).map_err(|refusal| Refused { refusal })?;
         let Some(place) = self.registry.reserve(settings.max_connections) else {
             return Err(Refused { refusal: RefusedRequest::from(Rejection::service_unavailable()).in_form(form) });
         };
-        Ok(CompletedHandshake {
-            role: Role::Server,
-            request,
-            response,
-            subprotocol,
-            agreement,
-            config: Arc::clone(&settings.config),
-            inbound: settings.inbound,
-            notsent_lowat: settings.notsent_lowat,
-            caller,
-            place: Some(place),
-            runtime: PhantomData,
-        })
+        Ok(accepted.complete(settings, caller, place))
     }
 
     /// Checks the form of a request, without the settings that decide whether it is accepted: for an extractor, whose handler

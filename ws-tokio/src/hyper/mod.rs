@@ -160,9 +160,15 @@ pub(crate) fn not_upgradable() -> Rejection {
 /// hyper's client neither waits for the server's SETTINGS nor looks whether an extended CONNECT is allowed. A server that does
 /// not allow it resets the stream.
 pub fn request<B: Default>(upgrade: &ClientUpgrade<Tokio>) -> Request<B> {
-    #[cfg_attr(not(feature = "http2"), expect(unused_mut))]
-    let mut request = upgrade.request().clone().map(|()| B::default());
+    let request = upgrade.request().clone().map(|()| B::default());
     #[cfg(feature = "http2")]
+    let request = with_protocol(request);
+    request
+}
+
+/// Adds `:protocol` to an extended CONNECT (RFC 8441 §4).
+#[cfg(feature = "http2")]
+fn with_protocol<B>(mut request: Request<B>) -> Request<B> {
     if request.method() == http::Method::CONNECT {
         request.extensions_mut().insert(::hyper::ext::Protocol::from_static("websocket"));
     }
