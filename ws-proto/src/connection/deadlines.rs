@@ -82,7 +82,8 @@ impl Connection {
         self.timers.set(TimerKind::WriteStall, stall);
     }
 
-    /// Sets the pong deadline after a keepalive ping has been written. Any received byte meets it.
+    /// Sets the pong deadline after a keepalive ping has been written. Any received byte meets it. While reading is paused, none
+    /// can be seen, and there is no deadline.
     fn await_life(&mut self, messages: u64, now: Timestamp) {
         let Some(pong) = self.config.deadlines.pong else { return };
         if self.timers.get(TimerKind::Pong).is_some() {
@@ -91,7 +92,7 @@ impl Connection {
                 self.timers.set(TimerKind::Pong, None);
                 self.timers.set(TimerKind::PingAgain, None);
             }
-        } else if self.keepalive.is_waiting_for_peer(self.encoder.outgoing().written()) {
+        } else if !self.paused && self.keepalive.is_waiting_for_peer(self.encoder.outgoing().written()) {
             self.heard = false;
             self.heard_mark = messages;
             self.set_pong_deadline(now, pong);
@@ -114,14 +115,14 @@ impl Connection {
 
     /// See [`Hooks::set_paused`](super::Hooks::set_paused).
     pub(super) fn set_paused(&mut self, paused: bool, now: Timestamp) {
-        if self.paused && !paused {
-            let (pong, progress) = (self.config.deadlines.pong, self.config.deadlines.message_progress);
-            if self.timers.get(TimerKind::MessageProgress).is_some() {
-                self.timers.set(TimerKind::MessageProgress, progress.map(|time| now + time));
-            }
-            if let Some(pong) = pong.filter(|_| self.timers.get(TimerKind::Pong).is_some()) {
-                self.set_pong_deadline(now, pong);
-            }
+        if paused && !self.paused {
+            // What was received until now counts.
+            self.await_life(self.decoder.progress().messages, now);
+            self.timers.set(TimerKind::Pong, None);
+            self.timers.set(TimerKind::PingAgain, None);
+        } else if self.paused && !paused && self.timers.get(TimerKind::MessageProgress).is_some() {
+            let progress = self.config.deadlines.message_progress;
+            self.timers.set(TimerKind::MessageProgress, progress.map(|time| now + time));
         }
         self.paused = paused;
     }
@@ -213,7 +214,7 @@ impl Connection {
     /// Sends a second ping, after half of the time for an answer to the first. It helps only with a peer that has received the
     /// first.
     fn another_ping_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
-        if self.state == ConnectionState::Open && self.has_taken_ping() && !self.paused && !self.must_not_interrupt() {
+        if self.state == ConnectionState::Open && self.has_taken_ping() && !self.must_not_interrupt() {
             self.queue_ping(now, true);
         }
         None
@@ -226,11 +227,9 @@ impl Connection {
 
     fn pong_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         if let Some(pong) = self.config.deadlines.pong {
-            // A peer that still takes bytes before the ping cannot have answered it. While reading is paused, a pong cannot be
-            // seen.
-            let since = if self.paused { now } else { self.moved_at };
-            if later(since, pong) > now {
-                self.set_pong_deadline(since, pong);
+            // A peer that still takes bytes before the ping cannot have answered it.
+            if later(self.moved_at, pong) > now {
+                self.set_pong_deadline(self.moved_at, pong);
                 return None;
             }
             // Once the peer's system has taken the ping, nothing shows whether its application reads on the way there.

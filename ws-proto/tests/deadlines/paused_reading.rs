@@ -72,3 +72,38 @@ fn pausing_stops_neither_pings_nor_the_write_stall_nor_the_close_deadline() {
         end.assert_over();
     }
 }
+
+#[test]
+fn a_ping_that_cannot_be_answered_meanwhile_wakes_nobody() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        end.wait_until(at(20));
+        assert_eq!(end.payloads(PING).len(), 1);
+        end.connection.hooks().set_paused(true, end.now);
+        // The next ping's time is the only deadline left, and the unanswered one is not repeated.
+        for time in [40, 60, 80] {
+            assert_eq!(end.deadline(), Some(at(time)), "{role:?}");
+            end.wait_until(at(time));
+        }
+        end.assert_open();
+    }
+}
+
+#[test]
+fn a_sign_of_life_before_the_pause_counts() {
+    for role in ROLES {
+        let mut end = End::new(role, &keepalive(20, Some(20)));
+        end.wait_until(at(20));
+        let ping = end.payloads(PING).len();
+        end.wait_until(at(25));
+        // The bytes are received and reading is paused in one round: nobody asks for the deadlines in between.
+        let mut input = to(role, TEXT, "alive");
+        let now = end.now;
+        assert!(end.connection.receive(&mut input.as_mut_slice(), now).is_some());
+        end.connection.hooks().set_paused(true, now);
+        end.connection.hooks().set_paused(false, now);
+        end.wait_until(at(41));
+        end.assert_open();
+        assert!(end.payloads(PING).len() > ping, "the next ping is sent at its time");
+    }
+}
