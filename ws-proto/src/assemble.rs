@@ -14,7 +14,7 @@ use crate::frame::mask;
 use crate::memory::{Memory, supplied};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::BinaryPayload;
-use crate::sizes::{AT_ONCE, DECLARED_FROM, DECLARED_TIMES, SUPPLIED_FROM};
+use crate::sizes::{AT_ONCE, DECLARED_FROM, DECLARED_TIMES, MOST_SURPLUS, SUPPLIED_FROM};
 use crate::utf8::{InvalidUtf8, Utf8Stream};
 
 /// An incomplete message.
@@ -191,7 +191,10 @@ impl Assembly {
         let grown = room(payload.len(), payload.capacity(), more, self.declared, bound);
         match memory {
             Some(memory) if grown > 0 && payload.len() + grown >= SUPPLIED_FROM => {
-                payload.move_to(supplied(memory, payload.len() + grown));
+                let size = payload.len() + grown;
+                // Room beyond what is expected is a guess. There is no surplus on top of it.
+                let most = size.max(expected(payload.len() + more, self.declared).saturating_mul(1 + MOST_SURPLUS));
+                payload.move_to(supplied(memory, size..=most));
             }
             _ if grown > 0 => payload.reserve_exact(grown),
             _ => {}
@@ -313,8 +316,12 @@ fn room(len: usize, capacity: usize, more: usize, declared: usize, bound: usize)
     if arrived <= capacity {
         return 0;
     }
-    let expected = if arrived < DECLARED_FROM { 0 } else { arrived.saturating_mul(DECLARED_TIMES).min(declared) };
-    arrived.max(arrived.saturating_mul(2).min(bound)).max(expected) - len
+    expected(arrived, declared).max(arrived.saturating_mul(2).min(bound)) - len
+}
+
+/// The size that a message of which so much has arrived is taken to reach at least.
+fn expected(arrived: usize, declared: usize) -> usize {
+    if arrived < DECLARED_FROM { arrived } else { arrived.saturating_mul(DECLARED_TIMES).min(declared).max(arrived) }
 }
 
 impl From<InvalidUtf8> for Violation {

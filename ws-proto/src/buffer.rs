@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::memory::{Memory, supplied};
+use crate::memory::{Memory, supplied_for};
 use crate::sizes::SUPPLIED_FROM;
 
 /// A read buffer for any number of connections that read one after the other. One for each thread is enough.
@@ -84,7 +84,7 @@ impl ReadBuffer {
     pub(crate) fn for_message(&mut self, size: usize, memory: &Arc<dyn Memory>) -> &mut [u8] {
         self.target = ReadTarget::Message;
         if !(size..=size.saturating_mul(2)).contains(&self.message.capacity()) {
-            let other = mem::replace(&mut self.message, supplied(memory, size));
+            let other = mem::replace(&mut self.message, supplied_for(memory, size));
             if other.capacity() >= SUPPLIED_FROM {
                 memory.give_message(other);
             }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use crate::sizes::MOST_SURPLUS;
 
@@ -73,14 +74,17 @@ pub trait Memory: fmt::Debug + Send + Sync {
     }
 }
 
-/// Memory for a long message, with at least this capacity and not much more, whatever `memory` supplies.
+/// Memory for a long message, with a capacity in `capacity`, whatever `memory` supplies.
 #[inline]
-pub(crate) fn supplied(memory: &Arc<dyn Memory>, capacity: usize) -> Vec<u8> {
-    let vec = memory.take_message(capacity);
-    match vec.capacity().checked_sub(capacity) {
-        Some(surplus) if surplus <= MOST_SURPLUS * capacity => vec,
-        _ => replaced(memory, vec, capacity),
-    }
+pub(crate) fn supplied(memory: &Arc<dyn Memory>, capacity: RangeInclusive<usize>) -> Vec<u8> {
+    let vec = memory.take_message(*capacity.start());
+    if capacity.contains(&vec.capacity()) { vec } else { replaced(memory, vec, *capacity.start()) }
+}
+
+/// As [`supplied`], for a message of a known size, in bytes.
+#[inline]
+pub(crate) fn supplied_for(memory: &Arc<dyn Memory>, size: usize) -> Vec<u8> {
+    supplied(memory, size..=size.saturating_mul(1 + MOST_SURPLUS))
 }
 
 /// Memory of the global allocator for what does not fit.

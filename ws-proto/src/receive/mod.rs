@@ -19,7 +19,7 @@ use crate::event::Chunk;
 #[cfg(feature = "deflate")]
 use crate::extensions::permessage_deflate::{MessageInflater, RSV1};
 use crate::frame::{FrameHeader, OpCode, mask};
-use crate::memory::{Memory, supplied};
+use crate::memory::{Memory, supplied_for};
 use crate::message::{Incoming, MessageKind};
 use crate::payload::BinaryPayload;
 use crate::sizes::{COPIED_FROM, SUPPLIED_FROM};
@@ -363,7 +363,7 @@ fn take_copy(input: &mut &mut [u8], header: &FrameHeader, memory: &Arc<dyn Memor
     let payload = take(input, usize::try_from(header.len).unwrap_or(usize::MAX));
     let len = payload.len();
     let mut copy =
-        BinaryPayload::within(if len < SUPPLIED_FROM { Vec::with_capacity(len) } else { supplied(memory, len) });
+        BinaryPayload::within(if len < SUPPLIED_FROM { Vec::with_capacity(len) } else { supplied_for(memory, len) });
     copy.push(payload, header.mask);
     copy.into_vec()
 }

@@ -42,6 +42,8 @@ fn all() -> Vec<(&'static str, Gives)> {
         with("one too few", |asked| asked - 1),
         with("as asked", |asked| asked),
         with("one more", |asked| asked + 1),
+        with("half as much again", |asked| asked + asked / 2),
+        with("twice", |asked| 2 * asked),
         with("twice and one", |asked| 2 * asked + 1),
         with("huge", |asked| 20 * asked),
     ]
@@ -58,6 +60,10 @@ fn stream(role: Role) -> (Vec<u8>, Vec<Seen>) {
     input.extend(to(role, PING, "between"));
     input.extend(to(role, LAST, letters(40_000)));
     expected.extend([ping("between"), binary([letters(40_000), letters(40_000)].concat())]);
+    // Room is made for twice what has come, and hardly any of it comes.
+    input.extend(to(role, BINARY_BEGINS, letters(18_982)));
+    input.extend(to(role, LAST, letters(10)));
+    expected.push(binary([letters(18_982), letters(10)].concat()));
     (input, expected)
 }
 
