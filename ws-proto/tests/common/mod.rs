@@ -6,7 +6,9 @@
 mod bytes;
 mod end;
 mod events;
+mod pair;
 mod ways;
+mod wire;
 
 use std::time::Duration;
 
@@ -15,7 +17,9 @@ use ws_proto::{Config, Delivery, Role, Timestamp};
 pub(crate) use self::bytes::*;
 pub(crate) use self::end::*;
 pub(crate) use self::events::*;
+pub(crate) use self::pair::*;
 pub(crate) use self::ways::*;
+pub(crate) use self::wire::*;
 pub(crate) use ws_test_support::random::Random;
 
 pub(crate) const ROLES: [Role; 2] = [Role::Server, Role::Client];

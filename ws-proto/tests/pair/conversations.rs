@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, Delivery, Message};
 
-use super::link::*;
 use crate::common::*;
 
 /// What an end has sent, as the other should see it; and the fragmented message it is in.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ws_proto::{Cause, CloseCode, Config, Role};
 
-use super::link::*;
 use crate::common::*;
 
 #[test]
@@ -70,7 +69,7 @@ fn an_error_close_reaches_the_peer() {
             pair.ends[1 - role].connection.send("before".into()).unwrap();
             pair.run(secs(1));
             // Bytes that the other end never wrote.
-            pair.pipes[1 - role].pieces.push_back((pair.now, Some(raw)));
+            pair.wires[1 - role].inject(pair.now, raw);
             pair.run(secs(5));
             assert_eq!(pair.received(role), [text("before")]);
             assert_eq!(pair.codes(role), (Some(code), None));
@@ -107,7 +106,7 @@ fn a_peer_that_vanishes_with_an_end_of_the_transport_means_1006() {
     for i in [SERVER, CLIENT] {
         let mut pair = Pair::new(&Config::default());
         pair.ends[i].connection.send("never arrives in full".into()).unwrap();
-        pair.pipes[i].piece = 5;
+        pair.wires[i].link.piece = 5;
         pair.run(Duration::from_micros(1));
         pair.ends[i].abort();
         pair.run(secs(1));

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ws_proto::{Config, Delivery};
 
-use super::link::*;
 use crate::common::*;
 
 #[test]
@@ -82,7 +81,7 @@ fn a_ping_that_travels_long_is_answered_late_but_the_message_meanwhile_was_life(
     // The server's ping of 20 s arrives at 39.5 s; its pong comes at 40.5 s, and at 39.9 s a long message ended.
     let config = Config::default();
     let mut pair = Pair::with(&config, &config, secs(1), 20 << 10, 100);
-    pair.pipes[SERVER].latency = Duration::from_millis(19_500);
+    pair.wires[SERVER].link.latency = Duration::from_millis(19_500);
     pair.ends[CLIENT].connection.send_binary(&vec![0; (20 << 10) * 389 / 10]).unwrap();
     pair.run_until(at(45));
     assert_eq!(pair.received(SERVER).len(), 1);

@@ -2,5 +2,4 @@
 
 mod conversations;
 mod endings;
-mod link;
 mod messages;

@@ -28,12 +28,12 @@ proptest! {
         world.run(&story);
         world.assert_ended();
 
-        let [server, client] = [SERVER, CLIENT].map(|i| world.outcome(i));
+        let [server, client] = [SERVER, CLIENT].map(|i| world.pair.outcome(i));
         prop_assert!(server.is_clean() && client.is_clean());
         prop_assert!(server.received == client.sent && client.received == server.sent);
         for i in [SERVER, CLIENT] {
             // Who closed said what the story has it say; who did not sent the code back, without the reason.
-            let (outcome, other) = (world.outcome(i), world.outcome(1 - i));
+            let (outcome, other) = (world.pair.outcome(i), world.pair.outcome(1 - i));
             let act = story.acts.iter().find_map(|(_, who, act)| match act {
                 Act::Close { code, reason } if *who == i => Some((*code, reason)),
                 _ => None,

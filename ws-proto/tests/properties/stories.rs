@@ -9,30 +9,7 @@ use ws_proto::Delivery;
 
 use super::decoding::*;
 use super::made_up::*;
-
-/// One direction of a link. Bytes stay in order, and are lost only with everything behind them.
-#[derive(Clone, Debug)]
-pub(crate) struct Link {
-    pub(crate) latency: Duration,
-    /// In bytes a second.
-    pub(crate) rate: u64,
-    /// The most bytes that travel as one piece, and that are on their way.
-    pub(crate) piece: usize,
-    pub(crate) window: usize,
-    /// After how many bytes it dies, and how.
-    pub(crate) dies: Option<(u64, Death)>,
-}
-
-/// How a direction dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Death {
-    /// Without a sign: what is written after it never arrives, nor does an end.
-    Silent,
-    /// The reader finds an end of the stream there; the writer finds that it cannot write.
-    End,
-    /// Both are told that the connection is broken.
-    Reset,
-}
+use crate::common::*;
 
 pub(crate) fn any_link() -> impl Strategy<Value = Link> {
     let latency = select(&[0, 1, 40, 400, 5000][..]).prop_map(Duration::from_millis);
@@ -157,6 +134,3 @@ pub(crate) fn any_good_story() -> impl Strategy<Value = Story> {
         acts,
     })
 }
-
-pub(crate) const SERVER: usize = 0;
-pub(crate) const CLIENT: usize = 1;
