@@ -83,7 +83,7 @@ fn a_ping_that_has_no_room_is_sent_once_there_is() {
 }
 
 #[test]
-fn many_senders_and_a_reader_who_takes_its_time() {
+fn many_senders_and_a_slow_reader() {
     const SENDERS: usize = 40;
     let (ws, mut peer) = accepted(Server::new());
     let sending: Vec<_> = (0..SENDERS)
@@ -197,7 +197,7 @@ fn a_driver_that_is_stuck_does_not_spin() {
 }
 
 #[test]
-fn a_close_behind_what_is_stuck_does_not_make_the_driver_spin() {
+fn a_close_behind_stuck_bytes_does_not_make_the_driver_spin() {
     let writes = writes_while_stuck(|ws| async move {
         ws.send(pattern(TOO_MUCH)).await?;
         Ok(ws.close(1000, "").await.map(drop)?)

@@ -105,7 +105,7 @@ fn a_dropped_timer_wakes_nobody() {
 }
 
 #[test]
-fn a_deadline_beyond_all_time_never_comes_and_replaces_what_was() {
+fn a_deadline_beyond_all_time_never_comes_and_replaces_the_last_one() {
     let (bell, waker) = bell();
     let mut cx = Context::from_waker(&waker);
     let mut timer = AsyncTimer::new();

@@ -83,7 +83,7 @@ async fn echo_sends_back_what_it_gets() {
 }
 
 #[tokio::test]
-async fn everyone_reads_what_one_says() {
+async fn everyone_reads_each_message() {
     let demo = Demo::start().await;
     let mut readers = [demo.connect("/chat").await, demo.connect("/chat").await, demo.connect("/chat").await];
     let said = ["hello", "<b>markup</b>", "", "a\nb"];

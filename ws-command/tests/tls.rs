@@ -50,7 +50,7 @@ fn url(demo: &Demo) -> String {
 }
 
 #[tokio::test]
-async fn a_server_with_a_certificate_is_reached_by_who_trusts_it() {
+async fn a_client_that_trusts_the_certificate_reaches_the_server() {
     let files = Files::new("127.0.0.1");
     let demo = files.serve().await;
     let output = run(&["connect", "--ca", &files.path("cert.pem"), &url(&demo)], "Hello\n").await;

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_what_was_reserved_and_what_was_not_given_cannot_be_filled() {
+    fn room_is_the_reserved_memory_and_no_more_can_be_filled() {
         let mut payload = BinaryPayload::within(Vec::with_capacity(64));
         assert_eq!(payload.room(10).len(), 10);
         assert_eq!(payload.fill(11, None), (10, None), "no more than there was room for");

@@ -57,7 +57,7 @@ fn rows(role: Role) -> Vec<Row> {
 }
 
 #[test]
-fn f1_to_f19_what_is_invalid_is_refused_at_the_first_byte_that_shows_it() {
+fn f1_to_f19_invalid_input_is_refused_at_the_first_byte_that_shows_it() {
     for role in ROLES {
         for Row { row, fine, refused, code } in rows(role) {
             let mut end = End::new(role, &Config::default());

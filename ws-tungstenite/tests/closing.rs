@@ -113,7 +113,7 @@ fn codes_that_must_not_be_received_are_told_as_a_violation() {
 }
 
 #[test]
-fn what_follows_the_peers_close_is_an_error() {
+fn reading_behind_the_peers_close_is_an_error() {
     let mut ws = receiving(Role::Client, &[(CLOSE, b""), (TEXT, b"?")]);
     ws.read().unwrap();
     assert!(matches!(ws.read(), Err(Error::Protocol(ProtocolError::ReceivedAfterClosing))));

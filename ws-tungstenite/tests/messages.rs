@@ -65,7 +65,7 @@ fn small_read_buffers_make_no_difference() {
 }
 
 #[test]
-fn what_was_read_before_comes_first() {
+fn bytes_read_before_come_first() {
     for role in ROLES {
         let (input, expected) = conversation(role);
         for cut in [0, 1, 8, 9, 100, input.len()] {

@@ -8,7 +8,7 @@ use crate::setup::{Endpoint, Setup, receive_all};
 use crate::tasks::{Gate, join_all, spawn};
 
 #[test]
-fn all_who_wait_for_the_end_learn_of_it() {
+fn every_task_that_waits_for_the_end_learns_of_it() {
     explore(|| {
         let (Endpoint { socket, driver, .. }, mut peer, _) = Setup::new().with_peer();
         let driver = spawn(driver);
@@ -202,7 +202,7 @@ fn everybody_learns_that_the_peer_is_gone() {
 }
 
 #[test]
-fn a_close_frees_who_waits_for_room_that_never_comes() {
+fn a_close_frees_a_sender_that_waits_for_room_in_vain() {
     explore(|| {
         let setup = Setup::new().narrow().link(|link| link.capacity = 4);
         let (Endpoint { socket, driver, .. }, mut peer, _) = setup.with_peer();

@@ -38,7 +38,7 @@ fn messages_of_other_tasks_are_written_by_the_polling_task() {
 }
 
 #[test]
-fn a_ping_of_another_thread_is_sent_while_who_polls_comes_and_goes() {
+fn a_ping_of_another_thread_is_sent_while_the_polling_task_comes_and_goes() {
     explore(|| {
         let (mut stream, mut peer, _) = Setup::new().polled();
         let sender = stream.sender();

@@ -29,7 +29,7 @@ fn client(end: impl FnOnce() -> End + Send + 'static) -> Running<()> {
 }
 
 #[test]
-fn a_shutdown_ends_whoever_is_there() {
+fn a_shutdown_ends_every_connection() {
     explore(|| {
         let world = new_world();
         let listening = Setup::new().server().listen_on(some_socket()).unwrap();

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_malformed() {
+    fn refuses_malformed_values() {
         for line in [
             &b";"[..],
             b"=",

@@ -139,13 +139,13 @@ impl Pair {
     /// Sends back the messages from the event with this number on. They are refused if the connection is closing by now.
     fn echo(&mut self, i: usize, from: usize) {
         let end = &mut self.ends[i];
-        for event in end.seen[from..].to_vec() {
-            let sent = match &event {
+        for event in &end.seen[from..] {
+            let sent = match event {
                 Seen::Text(text) => end.connection.send_text(text),
                 Seen::Binary(bytes) => end.connection.send_binary(bytes),
                 _ => continue,
             };
-            self.said[i].extend(sent.is_ok().then_some(event));
+            self.said[i].extend(sent.is_ok().then(|| event.clone()));
         }
     }
 

@@ -157,7 +157,7 @@ fn the_deadline_counts_from_when_the_peer_has_taken_what_was_sent() {
 }
 
 #[test]
-fn a_peer_whose_receive_window_opens_still_reads_what_its_system_has() {
+fn a_peer_whose_receive_window_opens_still_reads_bytes_that_its_system_has() {
     for role in ROLES {
         let mut end = sent(role, 60_000);
         end.close(1000, "");
@@ -172,7 +172,7 @@ fn a_peer_whose_receive_window_opens_still_reads_what_its_system_has() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_of_what_the_system_has_is_dropped_by_the_write_stall() {
+fn a_peer_that_takes_none_of_the_systems_bytes_is_dropped_by_the_write_stall() {
     for role in ROLES {
         let mut end = sent(role, 60_000);
         end.close(1000, "");

@@ -65,7 +65,7 @@ fn takeovers(agreed: &DeflateParams) -> [bool; 2] {
 // ---- the server ----
 
 #[test]
-fn a_server_answers_what_can_be_met() {
+fn a_server_answers_offers_that_can_be_met() {
     for (params, expected, windows, takeovers) in [
         // Browsers.
         ("; client_max_window_bits", "; client_max_window_bits=12", [12, 12], [true; 2]),
@@ -252,7 +252,7 @@ fn a_client_offers_what_it_was_set_to() {
 }
 
 #[test]
-fn a_client_takes_what_answers_its_offer() {
+fn a_client_takes_answers_to_its_offer() {
     let client_ = Deflate::client();
     for (answers, windows, takeovers) in [
         ("permessage-deflate", [15, 15], [true, true]),

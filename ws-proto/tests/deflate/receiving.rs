@@ -210,7 +210,7 @@ fn d4_blocks_of_every_kind_are_delivered() {
 }
 
 #[test]
-fn d5_what_looks_back_too_far_is_refused() {
+fn d5_references_too_far_back_are_refused() {
     let mut random = Random(5);
     for bits in 9..=15 {
         let window = 1_usize << bits;

@@ -72,7 +72,7 @@ fn refused(rejection: Rejection, status: u16) -> Response<bytes::Bytes> {
 }
 
 #[test]
-fn what_browsers_send_is_answered_with_a_200() {
+fn requests_of_browsers_are_answered_with_a_200() {
     assert_eq!(WEBSOCKET, "websocket");
     for version in [Version::HTTP_2, Version::HTTP_3] {
         for fields_of in [CHROMIUM, FIREFOX, LEAST] {

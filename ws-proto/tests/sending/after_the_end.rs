@@ -6,7 +6,7 @@ use super::*;
 use crate::common::*;
 
 #[test]
-fn nothing_is_sent_after_a_close_and_what_was_to_be_comes_back() {
+fn after_a_close_nothing_is_sent_and_messages_come_back() {
     for role in ROLES {
         let endings: [fn(&mut End); 6] = [
             |end| end.close(1000, ""),

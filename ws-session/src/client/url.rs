@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_and_what_they_say() {
+    fn urls_and_their_parts() {
         for (url, host, port, authority, path) in [
             ("ws://example.com", "example.com", 80, "example.com", "/"),
             ("wss://example.com/chat?room=1", "example.com", 443, "example.com", "/chat?room=1"),

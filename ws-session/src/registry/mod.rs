@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_gone_is_not_held_by_who_watches_it() {
+    fn a_handle_that_watches_a_server_does_not_keep_it() {
         let (registry, task) = (Registry::default(), Arc::new(Task));
         let waker = Waker::from(Arc::clone(&task));
         let serving = registry.serving();

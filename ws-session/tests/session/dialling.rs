@@ -87,7 +87,7 @@ fn families_take_turns() {
 }
 
 #[test]
-fn a_failure_names_each_address_and_what_it_said() {
+fn a_failure_names_each_address_and_its_error() {
     let (world, network) = (World::new(1), Network::new());
     network.host("two.test", &[SIX, ONE]);
     network.route(SIX, Route::Refuses(secs(1)));

@@ -455,7 +455,7 @@ fn a_sender_outlives_everything() {
 }
 
 #[test]
-fn a_dropped_driver_leaves_what_has_come_in() {
+fn a_dropped_driver_leaves_received_messages() {
     for role in [Role::Server, Role::Client] {
         let world = World::new(1);
         let (mut socket, driver, peer) = Setup::new(role).open(&world);

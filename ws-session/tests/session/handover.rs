@@ -102,7 +102,7 @@ fn a_shutdown_closes_with_1001_and_waits_for_handlers() {
 }
 
 #[test]
-fn what_is_left_at_the_drain_deadline_is_dropped() {
+fn connections_left_at_the_drain_deadline_are_dropped() {
     let site = Site::new(Server::new().drain_timeout(secs(5)));
     let (_stuck, running) = site.run(|socket| async move {
         let _socket = socket;

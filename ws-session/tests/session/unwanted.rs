@@ -86,7 +86,7 @@ fn an_application_that_only_sends_may_refuse_messages() {
 }
 
 #[test]
-fn nobody_is_held_up_by_who_gives_up_receiving_while_reading_has_stopped() {
+fn a_task_that_gives_up_receiving_while_reading_has_stopped_holds_nobody_up() {
     for role in [Role::Server, Role::Client] {
         let world = World::new(1);
         let (socket, driver, mut peer) = Setup::new(role).open(&world);

@@ -417,7 +417,7 @@ fn a_task_that_waits_for_the_end_is_woken_although_messages_wait() {
 }
 
 #[test]
-fn one_who_gives_up_waiting_for_the_end_does_not_speak_for_another() {
+fn a_task_that_gives_up_waiting_for_the_end_does_not_speak_for_another() {
     for setup in setups() {
         let world = World::new(1);
         let mut running = setup.start(&world, |socket| async move {

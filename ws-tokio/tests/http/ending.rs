@@ -60,7 +60,7 @@ async fn a_shutdown_closes_with_1001_and_waits_for_handlers() {
 }
 
 #[tokio::test]
-async fn a_shutdown_drops_what_does_not_end() {
+async fn a_shutdown_drops_connections_that_do_not_end() {
     let handle = Server::new().drain_timeout(Duration::from_millis(100)).handle();
     let site = site_of(&handle, hang).await;
     let mut raw = site.raw().await;

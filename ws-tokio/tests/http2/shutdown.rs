@@ -67,7 +67,7 @@ async fn idle_connections_and_silent_ones_end_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_left_at_the_drain_timeout_is_dropped() {
+async fn streams_left_at_the_drain_timeout_are_dropped() {
     let server = server().drain_timeout(Duration::from_millis(200));
     let running = start(server, |_ws: WebSocket| std::future::pending::<HandlerResult>()).await;
     let mut peer = Peer::connect(running.address).await;

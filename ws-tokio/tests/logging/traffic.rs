@@ -77,7 +77,7 @@ async fn frames_are_traced_as_they_travel_compressed_or_against_the_rules() {
 }
 
 #[tokio::test]
-async fn heads_are_traced_at_debug_without_what_lets_others_in() {
+async fn heads_are_traced_at_debug_without_credentials() {
     capture();
     let server = start(Server::new().header("Set-Cookie", "session=our-secret"), echo).await;
     let url = server.url("/room?n=1").replace("ws://", "ws://user:url-secret@");

@@ -70,7 +70,7 @@ fn a_place_that_becomes_free_is_taken_first() {
 }
 
 #[test]
-fn those_who_have_said_something_go_last() {
+fn clients_that_have_said_something_go_last() {
     let site = Site::echo(Server::new().max_handshakes(3));
     let slow = site.connect();
     slow.to.push(b"GET / HTTP/1.1\r\n");

@@ -43,7 +43,7 @@ fn send_waits_above_the_high_water_mark_and_goes_on_below_it() {
 }
 
 #[test]
-fn many_who_wait_for_room_all_get_their_turn() {
+fn senders_that_wait_for_room_all_get_their_turn() {
     for setup in setups() {
         let world = World::new(7);
         let setup = setup.timeless().config(|config| {
