@@ -65,6 +65,8 @@
 //! | `settings` | limits and deadlines of servers' and clients' connections |
 //! | `opening` | the parts of the opening handshake that both ends share: its bytes, compression; [`Parts`], which makes every connection |
 //! | `stream` | [`WebSocketStream`]: handle and driver in one value, which moves bytes while it is polled |
+//! | `bytes` | [`ByteChannel`]: a connection as a stream of bytes |
+//! | `socket` | [`MessageSocket`]: both forms of a connection, for the types that stand on either |
 //! | `http2` | the words between the policy and an adapter that speaks HTTP/2 |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
@@ -87,6 +89,7 @@
 struct Readme;
 
 mod adapter;
+mod bytes;
 mod client;
 mod driver;
 mod error;
@@ -103,6 +106,7 @@ mod runtime;
 mod server;
 mod settings;
 mod shared;
+mod socket;
 mod stream;
 mod sync;
 mod tls;
@@ -121,6 +125,7 @@ pub use ws_proto::{
     MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
 };
 
+pub use self::bytes::ByteChannel;
 #[cfg(feature = "http2")]
 pub use self::client::Http2Connections;
 pub use self::client::{Client, ClientUpgrade, RunError, without_password};
@@ -140,6 +145,7 @@ pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
 pub use self::server::{ClientIp, Handover, Listening, Refused, ServeError, Server, ServerHandle};
 pub use self::shared::{RoundTrip, Unwanted};
+pub use self::socket::MessageSocket;
 pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Addresses, MaybeTls, Timer, Transport, tcp};

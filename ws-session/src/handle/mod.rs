@@ -1,5 +1,6 @@
 //! The handles of an application, and the results of handlers.
 
+mod adapted;
 mod guard;
 #[cfg(feature = "json")]
 mod json;

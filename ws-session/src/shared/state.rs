@@ -64,6 +64,18 @@ impl State {
         is_gone.then(|| Err(self.lifecycle.error()))
     }
 
+    /// Whether our Close frame and everything before it have been written and flushed, once known.
+    pub(crate) fn close_sent(&mut self) -> Option<Result<(), Error>> {
+        if self.lifecycle.closed().is_some() {
+            return self.close_result().map(|result| result.map(drop));
+        }
+        if self.lifecycle.is_broken() {
+            return Some(Err(self.lifecycle.error()));
+        }
+        let is_sent = !self.connection.is_open() && self.flushed == self.connection.outgoing().queued();
+        is_sent.then_some(Ok(()))
+    }
+
     /// The outcome of the connection, once its transport has ended.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let closed = self.lifecycle.closed()?;

@@ -1,5 +1,6 @@
 //! [`WebSocketStream`]: handle, driver and transport in one value, without a task.
 
+mod adapted;
 mod detached;
 #[cfg(feature = "json")]
 mod json;

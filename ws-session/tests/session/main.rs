@@ -1,6 +1,7 @@
 //! Endpoints in a world of their own: links in memory, a virtual clock, and an executor that polls a task only when it
 //! has been woken, in an order that a seed decides. What hangs is told as a deadlock, with everything that waits.
 
+mod bytes;
 mod cancellation;
 mod chaos;
 mod closing;
