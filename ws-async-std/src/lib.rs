@@ -69,7 +69,8 @@
 //!
 //! Most types come from the crate [`ws-session`](session), which is independent of the runtime. Start with `WebSocket`,
 //! `Sender`, `Server` and `Client`. This crate adds async-io's sockets and timers: [`Reactor`] is a runtime for any [`Executor`], and
-//! [`AsyncIo`] turns any stream that implements `futures-io`'s traits into a transport.
+//! [`AsyncIo`] turns any stream that implements `futures-io`'s traits into a transport. [`ByteStream`] goes the other way: it
+//! carries bytes in binary messages, and implements those traits.
 //!
 //! # Features
 //!
@@ -90,6 +91,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod bytes;
 mod io;
 #[cfg(feature = "async-std")]
 mod on_async_std;
@@ -106,17 +108,18 @@ pub use ws_session::JsonError;
 pub use ws_session::rustls;
 #[cfg(feature = "async-std")]
 pub use ws_session::{
-    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteString, Bytes, Cause, ClientIp, ClientUpgrade,
-    CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError, Deadlines, DialError,
-    Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult, HandshakeError,
-    HeadLimits, InFlight, InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind, Outcome, PemInput,
-    Prepared, Refused, Rejection, RoundTrip, RunError, Runtime, SendError, Sender, ServeError, ServerHandle, Stage,
-    StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UrlError, Violation,
-    WebSocket, handler, http, tcp, without_password,
+    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteChannel, ByteString, Bytes, Cause, ClientIp,
+    ClientUpgrade, CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError,
+    Deadlines, DialError, Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult,
+    HandshakeError, HeadLimits, InFlight, InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind,
+    MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime, SendError, Sender,
+    ServeError, ServerHandle, Stage, StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport,
+    Unwanted, UrlError, Violation, WebSocket, handler, http, tcp, without_password,
 };
 #[cfg(all(feature = "async-std", feature = "deflate"))]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 
+pub use self::bytes::ByteStream;
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]
 pub use self::on_async_std::{

@@ -112,6 +112,11 @@
 //! # }
 //! ```
 //!
+//! # Streams of bytes
+//!
+//! [`ByteStream`] carries bytes in binary messages, and has tokio's `AsyncRead` and `AsyncWrite`. Use it for protocols that
+//! were made for TCP. The example `tunnel` in this package carries TCP connections over WebSockets.
+//!
 //! # With axum, hyper and other HTTP servers
 //!
 //! The module `axum` (feature `axum`) has an extractor for axum, the module `hyper` (feature `hyper`) the same for hyper and
@@ -145,6 +150,7 @@ struct Readme;
 
 #[cfg(feature = "axum")]
 pub mod axum;
+mod bytes;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(feature = "hyper")]
@@ -173,13 +179,13 @@ pub use ws_session::JsonError;
 #[cfg(feature = "tls")]
 pub use ws_session::rustls;
 pub use ws_session::{
-    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteString, Bytes, Cause, ClientIp, ClientUpgrade,
-    CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError, Deadlines, DialError,
-    Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult, Handover,
-    HandshakeError, HeadLimits, InFlight, InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind, Outcome,
-    PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime, SendError, Sender, ServeError, ServerHandle,
-    Stage, StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UpgradeError,
-    UrlError, Violation, WebSocket, handler, http, tcp, without_password,
+    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteChannel, ByteString, Bytes, Cause, ClientIp,
+    ClientUpgrade, CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError,
+    Deadlines, DialError, Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult,
+    Handover, HandshakeError, HeadLimits, InFlight, InvalidSetting, Limits, MaskKeys, MaybeTls, Message, MessageKind,
+    MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime, SendError, Sender,
+    ServeError, ServerHandle, Stage, StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport,
+    Unwanted, UpgradeError, UrlError, Violation, WebSocket, handler, http, tcp, without_password,
 };
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
@@ -190,6 +196,7 @@ pub use ws_session::{
     Http2State,
 };
 
+pub use self::bytes::ByteStream;
 #[cfg(feature = "http2")]
 pub use self::http2::Http2Stream;
 pub use self::io::TokioIo;
