@@ -31,5 +31,15 @@ pub(crate) fn stream(stream: StdStream) -> TcpStream {
     TcpStream::from(stream)
 }
 
+/// The traits of streams of bytes, as `futures-io` has them.
+pub(crate) mod io {
+    pub(crate) use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, split};
+
+    /// Ends the write side.
+    pub(crate) async fn end(stream: &mut (impl AsyncWriteExt + Unpin)) -> std::io::Result<()> {
+        stream.close().await
+    }
+}
+
 #[path = "suite.rs"]
 mod suite;

@@ -38,5 +38,15 @@ pub(crate) fn stream(stream: StdStream) -> TcpStream {
     TcpStream::from_std(stream).unwrap()
 }
 
+/// The traits of streams of bytes, as tokio has them.
+pub(crate) mod io {
+    pub(crate) use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, split};
+
+    /// Ends the write side.
+    pub(crate) async fn end(stream: &mut (impl AsyncWriteExt + Unpin)) -> std::io::Result<()> {
+        stream.shutdown().await
+    }
+}
+
 #[path = "suite.rs"]
 mod suite;

@@ -1,6 +1,7 @@
 //! The suite, for the adapter whose file includes it: `super` has the adapter's crate, its streams and its tasks.
 
 mod answers;
+mod bytes;
 mod cancelling;
 mod chains;
 mod closing;
