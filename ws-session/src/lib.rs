@@ -66,6 +66,7 @@
 //! | `opening` | the parts of the opening handshake that both ends share: its bytes, compression; [`Parts`], which makes every connection |
 //! | `stream` | [`WebSocketStream`]: handle and driver in one value, which moves bytes while it is polled |
 //! | `bytes` | [`ByteChannel`]: a connection as a stream of bytes |
+//! | `typed` | messages that hold values |
 //! | `socket` | [`MessageSocket`]: both forms of a connection, for the types that stand on either |
 //! | `http2` | the words between the policy and an adapter that speaks HTTP/2 |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
@@ -111,6 +112,8 @@ mod stream;
 mod sync;
 mod tls;
 mod transport;
+#[cfg(feature = "json")]
+mod typed;
 
 pub use http;
 #[cfg(feature = "tls")]
@@ -134,8 +137,6 @@ pub use self::error::{
     AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, HandlerError,
     HandlerResult, InvalidSetting, Stage, TimedOut, UpgradeError, UrlError,
 };
-#[cfg(feature = "json")]
-pub use self::handle::JsonError;
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
 #[cfg(feature = "http2")]
 pub use self::http2::{
@@ -149,3 +150,5 @@ pub use self::socket::MessageSocket;
 pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Addresses, MaybeTls, Timer, Transport, tcp};
+#[cfg(feature = "json")]
+pub use self::typed::JsonError;

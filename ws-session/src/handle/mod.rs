@@ -12,10 +12,6 @@ mod unwanted;
 mod websocket;
 mod within;
 
-#[cfg(feature = "json")]
-pub use self::json::JsonError;
-#[cfg(feature = "json")]
-pub(crate) use self::json::from_json;
 pub use self::outcome::{Handled, HandlerOutput, handler};
 pub(crate) use self::sender::PingGuard;
 pub use self::sender::Sender;

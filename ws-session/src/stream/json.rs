@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::WebSocketStream;
-use crate::handle::{JsonError, from_json};
 use crate::transport::{Timer, Transport};
+use crate::typed::{JsonError, from_json};
 
 impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// Sends a value as JSON in a text message, as [`send`](Self::send) does. The value is serialized by the call itself.
