@@ -25,4 +25,6 @@ mod shutdown;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(all(feature = "json", feature = "messagepack"))]
+mod typed;
 mod unheard;

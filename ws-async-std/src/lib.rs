@@ -81,7 +81,8 @@
 //! | `async-std` | yes | `serve`, `connect`, `Server`, `Client` on async-std's executor |
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
 //! | `tls` | yes | `wss://`, with rustls |
-//! | `json` | no | `send_json` and `recv_json`, with serde |
+//! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
+//! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -102,8 +103,6 @@ mod time;
 pub use ws_session as session;
 // By name, so that items that `ws-session` adds for adapters do not become a part of this crate. Only with async-std, because
 // `Server` and `Client` at the top level are those for async-std, and a feature must not change a name.
-#[cfg(all(feature = "async-std", feature = "json"))]
-pub use ws_session::JsonError;
 #[cfg(all(feature = "async-std", feature = "tls"))]
 pub use ws_session::rustls;
 #[cfg(feature = "async-std")]
@@ -118,6 +117,12 @@ pub use ws_session::{
 };
 #[cfg(all(feature = "async-std", feature = "deflate"))]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
+#[cfg(all(feature = "async-std", any(feature = "json", feature = "messagepack")))]
+pub use ws_session::{Format, Typed};
+#[cfg(all(feature = "async-std", feature = "json"))]
+pub use ws_session::{Json, JsonError};
+#[cfg(all(feature = "async-std", feature = "messagepack"))]
+pub use ws_session::{MessagePack, MessagePackError};
 
 pub use self::bytes::ByteStream;
 pub use self::io::AsyncIo;

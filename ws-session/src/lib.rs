@@ -53,7 +53,8 @@
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `http2` | no | the policy of HTTP/2 (RFC 8441), for adapters that speak it |
-//! | `json` | no | `send_json` and `recv_json`, with serde |
+//! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
+//! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 //!
 //! # The files
@@ -66,7 +67,7 @@
 //! | `opening` | the parts of the opening handshake that both ends share: its bytes, compression; [`Parts`], which makes every connection |
 //! | `stream` | [`WebSocketStream`]: handle and driver in one value, which moves bytes while it is polled |
 //! | `bytes` | [`ByteChannel`]: a connection as a stream of bytes |
-//! | `typed` | messages that hold values |
+//! | `typed` | `Typed`: a connection whose messages are values, as JSON or MessagePack |
 //! | `socket` | [`MessageSocket`]: both forms of a connection, for the types that stand on either |
 //! | `http2` | the words between the policy and an adapter that speaks HTTP/2 |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
@@ -112,7 +113,7 @@ mod stream;
 mod sync;
 mod tls;
 mod transport;
-#[cfg(feature = "json")]
+#[cfg(any(feature = "json", feature = "messagepack"))]
 mod typed;
 
 pub use http;
@@ -150,5 +151,9 @@ pub use self::socket::MessageSocket;
 pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
 pub use self::transport::{Addresses, MaybeTls, Timer, Transport, tcp};
+#[cfg(any(feature = "json", feature = "messagepack"))]
+pub use self::typed::{Format, Typed};
 #[cfg(feature = "json")]
-pub use self::typed::JsonError;
+pub use self::typed::{Json, JsonError};
+#[cfg(feature = "messagepack")]
+pub use self::typed::{MessagePack, MessagePackError};

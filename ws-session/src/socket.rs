@@ -16,6 +16,9 @@ pub trait Polled: Sink<Message, Error = Error> + Unpin {
     /// Receives as `poll_recv` of both forms does.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>>;
 
+    /// Writes what is queued, as far as the transport takes it at once, if no driver does so.
+    fn write_queued(&mut self, cx: &mut Context<'_>);
+
     /// Requests the closing handshake, unless it has begun.
     fn begin_close(&mut self, code: CloseCode, reason: &str);
 

@@ -138,7 +138,8 @@
 //! | `axum` | no | the module `axum`: an extractor for axum 0.8 |
 //! | `hyper` | no | the module `hyper`: WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
 //! | `http2` | no | WebSocket over HTTP/2 (RFC 8441): `Server::http2`, `Client::http2`; over hyper and axum, with their features |
-//! | `json` | no | `send_json` and `recv_json`, with serde |
+//! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
+//! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -174,8 +175,6 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 #[cfg(feature = "tls")]
 use ws_session::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 // By name, so that items that `ws-session` adds for adapters do not become a part of this crate.
-#[cfg(feature = "json")]
-pub use ws_session::JsonError;
 #[cfg(feature = "tls")]
 pub use ws_session::rustls;
 pub use ws_session::{
@@ -189,6 +188,12 @@ pub use ws_session::{
 };
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
+#[cfg(any(feature = "json", feature = "messagepack"))]
+pub use ws_session::{Format, Typed};
+#[cfg(feature = "json")]
+pub use ws_session::{Json, JsonError};
+#[cfg(feature = "messagepack")]
+pub use ws_session::{MessagePack, MessagePackError};
 
 #[cfg(feature = "http2")]
 pub use ws_session::{

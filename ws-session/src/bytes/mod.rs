@@ -256,6 +256,7 @@ impl<S: MessageSocket> ByteChannel<S> {
         let mut message = Vec::with_capacity(len);
         append(&mut message, buffers, len);
         Pin::new(&mut self.socket).start_send(message.into()).map_err(write_error)?;
+        self.socket.write_queued(cx);
         Poll::Ready(Ok(len))
     }
 

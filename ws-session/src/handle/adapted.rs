@@ -1,4 +1,4 @@
-//! The handle as a stream of bytes.
+//! The handle as a stream of bytes, or of values.
 
 use std::task::{Context, Poll};
 
@@ -9,6 +9,8 @@ use crate::bytes::ByteChannel;
 use crate::error::Error;
 use crate::shared::State;
 use crate::socket::{MessageSocket, Polled};
+#[cfg(any(feature = "json", feature = "messagepack"))]
+use crate::typed::Typed;
 
 impl WebSocket {
     /// Turns the connection into a stream of bytes in binary messages, for protocols that were made for TCP.
@@ -19,6 +21,15 @@ impl WebSocket {
     pub fn into_bytes(self) -> ByteChannel<Self> {
         ByteChannel::new(self)
     }
+
+    /// Makes the messages values: receives `In` and sends `Out`, in the format `F`.
+    ///
+    /// `ws.typed::<Json, Request, Answer>()` receives and sends JSON. See [`Typed`].
+    #[cfg(any(feature = "json", feature = "messagepack"))]
+    #[doc(alias = "json", alias = "messagepack", alias = "serde")]
+    pub fn typed<F, In, Out>(self) -> Typed<Self, F, In, Out> {
+        Typed::new(self)
+    }
 }
 
 impl MessageSocket for WebSocket {}
@@ -27,6 +38,9 @@ impl Polled for WebSocket {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         self.poll_recv(cx)
     }
+
+    /// The driver was woken when the message was queued.
+    fn write_queued(&mut self, _cx: &mut Context<'_>) {}
 
     fn begin_close(&mut self, code: CloseCode, reason: &str) {
         self.sender.shared.close(CloseFrame::new(code, reason));

@@ -1,4 +1,4 @@
-//! The polled connection as a stream of bytes.
+//! The polled connection as a stream of bytes, or of values.
 
 use std::task::{Context, Poll};
 
@@ -11,6 +11,8 @@ use crate::error::Error;
 use crate::shared::State;
 use crate::socket::{MessageSocket, Polled};
 use crate::transport::{Timer, Transport};
+#[cfg(any(feature = "json", feature = "messagepack"))]
+use crate::typed::Typed;
 
 impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// Turns the connection into a stream of bytes in binary messages, for protocols that were made for TCP. See
@@ -21,6 +23,15 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     pub fn into_bytes(self) -> ByteChannel<Self> {
         ByteChannel::new(self)
     }
+
+    /// Makes the messages values: receives `In` and sends `Out`, in the format `F`.
+    ///
+    /// `ws.typed::<Json, Request, Answer>()` receives and sends JSON. See [`Typed`].
+    #[cfg(any(feature = "json", feature = "messagepack"))]
+    #[doc(alias = "json", alias = "messagepack", alias = "serde")]
+    pub fn typed<F, In, Out>(self) -> Typed<Self, F, In, Out> {
+        Typed::new(self)
+    }
 }
 
 impl<T: Transport + Unpin, C: Timer + Unpin> MessageSocket for WebSocketStream<T, C> {}
@@ -28,6 +39,10 @@ impl<T: Transport + Unpin, C: Timer + Unpin> MessageSocket for WebSocketStream<T
 impl<T: Transport + Unpin, C: Timer + Unpin> Polled for WebSocketStream<T, C> {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         self.poll_recv(cx)
+    }
+
+    fn write_queued(&mut self, cx: &mut Context<'_>) {
+        self.turn(cx, Side::Sending);
     }
 
     fn begin_close(&mut self, code: CloseCode, reason: &str) {

@@ -3,10 +3,31 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ws_proto::Message;
 
+use super::Format;
 use crate::error::Error;
+
+/// JSON, for [`Typed`](super::Typed): sent in text messages, received in text and in binary ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Json;
+
+impl Format for Json {
+    type Error = JsonError;
+
+    fn encode<V: Serialize + ?Sized>(value: &V) -> Result<Message, JsonError> {
+        Ok(serde_json::to_string(value)?.into())
+    }
+
+    fn decode<V: DeserializeOwned>(message: Message) -> Result<V, JsonError> {
+        Ok(match message {
+            Message::Text(text) => serde_json::from_str(&text)?,
+            Message::Binary(bytes) => serde_json::from_slice(&bytes)?,
+        })
+    }
+}
 
 /// The reason why a JSON message was not sent or received.
 #[derive(Debug)]
@@ -51,9 +72,5 @@ impl From<Error> for JsonError {
 
 /// Parses a received message, if there is one.
 pub(crate) fn from_json<T: DeserializeOwned>(received: Option<Message>) -> Result<Option<T>, JsonError> {
-    Ok(match received {
-        Some(Message::Text(text)) => Some(serde_json::from_str(&text)?),
-        Some(Message::Binary(bytes)) => Some(serde_json::from_slice(&bytes)?),
-        None => None,
-    })
+    received.map(Json::decode).transpose()
 }

@@ -20,6 +20,15 @@ fn a_write_is_a_message_and_needs_no_flush() {
         world.run();
         let _stream = writing.take().unwrap();
         assert_eq!(peer.frames(), [binary("one"), binary("two")], "an empty write sends nothing");
+        // A connection that is polled is not polled again.
+        let (mut stream, mut peer) = polled(&world, role);
+        let writing = world.spawn("writing", async move {
+            write_all(&mut stream, b"three").await.unwrap();
+            stream
+        });
+        world.run();
+        let _stream = writing.take().unwrap();
+        assert_eq!(peer.frames(), [binary("three")]);
     }
 }
 
