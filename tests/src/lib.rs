@@ -11,6 +11,11 @@ struct Readme;
 #[doc = include_str!("../../docs/axum.md")]
 struct WithAxum;
 
+/// The programs in `docs/bytes.md` compile.
+#[cfg(all(doctest, feature = "json"))]
+#[doc = include_str!("../../docs/bytes.md")]
+struct ByteStreams;
+
 /// The programs in `docs/hyper.md` compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/hyper.md")]
