@@ -51,7 +51,7 @@ async fn serve(listening: Listening, target: SocketAddr) -> io::Result<()> {
 }
 
 fn server() -> Server {
-    // What is tunnelled is often encrypted or compressed, so compressing it again would be in vain.
+    // The first that the client offers is chosen. Tunnelled data is often encrypted or compressed, so it is not compressed.
     Server::new().compression(None).subprotocols([HALF_CLOSE, BINARY])
 }
 
@@ -59,7 +59,8 @@ fn server() -> Server {
 async fn connect(listener: TcpListener, url: &str) -> io::Result<()> {
     loop {
         let (tcp, peer) = listener.accept().await?;
-        let opening = Client::new(url).compression(None).subprotocols([HALF_CLOSE, BINARY]).connect();
+        // websockify 0.13 refuses an offer that does not begin with `binary`.
+        let opening = Client::new(url).compression(None).subprotocols([BINARY, HALF_CLOSE]).connect();
         tokio::spawn(async move {
             let relayed = async { Ok::<_, Failure>(relay(opening.await?, tcp).await?) };
             if let Err(error) = relayed.await {

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+from harness.bytes import Bytes
 from harness.install import INTEROP, certutil, chromium
 from harness.nginx import Nginx
 from harness.processes import PROCESSES, output_of, signal_group
@@ -64,6 +65,14 @@ class Bench:
         problem = self.run_client([*client, *settings(tunnels.urls | {"direct": direct})], title)
         tunnels.stop()
         PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def bytes(self, title, client, python, websockify, tunnel, expected):
+        """Runs programs of TCP through both ends of a tunnel."""
+        self.report.begin(title, expected)
+        running = Bytes(self.home, python, websockify, tunnel)
+        problem = self.run_client([*client, *settings(running.ports)], title)
+        running.stop()
         self.report.end(problem)
 
     def demo(self, script, ws, server, expected):

@@ -12,7 +12,7 @@ import time
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "control"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "bytes", "control"}
 NEED_NODE = {"node", "chromium", "nginx", "h2", "control"}
 NEED_BROWSER = {"chromium", "nginx", "h2"}
 
@@ -40,6 +40,8 @@ def require_tools(groups):
         wanted.append("nghttp2-proxy")
     if "tunnels" in groups:
         wanted += [name for name in ("stunnel4", "privoxy") if tool(name) is None]
+    if "bytes" in groups and not all(map(tool, ("redis-server", "redis-cli", "redis-benchmark"))):
+        wanted.append("redis-server")
     if wanted:
         apt_install(wanted)
         if "python3-venv" in wanted and not has_venv():
@@ -116,6 +118,19 @@ def install_python(home):
     return [python]
 
 
+def install_websockify(home, python):
+    """The folder of websockify, which needs none of its dependencies for what it does here."""
+    requirements = INTEROP / "bytes/requirements.txt"
+    folder = home / "websockify"
+    if not installed(folder, requirements):
+        print(f"installing {requirements.read_text().strip()}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = [*python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        fetch([*pip, "--target", folder, "--requirement", requirements])
+        mark_installed(folder, requirements)
+    return folder
+
+
 def install_node(home):
     manifest, lock = INTEROP / "node/package.json", INTEROP / "node/package-lock.json"
     node = home / "node"
@@ -159,6 +174,8 @@ def build(groups):
     packages = ["-p", "ws-tests", "--bin", "interop-server", "--bin", "interop-client"]
     if "chromium" in groups:
         packages += ["-p", "ws-command", "--bin", "ws"]
+    if "bytes" in groups:
+        packages += ["-p", "ws-tokio", "--example", "tunnel"]
     print("building our peers", flush=True)
     messages = ["--message-format", "json-render-diagnostics"]
     built = output_of(["cargo", "build", "--release", *packages, *messages], stderr=None)

@@ -62,9 +62,9 @@ const MESSAGE_SIZE: usize = 16 << 10;
 ///
 /// - Data that the peer sent before it learned of our Close frame can still be read, until the peer's own Close frame.
 ///   [`Deadlines::close`](crate::Deadlines::close), 10 s by default, limits that time.
-/// - The peer cannot answer the *end* of our data. A protocol in which it must, such as `ssh host sort < file`, loses that
-///   answer. If both ends are of this crate, or know the convention, [`half_close`](Self::half_close) ends each direction on
-///   its own.
+/// - The peer cannot answer the *end* of our data. A protocol in which it must, such as `nc -N host port < file` to a service
+///   that sorts its input, loses that answer. If both ends know the convention of [`half_close`](Self::half_close), each
+///   direction ends on its own.
 ///
 /// Keep receiving until the end, or the peer's data stays unread.
 ///
