@@ -75,8 +75,8 @@ const MESSAGE_SIZE: usize = 16 << 10;
 ///
 /// # Cancel safety
 ///
-/// The poll functions hold no state of their own. A write that is not ready has queued nothing, and a read that is not ready
-/// has taken nothing.
+/// A write that is not ready has queued nothing of its bytes, and a read that is not ready has taken nothing. A shutdown that
+/// has begun goes on, and a further call waits for it.
 pub struct ByteChannel<S> {
     socket: S,
     /// The rest of the last message.
@@ -129,6 +129,7 @@ impl<S> ByteChannel<S> {
     /// Sets the most bytes in one message that is written. A longer write is done in parts. Default 16 KiB, and at least 1.
     ///
     /// The peer's limit of messages must allow it. Larger messages cost less per byte, and delay the bytes behind them.
+    #[must_use]
     pub fn message_size(mut self, bytes: usize) -> Self {
         self.message_size = bytes.max(1);
         self
@@ -143,6 +144,7 @@ impl<S> ByteChannel<S> {
     ///
     /// A message costs 2 to 14 bytes, and about as much work as copying 1 KiB. Small messages that are written one after the
     /// other go to the transport together even without a buffer.
+    #[must_use]
     pub fn write_buffer(mut self, bytes: usize) -> Self {
         self.write_buffer = bytes;
         self
@@ -150,6 +152,7 @@ impl<S> ByteChannel<S> {
 
     /// Takes the bytes of text messages (UTF-8) like those of binary ones. By default a text message is an error: reading
     /// fails with `InvalidData`, and the connection is closed with 1003 (RFC 6455 §7.4.1).
+    #[must_use]
     pub fn accept_text(mut self, accept: bool) -> Self {
         self.accepts_text = accept;
         self
@@ -161,6 +164,7 @@ impl<S> ByteChannel<S> {
     /// [`poll_shutdown`](Self::poll_shutdown) sends an empty message instead of a Close frame, and reading goes on. An empty
     /// message that arrives is the end of reading, and writing goes on. Once both directions have ended, the connection is
     /// closed with 1000. A Close frame ends both directions as usual.
+    #[must_use]
     pub fn half_close(mut self, separately: bool) -> Self {
         self.half_closes = separately;
         self
