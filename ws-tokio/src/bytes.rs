@@ -27,7 +27,7 @@ use ws_session::{ByteChannel, MessageSocket, WebSocket};
 /// # }
 /// ```
 ///
-/// It is `Unpin`, and [`tokio::io::split`] makes a half for each of two tasks. `tokio_util::compat` turns it into a stream of
+/// It is `Unpin`, and `tokio::io::split` makes a half for each of two tasks. `tokio_util::compat` turns it into a stream of
 /// `futures-io`, for yamux and others that need one.
 ///
 /// The methods of tokio's traits are as cancel-safe as those of a `TcpStream`.
