@@ -10,7 +10,7 @@ use crate::typed::{JsonError, from_json};
 
 impl Sender {
     /// Queues a value as JSON in a text message, as [`send`](Self::send) does. The value is serialized by the call itself. To
-    /// send one value to many connections, make a [`Message`] of it once with `serde_json::to_string`.
+    /// send one value to many connections, make a [`Message`](ws_proto::Message) of it once with `serde_json::to_string`.
     ///
     /// Cancel-safe: when the future is dropped before it is ready, the message is not sent.
     ///

@@ -35,7 +35,7 @@ impl Format for Json {
 pub enum JsonError {
     /// The value cannot be written as JSON, or the message is not JSON of that type. The connection continues.
     Json(serde_json::Error),
-    /// The error of [`WebSocket::send`] or [`WebSocket::recv`].
+    /// The error of [`WebSocket::send`](crate::WebSocket::send) or [`WebSocket::recv`](crate::WebSocket::recv).
     WebSocket(Error),
 }
 
