@@ -1,31 +1,6 @@
 //! Suites that cross crates live in `tests/`; the peers for other people's suites in `src/bin/`, and here what those peers
 //! have in common.
 
-/// The programs in the repository's README compile.
-#[cfg(all(doctest, feature = "tls"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
-/// The programs in `docs/axum.md` compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/axum.md")]
-struct WithAxum;
-
-/// The programs in `docs/bytes.md` compile.
-#[cfg(all(doctest, feature = "json"))]
-#[doc = include_str!("../../docs/bytes.md")]
-struct ByteStreams;
-
-/// The programs in `docs/hyper.md` compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/hyper.md")]
-struct WithHyper;
-
-/// The programs in `docs/from-tokio-tungstenite.md` compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/from-tokio-tungstenite.md")]
-struct FromTokioTungstenite;
-
 pub mod autobahn;
 
 use std::future::Future;
@@ -46,6 +21,12 @@ impl Executor for Smol {
 mod architecture;
 #[cfg(test)]
 mod ci;
+#[cfg(test)]
+mod links;
+#[cfg(all(doctest, feature = "deflate", feature = "http2", feature = "json", feature = "tls"))]
+mod pages;
+#[cfg(test)]
+mod texts;
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -132,10 +113,10 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let read = |path| std::fs::read_to_string(repository.join(path)).unwrap();
         let tested = read("tests/interop/nginx/nginx.conf");
-        let documentation = read("ws-session/src/lib.rs");
+        let documentation = read("docs/proxies.md");
         let (_, shown) = documentation.split_once("```nginx\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
-        let shown: Vec<_> = shown.lines().map(|line| line.trim_start_matches("//!").trim()).collect();
+        let shown: Vec<_> = shown.lines().map(str::trim).collect();
         assert_eq!(shown.iter().filter(|line| line.starts_with("proxy_")).count(), 8);
         for line in shown {
             // Where the server is differs.

@@ -12,37 +12,16 @@
 //!
 //! # Behind a reverse proxy
 //!
-//! A proxy must pass on the upgrade. nginx does so with this configuration (`tests/interop/nginx` in the repository has one
-//! that is tested, with TLS in front):
-//!
-//! ```nginx
-//! # Within http { }
-//! map $http_upgrade $connection_upgrade {
-//!     default upgrade;
-//!     ''      close;
-//! }
-//!
-//! # Within server { }
-//! location / {
-//!     proxy_pass http://127.0.0.1:8765;
-//!     proxy_http_version 1.1;
-//!     proxy_set_header Upgrade $http_upgrade;
-//!     proxy_set_header Connection $connection_upgrade;
-//!     proxy_set_header Host $http_host;
-//!     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-//!     proxy_set_header X-Real-IP $remote_addr;
-//!     proxy_read_timeout 60s;
-//! }
-//! ```
+//! A proxy must pass on the upgrade of HTTP/1.1. The page `docs/proxies.md` in the repository has the configuration of nginx,
+//! haproxy, Apache httpd, Caddy, Envoy and Traefik, and what was measured of them.
 //!
 //! - **The client's address** is [`WebSocket::client_ip`], if [`Server::trusted_proxies`] names the proxy. No proxy is
 //!   trusted by default, because anyone can send these headers.
-//! - **`proxy_read_timeout`** (default 60 s) ends a connection on which the server has sent nothing for that time. Both ends
-//!   see 1006 then. The server's pings count. They are sent every 20 s by default ([`Deadlines::ping_interval`]), so idle
-//!   connections stay open. Without pings, or with a longer interval, set a timeout longer than any silence.
-//! - **A reload** keeps the connections of the old configuration open, until `worker_shutdown_timeout` if that is set. Then,
-//!   as when nginx stops, both ends see 1006. When the server itself shuts down, clients see 1001.
+//! - **Silent connections** stay open, because pings are sent every 20 s by default ([`Deadlines::ping_interval`]). Proxies end
+//!   a connection on which nothing moves, nginx after 60 s, and both ends see 1006 then.
 //! - **Origins** are compared with the browser's header, which a proxy does not change.
+//!
+//! Other pages in `docs` are about TLS, origins, keepalive, limits, deployment, tests, logs and errors.
 //!
 //! # Features
 //!

@@ -1,0 +1,37 @@
+//! The programs in the repository's README and in `docs` compile: each page is the documentation of an item here, so that
+//! `cargo test` builds all of them together.
+
+macro_rules! pages {
+    ($($page:ident $path:literal)+) => {
+        $(
+            #[doc = concat!("The page `", $path, "`.")]
+            #[doc = ""]
+            #[doc = include_str!(concat!("../../", $path))]
+            struct $page;
+        )+
+    };
+}
+
+pages! {
+    Readme "README.md"
+    Backpressure "docs/backpressure.md"
+    Browser "docs/browser.md"
+    ByteStreams "docs/bytes.md"
+    Cores "docs/cores.md"
+    Debugging "docs/debugging.md"
+    Deployment "docs/deployment.md"
+    Faq "docs/faq.md"
+    FirstSteps "docs/first-steps.md"
+    FromTokioTungstenite "docs/from-tokio-tungstenite.md"
+    Http2 "docs/http2.md"
+    Index "docs/README.md"
+    Keepalive "docs/keepalive.md"
+    Limits "docs/limits.md"
+    Origins "docs/origins.md"
+    Peers "docs/peers.md"
+    Proxies "docs/proxies.md"
+    Testing "docs/testing.md"
+    Tls "docs/tls.md"
+    WithAxum "docs/axum.md"
+    WithHyper "docs/hyper.md"
+}
