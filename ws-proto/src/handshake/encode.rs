@@ -3,15 +3,20 @@
 use alloc::vec::Vec;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 /// The initial capacity for a head, in bytes: enough for most.
 const HEAD_SIZE: usize = 512;
 
-/// Appends the head of a request to `out` (RFC 9112 §3). The target is the URI's path and query.
+/// Appends the head of a request to `out` (RFC 9112 §3). The target is the URI's path and query; for CONNECT, it is the
+/// authority (RFC 9112 §3.2.3).
 pub fn request(request: &Request<()>, out: &mut Vec<u8>) {
     out.reserve(HEAD_SIZE);
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let uri = request.uri();
+    let target = match uri.authority().filter(|_| *request.method() == Method::CONNECT) {
+        Some(authority) => authority.as_str(),
+        None => uri.path_and_query().map_or("/", |target| target.as_str()),
+    };
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.extend_from_slice(b" ");
     out.extend_from_slice(target.as_bytes());

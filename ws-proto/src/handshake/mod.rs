@@ -18,6 +18,13 @@
 //!                                http::Response ─► ExtendedConnect::confirm ─► Confirmed
 //! ```
 //!
+//! A proxy is asked for a tunnel first (RFC 9110 §9.3.6):
+//!
+//! ```text
+//!  client   Tunnel ─► bytes;  bytes ─► Tunnel::receive ─► TunnelOpened
+//!                                        └─► TunnelError::Refused ─► body::BodyReader
+//! ```
+//!
 //! The caller owns the read buffer. A reader takes *everything received so far* and remembers how much of it has been
 //! parsed, so a head that arrives byte by byte costs linear time. Bytes after the head, such as a frame in the same segment,
 //! stay in the caller's buffer: they begin at `consumed`.
@@ -30,6 +37,7 @@
 //! | [`head`] | the incremental reader of heads, and its limits |
 //! | [`server`] | the checks and answers of a server, rejections, and allowed origins |
 //! | [`client`] | the request, and the checks of the response |
+//! | [`tunnel`] | a CONNECT request to a proxy, and its response |
 //! | [`extensions`] | the syntax of `Sec-WebSocket-Extensions` |
 //! | [`encode`] | requests and responses as bytes |
 //! | [`body`] | the body of a response that refuses the handshake |
@@ -40,6 +48,7 @@ pub mod encode;
 pub mod extensions;
 pub mod head;
 pub mod server;
+pub mod tunnel;
 
 mod fields;
 mod key;

@@ -72,6 +72,17 @@ impl Builder {
         self
     }
 
+    /// The first value of a header that was added.
+    pub fn get_header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.headers.as_ref().ok()?.get(name)
+    }
+
+    /// Replaces the host and the target, for a redirected request. Headers stay, an added `Host` included.
+    #[must_use]
+    pub fn retarget(self, host: impl Into<String>, target: impl Into<String>) -> Self {
+        Self { host: host.into(), target: target.into(), ..self }
+    }
+
     /// Adds several headers, each as [`header`](Self::header) does.
     #[must_use]
     pub fn headers(self, headers: &HeaderMap) -> Self {
@@ -204,6 +215,12 @@ pub enum BuildError {
     HeaderValue(HeaderName),
     /// This header is set by the handshake, or announces a body, which the request cannot have.
     ReservedHeader(HeaderName),
+    /// The request to a proxy is longer than this limit, in bytes
+    /// ([`REQUEST_LIMIT`](crate::handshake::tunnel::REQUEST_LIMIT)).
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// There are more names of headers than a [`HeaderMap`] holds, the handshake's own included: tens of thousands.
     TooManyHeaders,
     /// This subprotocol is not a token.
@@ -222,6 +239,7 @@ impl fmt::Display for BuildError {
             Self::HeaderName => f.write_str("invalid header name"),
             Self::HeaderValue(name) => write!(f, "invalid value for the header {name}"),
             Self::ReservedHeader(name) => write!(f, "the header {name} is set by the handshake"),
+            Self::TooLarge { limit } => write!(f, "request over the limit of {limit} bytes"),
             Self::TooManyHeaders => f.write_str("too many headers"),
             Self::Subprotocol(name) => write!(f, "invalid subprotocol {name:?}"),
             Self::Extension(name) => write!(f, "invalid extension {name:?}"),

@@ -109,6 +109,19 @@ impl ClientHandshake {
     /// When the response is not a valid 101 (RFC 6455 §4.1), as early as the input allows. Then send nothing. After
     /// [`HandshakeError::Rejected`] the body can still be read. After any other error, close the transport.
     pub fn receive(&mut self, input: &[u8]) -> Result<Option<Established>, HandshakeError> {
+        self.receive_with(input, |_| {})
+    }
+
+    /// Does the same as [`receive`](Self::receive), and shows each interim response, such as 103 (RFC 8297), once.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`receive`](Self::receive).
+    pub fn receive_with(
+        &mut self,
+        input: &[u8],
+        mut on_interim: impl FnMut(&Response<()>),
+    ) -> Result<Option<Established>, HandshakeError> {
         while let Some(head) = self.head.read(input)? {
             let consumed = head.consumed;
             let response = head.into_response();
@@ -119,6 +132,7 @@ impl ClientHandshake {
             if !response.status().is_informational() {
                 return Err(HandshakeError::Rejected { response: Box::new(response), consumed });
             }
+            on_interim(&response);
             self.head.read_another();
         }
         Ok(None)

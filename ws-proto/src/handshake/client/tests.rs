@@ -193,3 +193,31 @@ fn the_handshakes_own_headers_may_be_the_ones_too_many() {
         assert_eq!(build(with(count)).unwrap_err(), BuildError::TooManyHeaders, "{count}");
     }
 }
+
+#[test]
+fn interim_responses_are_shown_once_each() {
+    let mut handshake = build(builder()).unwrap();
+    let input = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n\
+                 HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let mut seen = Vec::new();
+    let mut established = None;
+    for end in 0..=input.len() {
+        let read = handshake.receive_with(&input.as_bytes()[..end], |interim| {
+            seen.push((interim.status().as_u16(), interim.headers().get_all("link").iter().count(), end));
+        });
+        established = established.or(read.unwrap());
+    }
+    assert_eq!(seen, [(100, 0, 25), (103, 2, 25 + 52)]);
+    assert_eq!(established.unwrap().consumed, input.len());
+}
+
+#[test]
+fn a_request_can_be_sent_elsewhere() {
+    let builder = builder().header("X", "1").header("Host", "given").retarget("b:1", "/c");
+    assert_eq!(builder.get_header(&HeaderName::from_static("x")).unwrap(), "1");
+    let sent = build(builder.clone()).unwrap().request_bytes();
+    assert!(sent.starts_with(b"GET /c HTTP/1.1\r\nHost: given\r\n"));
+    let sent = build(builder.remove_header("Host")).unwrap().request_bytes();
+    assert!(sent.starts_with(b"GET /c HTTP/1.1\r\nHost: b:1\r\n"));
+}
