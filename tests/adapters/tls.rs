@@ -3,6 +3,7 @@
 
 mod ends;
 mod errors;
+mod forward;
 mod handshake;
 mod messages;
 mod pem;

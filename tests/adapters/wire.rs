@@ -197,6 +197,17 @@ impl Peer {
         }
     }
 
+    /// So many bytes.
+    pub(crate) fn take(&mut self, n: usize) -> Vec<u8> {
+        self.wait_for(|received| (received.bytes.len() >= n).then(|| received.bytes.drain(..n).collect()))
+    }
+
+    /// The stream, when nothing has been read beyond what was taken.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        assert!(self.received.bytes.is_empty(), "{:.200?}", self.received.bytes);
+        self.stream
+    }
+
     /// A head, with the empty line that ends it.
     pub(crate) fn head(&mut self) -> String {
         self.wait_for(Received::head)

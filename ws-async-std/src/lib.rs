@@ -83,6 +83,7 @@
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
+//! | `socks` | no | clients through SOCKS5 proxies |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -93,6 +94,8 @@
 struct Readme;
 
 mod bytes;
+#[cfg(feature = "tls")]
+mod carrier;
 mod io;
 #[cfg(feature = "async-std")]
 mod on_async_std;
@@ -115,8 +118,11 @@ pub use ws_session::{
     ServeError, ServerHandle, Stage, StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport,
     Unwanted, UrlError, Violation, WebSocket, handler, http, tcp, without_password,
 };
+// Clients: where they connect, and how.
 #[cfg(all(feature = "async-std", feature = "deflate"))]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
+#[cfg(feature = "async-std")]
+pub use ws_session::{Destination, ProxyCause, ProxyError, SocksReply};
 #[cfg(all(feature = "async-std", any(feature = "json", feature = "messagepack")))]
 pub use ws_session::{Format, Typed};
 #[cfg(all(feature = "async-std", feature = "json"))]

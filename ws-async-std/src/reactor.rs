@@ -4,6 +4,10 @@ use std::future::Future;
 use std::io::{ErrorKind, Result};
 use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+#[cfg(unix)]
+use std::path::Path;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,13 +16,17 @@ use async_io::Async;
 use async_net::TcpStream;
 #[cfg(feature = "tls")]
 use futures_rustls::{TlsAcceptor, TlsConnector};
+#[cfg(any(feature = "tls", unix))]
+use ws_session::Transport;
 use ws_session::{Addresses, Runtime};
 #[cfg(feature = "tls")]
 use ws_session::{
-    Transport,
+    MaybeTls,
     rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
 };
 
+#[cfg(feature = "tls")]
+use crate::carrier::Carrier;
 use crate::{AsyncIo, AsyncTimer};
 
 /// An executor for the tasks of a [`Reactor`]: async-std's, smol's, or one of your own.
@@ -75,6 +83,11 @@ impl<E: Executor> Runtime for Reactor<E> {
         Ok(connected(TcpStream::connect(address).await?, Some(address)))
     }
 
+    #[cfg(unix)]
+    async fn connect_unix(path: &Path) -> Result<Box<dyn Transport + Send>> {
+        Ok(Box::new(AsyncIo::new(Async::<UnixStream>::connect(path).await?)))
+    }
+
     fn listen(listener: TcpListener) -> Result<Async<TcpListener>> {
         Async::new_nonblocking(listener)
     }
@@ -95,12 +108,16 @@ impl<E: Executor> Runtime for Reactor<E> {
 
     #[cfg(feature = "tls")]
     async fn tls_connect(
-        stream: Self::Stream,
+        transport: MaybeTls<Self::Stream>,
         name: ServerName<'static>,
         config: Arc<ClientConfig>,
     ) -> Result<Box<dyn Transport + Send>> {
-        let stream = TlsConnector::from(config).connect(name, stream.into_inner()).await?;
-        Ok(Box::new(AsyncIo::new(stream)))
+        let connector = TlsConnector::from(config);
+        Ok(match transport.into_tcp() {
+            Ok(tcp) => Box::new(AsyncIo::new(connector.connect(name, tcp.into_inner()).await?)),
+            // Boxed, because its future is seldom needed.
+            Err(other) => Box::new(AsyncIo::new(Box::pin(connector.connect(name, Carrier::new(other))).await?)),
+        })
     }
 
     #[cfg(feature = "tls")]

@@ -34,6 +34,7 @@
 //! | `http2` | no | the policy of HTTP/2 (RFC 8441), for adapters that speak it |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
+//! | `socks` | no | clients through SOCKS5 proxies (`tokio-socks`, without tokio) |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 //!
 //! # The files
@@ -111,11 +112,11 @@ pub use ws_proto::{
 pub use self::bytes::ByteChannel;
 #[cfg(feature = "http2")]
 pub use self::client::Http2Connections;
-pub use self::client::{Client, ClientUpgrade, RunError, without_password};
+pub use self::client::{Client, ClientUpgrade, Destination, RunError, without_password};
 pub use self::driver::Driver;
 pub use self::error::{
     AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, HandlerError,
-    HandlerResult, InvalidSetting, Stage, TimedOut, UpgradeError, UrlError,
+    HandlerResult, InvalidSetting, ProxyCause, ProxyError, SocksReply, Stage, TimedOut, UpgradeError, UrlError,
 };
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
 #[cfg(feature = "http2")]

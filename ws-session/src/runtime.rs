@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::path::Path;
 #[cfg(any(feature = "http2", feature = "tls"))]
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +14,7 @@ use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
 #[cfg(feature = "http2")]
 use crate::http2::{Http2Policy, Http2Session};
-#[cfg(feature = "http2")]
+#[cfg(any(feature = "http2", feature = "tls"))]
 use crate::transport::MaybeTls;
 use crate::transport::{Addresses, Timer, Transport};
 
@@ -45,6 +47,13 @@ pub trait Runtime: Send + Sync + 'static {
     /// Opens a TCP connection to one address with `TCP_NODELAY`, so that small writes are sent at once. Dropping the future
     /// cancels the attempt: a client tries several addresses at the same time, and keeps the first to succeed.
     fn connect(address: SocketAddr) -> impl Future<Output = io::Result<(Self::Stream, Addresses)>> + Send;
+
+    /// Connects to a Unix socket. A runtime without Unix sockets keeps the default.
+    #[cfg(unix)]
+    fn connect_unix(path: &Path) -> impl Future<Output = io::Result<Box<dyn Transport + Send>>> + Send {
+        let _ = path;
+        async { Err(io::Error::new(io::ErrorKind::Unsupported, "this runtime has no Unix sockets")) }
+    }
 
     /// Takes over a listening socket, which is non-blocking.
     ///
@@ -90,16 +99,17 @@ pub trait Runtime: Send + Sync + 'static {
         async { Ok(None) }
     }
 
-    /// Does a client's TLS handshake with the server of that name. A runtime without TLS keeps the default.
+    /// Does a client's TLS handshake with the server of that name. A runtime without TLS keeps the default. The transport is
+    /// a [`Stream`](Self::Stream), or any other: a Unix socket, TLS to a proxy.
     ///
     /// An I/O error of the transport carries a [`rustls::Error`] within [`io::Error`] if TLS failed.
     #[cfg(feature = "tls")]
     fn tls_connect(
-        stream: Self::Stream,
+        transport: MaybeTls<Self::Stream>,
         name: ServerName<'static>,
         config: Arc<ClientConfig>,
     ) -> impl Future<Output = io::Result<Box<dyn Transport + Send>>> + Send {
-        let _ = (stream, name, config);
+        let _ = (transport, name, config);
         async { Err(io::ErrorKind::Unsupported.into()) }
     }
 

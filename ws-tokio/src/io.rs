@@ -7,8 +7,17 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use ws_session::MaybeTls;
 use ws_session::tcp::TcpSocket;
 use ws_session::{InFlight, Transport};
+
+#[cfg(feature = "tls")]
+use crate::carrier::Carrier;
+
+/// A client's transport below TLS, if it is not TCP.
+#[cfg(feature = "tls")]
+type Other = Carrier<MaybeTls<TokioIo<TcpStream>>>;
 
 /// A stream that tokio can read and write, as a [`Transport`].
 ///
@@ -56,8 +65,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for TokioIo<S> {
 
     #[cfg(feature = "tls")]
     fn negotiated_protocol(&self) -> Option<&[u8]> {
+        use tokio_rustls::client::TlsStream;
+
         let stream: &dyn Any = &self.stream;
-        stream.downcast_ref::<tokio_rustls::client::TlsStream<TcpStream>>()?.get_ref().1.alpn_protocol()
+        let (tcp, other) = (stream.downcast_ref::<TlsStream<TcpStream>>(), stream.downcast_ref::<TlsStream<Other>>());
+        tcp.map(|stream| stream.get_ref().1).or_else(|| Some(other?.get_ref().1))?.alpn_protocol()
     }
 
     fn in_flight(&self) -> Option<InFlight> {

@@ -140,6 +140,7 @@
 //! | `http2` | no | WebSocket over HTTP/2 (RFC 8441): `Server::http2`, `Client::http2`; over hyper and axum, with their features |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
+//! | `socks` | no | clients through SOCKS5 proxies |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -152,6 +153,8 @@ struct Readme;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod bytes;
+#[cfg(any(feature = "http2", feature = "tls"))]
+mod carrier;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(feature = "hyper")]
@@ -163,11 +166,15 @@ mod time;
 use std::future::Future;
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener};
+#[cfg(unix)]
+use std::path::Path;
 #[cfg(any(feature = "http2", feature = "tls"))]
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
 
 #[cfg(feature = "tls")]
@@ -186,8 +193,10 @@ pub use ws_session::{
     ServeError, ServerHandle, Stage, StreamParts, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport,
     Unwanted, UpgradeError, UrlError, Violation, WebSocket, handler, http, tcp, without_password,
 };
+// Clients: where they connect, and how.
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
+pub use ws_session::{Destination, ProxyCause, ProxyError, SocksReply};
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use ws_session::{Format, Typed};
 #[cfg(feature = "json")]
@@ -202,6 +211,8 @@ pub use ws_session::{
 };
 
 pub use self::bytes::ByteStream;
+#[cfg(feature = "tls")]
+use self::carrier::Carrier;
 #[cfg(feature = "http2")]
 pub use self::http2::Http2Stream;
 pub use self::io::TokioIo;
@@ -243,6 +254,11 @@ impl Runtime for Tokio {
         Ok(connected(stream, Some(address)))
     }
 
+    #[cfg(unix)]
+    async fn connect_unix(path: &Path) -> Result<Box<dyn Transport + Send>> {
+        Ok(Box::new(TokioIo::new(UnixStream::connect(path).await?)))
+    }
+
     fn listen(listener: StdListener) -> Result<TokioListener> {
         TokioListener::new(listener)
     }
@@ -270,12 +286,16 @@ impl Runtime for Tokio {
 
     #[cfg(feature = "tls")]
     async fn tls_connect(
-        stream: Self::Stream,
+        transport: MaybeTls<Self::Stream>,
         name: ServerName<'static>,
         config: Arc<ClientConfig>,
     ) -> Result<Box<dyn Transport + Send>> {
-        let stream = TlsConnector::from(config).connect(name, stream.into_inner()).await?;
-        Ok(Box::new(TokioIo::new(stream)))
+        let connector = TlsConnector::from(config);
+        Ok(match transport.into_tcp() {
+            Ok(tcp) => Box::new(TokioIo::new(connector.connect(name, tcp.into_inner()).await?)),
+            // Boxed, because its future is seldom needed.
+            Err(other) => Box::new(TokioIo::new(Box::pin(connector.connect(name, Carrier::new(other))).await?)),
+        })
     }
 
     #[cfg(feature = "tls")]

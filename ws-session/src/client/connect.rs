@@ -15,9 +15,10 @@ use ws_proto::handshake::body::BodyReader;
 use ws_proto::handshake::client::{Builder, ClientHandshake, HandshakeError};
 
 use super::Client;
-use super::dial::{Deadline, dial};
+use super::dial::Deadline;
 #[cfg(feature = "http2")]
 use super::http2;
+use super::overrides::Route;
 #[cfg(feature = "tls")]
 use super::url::Host;
 use super::url::Target;
@@ -61,12 +62,14 @@ pub(super) async fn open_over_http1<R: Runtime>(
     mut deadline: Deadline<R::Timer>,
 ) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
     // The request is built first, so that its errors are reported before any address is dialled.
-    let security = client.request.as_ref().ok().map(|(target, _)| Security::new(&client, target)).transpose()?;
-    let (target, opening) = ClientOpening::new(client)?;
-    let security = security.unwrap_or_default();
+    let way = match &client.request {
+        Ok((target, _)) => Way::new(&client, target)?,
+        Err(error) => return Err(ConnectError::Url(error.clone())),
+    };
+    let opening = ClientOpening::new(client)?;
     #[cfg(feature = "http2")]
-    let security = security.with_http2(false);
-    let (transport, addresses) = connect_transport::<R>(&target, security, &mut deadline).await?;
+    let way = way.with_http2(false);
+    let (transport, addresses) = way.connect::<R>(&mut deadline).await?;
     opening.open(transport, addresses, deadline).await
 }
 
@@ -77,63 +80,70 @@ pub(super) async fn open_on<R: Runtime, T: Transport>(
     addresses: Addresses,
     deadline: Deadline<R::Timer>,
 ) -> Result<Parts<T, R::Timer>, ConnectError> {
-    let (_, opening) = ClientOpening::new(client)?;
+    let opening = ClientOpening::new(client)?;
     opening.open(transport, addresses, deadline).await
 }
 
-/// TLS for a target, if it uses TLS.
-#[derive(Default)]
-pub(super) struct Security {
+/// The way to a server: how it is reached, and TLS if its URL says so.
+pub(super) struct Way {
+    route: Route,
     #[cfg(feature = "tls")]
     tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
 }
 
-impl Security {
+impl Way {
     pub(super) fn new<R>(client: &Client<R>, target: &Target) -> Result<Self, ConnectError> {
         #[cfg(not(feature = "tls"))]
-        let _ = client;
-        #[cfg(feature = "tls")]
         if target.secure {
-            let config = client.tls.config().map_err(ConnectError::TlsConfig)?;
-            return Ok(Self { tls: Some((server_name(&target.host)?, config)) });
+            return Err(ConnectError::TlsUnsupported);
         }
-        match target.secure {
-            true => Err(ConnectError::TlsUnsupported),
-            false => Ok(Self::default()),
-        }
+        #[cfg(feature = "tls")]
+        let tls = match target.secure {
+            true => {
+                let config = client.tls.config().map_err(ConnectError::TlsConfig)?;
+                Some((server_name(&target.host)?, config))
+            }
+            false => None,
+        };
+        Ok(Self {
+            #[cfg(feature = "tls")]
+            route: client.dialling.route(target, &client.tls)?,
+            #[cfg(not(feature = "tls"))]
+            route: client.dialling.route(target)?,
+            #[cfg(feature = "tls")]
+            tls,
+        })
     }
 
     /// Offers HTTP/2 in ALPN, or not.
     #[cfg(feature = "http2")]
     pub(super) fn with_http2(self, offered: bool) -> Self {
         #[cfg(feature = "tls")]
-        return Self { tls: self.tls.map(|(name, config)| (name, tls::client_with_http2(config, offered))) };
+        return Self { tls: self.tls.map(|(name, config)| (name, tls::client_with_http2(config, offered))), ..self };
         #[cfg(not(feature = "tls"))]
         {
             let _ = offered;
             self
         }
     }
-}
 
-/// Dials, and does the TLS handshake if there is TLS.
-pub(super) async fn connect_transport<R: Runtime>(
-    target: &Target,
-    security: Security,
-    deadline: &mut Deadline<R::Timer>,
-) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
-    let (stream, addresses) = dial::<R>(&target.host, target.port, deadline).await?;
-    #[cfg(feature = "tls")]
-    if let Some((name, tls)) = security.tls {
-        return match deadline.wait_for(Box::pin(R::tls_connect(stream, name, tls))).await {
-            Some(Ok(transport)) => Ok((MaybeTls::tls(transport), addresses)),
-            Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => Err(ConnectError::TlsUnsupported),
-            Some(Err(error)) => Err(failure(error)),
-            None => Err(TimedOut::new(Stage::Tls, deadline.timeout, peer(addresses)).into()),
-        };
+    /// Dials, and does the TLS handshake if there is TLS.
+    pub(super) async fn connect<R: Runtime>(
+        self,
+        deadline: &mut Deadline<R::Timer>,
+    ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
+        let (transport, addresses) = self.route.connect::<R>(deadline).await?;
+        #[cfg(feature = "tls")]
+        if let Some((name, tls)) = self.tls {
+            return match deadline.wait_for(Box::pin(R::tls_connect(transport, name, tls))).await {
+                Some(Ok(transport)) => Ok((MaybeTls::tls(transport), addresses)),
+                Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => Err(ConnectError::TlsUnsupported),
+                Some(Err(error)) => Err(failure(error)),
+                None => Err(TimedOut::new(Stage::Tls, deadline.timeout, peer(addresses)).into()),
+            };
+        }
+        Ok((transport, addresses))
     }
-    let Security { .. } = security;
-    Ok((MaybeTls::plain(stream), addresses))
 }
 
 /// The request, with its offers and a fresh key.
@@ -143,7 +153,7 @@ pub(super) fn build(builder: Builder, compression: &Compression) -> Result<Clien
 
 /// The name that the certificate must be for.
 #[cfg(feature = "tls")]
-fn server_name(host: &Host) -> Result<ServerName<'static>, ConnectError> {
+pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>, ConnectError> {
     match host {
         Host::Address { ip, .. } => Ok(ServerName::from(*ip)),
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| {
@@ -172,11 +182,11 @@ struct ClientOpening {
 }
 
 impl ClientOpening {
-    fn new<R>(client: Client<R>) -> Result<(Target, Self), ConnectError> {
+    fn new<R>(client: Client<R>) -> Result<Self, ConnectError> {
         let Client { request, config, inbound, notsent_lowat, compression, .. } = client;
-        let (target, builder) = request.map_err(ConnectError::Url)?;
+        let (_, builder) = request.map_err(ConnectError::Url)?;
         let handshake = build(builder, &compression)?;
-        Ok((target, Self { handshake, compression, config, inbound, notsent_lowat }))
+        Ok(Self { handshake, compression, config, inbound, notsent_lowat })
     }
 
     async fn open<T: Transport, C: Timer>(
@@ -260,7 +270,10 @@ async fn refusal<T: Transport, C: Timer>(exchange: &mut Exchange<T, C>) -> Optio
 const EXPLANATION_TIME: Duration = Duration::from_millis(500);
 
 /// Reads the body of a refusal, as far as it arrives in that time.
-async fn read_body<T: Transport, C: Timer>(mut exchange: Exchange<T, C>, head: Response<()>) -> Response<Bytes> {
+pub(super) async fn read_body<T: Transport, C: Timer>(
+    mut exchange: Exchange<T, C>,
+    head: Response<()>,
+) -> Response<Bytes> {
     exchange.deadline = exchange.deadline.min(exchange.timer.now() + EXPLANATION_TIME);
     let mut reader = BodyReader::new(&head);
     while !reader.read(&exchange.received) {

@@ -72,7 +72,7 @@ pub(super) async fn dial<R: Runtime>(
 }
 
 /// The addresses of the host, in the order in which the system would try them.
-async fn resolve<R: Runtime>(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
+pub(super) async fn resolve<R: Runtime>(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
     let addresses = match host {
         Host::Address { ip: IpAddr::V6(ip), zone: Some(zone) } => {
             let scope = match zone.parse() {
@@ -102,7 +102,7 @@ fn scope(addresses: Vec<SocketAddr>) -> Option<u32> {
 }
 
 /// Alternates the addresses of both families, beginning with the family of the first (RFC 8305 §4). Duplicates are removed.
-fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+pub(super) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (same, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
     let (mut same, mut other) = (same.into_iter(), other.into_iter());

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use http::Response;
 use tracing::debug;
 
 use super::Client;
-use super::connect::{self, Security, connect_transport, failure, peer};
+use super::connect::{self, Way, failure, peer};
 use super::dial::Deadline;
 use super::url::Target;
 use crate::error::{ConnectError, Stage, TimedOut};
@@ -21,8 +20,6 @@ use crate::opening::Parts;
 use crate::opening::exchange::Exchange;
 use crate::runtime::Runtime;
 use crate::sync::{Mutex, PoisonError};
-#[cfg(feature = "tls")]
-use crate::tls::ClientTls;
 use crate::transport::{Addresses, MaybeTls, Transport};
 
 /// The most bytes of a refusal's body that are kept.
@@ -33,7 +30,7 @@ const MOST_BODY: usize = 64 << 10;
 /// A connection stays open while this value lives and the server keeps it. It is used for WebSockets to the same scheme, host and
 /// port, as long as the server accepts more streams. Otherwise another one is opened. Clients that connect at the same time, before
 /// there is a connection, open one each. TLS settings are those of the client that
-/// opened it, so share this value only between clients with the same TLS settings.
+/// opened it, and so are its proxy and overrides of the host. Share this value only between clients with the same ones.
 #[derive(Clone, Default)]
 pub struct Http2Connections {
     shared: Arc<Mutex<BTreeMap<Origin, Vec<Shared>>>>,
@@ -137,7 +134,7 @@ pub(super) async fn open<R: Runtime>(
     if !R::HTTP2 || !(target.secure || connections.prior_knowledge) {
         return connect::open_over_http1(client, deadline).await;
     }
-    let upgrade = client.copy_of_request().extended_connect()?;
+    let upgrade = client.clone().extended_connect()?;
     let origin = Origin { secure: target.secure, host: target.host.to_string(), port: target.port };
     let mut reused = connections.find(&origin);
     loop {
@@ -159,7 +156,7 @@ pub(super) async fn open<R: Runtime>(
         };
         match opened {
             Ok(Http2Opened { response, transport }) => {
-                let transport = MaybeTls::http2(transport, target.secure);
+                let transport = MaybeTls::other(transport, target.secure);
                 return match upgrade.confirm(&response) {
                     Ok(completed) => Ok(completed.parts(transport).addresses(addresses)),
                     Err(ConnectError::Rejected(response)) => {
@@ -184,8 +181,8 @@ async fn connect_session<R: Runtime>(
     origin: &Origin,
     deadline: &mut Deadline<R::Timer>,
 ) -> Result<Next<R>, ConnectError> {
-    let security = Security::new(client, target)?.with_http2(true);
-    let (transport, addresses) = connect_transport::<R>(target, security, deadline).await?;
+    let way = Way::new(client, target)?.with_http2(true);
+    let (transport, addresses) = way.connect::<R>(deadline).await?;
     if target.secure && transport.negotiated_protocol() != Some(&b"h2"[..]) {
         debug!(target: TARGET, peer = peer(addresses), "the server chose HTTP/1.1");
         return Ok(Next::Http1(transport, addresses));
@@ -220,24 +217,6 @@ async fn read_body<T: Transport, C: crate::transport::Timer>(
     while exchange.received.len() < MOST_BODY && matches!(exchange.read().await, Ok(n) if n > 0) {}
     exchange.received.truncate(MOST_BODY);
     head.map(|_| exchange.received.into())
-}
-
-impl<R: Runtime> Client<R> {
-    /// A client with the same request and settings of the connection, to make the request in another form.
-    fn copy_of_request(&self) -> Self {
-        Self {
-            request: self.request.clone(),
-            config: Arc::clone(&self.config),
-            inbound: self.inbound,
-            notsent_lowat: self.notsent_lowat,
-            compression: self.compression,
-            #[cfg(feature = "tls")]
-            tls: ClientTls::default(),
-            connect_timeout: self.connect_timeout,
-            http2: None,
-            runtime: PhantomData,
-        }
-    }
 }
 
 impl fmt::Debug for Http2Connections {

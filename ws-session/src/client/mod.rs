@@ -4,6 +4,8 @@ mod connect;
 mod dial;
 #[cfg(feature = "http2")]
 mod http2;
+mod overrides;
+mod proxy;
 mod run;
 mod upgrade;
 mod url;
@@ -36,10 +38,12 @@ use crate::transport::{Addresses, MaybeTls, Transport};
 
 #[cfg(feature = "http2")]
 pub use self::http2::Http2Connections;
+pub use self::overrides::Destination;
 pub use self::run::RunError;
 pub use self::upgrade::ClientUpgrade;
 pub use self::url::without_password;
 
+use self::overrides::Dialling;
 use self::url::Target;
 
 /// Configures a client's connection: URL, request headers, limits and deadlines. [`connect`](Self::connect) opens it.
@@ -52,6 +56,7 @@ pub struct Client<R> {
     compression: Compression,
     #[cfg(feature = "tls")]
     tls: ClientTls,
+    dialling: Dialling,
     connect_timeout: Duration,
     #[cfg(feature = "http2")]
     http2: Option<Http2Connections>,
@@ -88,6 +93,7 @@ impl<R: Runtime> Client<R> {
             compression: Compression::client(),
             #[cfg(feature = "tls")]
             tls: ClientTls::default(),
+            dialling: Dialling::default(),
             connect_timeout: Duration::from_secs(10),
             #[cfg(feature = "http2")]
             http2: None,
@@ -214,7 +220,7 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// Limits the total time of connecting: name resolution, TCP, TLS, and the opening handshake. Default 10 s.
+    /// Limits the total time of connecting: name resolution, TCP, a proxy, TLS, and the opening handshake. Default 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -284,6 +290,25 @@ impl<R: Runtime> Client<R> {
 }
 
 connection_settings!(Client);
+
+impl<R> Clone for Client<R> {
+    fn clone(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            config: Arc::clone(&self.config),
+            inbound: self.inbound,
+            notsent_lowat: self.notsent_lowat,
+            compression: self.compression,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
+            dialling: self.dialling.clone(),
+            connect_timeout: self.connect_timeout,
+            #[cfg(feature = "http2")]
+            http2: self.http2.clone(),
+            runtime: PhantomData,
+        }
+    }
+}
 
 impl<R> fmt::Debug for Client<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -70,9 +70,7 @@ impl Target {
         // As in browsers, a backslash counts as a slash, and any number of slashes may precede the host.
         let rest = rest.trim_start_matches(['/', '\\']);
         let (authority, rest) = rest.split_at(rest.find(['/', '\\', '?']).unwrap_or(rest.len()));
-        let (user_info, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let (host, port) = split_port(host)?;
-        let host = Host::parse(host)?;
+        let Authority { user_info, host, port } = Authority::parse(authority)?;
         let port = port.unwrap_or(own_port);
         let name = match &host {
             Host::Address { ip: IpAddr::V6(ip), .. } => format!("[{ip}]"),
@@ -84,8 +82,31 @@ impl Target {
     }
 }
 
+/// The part of a URL that names the server.
+pub(super) struct Authority<'u> {
+    pub(super) user_info: &'u str,
+    pub(super) host: Host,
+    pub(super) port: Option<u16>,
+}
+
+impl<'u> Authority<'u> {
+    pub(super) fn parse(text: &'u str) -> Result<Self, UrlError> {
+        let (user_info, host) = text.rsplit_once('@').unwrap_or(("", text));
+        let (host, port) = split_port(host)?;
+        Ok(Self { user_info, host: Host::parse(host)?, port })
+    }
+}
+
 impl Host {
-    fn parse(text: &str) -> Result<Self, UrlError> {
+    /// A host to dial, from a setting: a name, or an IP address with or without brackets.
+    pub(super) fn dialled(text: &str) -> Result<Self, UrlError> {
+        match text.contains(':') && !text.starts_with('[') {
+            true => Self::parse(&format!("[{text}]")),
+            false => Self::parse(text),
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
         let invalid = |why: &str| UrlError::Invalid(why.to_owned());
         if let Some(address) = text.strip_prefix('[') {
             let (address, zone) = split_zone(address.strip_suffix(']').unwrap_or_default())?;
@@ -273,14 +294,18 @@ pub fn without_password(url: &str) -> Cow<'_, str> {
 }
 
 /// Basic credentials (RFC 7617), from `user:password`.
-fn authorization(user_info: &str) -> Option<String> {
+pub(super) fn authorization(user_info: &str) -> Option<String> {
+    let (user, password) = credentials(user_info)?;
+    Some(format!("Basic {}", BASE64.encode([&user, &b":"[..], &password].concat())))
+}
+
+/// User name and password, decoded, from `user:password`.
+pub(super) fn credentials(user_info: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     if user.is_empty() && password.is_empty() {
         return None;
     }
-    let user: Cow<'_, [u8]> = percent_decode_str(user).into();
-    let password: Cow<'_, [u8]> = percent_decode_str(password).into();
-    Some(format!("Basic {}", BASE64.encode([&user, &b":"[..], &password].concat())))
+    Some((percent_decode_str(user).collect(), percent_decode_str(password).collect()))
 }
 
 #[cfg(test)]

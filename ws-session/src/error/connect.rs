@@ -3,13 +3,14 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::Response;
 use ws_proto::handshake::client::{BuildError, HandshakeError, describe_refusal};
 use ws_proto::{Escaped, EscapedBytes};
 
-use super::{CompressionError, DialError, TimedOut, UrlError};
+use super::{CompressionError, DialError, ProxyError, TimedOut, UrlError};
 use crate::tls::{TlsConfigError, TlsError};
 
 /// The reason why a client's connection did not open.
@@ -35,6 +36,18 @@ pub enum ConnectError {
     },
     /// No address of the host accepts a connection.
     Dial(DialError),
+    /// The Unix socket of [`Client::unix_socket`](crate::Client::unix_socket) cannot be connected to.
+    UnixSocket {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// The program's own [`Client::connector`](crate::Client::connector) failed, or the transport given to
+    /// [`Client::transport`](crate::Client::transport) was used before.
+    Connector(io::Error),
+    /// The proxy did not connect to the server, or was not reached.
+    Proxy(ProxyError),
     /// TLS failed, or the server uses TLS and the URL is `ws://`.
     Tls(TlsError),
     /// Connecting took longer than [`Client::connect_timeout`](crate::Client::connect_timeout).
@@ -69,7 +82,10 @@ impl ConnectError {
     /// The system's error, if there was one: of the resolver, of the transport, or of the last address that was tried.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
-            Self::Resolve { error, .. } | Self::Io(error) => Some(error),
+            Self::Resolve { error, .. } | Self::UnixSocket { error, .. } | Self::Connector(error) | Self::Io(error) => {
+                Some(error)
+            }
+            Self::Proxy(error) => error.io_error(),
             Self::Dial(error) => error.attempts.last().map(|attempt| &attempt.error),
             _ => None,
         }
@@ -85,6 +101,11 @@ impl fmt::Display for ConnectError {
             Self::TlsConfig(error) => error.fmt(f),
             Self::Resolve { host, error } => write!(f, "cannot resolve {host}: {}", Escaped(error)),
             Self::Dial(error) => error.fmt(f),
+            Self::UnixSocket { path, error } => {
+                write!(f, "cannot connect to the Unix socket {}: {}", Escaped(path.display()), Escaped(error))
+            }
+            Self::Connector(error) => write!(f, "the connector failed: {}", Escaped(error)),
+            Self::Proxy(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Timeout(error) => error.fmt(f),
             Self::Io(error) => {
@@ -110,6 +131,7 @@ impl StdError for ConnectError {
         match self {
             // `Display` includes the errors inside.
             Self::Tls(error) => error.source(),
+            Self::Proxy(error) => error.source(),
             _ => self.io_error().and_then(StdError::source),
         }
     }

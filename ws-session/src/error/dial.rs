@@ -88,6 +88,8 @@ pub enum Stage {
     Resolving,
     /// TCP connections to the host's addresses were being opened.
     Tcp,
+    /// A proxy had been asked to connect to the server.
+    Proxy,
     /// The TLS handshake was in progress.
     Tls,
     /// The opening handshake was in progress (RFC 6455 §4.1).
@@ -135,10 +137,12 @@ impl fmt::Display for TimedOut {
         write!(f, "timed out after {timeout:?} ")?;
         match self.stage {
             Stage::Resolving => write!(f, "resolving {peer}"),
+            Stage::Tcp if self.attempts.is_empty() => write!(f, "connecting to {peer}"),
             Stage::Tcp => {
                 write!(f, "connecting to {peer}: ")?;
                 list(&self.attempts, f)
             }
+            Stage::Proxy => write!(f, "waiting for the proxy {peer} to connect to the server"),
             Stage::Tls => write!(f, "in the TLS handshake with {peer}"),
             Stage::Handshake if peer.is_empty() => f.write_str("in the opening handshake"),
             Stage::Handshake => write!(f, "in the opening handshake: {peer} took the connection and did not answer"),

@@ -12,13 +12,13 @@ use super::verifier::Verifier;
 use super::{HTTP_1_1, PemInput, TlsConfigError, pem, roots};
 
 /// A client's TLS settings. Invalid ones are reported when they are used.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ClientTls {
     /// A complete configuration, which is used as it is.
     pub(crate) config: Option<Arc<ClientConfig>>,
     /// More certificates to trust.
     ca: Vec<CertificateDer<'static>>,
-    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    identity: Option<Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>>,
     mistake: Option<TlsConfigError>,
 }
 
@@ -33,9 +33,14 @@ impl ClientTls {
     pub(crate) fn set_identity(&mut self, chain: &[u8], key: &[u8]) {
         let chain = pem::certificates(PemInput::Certificate, chain);
         match chain.and_then(|chain| Ok((chain, pem::key(key)?))) {
-            Ok(identity) => self.identity = Some(identity),
+            Ok(identity) => self.identity = Some(Arc::new(identity)),
             Err(mistake) => self.mistake = self.mistake.take().or(Some(mistake)),
         }
+    }
+
+    /// Builds the configuration for a proxy, which does not see the client certificate.
+    pub(crate) fn proxy_config(&self) -> Result<Arc<ClientConfig>, TlsConfigError> {
+        Self { identity: None, ..self.clone() }.config()
     }
 
     /// Builds the configuration.
@@ -57,7 +62,7 @@ impl ClientTls {
                 }
             };
         }
-        let identity = self.identity.as_ref().map(|(chain, key)| (chain.clone(), key.clone_key()));
+        let identity = self.identity.as_ref().map(|identity| (identity.0.clone(), identity.1.clone_key()));
         build(self.ca.clone(), identity)
     }
 }

@@ -115,3 +115,13 @@ pub trait Timer {
     /// replaces the previous one. A dropped timer wakes no task.
     fn poll_at(&mut self, cx: &mut Context<'_>, deadline: Timestamp) -> Poll<()>;
 }
+
+impl<T: Timer + ?Sized> Timer for &mut T {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+
+    fn poll_at(&mut self, cx: &mut Context<'_>, deadline: Timestamp) -> Poll<()> {
+        (**self).poll_at(cx, deadline)
+    }
+}

@@ -1,4 +1,4 @@
-//! [`MaybeTls`]: TCP, or TLS on it; a stream of HTTP/2 on either.
+//! [`MaybeTls`]: TCP, or TLS on it; another transport in place of either.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -8,8 +8,8 @@ use ws_proto::InFlight;
 
 use super::Transport;
 
-/// A connection's transport: a TCP connection of the runtime, or TLS on one. With the feature `http2` it can be a stream of
-/// HTTP/2.
+/// A connection's transport: a TCP connection of the runtime, or TLS on one. It can also be a Unix socket, the transport of a
+/// [`Client::connector`](crate::Client::connector), a tunnel through a proxy, or a stream of HTTP/2.
 ///
 /// Connections of [`Client::connect_stream`](crate::Client::connect_stream) use it.
 pub struct MaybeTls<S>(Inner<S>);
@@ -19,8 +19,7 @@ enum Inner<S> {
     Plain(S),
     #[cfg(feature = "tls")]
     Tls(Box<dyn Transport + Send>),
-    #[cfg(feature = "http2")]
-    Http2 {
+    Other {
         stream: Box<dyn Transport + Send>,
         tls: bool,
     },
@@ -36,10 +35,9 @@ impl<S> MaybeTls<S> {
         Self(Inner::Tls(stream))
     }
 
-    /// A stream of a connection of HTTP/2.
-    #[cfg(feature = "http2")]
-    pub(crate) fn http2(stream: Box<dyn Transport + Send>, tls: bool) -> Self {
-        Self(Inner::Http2 { stream, tls })
+    /// Neither TCP nor TLS on TCP. `tls` tells whether the server speaks TLS at its end.
+    pub(crate) fn other(stream: Box<dyn Transport + Send>, tls: bool) -> Self {
+        Self(Inner::Other { stream, tls })
     }
 
     /// Whether the connection uses TLS.
@@ -48,21 +46,19 @@ impl<S> MaybeTls<S> {
             Inner::Plain(_) => false,
             #[cfg(feature = "tls")]
             Inner::Tls(_) => true,
-            #[cfg(feature = "http2")]
-            Inner::Http2 { tls, .. } => *tls,
+            Inner::Other { tls, .. } => *tls,
         }
     }
 
-    /// The TCP connection, if it does not use TLS or HTTP/2.
+    /// The TCP connection, if it is a plain one of this runtime.
     pub fn tcp(&self) -> Option<&S> {
         match &self.0 {
             Inner::Plain(stream) => Some(stream),
-            #[cfg(any(feature = "tls", feature = "http2"))]
             _ => None,
         }
     }
 
-    /// Returns the TCP connection, if it does not use TLS or HTTP/2.
+    /// Returns the TCP connection, if it is a plain one of this runtime.
     ///
     /// # Errors
     ///
@@ -70,7 +66,6 @@ impl<S> MaybeTls<S> {
     pub fn into_tcp(self) -> Result<S, Self> {
         match self.0 {
             Inner::Plain(stream) => Ok(stream),
-            #[cfg(any(feature = "tls", feature = "http2"))]
             other => Err(Self(other)),
         }
     }
@@ -82,8 +77,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_read(cx, buffer),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_read(cx, buffer),
-            #[cfg(feature = "http2")]
-            Inner::Http2 { stream, .. } => stream.poll_read(cx, buffer),
+            Inner::Other { stream, .. } => stream.poll_read(cx, buffer),
         }
     }
 
@@ -92,8 +86,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_write_vectored(cx, buffers),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_write_vectored(cx, buffers),
-            #[cfg(feature = "http2")]
-            Inner::Http2 { stream, .. } => stream.poll_write_vectored(cx, buffers),
+            Inner::Other { stream, .. } => stream.poll_write_vectored(cx, buffers),
         }
     }
 
@@ -102,8 +95,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_flush(cx),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_flush(cx),
-            #[cfg(feature = "http2")]
-            Inner::Http2 { stream, .. } => stream.poll_flush(cx),
+            Inner::Other { stream, .. } => stream.poll_flush(cx),
         }
     }
 
@@ -112,8 +104,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.poll_shutdown(cx),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.poll_shutdown(cx),
-            #[cfg(feature = "http2")]
-            Inner::Http2 { stream, .. } => stream.poll_shutdown(cx),
+            Inner::Other { stream, .. } => stream.poll_shutdown(cx),
         }
     }
 
@@ -127,8 +118,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.negotiated_protocol(),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.negotiated_protocol(),
-            #[cfg(feature = "http2")]
-            Inner::Http2 { stream, .. } => stream.negotiated_protocol(),
+            Inner::Other { stream, .. } => stream.negotiated_protocol(),
         }
     }
 
@@ -137,8 +127,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.in_flight(),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.in_flight(),
-            #[cfg(feature = "http2")]
-            Inner::Http2 { stream, .. } => stream.in_flight(),
+            Inner::Other { stream, .. } => stream.in_flight(),
         }
     }
 
@@ -147,8 +136,7 @@ impl<S: Transport> Transport for MaybeTls<S> {
             Inner::Plain(stream) => stream.set_notsent_lowat(bytes),
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.set_notsent_lowat(bytes),
-            #[cfg(feature = "http2")]
-            Inner::Http2 { stream, .. } => stream.set_notsent_lowat(bytes),
+            Inner::Other { stream, .. } => stream.set_notsent_lowat(bytes),
         }
     }
 }

@@ -12,8 +12,8 @@ use h2::{Ping, Reason};
 use ws_session::http::{Request, Response};
 use ws_session::{Bytes, Http2Failure, Http2Opened, Http2Session, Transport};
 
-use super::carrier::Carrier;
 use super::stream::{Http2Stream, into_io};
+use crate::carrier::Carrier;
 
 /// The receive window of each stream, and that of all together.
 const WINDOW: u32 = 64 << 10;
@@ -50,7 +50,7 @@ where
         .data_frame_budget(DATA_FRAME_BUDGET)
         // Until the server's SETTINGS say otherwise, which shows that they have come.
         .initial_max_send_streams(0);
-    let (requests, mut connection) = builder.handshake(Carrier::new(transport, Vec::new())).await.map_err(into_io)?;
+    let (requests, mut connection) = builder.handshake(Carrier::new(transport)).await.map_err(into_io)?;
     let mut ping = connection.ping_pong();
     if let Some(ping) = &mut ping {
         // Its answer comes behind the SETTINGS, even if they allow no stream.

@@ -1,6 +1,5 @@
 //! WebSocket over HTTP/2 (RFC 8441): the I/O, with `h2`. The policy is in `ws-session`.
 
-mod carrier;
 mod client;
 mod server;
 mod stream;

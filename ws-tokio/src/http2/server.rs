@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use ws_session::http::Request;
 use ws_session::{Bytes, Http2Policy, Http2Refused, Http2State, Transport};
 
-use super::carrier::Carrier;
 use super::stream::Http2Stream;
+use crate::carrier::Carrier;
 
 /// The most connection window (RFC 9113 §6.9.1).
 const MOST_WINDOW: u32 = (1 << 31) - 1;
@@ -26,7 +26,7 @@ pub(crate) async fn serve<T: Transport + Unpin + Send>(
     received: Vec<u8>,
     mut policy: Box<dyn Http2Policy>,
 ) {
-    let carrier = Carrier::new(transport, received);
+    let carrier = Carrier::with_received(transport, received);
     let mut handshake = pin!(builder(&*policy).handshake(carrier));
     let accepted = poll_fn(|cx| match (handshake.as_mut().poll(cx), policy.poll_state(cx)) {
         (Poll::Ready(accepted), _) => Poll::Ready(accepted.ok()),

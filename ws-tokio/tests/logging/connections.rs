@@ -227,3 +227,26 @@ async fn text_from_a_peer_forges_no_log_line() {
     }
     assert!(traced(Level::DEBUG).iter().any(|line| line.contains("bye\\n2026")), "{:#?}", traced(Level::DEBUG));
 }
+
+#[tokio::test]
+async fn the_credentials_of_a_proxy_are_not_logged() {
+    capture();
+    let proxy = fake_server(|mut raw| async move {
+        raw.head().await;
+        raw.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await;
+        raw.rest().await;
+    })
+    .await;
+    let address = proxy.url.trim_start_matches("ws://").trim_end_matches('/');
+    let client = Client::new("ws://server.test/").proxy(format!("http://me:hunter2@{address}"));
+    let error = in_time(client.connect()).await.unwrap_err();
+    proxy.done().await;
+    line(Level::DEBUG, "> Proxy-Authorization: …");
+    let asked = line(Level::DEBUG, "asking a proxy for a tunnel");
+    assert!(asked.contains(address) && asked.contains("server.test:80"), "{asked}");
+    // The password, and the password in base64.
+    for secret in ["hunter2", "aHVudGVyMg", "h1bnRlcjI", "odW50ZXIy"] {
+        assert!(!error.to_string().contains(secret) && !format!("{error:?}").contains(secret), "{error}");
+        assert!(TRACED.with_borrow(|all| all.iter().all(|event| !event.line.contains(secret))));
+    }
+}

@@ -1,4 +1,4 @@
-//! A transport as a stream of tokio, over which `h2` speaks.
+//! A transport as a stream of tokio, over which `h2` or rustls speaks.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,13 +8,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_session::Transport;
 
 /// A transport of this crate, and bytes that were read from it before.
-pub(super) struct Carrier<T> {
+pub(crate) struct Carrier<T> {
     transport: T,
     received: Vec<u8>,
 }
 
 impl<T> Carrier<T> {
-    pub(super) fn new(transport: T, received: Vec<u8>) -> Self {
+    pub(crate) fn new(transport: T) -> Self {
+        Self { transport, received: Vec::new() }
+    }
+
+    /// A stream that begins with the received bytes.
+    #[cfg(feature = "http2")]
+    pub(crate) fn with_received(transport: T, received: Vec<u8>) -> Self {
         Self { transport, received }
     }
 }
