@@ -1,18 +1,29 @@
 //! A server that sends back each message.
 //!
-//! Run: `cargo run -p ws-tokio --example echo_server`. Then run the client: `cargo run -p ws-tokio --example echo_client`.
+//! Run: `cargo run -p ws-tokio --example echo_server [ADDRESS]`, by default at `127.0.0.1:8765`. Then run the client:
+//! `cargo run -p ws-tokio --example echo_client`.
+
+use std::error::Error;
+
+use tokio::signal::ctrl_c;
+use ws_tokio::{HandlerResult, Server, WebSocket};
+
+async fn echo(mut ws: WebSocket) -> HandlerResult {
+    // `None` is a normal end. Any other end is an error, which `?` returns. After an error of the handler's own, the
+    // server logs it and closes the connection with 1011; otherwise it closes with 1000.
+    while let Some(message) = ws.recv().await? {
+        // Waits while the outgoing queue is full, so a peer that does not read cannot fill our memory.
+        ws.send(message).await?;
+    }
+    Ok(())
+}
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    println!("Listening at ws://127.0.0.1:8765; Ctrl-C stops it.");
-    ws_tokio::serve("127.0.0.1:8765", |mut ws| async move {
-        // `None` is a normal end. Any other end is an error, which `?` returns. After an error of the handler's own, the
-        // server logs it and closes the connection with 1011; otherwise it closes with 1000.
-        while let Some(message) = ws.recv().await? {
-            // Waits while the outgoing queue is full, so a peer that does not read cannot fill our memory.
-            ws.send(message).await?;
-        }
-        Ok(())
-    })
-    .await
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8765".to_owned());
+    let listening = Server::new().bind(address).await?;
+    println!("Listening at ws://{}; Ctrl-C stops it.", listening.local_addr()?);
+    // Ctrl-C closes every connection with 1001. `serve(echo)` would serve until the process ends.
+    listening.serve_until(echo, ctrl_c()).await?;
+    Ok(())
 }
