@@ -1,6 +1,7 @@
 """Check clients against servers."""
 
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import threading
 import time
 
 from harness.bytes import Bytes
-from harness.install import INTEROP, certutil, chromium
+from harness.install import INTEROP, certutil, chromium, tool
 from harness.nginx import Nginx
 from harness.processes import PROCESSES, output_of, signal_group
 from harness.tunnels import Tunnels
@@ -108,6 +109,34 @@ class Bench:
         if nginx:
             nginx.stop()
         PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def examples(self, title, checks, examples, expected):
+        """Runs the checks that start the examples themselves."""
+        self.report.begin(title, expected)
+        folder = pathlib.Path(next(iter(examples.values()))).parent
+        arguments = {"examples": folder, "certificates": self.certificates, "nginx": tool("nginx")}
+        problem = self.run_client([*checks, *settings(arguments)], title)
+        self.report.end(problem)
+
+    def pages(self, title, script, examples, expected):
+        """Has a browser open the pages of two examples, and connect to a third that accepts pages of the second."""
+        self.report.begin(title, expected)
+        programs, urls = {}, {}
+        for name in ("time_push", "counter", "origin_check"):
+            with open(self.log(title, name), "w+") as log:
+                command = [examples[name], "127.0.0.1:0", *([urls["counter"]] if name == "origin_check" else [])]
+                programs[name] = PROCESSES.start(command, stdout=log, stderr=subprocess.STDOUT)
+            start = "Listening at ws://" if name == "origin_check" else "Open http://"
+            line = self.await_line(programs[name], log.name, start)
+            if line is None:
+                self.report.end(f"{name} did not print its address, see {log.name}")
+                return
+            urls[name] = f"http://{line.split()[0].rstrip('/;')}"
+        arguments = urls | self.browser() | {"counter-pid": programs["counter"].pid}
+        problem = self.run_client([*script, *settings(arguments)], title) or self.await_exit(programs["counter"])
+        for program in programs.values():
+            PROCESSES.stop(program)
         self.report.end(problem)
 
     def browser(self):

@@ -12,9 +12,12 @@ import time
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "bytes", "control"}
-NEED_NODE = {"node", "chromium", "nginx", "h2", "control"}
-NEED_BROWSER = {"chromium", "nginx", "h2"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "bytes", "examples", "control"}
+NEED_NODE = {"node", "chromium", "nginx", "h2", "examples", "control"}
+NEED_BROWSER = {"chromium", "nginx", "h2", "examples"}
+NEED_NGINX = {"nginx", "examples"}
+# Which groups run no programs of ours, or only the examples.
+NEED_NO_PEERS = {"examples", "control"}
 
 INTEROP = pathlib.Path(__file__).resolve().parents[1]
 
@@ -34,7 +37,7 @@ def require_tools(groups):
         wanted += ["chromium", "fonts-dejavu-core"]
     if groups & NEED_BROWSER and certutil() is None:
         wanted.append("libnss3-tools")
-    if "nginx" in groups and nginx() is None:
+    if groups & NEED_NGINX and nginx() is None:
         wanted.append("nginx")
     if "h2" in groups and tool("nghttpx") is None:
         wanted.append("nghttp2-proxy")
@@ -177,7 +180,17 @@ def build(groups):
     if "bytes" in groups:
         packages += ["-p", "ws-tokio", "--example", "tunnel"]
     print("building our peers", flush=True)
+    return executables(["--release", *packages])
+
+
+def build_examples():
+    """The examples of all crates, as `cargo test` builds them, too."""
+    print("building the examples", flush=True)
+    return executables(["--workspace", "--examples"])
+
+
+def executables(options):
     messages = ["--message-format", "json-render-diagnostics"]
-    built = output_of(["cargo", "build", "--release", *packages, *messages], stderr=None)
+    built = output_of(["cargo", "build", *options, *messages], stderr=None)
     artifacts = map(json.loads, built.splitlines())
     return {item["target"]["name"]: item["executable"] for item in artifacts if item.get("executable")}

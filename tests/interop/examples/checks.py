@@ -1,0 +1,654 @@
+#!/usr/bin/env python3
+"""The examples of ws-tokio and ws-async-std, each with Python `websockets` as its peer.
+
+usage: checks.py examples=DIRECTORY certificates=DIRECTORY nginx=PATH [checks=NAME|NAME…]
+
+The first directory holds the built examples. Each server listens on a free port, and must end well at Ctrl-C.
+
+One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import itertools
+import json
+import pathlib
+import re
+import resource
+import signal
+import socket
+import ssl
+import sys
+import tempfile
+
+import msgpack
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+PATIENCE = 20
+REPO = pathlib.Path(__file__).resolve().parents[3]
+
+args = dict(arg.split("=", 1) for arg in sys.argv[1:])
+checks = {}
+
+
+def check(*names):
+    """Registers a check for each example; the check gets the example's name."""
+
+    def register(function):
+        for name in names:
+            checks[name] = function
+        return function
+
+    return register
+
+
+def same(actual, expected):
+    if actual != expected:
+        raise AssertionError(f"got {actual!r}, expected {expected!r}")
+
+
+class Program:
+    """An example that runs. Its output and its errors are one list of lines."""
+
+    @classmethod
+    async def start(cls, name, *arguments, **options):
+        self = cls()
+        self.name, self.lines, self.ended, self.news = name, [], False, asyncio.Condition()
+        pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+        command = [pathlib.Path(args["examples"]) / name, *map(str, arguments)]
+        self.process = await asyncio.create_subprocess_exec(*command, **pipes | options)
+        self.reader = asyncio.create_task(self.read())
+        return self
+
+    async def read(self):
+        while line := await self.process.stdout.readline():
+            async with self.news:
+                self.lines.append(line.decode().rstrip("\n"))
+                self.news.notify_all()
+        async with self.news:
+            self.ended = True
+            self.news.notify_all()
+
+    def type(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+
+    async def prints(self, pattern, count=1):
+        """Waits until `count` lines match; returns the match of the last."""
+
+        def found():
+            matches = list(filter(None, (re.search(pattern, line) for line in self.lines)))
+            return matches[count - 1] if len(matches) >= count else None
+
+        async with self.news:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self.news.wait_for(lambda: found() or self.ended)
+            except TimeoutError:
+                pass
+        if found() is None:
+            raise AssertionError(f"{self.name} did not print /{pattern}/, but {self.lines[-20:]}")
+        return found()
+
+    async def ends(self, status=0):
+        """Waits for the end of the program by itself; returns its lines."""
+        async with asyncio.timeout(PATIENCE):
+            await self.reader
+            ended = await self.process.wait()
+        if ended != status:
+            raise AssertionError(f"{self.name} ended with status {ended} after {self.lines[-20:]}")
+        return self.lines
+
+    async def stop(self):
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        await self.reader
+
+
+@contextlib.asynccontextmanager
+async def running(name, *arguments, **options):
+    program = await Program.start(name, *arguments, **options)
+    try:
+        yield program
+    finally:
+        await program.stop()
+
+
+@contextlib.asynccontextmanager
+async def serving(name, *arguments, **options):
+    """Runs an example that is a server, whose `url` says where. At the end Ctrl-C must end it well."""
+    async with running(name, "127.0.0.1:0", *arguments, **options) as program:
+        program.port = int((await program.prints(r"^(?:Listening at|Open) (?:http|ws)s?://[\w.]+:(\d+)"))[1])
+        program.url = f"ws://127.0.0.1:{program.port}"
+        yield program
+        program.process.send_signal(signal.SIGINT)
+        await program.ends()
+
+
+@contextlib.asynccontextmanager
+async def listening(handler, **options):
+    """A server of `websockets`, for the examples that are clients; its URL, and the close codes that it has seen."""
+    codes = asyncio.Queue()
+
+    async def handle(ws):
+        try:
+            await handler(ws)
+        except ConnectionClosed:
+            pass
+        await ws.wait_closed()
+        codes.put_nowait(ws.close_code)
+
+    async with serve(handle, "127.0.0.1", 0, **options) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{port}", codes
+
+
+def dial(url, **options):
+    return connect(url, proxy=None, **options)
+
+
+async def closed(ws):
+    """Waits for the end of a connection; returns its close code."""
+    async with asyncio.timeout(PATIENCE):
+        await ws.wait_closed()
+    return ws.close_code
+
+
+async def greets(server, url, **options):
+    async with dial(url, **options) as ws:
+        await ws.send("Wörld")
+        same(await ws.recv(), "Hello Wörld!")
+        same(await closed(ws), 1000)
+    await server.prints("^< Wörld$")
+    await server.prints("^> Hello Wörld!$")
+
+
+@check("hello_server", "async_std_hello_server")
+async def hello_server(name):
+    async with serving(name) as server:
+        await greets(server, server.url)
+        await greets(server, server.url)
+
+
+async def greeting(ws):
+    await ws.send(f"Hello {await ws.recv()}!")
+
+
+async def is_greeted(name, *arguments, codes):
+    async with running(name, *arguments) as client:
+        client.type("Wörld")
+        same(await client.ends(), ["What's your name? > Wörld", "< Hello Wörld!"])
+    same(await codes.get(), 1000)
+
+
+@check("hello_client", "async_std_hello_client")
+async def hello_client(name):
+    async with listening(greeting) as (url, codes):
+        await is_greeted(name, url, codes=codes)
+
+
+@check("hello_server_tls")
+async def hello_server_tls(name):
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = pathlib.Path(folder) / "made.pem"
+        async with serving(name, certificate) as server:
+            trust = ssl.create_default_context(cafile=certificate)
+            for host in ("localhost", "127.0.0.1"):
+                await greets(server, f"wss://{host}:{server.port}", ssl=trust)
+            try:
+                async with dial(f"wss://localhost:{server.port}", ssl=ssl.create_default_context()):
+                    raise AssertionError("trusted without the file")
+            except ssl.SSLCertVerificationError:
+                pass
+            # Our own client, with the same file.
+            async with running("hello_client_tls", f"wss://localhost:{server.port}", certificate) as client:
+                client.type("both")
+                same((await client.ends())[-1], "< Hello both!")
+
+
+@check("hello_client_tls")
+async def hello_client_tls(name):
+    certificates = pathlib.Path(args["certificates"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    async with listening(greeting, ssl=context) as (url, codes):
+        await is_greeted(name, url, certificates / "ca.pem", codes=codes)
+        async with running(name, url, certificates / "client.pem", env={}) as client:
+            client.type("nobody")
+            await client.prints("^(What's your name\\? )?Error: .*certificate")
+            await client.ends(1)
+
+
+@check("time_push")
+async def time_push(name):
+    async with serving(name) as server:
+        async with dial(server.url) as ws:
+            times = [await ws.recv() for _ in range(3)]
+            for time in times:
+                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time), time
+            same(times, sorted(set(times)))
+
+
+@check("counter")
+async def counter(name):
+    async with serving(name) as server, dial(server.url) as one:
+
+        async def hears(ws, **event):
+            same(json.loads(await ws.recv()), event)
+
+        await hears(one, type="users", count=1)
+        await hears(one, type="value", value=0)
+        async with dial(server.url) as two:
+            await hears(one, type="users", count=2)
+            await hears(two, type="users", count=2)
+            await hears(two, type="value", value=0)
+            for sender, action, value in [(one, "plus", 1), (two, "plus", 2), (one, "minus", 1)]:
+                await sender.send(json.dumps({"action": action}))
+                for ws in (one, two):
+                    await hears(ws, type="value", value=value)
+            for bad in ["plus", '{"action":"times"}', "[1]", b"\xff"]:
+                await two.send(bad)
+                same(json.loads(await two.recv())["type"], "error")
+        await hears(one, type="users", count=1)
+
+
+@check("echo_server", "async_std_echo_server")
+async def echo_server(name):
+    async with serving(name) as server:
+        async with dial(server.url) as ws:
+            for message in ["", "Grüße", b"\x00\xff", "x" * 100_000]:
+                await ws.send(message)
+                same(await ws.recv(), message)
+        async with dial(server.url) as ws:
+            await ws.send("open")
+            same(await ws.recv(), "open")
+            server.process.send_signal(signal.SIGINT)
+            same(await closed(ws), 1001)
+
+
+async def echo(ws):
+    async for message in ws:
+        await ws.send(message)
+
+
+@check("echo_client", "async_std_echo_client")
+async def echo_client(name):
+    async with listening(echo) as (url, codes):
+        async with running(name, url) as client:
+            lines = await client.ends()
+            assert "Hello" in lines[0] and "closed by us; received 1000" in lines[-1], lines
+        same(await codes.get(), 1000)
+
+
+@check("chat_json")
+async def chat_json(name):
+    async with serving(name) as server, dial(server.url) as one, dial(server.url) as two:
+        peer, other = (":".join(map(str, ws.local_address)) for ws in (one, two))
+        await server.prints(f"^{peer} connected$")
+        lost = await connect(server.url, proxy=None)
+        await server.prints(" connected$", 3)
+        lost_peer = ":".join(map(str, lost.local_address))
+        for content in ["Grüße", {"a": [1, None]}, "", 7]:
+            message = {"type": "broadcast", "content": content}
+            await one.send(json.dumps(message))
+            for ws in (two, lost):
+                same(json.loads(await ws.recv()), message)
+        # The sender has got none of them: the answer to its next message comes first.
+        for odd in ['{"type":"other"}', '{"type":"broadcast"}', "[1]", '"broadcast"']:
+            await one.send(odd)
+            same(json.loads(await one.recv()), {"type": "answer", "content": f"received: {odd}"})
+        await one.send("Hello")
+        same(json.loads(await one.recv()), {"type": "error", "content": "not JSON: Hello"})
+
+        lost.transport.abort()
+        await server.prints(f"^{lost_peer} ended abnormally: ")
+        await server.prints(f"^{lost_peer} removed, 2 left$")
+        await two.close()
+        await server.prints(f"^{other} closed normally: closed by the peer")
+        await server.prints(f"^{other} removed, 1 left$")
+        await one.send(json.dumps({"type": "broadcast", "content": "nobody is left"}))
+        await one.close(1011)
+        await server.prints(f"^{peer} ended abnormally: .*1011")
+        await server.prints(f"^{peer} removed, 0 left$")
+
+
+@check("chat_timestamps")
+async def chat_timestamps(name):
+    async with serving(name, env={"TZ": "UTC"}) as server, dial(server.url) as one, dial(server.url) as two:
+        # A client that hears itself is in the chat.
+        await one.send("in")
+        await one.recv()
+        await two.send("in")
+        for ws in (one, two):
+            await ws.recv()
+        for text in ["Hi", "Grüße"]:
+            await one.send(text)
+            lines = [await ws.recv() for ws in (one, two)]
+            same(lines[0], lines[1])
+            time, said = re.fullmatch(r"\[(\d\d:\d\d:\d\d)\] (.*)", lines[0]).groups()
+            same(said, text)
+            now = datetime.datetime.now(datetime.timezone.utc)
+            assert (now - datetime.timedelta(seconds=60)).strftime("%T") <= time <= now.strftime("%T") or now.hour == 0, time
+
+
+@check("chat_client")
+async def chat_client(name):
+    heard = asyncio.Queue()
+
+    async def chat(ws):
+        await ws.send("Welcome")
+        async for message in ws:
+            heard.put_nowait(message)
+            await ws.send(f"you said {message}")
+            if message == "bye":
+                await ws.close(1000, "bye")
+
+    async with listening(chat) as (url, codes):
+        async with running(name, url) as client:
+            # Received while nobody types.
+            await client.prints("^< Welcome$")
+            for line in ["Grüße", "exited"]:
+                client.type(line)
+                same(await heard.get(), line)
+                await client.prints(f"^< you said {line}$")
+            client.type("exit")
+            await client.ends()
+        same(await codes.get(), 1000)
+        async with running(name, url) as client:
+            await client.prints("^< Welcome$")
+            client.process.stdin.close()
+            await client.ends()
+        same(await codes.get(), 1000)
+        async with running(name, url) as client:
+            await client.prints("^< Welcome$")
+            client.process.send_signal(signal.SIGINT)
+            await client.ends()
+        same(await codes.get(), 1000)
+        # The server closes while the client waits for a line.
+        async with running(name, url) as client:
+            client.type("bye")
+            await client.prints("^< you said bye$")
+            await client.prints("^The server has left: .*1000")
+            await client.ends()
+
+
+@check("patterns")
+async def patterns(name):
+    async with serving(name) as server:
+        async with dial(server.url + "/consumer") as ws:
+            for number in range(3):
+                await ws.send(f"piece {number}")
+            await server.prints("^consumed piece 2$")
+        products = [f"product {number}" for number in range(1, 6)]
+        async with dial(server.url + "/producer") as ws:
+            await ws.send("discarded")
+            same([message async for message in ws], products)
+            same(ws.close_code, 1000)
+        # The producer ends the consumer, which would wait for ever.
+        async with dial(server.url + "/both") as ws:
+            await ws.send("meanwhile")
+            same([message async for message in ws], products)
+        await server.prints("^consumed meanwhile$")
+        await server.prints("^the producer has finished first$")
+        # The consumer ends the producer, which would go on.
+        async with dial(server.url + "/both") as ws:
+            same(await ws.recv(), products[0])
+        await server.prints("^the consumer has finished first$")
+        async with dial(server.url + "/registration") as one:
+            same(await one.recv(), "1 registered")
+            async with dial(server.url + "/registration") as two:
+                same([await ws.recv() for ws in (one, two)], ["2 registered"] * 2)
+            await server.prints("^unregistered, 1 left: closed by the peer")
+            async with dial(server.url + "/registration") as three:
+                same([await ws.recv() for ws in (one, three)], ["2 registered"] * 2)
+        await server.prints("^unregistered, 0 left: closed by the peer")
+        async with dial(server.url + "/elsewhere") as ws:
+            same(await closed(ws), 1008)
+
+
+@check("handler_arguments")
+async def handler_arguments(name):
+    async with serving(name, "Grüß Gott") as server:
+        for visit in (1, 2):
+            async with dial(server.url) as ws:
+                same(await ws.recv(), f"Grüß Gott, visitor {visit} of version 2")
+                same(await closed(ws), 1000)
+
+
+# A client that another process stops: its system answers, and nobody reads.
+SILENT = """
+import asyncio, sys
+from websockets.asyncio.client import connect
+
+async def main():
+    async with connect(sys.argv[1], proxy=None, ping_interval=None) as ws:
+        print(ws.local_address[1], flush=True)
+        await ws.recv()
+
+asyncio.run(main())
+"""
+
+
+@check("keepalive")
+async def keepalive(name):
+    async with serving(name, 1) as server, dial(server.url, ping_interval=None) as alive:
+        command = [sys.executable, "-c", SILENT, server.url]
+        dead = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        try:
+            port = int(await dead.stdout.readline())
+            await server.prints(f"^127.0.0.1:{port} connected, 2 open$")
+            dead.send_signal(signal.SIGSTOP)
+            await server.prints(f"^127.0.0.1:{port} is dead: no pong in time; removed, 1 open$")
+        finally:
+            dead.kill()
+            await dead.wait()
+        # The other one answers its pings.
+        await alive.send("How long?")
+        assert re.fullmatch(r"latency: Some\([\d.]+(ns|µs|ms)\)", answer := await alive.recv()), answer
+        await alive.close()
+        await server.prints(" has left; removed, 0 open$")
+
+
+@check("origin_check")
+async def origin_check(name):
+    async with serving(name, "https://one.example", "https://two.example:8443") as server:
+        for origin in ("https://one.example", "https://two.example:8443"):
+            async with dial(server.url, origin=origin) as ws:
+                same(await ws.recv(), f"Welcome from {origin}")
+        for origin in ("http://one.example", "https://one.example:8443", "https://one.example.org", "null", None):
+            try:
+                async with dial(server.url, origin=origin):
+                    raise AssertionError(f"{origin} was accepted")
+            except InvalidStatus as refusal:
+                same(refusal.response.status_code, 403)
+
+
+def protobuf_types():
+    """The messages Task and Answer, without generated code."""
+    file = descriptor_pb2.FileDescriptorProto(name="tasks.proto", syntax="proto3")
+    for name in ("Task", "Answer"):
+        kind = descriptor_pb2.FieldDescriptorProto
+        fields = [kind(name="number", number=1, type=kind.TYPE_UINT64, label=kind.LABEL_OPTIONAL)]
+        if name == "Answer":
+            fields.append(kind(name="factors", number=2, type=kind.TYPE_UINT64, label=kind.LABEL_REPEATED))
+        file.message_type.add(name=name, field=fields)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return [message_factory.GetMessageClass(pool.FindMessageTypeByName(name)) for name in ("Task", "Answer")]
+
+
+# The largest prime number below 10^17: hundreds of millions of divisions.
+LONG = 10**17 - 3
+
+
+@check("typed_messages")
+async def typed_messages(name):
+    task, answer = protobuf_types()
+
+    def from_protobuf(data):
+        message = answer.FromString(data)
+        return {"number": message.number, "factors": list(message.factors)}
+
+    formats = {
+        "json": (json.dumps, json.loads, str),
+        "msgpack": (msgpack.packb, msgpack.unpackb, bytes),
+        "protobuf": (lambda message: task(**message).SerializeToString(), from_protobuf, bytes),
+        None: (json.dumps, json.loads, str),
+    }
+    async with serving(name) as server:
+        for subprotocol, (encode, decode, kind) in formats.items():
+            async with dial(server.url, subprotocols=subprotocol and [subprotocol]) as ws:
+                same(ws.subprotocol, subprotocol)
+                for number, factors in [(60, [2, 2, 3, 5]), (2**63, [2] * 63), (97, [97]), (1, []), (0, [])]:
+                    await ws.send(encode({"number": number}))
+                    received = await ws.recv()
+                    same(type(received), kind)
+                    same(decode(received), {"number": number, "factors": factors})
+                await ws.send(b"\xc1\xff")
+                same(await closed(ws), 1007)
+        await server.prints("^not a task: ", len(formats))
+        # A ping is answered while the work goes on.
+        async with dial(server.url) as ws:
+            await ws.send(json.dumps({"number": LONG}))
+            answered = asyncio.create_task(ws.recv())
+            await (await ws.ping())
+            same(answered.done(), False)
+            same(json.loads(await answered), {"number": LONG, "factors": [LONG]})
+
+
+@check("logging")
+async def logging(name):
+    async def log(level):
+        async with serving(name, level, env={"NO_COLOR": "1"}) as server:
+            async with dial(server.url, compression=None) as ws:
+                await ws.send("Grüße")
+                same(await ws.recv(), "Grüße")
+            async with dial(server.url) as ws:
+                await ws.send("fail")
+                same(await closed(ws), 1011)
+            await server.prints("ERROR ws_tokio: connection handler failed: the client asked for a failure")
+        return server.lines[1:]
+
+    def has(lines, pattern):
+        return any(re.search(pattern, line) for line in lines)
+
+    lines = await log("error")
+    same(len(lines), 1)
+    lines = await log("info")
+    for pattern in ["INFO logging: an event", "INFO ws_tokio: connection open", "INFO ws_tokio: connection closed"]:
+        assert has(lines, pattern), f"{pattern} is not in {lines}"
+    same(has(lines, "DEBUG"), False)
+    lines = await log("debug")
+    for pattern in [r"DEBUG ws_tokio: < GET / HTTP/1\.1", r"DEBUG .*< .*text.*'Grüße'", r"DEBUG .*> .*close.*1011"]:
+        assert has(lines, f"(?i){pattern}"), f"{pattern} is not in {lines}"
+    async with running(name, "127.0.0.1:0", "loud") as program:
+        await program.prints("^Error: ")
+        await program.ends(1)
+
+
+@check("many_clients")
+async def many_clients(name):
+    count = 5000
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count + 200:
+        raise AssertionError(f"needs {count + 200} file descriptors, and the limit is {hard}: see `ulimit -Hn`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    options = {"compression": None, "ping_interval": None, "open_timeout": 60}
+    async with listening(echo, **options) as (url, codes):
+        async with running(name, url, count) as clients:
+            async with asyncio.timeout(80):
+                await clients.reader
+            lines = await clients.ends()
+            assert lines[0].startswith(f"{count} connections are open after "), lines
+            assert lines[1].startswith(f"{count} messages came back, and all connections are closed, "), lines
+        same([await codes.get() for _ in range(count)], [1000] * count)
+        async with running(name, url, 300, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))) as clients:
+            await clients.prints("^Error: \"?after \\d+ connections: .*[Tt]oo many open files")
+            await clients.ends(1)
+
+
+def nginx_configuration():
+    """What the example's first lines say."""
+    lines = (REPO / "ws-tokio/examples/behind_nginx.rs").read_text().splitlines()
+    begin, end = lines.index("//! ```nginx"), lines.index("//! ```")
+    return "\n".join(line.removeprefix("//!").removeprefix(" ") for line in lines[begin + 1 : end])
+
+
+@check("behind_nginx")
+async def behind_nginx(name):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with serving(name) as server:
+        with tempfile.TemporaryDirectory() as folder:
+            folders = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
+            config = nginx_configuration()
+            for old, new in [
+                ("http {", f"http {{ access_log off; client_body_temp_path {folder}/body; {folders}"),
+                ("listen 8080", f"listen 127.0.0.1:{port}"),
+                ("127.0.0.1:8765", f"127.0.0.1:{server.port}"),
+            ]:
+                assert old in config, f"{old} is not in the configuration"
+                config = config.replace(old, new)
+            file = pathlib.Path(folder) / "nginx.conf"
+            file.write_text(config)
+            command = [args["nginx"], "-p", folder, "-e", "stderr", "-g", f"daemon off; pid {folder}/pid;", "-c", file]
+            nginx = await asyncio.create_subprocess_exec(*command)
+            try:
+                # Another address than that of nginx, which the server trusts.
+                client = "127.0.0.7"
+                for attempt in itertools.count():
+                    try:
+                        ws = await dial(f"ws://127.0.0.1:{port}", local_addr=(client, 0))
+                        break
+                    except ConnectionRefusedError:
+                        assert attempt < 100 and nginx.returncode is None, "nginx did not start"
+                        await asyncio.sleep(0.1)
+                same(await ws.recv(), f"You are {client}.")
+                await server.prints(f"^{client} has connected through 127.0.0.1$")
+                await ws.send("Grüße")
+                same(await ws.recv(), "Grüße")
+                await ws.close()
+                same(ws.close_code, 1000)
+                claim = {"X-Forwarded-For": "203.0.113.66"}
+                async with dial(f"ws://127.0.0.1:{port}", local_addr=(client, 0), additional_headers=claim) as ws:
+                    same(await ws.recv(), f"You are {client}.")
+            finally:
+                nginx.terminate()
+                await nginx.wait()
+
+
+@check("a port in use, and no server: errors that say so")
+async def errors(_):
+    async with serving("echo_server") as server:
+        for name in ("hello_server", "async_std_hello_server"):
+            async with running(name, f"127.0.0.1:{server.port}") as second:
+                await second.prints(f"^Error: cannot listen on 127.0.0.1:{server.port}: .*in use")
+                await second.ends(1)
+    for name in ("echo_client", "async_std_echo_client"):
+        async with running(name, server.url) as client:
+            await client.prints("^Error: .*refused")
+            await client.ends(1)
+
+
+async def run(name, function):
+    try:
+        async with asyncio.timeout(90):
+            await function(name)
+    except Exception as exc:
+        print("fail", name, " ".join(f"{type(exc).__name__}: {exc}".split()), sep="\t", flush=True)
+        return False
+    print("ok", name, sep="\t", flush=True)
+    return True
+
+
+async def main():
+    wanted = args["checks"].split("|") if "checks" in args else checks
+    verdicts = [await run(name, checks[name]) for name in checks if name in wanted]
+    return 0 if all(verdicts) else 1
+
+
+sys.exit(asyncio.run(main()))
