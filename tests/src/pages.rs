@@ -20,6 +20,7 @@ pages! {
     Cores "docs/cores.md"
     Debugging "docs/debugging.md"
     Deployment "docs/deployment.md"
+    Examples "docs/examples.md"
     Faq "docs/faq.md"
     FirstSteps "docs/first-steps.md"
     FromTokioTungstenite "docs/from-tokio-tungstenite.md"

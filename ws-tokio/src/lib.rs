@@ -97,6 +97,21 @@
 //! [`Server`] and [`Client`]. This crate adds tokio: [`Tokio`] supplies sockets, timers and tasks, and [`TokioIo`] turns any stream that
 //! implements tokio's `AsyncRead` and `AsyncWrite` into a transport.
 //!
+//! # Examples
+//!
+//! The package has complete programs, in its folder `examples`. Run one with `cargo run --example hello_server`.
+//!
+//! | example | what it shows |
+//! | --- | --- |
+//! | `hello_server`, `hello_client` | one message each way; with `_tls`, the same over TLS |
+//! | `time_push`, `counter` | a server that pushes to a web page; state that all pages share |
+//! | `patterns`, `handler_arguments` | the forms of a handler: consumer, producer, both, registration; its arguments |
+//! | `chat_json`, `chat_timestamps`, `broadcast`, `chat_client` | chats, and a client that reads the terminal while it receives |
+//! | `typed_messages` | JSON, MessagePack and Protobuf; work on a pool of blocking threads |
+//! | `keepalive`, `graceful_shutdown` | dead peers are removed; work is finished when the server stops |
+//! | `request_hook`, `origin_check` | pages and tokens on the same port; pages of one site only |
+//! | `behind_nginx`, `many_clients`, `logging` | a reverse proxy, 5,000 connections, the log |
+//!
 //! # Without a task
 //!
 //! [`connect`] and [`accept`] spawn a task that moves a connection's bytes. [`connect_stream`] and [`accept_stream`] spawn none:
