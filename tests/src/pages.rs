@@ -14,6 +14,7 @@ macro_rules! pages {
 
 pages! {
     Readme "README.md"
+    ReadmeInChinese "README.zh-CN.md"
     Backpressure "docs/backpressure.md"
     Browser "docs/browser.md"
     ByteStreams "docs/bytes.md"
@@ -23,6 +24,8 @@ pages! {
     Examples "docs/examples.md"
     Faq "docs/faq.md"
     FirstSteps "docs/first-steps.md"
+    FirstStepsInChinese "docs/first-steps.zh-CN.md"
+    FromPythonWebsockets "docs/from-python-websockets.md"
     FromTokioTungstenite "docs/from-tokio-tungstenite.md"
     Http2 "docs/http2.md"
     Index "docs/README.md"
