@@ -75,12 +75,7 @@
 //! }
 //! ```
 //!
-//! For tests, this command makes `cert.pem` and `key.pem`:
-//!
-//! ```sh
-//! openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 365 \
-//!     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
-//! ```
+//! The documentation of `Client::ca` has a command that makes `cert.pem` and `key.pem` for tests.
 //!
 //! A client that trusts the certificates in a file, besides the platform's:
 //!
@@ -111,6 +106,9 @@
 //! | `keepalive`, `graceful_shutdown` | dead peers are removed; work is finished when the server stops |
 //! | `request_hook`, `origin_check` | pages and tokens on the same port; pages of one site only |
 //! | `behind_nginx`, `many_clients`, `logging` | a reverse proxy, 5,000 connections, the log |
+//!
+//! The folder `docs` in the repository has pages about browsers, TLS, proxies, deployment, limits, tests, logs, the texts of
+//! errors, and more. `docs/README.md` lists them.
 //!
 //! # Without a task
 //!
