@@ -31,8 +31,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("Connected to {url}. Type a line to send it, or `exit`.");
     let (mut lines, mut interrupt) = (lines(), pin!(ctrl_c()));
     loop {
-        // Both are cancel-safe: the one that loses loses no message, and no line.
+        // Each is cancel-safe: a branch that is dropped loses no message, and no line.
         tokio::select! {
+            biased; // In this order, so a flood of messages does not delay the user.
+            _ = &mut interrupt => break,
+            line = lines.recv() => match line.as_deref() {
+                Some("exit") | None => break,
+                Some(line) => ws.send(line).await?,
+            },
             received = ws.recv() => match received? {
                 Some(message) => println!("< {message}"),
                 None => {
@@ -40,11 +46,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     return Ok(());
                 }
             },
-            line = lines.recv() => match line.as_deref() {
-                Some("exit") | None => break,
-                Some(line) => ws.send(line).await?,
-            },
-            _ = &mut interrupt => break,
         }
     }
     println!("{}", ws.close(1000, "").await?);
