@@ -1,8 +1,10 @@
 //! Graceful shutdown at a line on the terminal: the server accepts no more connections, closes the open ones with 1001, and
 //! waits for their handlers.
 //!
-//! Run: `cargo run -p ws-async-std --example async_std_graceful_shutdown`, then press Enter.
+//! Run: `cargo run -p ws-async-std --example async_std_graceful_shutdown [ADDRESS]`, by default at `127.0.0.1:8765`, then press
+//! Enter.
 
+use std::error::Error;
 use std::time::Duration;
 
 use async_std::{io::stdin, task};
@@ -19,9 +21,10 @@ async fn count(mut ws: WebSocket) -> HandlerResult {
     Ok(())
 }
 
-fn main() -> std::io::Result<()> {
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8765".to_owned());
     task::block_on(async {
-        let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind("127.0.0.1:8765").await?;
+        let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind(address).await?;
         println!("Listening at ws://{}; Enter stops it.", listening.local_addr()?);
 
         let handle = listening.handle();

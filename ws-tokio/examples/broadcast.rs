@@ -1,11 +1,14 @@
 //! A chat room: every message goes to every member, and members that are too slow are dropped.
 //!
-//! Run: `cargo run -p ws-tokio --example broadcast`
+//! Run: `cargo run -p ws-tokio --example broadcast [ADDRESS]`, by default at `127.0.0.1:8765`. Then run
+//! `cargo run -p ws-tokio --example chat_client` twice.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ws_tokio::{CloseCode, HandlerResult, Message, SendError, Sender, WebSocket};
+use tokio::signal::ctrl_c;
+use ws_tokio::{CloseCode, HandlerResult, Message, SendError, Sender, Server, WebSocket};
 
 /// The members, by connection ID. A `Sender` only sends, can be cloned, and does not keep its connection open.
 #[derive(Clone, Default)]
@@ -52,8 +55,11 @@ async fn chat(room: Room, mut ws: WebSocket) -> HandlerResult {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    println!("Chat at ws://127.0.0.1:8765");
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8765".to_owned());
     let room = Room::default();
-    ws_tokio::serve("127.0.0.1:8765", move |ws| chat(room.clone(), ws)).await
+    let listening = Server::new().bind(address).await?;
+    println!("Listening at ws://{}; Ctrl-C stops it.", listening.local_addr()?);
+    listening.serve_until(move |ws| chat(room.clone(), ws), ctrl_c()).await?;
+    Ok(())
 }

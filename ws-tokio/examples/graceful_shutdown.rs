@@ -1,8 +1,9 @@
 //! Graceful shutdown at Ctrl-C: the server accepts no more connections, closes the open ones with 1001, and waits for their
 //! handlers.
 //!
-//! Run: `cargo run -p ws-tokio --example graceful_shutdown`
+//! Run: `cargo run -p ws-tokio --example graceful_shutdown [ADDRESS]`, by default at `127.0.0.1:8765`.
 
+use std::error::Error;
 use std::time::Duration;
 
 use ws_tokio::{HandlerResult, Server, WebSocket};
@@ -19,8 +20,9 @@ async fn count(mut ws: WebSocket) -> HandlerResult {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind("127.0.0.1:8765").await?;
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8765".to_owned());
+    let listening = Server::new().drain_timeout(Duration::from_secs(5)).bind(address).await?;
     println!("Listening at ws://{}; Ctrl-C stops it.", listening.local_addr()?);
 
     let handle = listening.handle();

@@ -1,9 +1,13 @@
 //! One port for a page, a health check and WebSockets that need a token.
 //!
-//! Run: `cargo run -p ws-tokio --example request_hook`, then open http://127.0.0.1:8765/ in a browser.
+//! Run: `cargo run -p ws-tokio --example request_hook [ADDRESS]`, by default at `127.0.0.1:8765`, then open
+//! http://127.0.0.1:8765/ in a browser.
 
+use std::error::Error;
+
+use tokio::signal::ctrl_c;
 use ws_tokio::http::{Request, Response, StatusCode, header};
-use ws_tokio::{Bytes, Server};
+use ws_tokio::{Bytes, Server, WebSocket};
 
 const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Time</title><p id=out>connecting…<script>
 const ws = new WebSocket(`ws://${location.host}/feed?token=let-me-in`);
@@ -28,24 +32,25 @@ fn route(request: &Request<()>) -> Option<Response<Bytes>> {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8765".to_owned());
     let server = Server::new()
         .on_request(route)
         // Pages of other sites must not connect with the cookies of a visitor's browser.
-        .origins_or_none(["http://127.0.0.1:8765", "http://localhost:8765"])
+        .origins_or_none([format!("http://{address}").as_str(), "http://localhost:8765"])
         .max_connections(1000);
-    let listening = server.bind("127.0.0.1:8765").await?;
-    println!("Open http://{}/", listening.local_addr()?);
-    listening
-        .serve(|ws| async move {
-            let mut second = tokio::time::interval(std::time::Duration::from_secs(1));
-            for n in 0.. {
-                tokio::select! {
-                    _ = second.tick() => ws.send(format!("here for {n} s")).await?,
-                    _ = ws.closed() => break,
-                }
+    let listening = server.bind(address).await?;
+    println!("Open http://{}/ in a browser; Ctrl-C stops it.", listening.local_addr()?);
+    let feed = |ws: WebSocket| async move {
+        let mut second = tokio::time::interval(std::time::Duration::from_secs(1));
+        for n in 0.. {
+            tokio::select! {
+                _ = second.tick() => ws.send(format!("here for {n} s")).await?,
+                _ = ws.closed() => break,
             }
-            Ok(())
-        })
-        .await
+        }
+        Ok(())
+    };
+    listening.serve_until(feed, ctrl_c()).await?;
+    Ok(())
 }

@@ -21,6 +21,8 @@ import socket
 import ssl
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 
 import msgpack
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -125,7 +127,8 @@ async def serving(name, *arguments, **options):
         program.port = int((await program.prints(r"^(?:Listening at|Open) (?:http|ws)s?://[\w.]+:(\d+)"))[1])
         program.url = f"ws://127.0.0.1:{program.port}"
         yield program
-        program.process.send_signal(signal.SIGINT)
+        if program.process.returncode is None:
+            program.process.send_signal(signal.SIGINT)
         await program.ends()
 
 
@@ -320,11 +323,13 @@ async def chat_json(name):
 async def chat_timestamps(name):
     async with serving(name, env={"TZ": "UTC"}) as server, dial(server.url) as one, dial(server.url) as two:
         # A client that hears itself is in the chat.
-        await one.send("in")
-        await one.recv()
-        await two.send("in")
         for ws in (one, two):
+            await ws.send("in")
             await ws.recv()
+        await two.send("both are in")
+        for ws in (one, two):
+            while not (await ws.recv()).endswith("both are in"):
+                pass
         for text in ["Hi", "Grüße"]:
             await one.send(text)
             lines = [await ws.recv() for ws in (one, two)]
@@ -619,6 +624,60 @@ async def behind_nginx(name):
             finally:
                 nginx.terminate()
                 await nginx.wait()
+
+
+@check("broadcast")
+async def broadcast(name):
+    async with serving(name) as server, dial(server.url) as one:
+        assert (came := await one.recv()).endswith(" came in"), came
+        async with dial(server.url) as two:
+            same(await one.recv(), await two.recv())
+            await two.send("Grüße")
+            for ws in (one, two):
+                assert (said := await ws.recv()).endswith(": Grüße"), said
+        assert (left := await one.recv()).endswith(" left"), left
+        await one.send(b"bytes")
+        same(await closed(one), 1003)
+
+
+@check("request_hook")
+async def request_hook(name):
+    async with serving(name) as server:
+
+        def get(path):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=PATIENCE) as response:
+                    return response.status
+            except urllib.error.HTTPError as refusal:
+                return refusal.code
+
+        for path, status in [("/", 200), ("/health", 200), ("/feed", 401), ("/elsewhere", 404)]:
+            same((path, await asyncio.to_thread(get, path)), (path, status))
+        async with dial(server.url + "/feed?token=let-me-in") as ws:
+            same(await ws.recv(), "here for 0 s")
+            server.process.send_signal(signal.SIGINT)
+            same(await closed(ws), 1001)
+
+
+@check("graceful_shutdown", "async_std_graceful_shutdown")
+async def graceful_shutdown(name):
+    async with serving(name) as server, dial(server.url) as ws:
+        await ws.send("twelve bytes")
+        await (await ws.ping())
+        if name == "graceful_shutdown":
+            server.process.send_signal(signal.SIGINT)
+        else:
+            server.type("")
+        same(await closed(ws), 1001)
+        await server.prints("^12 bytes from Some\\(127.0.0.1:")
+        await server.prints("^Stopped.$")
+        await server.reader
+
+
+@check("any_stream", "smol_any_stream")
+async def any_stream(name):
+    async with running(name) as program:
+        same(set(await program.ends()), {'Some(Text("Hello"))'})
 
 
 @check("a port in use, and no server: errors that say so")
