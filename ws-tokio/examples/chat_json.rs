@@ -1,7 +1,7 @@
 //! A chat whose messages are JSON. `{"type":"broadcast","content":"Hi"}` goes to all clients but its sender. Any other JSON is
 //! answered with `{"type":"answer",…}`, and anything else with `{"type":"error",…}`.
 //!
-//! The server prints who connects, how each connection ends, and who is removed.
+//! The server prints each new connection, its end and its removal, with the peer's address.
 //!
 //! Run: `cargo run -p ws-tokio --example chat_json [ADDRESS]`, by default at `127.0.0.1:8765`. Then run
 //! `cargo run -p ws-tokio --example chat_client` twice, and paste the line above.

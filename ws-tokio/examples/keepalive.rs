@@ -36,7 +36,8 @@ async fn watch(mut ws: WebSocket, open: Arc<AtomicUsize>) -> HandlerResult {
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8765".to_owned());
-    let seconds = arguments.next().map_or(Ok(5), |seconds| seconds.parse())?;
+    let seconds =
+        arguments.next().map_or(Ok(5), |seconds| seconds.parse()).map_err(|_| "SECONDS must be a whole number")?;
 
     let open = Arc::new(AtomicUsize::new(0));
     let interval = Duration::from_secs(seconds);

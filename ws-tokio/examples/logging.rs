@@ -29,7 +29,9 @@ async fn echo(mut ws: WebSocket) -> HandlerResult {
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8765".to_owned());
-    let level: Level = arguments.next().as_deref().unwrap_or("info").parse()?;
+    let level = arguments.next().unwrap_or_else(|| "info".to_owned());
+    let level: Level =
+        level.parse().map_err(|_| format!("{level} is not a level: error, warn, info, debug or trace"))?;
 
     // All events of the library have the target `ws_tokio`. Without a subscriber, failures of handlers are printed to
     // standard error.

@@ -50,7 +50,7 @@ async fn talk(mut ws: WebSocket, number: usize) -> Result<(), Failure> {
 async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().unwrap_or_else(|| "ws://127.0.0.1:8765".to_owned());
-    let count = arguments.next().map_or(Ok(5000), |count| count.parse())?;
+    let count = arguments.next().map_or(Ok(5000), |count| count.parse()).map_err(|_| "COUNT must be a whole number")?;
 
     let start = Instant::now();
     let clients = connect_all(&url, count).await?;

@@ -4,6 +4,8 @@
 //! A task such as `{"number":60}` is answered with `{"number":60,"factors":[2,2,3,5]}`. The work takes processor time, so it
 //! runs on tokio's pool of blocking threads. Pings are answered meanwhile.
 //!
+//! With a single format, `WebSocket::typed` needs less code (features `json` and `messagepack`).
+//!
 //! Run: `cargo run -p ws-tokio --example typed_messages [ADDRESS]`, by default at `127.0.0.1:8765`. Then run
 //! `cargo run -p ws-tokio --example chat_client`, and type a task.
 
