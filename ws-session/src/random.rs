@@ -16,22 +16,18 @@ thread_local! {
 
 /// A masking key (RFC 6455 §5.3, §10.3).
 pub(crate) fn masking_key() -> [u8; 4] {
-    generate(|generator| generator.next_u32().to_ne_bytes())
+    let drawn = GENERATOR.try_with(|generator| generator.borrow_mut().get_or_insert_with(seeded).next_u32());
+    // The thread ends, and has dropped its generator.
+    drawn.unwrap_or_else(|_| seeded().next_u32()).to_ne_bytes()
 }
 
 /// A nonce for the opening handshake (RFC 6455 §4.1).
 pub(crate) fn nonce() -> [u8; 16] {
-    generate(|generator| {
-        let mut nonce = [0; 16];
-        generator.fill_bytes(&mut nonce);
-        nonce
-    })
-}
-
-fn generate<T>(next: impl Fn(&mut ChaCha12Rng) -> T) -> T {
-    let generated = GENERATOR.try_with(|generator| next(generator.borrow_mut().get_or_insert_with(seeded)));
-    // The thread ends, and has dropped its generator.
-    generated.unwrap_or_else(|_| next(&mut seeded()))
+    let mut nonce = [0; 16];
+    for word in nonce.chunks_exact_mut(4) {
+        word.copy_from_slice(&masking_key());
+    }
+    nonce
 }
 
 #[cold]

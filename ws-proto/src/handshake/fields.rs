@@ -1,6 +1,6 @@
 //! Parsing of header fields: tokens, comma-separated lists, and fields that appear once (RFC 9110 §5.3, §5.6).
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BinaryHeap;
 use alloc::string::String;
 use core::net::Ipv6Addr;
 
@@ -86,8 +86,17 @@ pub(super) fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Opt
 
 /// The first duplicate name in a list. It takes n log n time, because a peer chooses the list.
 pub(super) fn first_duplicate(names: &[String]) -> Option<&str> {
-    let mut seen = BTreeSet::new();
-    names.iter().map(String::as_str).find(|name| !seen.insert(*name))
+    // A heap is a third of the code of a sorted set.
+    let mut heap: BinaryHeap<(&str, usize)> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    let mut first: Option<(&str, usize)> = None;
+    while let Some((name, at)) = heap.pop() {
+        // Equal names come one after the other, the last one of the list first.
+        let is_duplicate = heap.peek().is_some_and(|(earlier, _)| *earlier == name);
+        if is_duplicate && first.is_none_or(|(_, before)| at < before) {
+            first = Some((name, at));
+        }
+    }
+    first.map(|(name, _)| name)
 }
 
 /// Parses a host with an optional port, as in a Host field (RFC 9110 §7.2) or an origin: no user information,
@@ -158,6 +167,7 @@ mod tests {
         assert_eq!(duplicate(&[]), None);
         assert_eq!(duplicate(&["a", "A", "b"]), None);
         assert_eq!(duplicate(&["a", "b", "b", "a"]).as_deref(), Some("b"));
+        assert_eq!(duplicate(&["c", "a", "c", "b", "b", "a", "a"]).as_deref(), Some("c"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! One connection of a server that listens, from its handshake to its end: a task.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::StatusCode;
 use pin_project_lite::pin_project;
 use tracing::{Instrument, debug, error, info, info_span};
 use ws_proto::Escaped;
@@ -216,17 +218,20 @@ impl<H: FnOnce(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Ha
 
 pub(super) fn log_rejection(error: &AcceptError, caller: &Caller) {
     let (peer, client) = (caller.peer(), caller.client());
+    // One event for each level: each `info!` is as much code as all of this.
+    let tell = |status: Option<StatusCode>, text: fmt::Arguments<'_>| {
+        info!(target: TARGET, peer, client, status = status.map(|status| status.as_u16()), "{text}");
+    };
+    let tell_quietly = |text: fmt::Arguments<'_>| debug!(target: TARGET, peer, client, "{text}");
     match error {
         AcceptError::Rejected(rejection) => {
-            info!(target: TARGET, peer, client, status = rejection.status().as_u16(), "connection rejected: {rejection}");
+            tell(Some(rejection.status()), format_args!("connection rejected: {rejection}"));
         }
-        AcceptError::Answered(status) => {
-            info!(target: TARGET, peer, client, status = status.as_u16(), "request answered")
-        }
+        AcceptError::Answered(status) => tell(Some(*status), format_args!("request answered")),
         // Counted where it was decided.
-        AcceptError::Silent => debug!(target: TARGET, peer, client, "{error}"),
-        AcceptError::Displaced => debug!(target: TARGET, peer, client, "opening handshake failed: {error}"),
-        error => info!(target: TARGET, peer, client, "opening handshake failed: {error}"),
+        AcceptError::Silent => tell_quietly(format_args!("{error}")),
+        AcceptError::Displaced => tell_quietly(format_args!("opening handshake failed: {error}")),
+        error => tell(None, format_args!("opening handshake failed: {error}")),
     }
 }
 
