@@ -13,6 +13,7 @@ use crate::loads::{Direction, Echo, receive};
 /// All instructions of a program that gets this load.
 pub(crate) fn instructions(
     program: &Path,
+    form: &str,
     direction: Direction,
     row: &Row,
     rounds: usize,
@@ -26,7 +27,7 @@ pub(crate) fn instructions(
     let size = row.size.to_string();
     match direction {
         Direction::Echo => {
-            let mut server = valgrind.args(["echo", "loop", &size]).spawn().context("valgrind is not installed")?;
+            let mut server = valgrind.args(["echo", form, &size]).spawn().context("valgrind is not installed")?;
             let mut port = String::new();
             BufReader::new(server.stdout.take().context("it is piped")?).read_line(&mut port)?;
             let mut echo = Echo::start((Ipv4Addr::LOCALHOST, port.trim().parse()?).into(), row)?;
@@ -38,7 +39,7 @@ pub(crate) fn instructions(
         Direction::Receive => {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             let address = listener.local_addr()?.to_string();
-            let mut client = valgrind.args(["receive", "loop", &size, &address]).spawn().context("no valgrind")?;
+            let mut client = valgrind.args(["receive", form, &size, &address]).spawn().context("no valgrind")?;
             let input = client.stdin.take();
             receive(&listener, row, rounds)?;
             let count = collected(client);

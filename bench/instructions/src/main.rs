@@ -25,6 +25,9 @@ struct Args {
     /// Only cases whose name contains TEXT.
     #[arg(long, value_name = "TEXT")]
     filter: Vec<String>,
+    /// The form in which the programs run: loop, forward or tuned.
+    #[arg(long, value_name = "FORM", default_value = "loop")]
+    form: String,
     /// The number of times that each count is taken. The table has the median.
     #[arg(long, default_value_t = 3)]
     runs: usize,
@@ -91,8 +94,9 @@ impl Case {
             args.keep.as_ref().map(|folder| folder.join(format!("{} {}", program.name, self.name()).replace(' ', "-")));
         let mut counts = Vec::with_capacity(args.runs);
         for _ in 0..args.runs.max(1) {
-            let few = instructions(&program.path, self.direction, &row, self.rounds, None)?;
-            let many = instructions(&program.path, self.direction, &row, LONGER * self.rounds, kept.as_deref())?;
+            let few = instructions(&program.path, &args.form, self.direction, &row, self.rounds, None)?;
+            let rounds = LONGER * self.rounds;
+            let many = instructions(&program.path, &args.form, self.direction, &row, rounds, kept.as_deref())?;
             let messages = (LONGER - 1) * self.rounds * row.connections * row.in_flight;
             counts.push((many - few) / messages as f64);
         }
