@@ -104,6 +104,7 @@ impl Keepalive {
     }
 
     /// Whether a sign of life is awaited after a keepalive ping.
+    #[inline]
     pub(crate) fn is_waiting(&self) -> bool {
         self.first_end().is_some()
     }

@@ -84,7 +84,16 @@ impl Connection {
 
     /// Sets the pong deadline after a keepalive ping has been written. Any received byte meets it. While reading is paused, none
     /// can be seen, and there is no deadline.
+    #[inline]
     fn await_life(&mut self, messages: u64, now: Timestamp) {
+        // Nearly all rounds of I/O pass while no ping is unanswered.
+        if self.keepalive.is_waiting() || self.timers.get(TimerKind::Pong).is_some() {
+            self.await_pong(messages, now);
+        }
+    }
+
+    #[inline(never)]
+    fn await_pong(&mut self, messages: u64, now: Timestamp) {
         let Some(pong) = self.config.deadlines.pong else { return };
         if self.timers.get(TimerKind::Pong).is_some() {
             if self.heard || messages != self.heard_mark || !self.keepalive.is_waiting() {
