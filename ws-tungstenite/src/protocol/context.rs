@@ -192,7 +192,7 @@ impl WebSocketContext {
             Some(Event::Message(Incoming::Text(text))) => {
                 Some(Message::Text(Utf8Bytes::from_core(text.into_owned().into())))
             }
-            Some(Event::Message(message)) => Some(Message::Binary(message.into_message().into_bytes())),
+            Some(Event::Message(message)) => Some(Message::Binary(scratch::payload(message))),
             Some(Event::Ping(payload)) => {
                 answering |= self.connection.is_open();
                 Some(Message::Ping(payload.into_owned().into()))
