@@ -122,6 +122,13 @@ impl From<HeadError> for Rejection {
                      nginx does with \"proxy_http_version 1.1;\", Apache httpd unless \"force-proxy-request-1.0\" is set.",
                 );
             }
+            HeadError::Tls => {
+                return Self::new(
+                    StatusCode::BAD_REQUEST,
+                    "The connection begins with a TLS handshake, and this port has no TLS. Connect to ws:// or http:// instead of \
+                     wss:// or https://, or give the server a certificate.",
+                );
+            }
             HeadError::ProxyProtocol { version } => {
                 let message = alloc::format!(
                     "The connection begins with a header of the PROXY protocol, version {version}, which this server does not \

@@ -64,6 +64,8 @@ pub enum HeadError {
         /// The version of the PROXY protocol: 1 (text) or 2 (binary).
         version: u8,
     },
+    /// A TLS handshake instead of a request: the client uses `wss://` or `https://` where there is no TLS.
+    Tls,
     /// A major version of HTTP other than 1, or an opening handshake in HTTP/1.0 (RFC 9112 §2.3, RFC 6455 §4.2.1).
     Version,
     /// More bytes than [`HeadLimits::head`].
@@ -94,6 +96,7 @@ impl fmt::Display for HeadError {
             Self::HeaderLine => f.write_str("header line without a colon"),
             Self::StartLine => f.write_str("malformed start line"),
             Self::ProxyProtocol { version } => write!(f, "header of the PROXY protocol, version {version}"),
+            Self::Tls => f.write_str("TLS handshake instead of a request"),
             Self::Version => f.write_str("HTTP version other than 1.1"),
             Self::TooLarge { limit } => write!(f, "head over the limit of {limit} bytes"),
             Self::TooManyHeaders { limit } => write!(f, "more headers than the limit of {limit}"),

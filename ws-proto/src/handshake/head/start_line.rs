@@ -49,12 +49,15 @@ impl StartLine for RequestLine {
         Ok(Self { method, target: uri, version })
     }
 
-    /// Replaces the error of a PROXY protocol header: some proxies begin each connection with one, which names the client.
+    /// Replaces the errors of other protocols: TLS, and the header of the PROXY protocol with which some proxies begin each
+    /// connection.
     fn explain(error: HeadError, input: &[u8]) -> HeadError {
         let v1 = [&b"PROXY TCP4 "[..], b"PROXY TCP6 ", b"PROXY UNKNOWN"];
         match error {
             // The signature goes on, but nothing else begins so.
             HeadError::Byte(0) if input.starts_with(b"\r\n\r\n\0") => HeadError::ProxyProtocol { version: 2 },
+            // A record of a handshake, of any version of SSL 3 or TLS (RFC 8446 §5.1).
+            HeadError::Byte(0x16) if input.first() == Some(&0x16) => HeadError::Tls,
             _ if v1.iter().any(|begin| input.starts_with(begin)) => HeadError::ProxyProtocol { version: 1 },
             error => error,
         }

@@ -127,7 +127,8 @@ fn bytes_out_of_place() {
     assert_eq!(request_error(b" "), HeadError::Byte(b' '));
     assert_eq!(request_error(b"G@"), HeadError::Byte(b'@'));
     // A TLS ClientHello, from a client that took ws: for wss:.
-    assert_eq!(request_error(b"\x16"), HeadError::Byte(0x16));
+    assert_eq!(request_error(b"\x16"), HeadError::Tls);
+    assert_eq!(request_error(b"G\x16"), HeadError::Byte(0x16));
     assert_eq!(request_error(b"GET / HTTP/1.1\r\nA\xE9"), HeadError::Byte(0xE9));
     assert_eq!(request_error(b"GET / HTTP/1.1\r\n:"), HeadError::Byte(b':'));
     assert_eq!(request_error(b"GET / HTTP/1.1\r\nA("), HeadError::Byte(b'('));
