@@ -16,6 +16,7 @@ mod messages;
 mod newcomer;
 mod opening;
 mod overrides;
+mod policy;
 mod polled;
 mod pressure;
 mod proxies;

@@ -15,6 +15,7 @@ macro_rules! pages {
 pages! {
     Readme "README.md"
     ReadmeInChinese "README.zh-CN.md"
+    Authentication "docs/auth.md"
     Backpressure "docs/backpressure.md"
     Browser "docs/browser.md"
     ByteStreams "docs/bytes.md"

@@ -123,6 +123,9 @@ pub use ws_session::{
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 #[cfg(feature = "async-std")]
 pub use ws_session::{Destination, ProxyCause, ProxyError, SocksReply};
+// Servers: who may connect, and what runs then.
+#[cfg(feature = "async-std")]
+pub use ws_session::{Credentials, Decision, PathParams, RequestExt, Routes, Token, Verdict};
 #[cfg(all(feature = "async-std", any(feature = "json", feature = "messagepack")))]
 pub use ws_session::{Format, Typed};
 #[cfg(all(feature = "async-std", feature = "json"))]

@@ -61,13 +61,13 @@ pub trait Http2Policy: Send {
     /// task is woken when the state changes.
     fn poll_state(&mut self, cx: &mut Context<'_>) -> Http2State;
 
-    /// Decides on a request. `protocol` is its `:protocol`.
-    ///
-    /// # Errors
-    ///
-    /// The response to a request that does not open a connection.
-    fn decide(&mut self, request: Request<()>, protocol: Option<&str>) -> Result<Http2Accepted, Http2Refused>;
+    /// Decides on a request. `protocol` is its `:protocol`. The decision may take time, within a deadline of its own; most are
+    /// made at the first poll. If it is dropped, the request has not been decided on.
+    fn decide(&mut self, request: Request<()>, protocol: Option<&str>) -> Http2Decision;
 }
+
+/// A decision on a request of HTTP/2: a connection, or the response to a request that does not open one.
+pub type Http2Decision = Pin<Box<dyn Future<Output = Result<Http2Accepted, Http2Refused>> + Send>>;
 
 /// The state that an adapter should bring a connection of HTTP/2 to. [`Http2Policy::poll_state`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

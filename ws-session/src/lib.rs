@@ -121,11 +121,15 @@ pub use self::error::{
 pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
 #[cfg(feature = "http2")]
 pub use self::http2::{
-    Http2, Http2Accepted, Http2Failure, Http2Opened, Http2Policy, Http2Refused, Http2Session, Http2State,
+    Http2, Http2Accepted, Http2Decision, Http2Failure, Http2Opened, Http2Policy, Http2Refused, Http2Session, Http2State,
 };
+pub use self::info::{ClientIp, RequestExt};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
-pub use self::server::{ClientIp, Handover, Listening, Refused, ServeError, Server, ServerHandle};
+pub use self::server::{
+    Credentials, Decision, Handover, Listening, PathParams, Refused, Routes, ServeError, Server, ServerHandle, Token,
+    Verdict,
+};
 pub use self::shared::{RoundTrip, Unwanted};
 pub use self::socket::MessageSocket;
 pub use self::stream::{StreamParts, WebSocketStream};

@@ -210,6 +210,8 @@ pub use ws_session::{
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 pub use ws_session::{Destination, ProxyCause, ProxyError, SocksReply};
+// Servers: who may connect, and what runs then.
+pub use ws_session::{Credentials, Decision, PathParams, RequestExt, Routes, Token, Verdict};
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use ws_session::{Format, Typed};
 #[cfg(feature = "json")]
@@ -219,8 +221,8 @@ pub use ws_session::{MessagePack, MessagePackError};
 
 #[cfg(feature = "http2")]
 pub use ws_session::{
-    Http2, Http2Accepted, Http2Connections, Http2Failure, Http2Opened, Http2Policy, Http2Refused, Http2Session,
-    Http2State,
+    Http2, Http2Accepted, Http2Connections, Http2Decision, Http2Failure, Http2Opened, Http2Policy, Http2Refused,
+    Http2Session, Http2State,
 };
 
 pub use self::bytes::ByteStream;

@@ -97,7 +97,7 @@ fn a_certificate_of_an_unknown_issuer() {
 #[test]
 fn without_a_ca_of_its_own_a_client_trusts_the_world_and_not_us() {
     let (server, _) = secure_server();
-    let server = start(server.on_request(|_| panic!("no request")), echo);
+    let server = start(server.on_request(|_| -> () { panic!("no request") }), echo);
     let error = block_on(connect(&secure_url(&server))).unwrap_err();
     assert!(matches!(error, ConnectError::Tls(TlsError::UnknownIssuer)), "{error:?}");
     server.stop();
@@ -155,7 +155,7 @@ fn a_client_without_a_certificate_learns_that_one_is_wanted() {
     let identity = authority.issue(&["127.0.0.1"]);
     for versions in VERSIONS {
         let config = demanding_config(&identity, &clients, versions);
-        let server = Server::new().tls_config(Arc::new(config)).on_request(|_| panic!("no request"));
+        let server = Server::new().tls_config(Arc::new(config)).on_request(|_| -> () { panic!("no request") });
         let server = start(server, echo);
         let error = block_on(secure_client(&server, &authority).connect()).unwrap_err();
         assert!(matches!(error, ConnectError::Tls(TlsError::Refused(_))), "{error:?}");

@@ -13,7 +13,7 @@ use ws_proto::{Config, Role};
 
 use super::Client;
 use crate::error::ConnectError;
-use crate::info::Caller;
+use crate::info::{Attached, Caller};
 use crate::opening::CompletedHandshake;
 use crate::opening::compression::Compression;
 use crate::random::nonce;
@@ -168,6 +168,7 @@ impl<R: Runtime> ClientUpgrade<R> {
             response: head,
             subprotocol: confirmed.subprotocol.map(Into::into),
             agreement,
+            attached: Attached::default(),
             config,
             inbound,
             notsent_lowat,

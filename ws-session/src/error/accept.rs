@@ -16,7 +16,7 @@ use crate::tls::TlsError;
 pub enum AcceptError {
     /// The request was refused with a response.
     Rejected(Rejection),
-    /// The request hook answered with a response of its own.
+    /// A hook answered with a response of its own ([`Server::on_request`](crate::Server::on_request)).
     Answered(StatusCode),
     /// The request did not arrive in time. The client was sent a 408, except during TLS.
     Timeout,

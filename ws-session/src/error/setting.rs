@@ -16,6 +16,8 @@ pub enum InvalidSetting {
     Origins(String),
     /// A response header is invalid, or set by the handshake itself ([`Server::header`](crate::Server::header)).
     Header(String),
+    /// A route is invalid, or there are two for one path ([`Server::routes`](crate::Server::routes)).
+    Routes(String),
     /// A proxy is neither an address nor a network
     /// ([`Server::trusted_proxies`](crate::Server::trusted_proxies)).
     TrustedProxies(String),
@@ -28,7 +30,9 @@ pub enum InvalidSetting {
 impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Origins(mistake) | Self::Header(mistake) | Self::TrustedProxies(mistake) => f.write_str(mistake),
+            Self::Origins(mistake) | Self::Header(mistake) | Self::Routes(mistake) | Self::TrustedProxies(mistake) => {
+                f.write_str(mistake)
+            }
             Self::Tls(error) => error.fmt(f),
             Self::Http2Unsupported => f.write_str("this runtime does not speak HTTP/2"),
         }

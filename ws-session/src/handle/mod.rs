@@ -1,6 +1,7 @@
 //! The handles of an application, and the results of handlers.
 
 mod adapted;
+mod facts;
 mod guard;
 #[cfg(feature = "json")]
 mod json;
@@ -12,6 +13,7 @@ mod unwanted;
 mod websocket;
 mod within;
 
+pub(crate) use self::facts::opening_facts;
 pub use self::outcome::{Handled, HandlerOutput, handler};
 pub(crate) use self::sender::PingGuard;
 pub use self::sender::Sender;

@@ -1,11 +1,15 @@
 //! The heads of the opening handshake, kept small.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
+use http::header::COOKIE;
 use http::{Method, Request, Response, StatusCode, Version};
 use ws_proto::handshake::encode;
 use ws_proto::handshake::head::{parse_request, parse_response};
+
+use super::{RequestExt, fields};
 
 /// A request and its response, as bytes from the wire. Parsed, they would take ten times the memory, so they are parsed only
 /// on demand.
@@ -79,6 +83,44 @@ impl Heads {
         &self.get().response
     }
 
+    /// The path of the request.
+    pub(crate) fn path(&self) -> &str {
+        match self.head() {
+            Some((target, _)) => target.split_once('?').map_or(target, |(path, _)| path),
+            None => self.request().uri().path(),
+        }
+    }
+
+    /// The first query parameter of this name, decoded.
+    pub(crate) fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
+        let query = match self.head() {
+            Some((target, _)) => target.split_once('?').map(|(_, query)| query),
+            None => return self.request().query(name),
+        };
+        fields::parameter(query?, name)
+    }
+
+    /// The first value of this header of the request, if it is text.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        match self.head() {
+            Some((_, lines)) => fields::values(lines, name).next().and_then(fields::as_text),
+            None => self.request().header(name),
+        }
+    }
+
+    /// The first cookie of this name.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        match self.head() {
+            Some((_, lines)) => fields::values(lines, COOKIE.as_str()).find_map(|value| fields::cookie(value, name)),
+            None => self.request().cookie(name),
+        }
+    }
+
+    /// The target and the header lines of a request that need not be parsed.
+    fn head(&self) -> Option<(&str, &[u8])> {
+        fields::split_head(self.split().0)
+    }
+
     /// The response as bytes from the wire, unless the heads were parsed from the start.
     pub(crate) fn response_bytes(&self) -> &[u8] {
         self.split().1
@@ -123,6 +165,26 @@ mod tests {
 
     fn response() -> Response<()> {
         Response::builder().status(101).header("upgrade", "websocket").extension(1).body(()).unwrap()
+    }
+
+    #[test]
+    fn fields_are_found_in_either_form_and_nothing_is_parsed_for_it() {
+        let head = b"GET /a/b?t=1+2 HTTP/1.1\r\nHost: example.com\r\nCookie: a=1; b=2\r\nX-A: first\r\nX-A: 2\r\n\
+            X-B: \xff\r\nCookie: c=3\r\n\r\n";
+        let text = Heads::from_bytes(head.to_vec(), head.len());
+        let parsed = Heads::parsed(parse_request(head).unwrap().unwrap(), response());
+        for heads in [&text, &parsed] {
+            assert_eq!((heads.path(), heads.parameter("t").as_deref()), ("/a/b", Some("1 2")));
+            assert_eq!((heads.field("x-a"), heads.field("X-Missing")), (Some("first"), None));
+            assert_eq!(heads.field("x-b"), None, "it is not text");
+            assert_eq!((heads.cookie("b"), heads.cookie("c"), heads.cookie("d")), (Some("2"), Some("3"), None));
+        }
+        assert!(text.parsed.get().is_none());
+        let absolute = b"GET http://inner.example/x?y=1 HTTP/1.1\r\nHost: example.com\r\n\r\n";
+        let heads = Heads::from_bytes(absolute.to_vec(), absolute.len());
+        assert_eq!((heads.path(), heads.parameter("y").as_deref()), ("/x", Some("1")));
+        assert_eq!(heads.field("host"), Some("inner.example"), "the target's host counts");
+        assert_eq!((Heads::none().path(), Heads::none().field("host")), ("/", None));
     }
 
     #[test]

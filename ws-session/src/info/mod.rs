@@ -1,12 +1,17 @@
 //! Constant facts about a connection: its ID, the negotiated parameters, and the peer.
 
+mod attached;
+mod fields;
 mod head;
+mod request;
 
 use std::net::{IpAddr, SocketAddr};
 
 use tracing::field::{DisplayValue, display};
 
+pub(crate) use self::attached::Attached;
 pub(crate) use self::head::Heads;
+pub use self::request::{ClientIp, RequestExt};
 use crate::transport::Addresses;
 
 /// The facts about a connection that do not change while it is open.
@@ -22,6 +27,7 @@ pub(crate) struct HandshakeInfo {
     pub(crate) heads: Heads,
     /// The negotiated subprotocol.
     pub(crate) subprotocol: Option<Box<str>>,
+    pub(crate) attached: Attached,
 }
 
 /// The peer of a connection.

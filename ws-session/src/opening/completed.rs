@@ -9,7 +9,7 @@ use ws_proto::{Config, Role};
 
 use super::Parts;
 use super::compression::NegotiatedCompression;
-use crate::info::{Caller, Heads};
+use crate::info::{Attached, Caller, Heads};
 use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
@@ -28,6 +28,7 @@ pub struct CompletedHandshake<R> {
     pub(crate) response: Response<()>,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) agreement: NegotiatedCompression,
+    pub(crate) attached: Attached,
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
@@ -70,12 +71,12 @@ impl<R: Runtime> CompletedHandshake<R> {
             Role::Server => Parts::server(transport, timer),
             Role::Client => Parts::client(transport, timer),
         };
-        let Self { subprotocol, agreement, inbound, notsent_lowat, caller, place, .. } = self;
+        let Self { subprotocol, agreement, attached, inbound, notsent_lowat, caller, place, .. } = self;
         let multiplexed = self.request.method() == Method::CONNECT;
         let parts = parts.config(self.config).multiplexed(multiplexed);
         let target = (self.role == Role::Server).then(|| self.request.uri().clone());
         let heads = Heads::of_library(self.request, self.response);
-        Parts { subprotocol, agreement, inbound, notsent_lowat, heads, target, caller, place, ..parts }
+        Parts { subprotocol, agreement, attached, inbound, notsent_lowat, heads, target, caller, place, ..parts }
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Parts`]: makes an open connection from its parts, for servers, clients and embedders.
 
+use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use ws_proto::{Config, Connection, Delivery, MaskKeys, Role};
 use super::compression::NegotiatedCompression;
 use crate::driver::Driver;
 use crate::handle::{Sender, WebSocket};
-use crate::info::{Caller, HandshakeInfo, Heads};
+use crate::info::{Attached, Caller, HandshakeInfo, Heads};
 use crate::random::masking_key;
 use crate::registry::HandshakeGuard;
 use crate::shared::Shared;
@@ -52,6 +53,7 @@ pub struct Parts<T, C> {
     pub(crate) agreement: NegotiatedCompression,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) heads: Heads,
+    pub(crate) attached: Attached,
     /// The target of the request, for a server's log.
     pub(crate) target: Option<Uri>,
     pub(crate) caller: Caller,
@@ -85,6 +87,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             agreement: NegotiatedCompression::default(),
             subprotocol: None,
             heads: Heads::none(),
+            attached: Attached::default(),
             target: None,
             caller: Caller::new(Addresses::default()),
             received: Vec::new(),
@@ -108,7 +111,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         };
         connection.set_multiplexed(self.multiplexed);
         self.agreement.apply(&mut connection);
-        let opening = HandshakeInfo { heads: self.heads, subprotocol: self.subprotocol };
+        let opening = HandshakeInfo { heads: self.heads, subprotocol: self.subprotocol, attached: self.attached };
         let path = self.target.as_ref().map(Uri::path);
         let shared = Shared::new(connection, self.inbound, opening, path, self.caller);
         let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
@@ -164,6 +167,12 @@ impl<T, C> Parts<T, C> {
     pub fn heads(mut self, request: Request<()>, response: Response<()>) -> Self {
         self.target = (self.role == Role::Server).then(|| request.uri().clone());
         self.heads = Heads::parsed(request, response);
+        self
+    }
+
+    /// Attaches a value to the connection, for [`WebSocket::state`]. It replaces another of the same type.
+    pub fn state<S: Any + Send + Sync>(mut self, value: S) -> Self {
+        self.attached.insert(value);
         self
     }
 

@@ -107,6 +107,14 @@ impl HandshakeGuard {
         }
     }
 
+    /// Sets whether the server is deciding on the request. Meanwhile the handshake does not wait for its client, and is not
+    /// told to make room.
+    pub(crate) fn set_deciding(&self, deciding: bool) {
+        if let Some(handshake) = self.registry.lock().handshakes.get_mut(self.id) {
+            handshake.deciding = deciding;
+        }
+    }
+
     /// Whether the server has room for one more connection. If so, the place is reserved.
     pub(crate) fn admit(&self, max_connections: Option<usize>) -> bool {
         let mut state = self.registry.lock();

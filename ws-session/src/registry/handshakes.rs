@@ -30,6 +30,8 @@ pub(super) struct PendingHandshake {
     pub(super) source: Option<IpAddr>,
     /// Whether the client has sent anything, apart from TLS.
     pub(super) heard: bool,
+    /// Whether hooks of the server are deciding on its request.
+    pub(super) deciding: bool,
     /// Whether it will become a connection.
     admitted: bool,
     /// Whether it was told to make room.
@@ -41,7 +43,7 @@ pub(super) struct PendingHandshake {
 impl PendingHandshake {
     /// Whether it waits for its client, and so can make room for another.
     fn waits(&self) -> bool {
-        !self.admitted && !self.displaced
+        !self.admitted && !self.displaced && !self.deciding
     }
 }
 
@@ -72,8 +74,17 @@ impl Handshakes {
     pub(super) fn begin(&mut self, source: Option<IpAddr>, since: Timestamp) -> u64 {
         self.last_id += 1;
         let id = self.last_id;
-        let (heard, admitted, displaced) = (false, false, false);
-        self.pending.push_back(PendingHandshake { id, since, source, heard, admitted, displaced, waker: None });
+        let (heard, deciding, admitted, displaced) = (false, false, false, false);
+        self.pending.push_back(PendingHandshake {
+            id,
+            since,
+            source,
+            heard,
+            deciding,
+            admitted,
+            displaced,
+            waker: None,
+        });
         if let Some(source) = source {
             match self.place_of(source) {
                 Ok(place) => self.sources[place].1 += 1,

@@ -15,12 +15,13 @@ use ws_proto::Timestamp;
 use ws_proto::handshake::encode;
 use ws_proto::handshake::server::{Rejection, RequestReader};
 
-use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, identify};
+use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, decide_at_once, identify};
+use super::hooks::in_time;
 use super::{Server, ServerSettings};
 use crate::driver::Driver;
 use crate::error::AcceptError;
 use crate::handle::WebSocket;
-use crate::info::{Caller, Heads};
+use crate::info::{Attached, Caller, Heads};
 use crate::logging::log_head;
 use crate::opening::Parts;
 use crate::opening::compression::NegotiatedCompression;
@@ -97,6 +98,7 @@ struct Grant {
     heads: Heads,
     subprotocol: Option<Box<str>>,
     agreement: NegotiatedCompression,
+    attached: Attached,
     /// The target of the request.
     target: Uri,
 }
@@ -104,12 +106,12 @@ struct Grant {
 impl Grant {
     /// `head` is the request's, as it came.
     fn new(decision: AcceptedRequest, mut head: Vec<u8>) -> Self {
-        let AcceptedRequest { request, mut response, subprotocol, agreement } = decision;
+        let AcceptedRequest { request, mut response, subprotocol, agreement, attached } = decision;
         set_date(&mut response);
         let response_at = head.len();
         encode::response_head(&response, &mut head);
         let heads = Heads::from_bytes(head, response_at);
-        Self { heads, subprotocol, agreement, target: request.into_parts().0.uri }
+        Self { heads, subprotocol, agreement, attached, target: request.into_parts().0.uri }
     }
 }
 
@@ -122,6 +124,12 @@ fn encode_refusal(mut refusal: RefusedRequest, is_head: bool) -> (Vec<u8>, Accep
         false => encode::response(&refusal.response, &mut bytes),
     }
     (bytes, refusal.error)
+}
+
+/// The bytes of a response to a request that could not be read.
+fn encode_unread(settings: &ServerSettings, mut refusal: RefusedRequest) -> (Vec<u8>, AcceptError) {
+    settings.name_server(refusal.response.headers_mut());
+    encode_refusal(refusal, false)
 }
 
 /// Does the handshake within the deadline. On a server that listens, `guard` counts it. Headers of a proxy may complete
@@ -155,18 +163,21 @@ pub(super) async fn accept_from<T: Transport, C: Timer>(
             log_head("<", &head);
             let is_head = request.method() == Method::HEAD;
             identify(caller, settings, request.headers());
-            let decision = decide(settings, guard, request, Form::Upgrade, caller);
+            let decision = match settings.hooks.may_wait() {
+                false => decide_at_once(settings, guard, request, Form::Upgrade, caller),
+                true => decide_in_time(settings, guard, &mut exchange, request, caller).await,
+            };
             decision.map(|decision| Grant::new(decision, head)).map_err(|refusal| encode_refusal(refusal, is_head))
         }
         // A client that speaks TLS cannot read this response, but sees that it is not TLS.
         Err(AcceptError::Rejected(rejection)) if tls::is_handshake(&exchange.received) => {
             let error = AcceptError::Tls(TlsError::Unexpected);
-            Err(encode_refusal(RefusedRequest::new(rejection.into_response(), error), false))
+            Err(encode_unread(settings, RefusedRequest::new(rejection.into_response(), error)))
         }
-        Err(AcceptError::Rejected(rejection)) => Err(encode_refusal(rejection.into(), false)),
+        Err(AcceptError::Rejected(rejection)) => Err(encode_unread(settings, rejection.into())),
         Err(AcceptError::Timeout) => {
             let response = Rejection::request_timeout().into_response();
-            Err(encode_refusal(RefusedRequest::new(response, AcceptError::Timeout), false))
+            Err(encode_unread(settings, RefusedRequest::new(response, AcceptError::Timeout)))
         }
         Err(error) => return Err(error),
     };
@@ -176,6 +187,23 @@ pub(super) async fn accept_from<T: Transport, C: Timer>(
         Err((bytes, _)) => answer(&mut exchange, bytes).await,
     }
     decision.map(|grant| open(settings, exchange, grant, caller)).map_err(|(_, error)| error)
+}
+
+/// Decides on a request with hooks that take time, within the deadline.
+async fn decide_in_time<T: Transport, C: Timer>(
+    settings: &ServerSettings,
+    guard: Option<&HandshakeGuard>,
+    exchange: &mut Exchange<T, C>,
+    request: Request<()>,
+    caller: &Caller,
+) -> Result<AcceptedRequest, RefusedRequest> {
+    let deciding = Box::pin(decide(settings, guard, request, Form::Upgrade, caller));
+    let Exchange { timer, deadline, .. } = exchange;
+    let decided = in_time(deciding, |cx| timer.poll_at(cx, *deadline), guard).await;
+    decided.unwrap_or_else(|mut late| {
+        settings.name_server(late.response.headers_mut());
+        Err(late)
+    })
 }
 
 /// Reads the request's head, and returns its bytes too. The bytes after it stay in the exchange.
@@ -230,12 +258,12 @@ fn open<T: Transport, C: Timer>(
     grant: Grant,
     caller: &Caller,
 ) -> Parts<T, C> {
-    let Grant { heads, subprotocol, agreement, target } = grant;
+    let Grant { heads, subprotocol, agreement, attached, target } = grant;
     let Exchange { transport, timer, received, .. } = exchange;
     let parts = Parts::server(transport, timer).config(Arc::clone(&settings.config)).received(received);
     let (inbound, notsent_lowat) = (settings.inbound, settings.notsent_lowat);
     let (target, caller) = (Some(target), caller.clone());
-    Parts { inbound, notsent_lowat, agreement, subprotocol, heads, target, caller, ..parts }
+    Parts { inbound, notsent_lowat, agreement, attached, subprotocol, heads, target, caller, ..parts }
 }
 
 /// Sends a response other than 101 and ends the connection, so that the client gets all of it. Errors are ignored.

@@ -1,17 +1,19 @@
 //! Decides whether a request becomes a connection or gets another response. No I/O.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST};
+use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use tracing::error;
 use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade, join_cookies, remove_connection_fields};
 
 use super::ServerSettings;
-use super::proxies::ClientIp;
+use super::hooks::{Granted, ask, revise};
 use crate::error::AcceptError;
-use crate::info::Caller;
+use crate::info::{Attached, Caller, ClientIp};
 use crate::logging::{TARGET, unless_heard};
 use crate::opening::compression::NegotiatedCompression;
 use crate::registry::HandshakeGuard;
@@ -22,6 +24,7 @@ pub(super) struct AcceptedRequest {
     pub(super) response: Response<()>,
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) agreement: NegotiatedCompression,
+    pub(super) attached: Attached,
 }
 
 /// A request that gets another response, and no connection.
@@ -67,12 +70,8 @@ pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: 
     caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
 }
 
-fn failed_to_look() -> RefusedRequest {
-    Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed to look at the request.").into()
-}
-
-/// Decides on a request.
-pub(super) fn decide(
+/// Decides on a request. It waits only for hooks that do.
+pub(super) async fn decide(
     settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
     mut request: Request<()>,
@@ -83,7 +82,62 @@ pub(super) fn decide(
         join_cookies(request.headers_mut());
         name_host(&mut request);
     }
-    decide_any(settings, guard, request, form, caller).map_err(|refusal| refusal.in_form(form))
+    if settings.hooks.is_empty() && !settings.subprotocols.is_function() {
+        let decided = settle(settings, guard, request, form, caller, Granted::default());
+        return complete(settings, form, decided);
+    }
+    let extensions = request.extensions_mut();
+    extensions.insert(caller.addresses);
+    caller.client_ip().map(|client| extensions.insert(ClientIp(client)));
+    let request = Arc::new(request);
+    let granted = ask(&settings.hooks, &request).await;
+    if !settings.hooks.see_responses() {
+        let decided = granted.and_then(|granted| {
+            // A hook may have kept it.
+            let request = Arc::try_unwrap(request).unwrap_or_else(|request| head_of(&request));
+            settle(settings, guard, request, form, caller, granted)
+        });
+        return complete(settings, form, decided);
+    }
+    let decided = granted.and_then(|granted| settle(settings, guard, head_of(&request), form, caller, granted));
+    let decided = complete(settings, form, decided);
+    let decided = revise(&settings.hooks, &request, decided).await;
+    decided.map_err(|refusal| refusal.in_form(form))
+}
+
+/// Decides on a request at once. A hook that waits has failed.
+pub(super) fn decide_at_once(
+    settings: &ServerSettings,
+    guard: Option<&HandshakeGuard>,
+    request: Request<()>,
+    form: Form<'_>,
+    caller: &Caller,
+) -> Result<AcceptedRequest, RefusedRequest> {
+    let deciding = pin!(decide(settings, guard, request, form, caller));
+    match deciding.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(decided) => decided,
+        Poll::Pending => {
+            let message = "a hook takes time, so the request must be answered with `upgrade_async`";
+            error!(target: TARGET, "{message}");
+            unless_heard(format_args!("{message}"));
+            let response =
+                Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "The server is not set up as it should be.");
+            complete(settings, form, Err(response.into()))
+        }
+    }
+}
+
+/// The headers of every response.
+fn complete(
+    settings: &ServerSettings,
+    form: Form<'_>,
+    mut decided: Result<AcceptedRequest, RefusedRequest>,
+) -> Result<AcceptedRequest, RefusedRequest> {
+    settings.name_server(match &mut decided {
+        Ok(accepted) => accepted.response.headers_mut(),
+        Err(refused) => refused.response.headers_mut(),
+    });
+    decided.map_err(|refusal| refusal.in_form(form))
 }
 
 /// Adds the `Host` of HTTP/1.1, which an application may look for (RFC 9113 §8.3.1).
@@ -95,50 +149,45 @@ fn name_host(request: &mut Request<()>) {
     }
 }
 
-fn decide_any(
+/// Decides on a request that no hook has responded to.
+fn settle(
     settings: &ServerSettings,
     guard: Option<&HandshakeGuard>,
-    mut request: Request<()>,
+    request: Request<()>,
     form: Form<'_>,
     caller: &Caller,
+    granted: Granted,
 ) -> Result<AcceptedRequest, RefusedRequest> {
-    if let Some(hook) = &settings.hook {
-        let extensions = request.extensions_mut();
-        extensions.insert(caller.addresses);
-        caller.client_ip().map(|client| extensions.insert(ClientIp(client)));
-        match catch_unwind(AssertUnwindSafe(|| hook(&request))) {
-            Ok(None) => {}
-            Ok(Some(mut response)) => {
-                // Only tens of thousands of headers leave no room for this one.
-                if response.headers_mut().try_insert(CONNECTION, HeaderValue::from_static("close")).is_err() {
-                    return Err(failed_to_look());
-                }
-                let error = AcceptError::Answered(response.status());
-                return Err(RefusedRequest::new(response, error));
-            }
-            Err(_) => {
-                error!(target: TARGET, path = request.uri().path(), "the request hook panicked");
-                unless_heard(format_args!("the request hook panicked"));
-                return Err(failed_to_look());
-            }
-        }
-    }
     let upgrade = check_form(settings, request, form, caller)?;
     if let Some(origins) = &settings.origins {
         origins.check(upgrade.request().headers())?;
     }
+    let subprotocol = settings.subprotocols.select(&upgrade)?;
     if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
         return Err(Rejection::service_unavailable().into());
     }
-    let subprotocol = upgrade.select_subprotocol(&settings.subprotocols).map(String::as_str);
     let (extension, agreement) = settings.compression.accept(upgrade.extensions());
-    let accepted = upgrade.accept_with(subprotocol, extension.as_slice(), settings.headers.clone());
+    let mut headers = settings.headers.clone();
+    headers.extend(granted.headers);
+    let accepted = upgrade.accept_with(subprotocol.as_deref(), extension.as_slice(), headers);
     let AcceptedUpgrade { request, response, .. } = accepted.map_err(|mistake| {
         error!(target: TARGET, "{mistake}");
         unless_heard(format_args!("a request was refused by mistake: {mistake}"));
         Rejection::from(mistake)
     })?;
-    Ok(AcceptedRequest { request, response, subprotocol: subprotocol.map(Into::into), agreement })
+    let subprotocol = subprotocol.map(String::into_boxed_str);
+    Ok(AcceptedRequest { request, response, subprotocol, agreement, attached: granted.attached })
+}
+
+/// A request without its body.
+pub(super) fn head_of<B>(request: &Request<B>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    *head.extensions_mut() = request.extensions().clone();
+    head
 }
 
 /// Checks that a request is a valid opening handshake.

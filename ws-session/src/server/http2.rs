@@ -1,6 +1,6 @@
 //! HTTP/2 on a server (RFC 8441): requests, limits, idle time and shutdown. An adapter does the I/O.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,11 +18,12 @@ use ws_proto::handshake::server::Rejection;
 
 use super::Server;
 use super::accept::{FINISH_TIME, read_more, set_date};
-use super::decision::{Form, RefusedRequest, decide, identify};
+use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, decide_at_once, identify};
+use super::hooks::in_time;
 use super::task::{Serving, log_rejection, run};
 use crate::error::{AcceptError, HandlerResult, InvalidSetting};
 use crate::handle::WebSocket;
-use crate::http2::{Http2, Http2Accepted, Http2Policy, Http2Refused, Http2State};
+use crate::http2::{Http2, Http2Accepted, Http2Decision, Http2Policy, Http2Refused, Http2State};
 use crate::info::Caller;
 use crate::logging::TARGET;
 use crate::opening::exchange::Exchange;
@@ -213,24 +214,83 @@ impl<R: Runtime> Http2Policy for Carrier<R> {
         }
     }
 
-    fn decide(&mut self, request: Request<()>, protocol: Option<&str>) -> Result<Http2Accepted, Http2Refused> {
-        let settings = &self.serving.settings;
+    fn decide(&mut self, request: Request<()>, protocol: Option<&str>) -> Http2Decision {
         let stream = self.guard.begin_stream();
         self.usage = Usage::Busy;
-        let (mut caller, form) = (self.caller.clone(), Form::ExtendedConnect(protocol));
+        let mut caller = self.caller.clone();
         debug!(target: TARGET, peer = caller.peer(), "< {} {} HTTP/2", request.method(), request.uri());
+        let serving = Arc::clone(&self.serving);
+        identify(&mut caller, &serving.settings, request.headers());
+        let place = serving.registry.begin_handshake(None, self.timer.now());
         let is_head = request.method() == Method::HEAD;
-        identify(&mut caller, settings, request.headers());
-        let place = self.serving.registry.begin_handshake(None, self.timer.now());
-        let decided = match check_limits(&request, &settings.head) {
-            Ok(()) => decide(settings, Some(&place), request, form, &caller),
-            Err(rejection) => Err(RefusedRequest::from(rejection).in_form(form)),
+        let asked = Asked { serving, handler: Arc::clone(&self.handler), caller, place, stream, is_head };
+        if asked.serving.settings.hooks.may_wait() {
+            return Box::pin(asked.decide_in_time::<R>(request, protocol.map(str::to_owned)));
+        }
+        let decided = asked.decide_at_once(request, protocol);
+        Box::pin(ready(asked.complete::<R>(decided)))
+    }
+}
+
+/// A request of HTTP/2 that is being decided on.
+struct Asked {
+    serving: Arc<Serving>,
+    handler: BoxedHandler,
+    caller: Caller,
+    place: HandshakeGuard,
+    stream: StreamGuard,
+    is_head: bool,
+}
+
+impl Asked {
+    fn decide_at_once(&self, request: Request<()>, protocol: Option<&str>) -> Result<AcceptedRequest, RefusedRequest> {
+        let (settings, form) = (&self.serving.settings, Form::ExtendedConnect(protocol));
+        self.check_limits(&request, form)?;
+        decide_at_once(settings, Some(&self.place), request, form, &self.caller)
+    }
+
+    /// Decides with hooks that take time, within the deadline of an opening handshake.
+    async fn decide_in_time<R: Runtime>(
+        self,
+        request: Request<()>,
+        protocol: Option<String>,
+    ) -> Result<Http2Accepted, Http2Refused> {
+        let decided = {
+            let (settings, form) = (&self.serving.settings, Form::ExtendedConnect(protocol.as_deref()));
+            match self.check_limits(&request, form) {
+                Ok(()) => {
+                    let mut timer = R::timer();
+                    let deadline = timer.now() + settings.handshake_timeout;
+                    let deciding = Box::pin(decide(settings, Some(&self.place), request, form, &self.caller));
+                    let decided = in_time(deciding, |cx| timer.poll_at(cx, deadline), Some(&self.place)).await;
+                    decided.unwrap_or_else(|late| Err(self.refuse(late, form)))
+                }
+                Err(refusal) => Err(refusal),
+            }
         };
+        self.complete::<R>(decided)
+    }
+
+    fn check_limits(&self, request: &Request<()>, form: Form<'_>) -> Result<(), RefusedRequest> {
+        check_limits(request, &self.serving.settings.head).map_err(|rejection| self.refuse(rejection.into(), form))
+    }
+
+    fn refuse(&self, mut refusal: RefusedRequest, form: Form<'_>) -> RefusedRequest {
+        self.serving.settings.name_server(refusal.response.headers_mut());
+        refusal.in_form(form)
+    }
+
+    /// The response, and for an accepted request its connection.
+    fn complete<R: Runtime>(
+        self,
+        decided: Result<AcceptedRequest, RefusedRequest>,
+    ) -> Result<Http2Accepted, Http2Refused> {
+        let Self { serving, handler, caller, place, stream, is_head } = self;
         match decided {
             Ok(mut accepted) => {
                 set_date(&mut accepted.response);
-                let handshake = accepted.complete::<R>(settings, caller, place);
-                let (response, handler) = (handshake.response().clone(), Arc::clone(&self.handler));
+                let handshake = accepted.complete::<R>(&serving.settings, caller, place);
+                let response = handshake.response().clone();
                 let open = move |transport: Box<dyn Transport + Send>| {
                     let opened = run(handshake.parts(transport), move |socket| handler(socket));
                     R::spawn(StreamTask { opened, stream });

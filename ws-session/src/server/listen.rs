@@ -37,6 +37,10 @@ impl<R: Runtime> Listening<R> {
         Self { listeners, shared: Arc::new(Serving { settings, registry }) }
     }
 
+    pub(super) fn settings(&self) -> &ServerSettings {
+        &self.shared.settings
+    }
+
     /// The address at which the server listens; the first if there are several.
     ///
     /// # Errors

@@ -2,17 +2,23 @@
 
 mod accept;
 mod admission;
+mod auth;
 mod bind;
 mod decision;
 mod handover;
+mod headers;
+mod hooks;
 #[cfg(feature = "http2")]
 mod http2;
 mod listen;
+mod origins;
 mod proxies;
+mod routes;
 #[cfg(feature = "tls")]
 mod secure;
 mod settings;
 mod shutdown;
+mod subprotocols;
 mod task;
 mod upgrade;
 
@@ -23,13 +29,10 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response};
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 use ws_proto::Config;
 use ws_proto::handshake::head::HeadLimits;
-use ws_proto::handshake::server::{Origins, is_reserved};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Deflate;
 
@@ -40,11 +43,13 @@ use crate::settings::connection_settings;
 #[cfg(feature = "tls")]
 use crate::tls;
 
+pub use self::auth::{Credentials, Token, Verdict};
 pub use self::bind::ServeError;
 pub use self::handover::Handover;
+pub use self::hooks::Decision;
 pub use self::listen::Listening;
-pub use self::proxies::ClientIp;
 use self::proxies::TrustedProxies;
+pub use self::routes::{PathParams, Routes};
 use self::settings::ServerSettings;
 pub use self::shutdown::ServerHandle;
 pub use self::upgrade::Refused;
@@ -157,54 +162,8 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Accepts only requests from these origins, such as `https://example.com`. Others get 403 (RFC 6455 §10.2). Requests
-    /// without an `Origin` header are refused too; browsers send none of these. [`origins_or_none`](Self::origins_or_none)
-    /// accepts them.
-    #[must_use]
-    pub fn origins(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        match Origins::new(origins) {
-            Ok(origins) => self.settings.origins = Some(origins),
-            Err(error) => self.mistake(InvalidSetting::Origins(error.to_string())),
-        }
-        self
-    }
-
-    /// Accepts only requests from these origins, or without an `Origin` header.
-    #[must_use]
-    pub fn origins_or_none(self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let mut server = self.origins(origins);
-        server.settings.origins = server.settings.origins.map(Origins::or_none);
-        server
-    }
-
-    /// Sets the subprotocols that the server supports, in order of preference. The first one that the client offers is
-    /// chosen. Without a common one, the connection opens without a subprotocol (RFC 6455 §4.2.2).
-    #[must_use]
-    pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings.subprotocols = subprotocols.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Adds a header to the response that accepts a connection. [`bind`](Self::bind) refuses a header that the handshake
-    /// itself sets.
-    #[must_use]
-    pub fn header(mut self, name: impl TryInto<HeaderName>, value: impl TryInto<HeaderValue>) -> Self {
-        match (name.try_into(), value.try_into()) {
-            (Ok(name), Ok(_)) if is_reserved(&name) => {
-                self.mistake(InvalidSetting::Header(format!("the header {name} is set by the handshake")));
-            }
-            (Ok(name), Ok(value)) => {
-                if self.settings.headers.try_append(name, value).is_err() {
-                    self.mistake(InvalidSetting::Header("too many response headers".to_owned()));
-                }
-            }
-            _ => self.mistake(InvalidSetting::Header("invalid response header".to_owned())),
-        }
-        self
-    }
-
     /// Trusts these reverse proxies to name their client's address. See
-    /// [`WebSocket::client_ip`](crate::WebSocket::client_ip) and [`ClientIp`].
+    /// [`WebSocket::client_ip`](crate::WebSocket::client_ip) and [`ClientIp`](crate::ClientIp).
     ///
     /// A proxy is given as an IP address (`127.0.0.1`, `::1`) or a network (`10.0.0.0/8`). `unix:` stands for peers without
     /// an address, as over a Unix socket.
@@ -255,23 +214,6 @@ impl<R: Runtime> Server<R> {
     #[must_use]
     pub fn keyless_proxies(mut self, accepted: bool) -> Self {
         self.settings.keyless_proxies = accepted;
-        self
-    }
-
-    /// Calls `hook` with each request before the handshake. With `None` the handshake continues. A response is sent, and the
-    /// connection is closed: use it for a page, a health check or a 401. If the hook panics, the response is 500.
-    ///
-    /// The hook gets every valid HTTP request, also in HTTP/1.0, which haproxy's `httpchk` and nginx's `proxy_pass` send by
-    /// default. After `None`, a request in HTTP/1.0 is refused with 505.
-    ///
-    /// The request's extensions hold the client's address: [`ClientIp`], if it is known, and
-    /// [`Addresses`](crate::Addresses).
-    #[must_use]
-    pub fn on_request(
-        mut self,
-        hook: impl Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync + 'static,
-    ) -> Self {
-        self.settings.hook = Some(Arc::new(hook));
         self
     }
 

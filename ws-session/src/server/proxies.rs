@@ -12,11 +12,6 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The name of peers without an address in [`Server::trusted_proxies`](crate::Server::trusted_proxies), as in nginx.
 const UNADDRESSED: &str = "unix:";
 
-/// The client's address: an extension of the requests that [`Server::on_request`](crate::Server::on_request) gets. See
-/// [`WebSocket::client_ip`](crate::WebSocket::client_ip).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientIp(pub IpAddr);
-
 /// The peers that are trusted to name their client's address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {

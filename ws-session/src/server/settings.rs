@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue};
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
 use ws_proto::Config;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::Origins;
 
+use super::hooks::Hooks;
 use super::proxies::TrustedProxies;
+use super::routes::RouteTable;
+use super::subprotocols::Subprotocols;
 use crate::error::InvalidSetting;
 #[cfg(feature = "http2")]
 use crate::http2::Http2;
@@ -20,9 +22,6 @@ use crate::opening::compression::Compression;
 use crate::shared::inbound::InboundLimits;
 use crate::transport::tcp::NOTSENT_LOWAT;
 
-/// Decides on a request before the handshake; see [`Server::on_request`](super::Server::on_request).
-type RequestHook = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync;
-
 #[derive(Clone)]
 pub(crate) struct ServerSettings {
     pub(crate) config: Arc<Config>,
@@ -30,8 +29,9 @@ pub(crate) struct ServerSettings {
     pub(crate) notsent_lowat: Option<u32>,
     pub(crate) head: HeadLimits,
     pub(crate) origins: Option<Origins>,
-    pub(crate) subprotocols: Vec<String>,
+    pub(crate) subprotocols: Subprotocols,
     pub(crate) headers: HeaderMap,
+    pub(crate) server_header: Option<HeaderValue>,
     pub(crate) compression: Compression,
     pub(crate) proxies: TrustedProxies,
     /// Whether requests of trusted proxies may lack a key.
@@ -40,7 +40,8 @@ pub(crate) struct ServerSettings {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     #[cfg(feature = "http2")]
     pub(crate) http2: Option<Http2>,
-    pub(crate) hook: Option<Arc<RequestHook>>,
+    pub(crate) hooks: Hooks,
+    pub(crate) routes: Option<Arc<RouteTable>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_handshakes: usize,
     pub(crate) max_handshakes_per_ip: Option<usize>,
@@ -59,8 +60,9 @@ impl Default for ServerSettings {
             notsent_lowat: Some(NOTSENT_LOWAT),
             head: HeadLimits::default(),
             origins: None,
-            subprotocols: Vec::new(),
+            subprotocols: Subprotocols::default(),
             headers: HeaderMap::new(),
+            server_header: None,
             compression: Compression::server(),
             proxies: TrustedProxies::default(),
             keyless_proxies: false,
@@ -68,7 +70,8 @@ impl Default for ServerSettings {
             tls: None,
             #[cfg(feature = "http2")]
             http2: None,
-            hook: None,
+            hooks: Hooks::default(),
+            routes: None,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1024,
             max_handshakes_per_ip: Some(256),

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use tracing::error;
 use ws_proto::Role;
 use ws_proto::handshake::server::Rejection;
 
-use super::decision::{AcceptedRequest, Form, RefusedRequest, check_form, decide, identify};
+use super::decision::{AcceptedRequest, Form, RefusedRequest, check_form, decide, decide_at_once, head_of, identify};
+use super::hooks::in_time;
 use super::{Server, ServerSettings};
 use crate::error::AcceptError;
 use crate::info::Caller;
@@ -19,7 +21,7 @@ use crate::logging::TARGET;
 use crate::opening::CompletedHandshake;
 use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
-use crate::transport::Addresses;
+use crate::transport::{Addresses, Timer as _};
 
 /// A request that gets another response than the one that opens a connection. See [`Server::upgrade`].
 pub struct Refused {
@@ -34,13 +36,14 @@ impl AcceptedRequest {
         caller: Caller,
         place: HandshakeGuard,
     ) -> CompletedHandshake<R> {
-        let Self { request, response, subprotocol, agreement } = self;
+        let Self { request, response, subprotocol, agreement, attached } = self;
         CompletedHandshake {
             role: Role::Server,
             request,
             response,
             subprotocol,
             agreement,
+            attached,
             config: Arc::clone(&settings.config),
             inbound: settings.inbound,
             notsent_lowat: settings.notsent_lowat,
@@ -124,13 +127,50 @@ impl<R: Runtime> Server<R> {
         self.decide_on(request, Form::ExtendedConnect(protocol), addresses)
     }
 
+    /// Does the opening handshake as [`upgrade`](Self::upgrade) and [`extended_connect`](Self::extended_connect) do, and waits
+    /// for hooks that take time, such as [`on_request_async`](Self::on_request_async), for at most
+    /// [`handshake_timeout`](Self::handshake_timeout).
+    ///
+    /// A request of HTTP/2 or HTTP/3 must be an extended CONNECT with this `protocol`, any other an upgrade of HTTP/1.1.
+    ///
+    /// Cancel-safe: if the future is dropped, the request has not been decided on.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the request does not become a connection.
+    pub fn upgrade_async<'a, B>(
+        &'a self,
+        request: &Request<B>,
+        protocol: Option<&str>,
+        addresses: Addresses,
+    ) -> impl Future<Output = Result<CompletedHandshake<R>, Refused>> + Send + use<'a, R, B> {
+        let (head, protocol) = (head_of(request), protocol.map(str::to_owned));
+        async move {
+            let form = form_of(head.version(), protocol.as_deref());
+            let caller = self.examine_caller(&head, form, addresses)?;
+            let settings = &self.settings;
+            let mut timer = R::timer();
+            let deadline = timer.now() + settings.handshake_timeout;
+            let deciding = Box::pin(decide(settings, None, head, form, &caller));
+            let decided = in_time(deciding, |cx| timer.poll_at(cx, deadline), None).await;
+            let decided = decided.unwrap_or_else(|late| Err(late.in_form(form)));
+            self.reserve(decided, form, caller)
+        }
+    }
+
     fn decide_on<B>(
         &self,
         request: &Request<B>,
         form: Form<'_>,
         addresses: Addresses,
     ) -> Result<CompletedHandshake<R>, Refused> {
-        let settings = &self.settings;
+        let caller = self.examine_caller(request, form, addresses)?;
+        let decided = decide_at_once(&self.settings, None, head_of(request), form, &caller);
+        self.reserve(decided, form, caller)
+    }
+
+    /// The client, if the settings are valid.
+    fn examine_caller<B>(&self, request: &Request<B>, form: Form<'_>, addresses: Addresses) -> Result<Caller, Refused> {
         if let Err(mistake) = self.check() {
             error!(target: TARGET, "a setting is invalid: {mistake}");
             let rejection =
@@ -139,13 +179,24 @@ impl<R: Runtime> Server<R> {
             return Err(Refused { refusal });
         }
         let mut caller = Caller::new(addresses);
-        identify(&mut caller, settings, request.headers());
-        let accepted =
-            decide(settings, None, head_of(request), form, &caller).map_err(|refusal| Refused { refusal })?;
-        let Some(place) = self.registry.reserve(settings.max_connections) else {
-            return Err(Refused { refusal: RefusedRequest::from(Rejection::service_unavailable()).in_form(form) });
+        identify(&mut caller, &self.settings, request.headers());
+        Ok(caller)
+    }
+
+    /// Reserves a place for an accepted request.
+    fn reserve(
+        &self,
+        decided: Result<AcceptedRequest, RefusedRequest>,
+        form: Form<'_>,
+        caller: Caller,
+    ) -> Result<CompletedHandshake<R>, Refused> {
+        let accepted = decided.map_err(|refusal| Refused { refusal })?;
+        let Some(place) = self.registry.reserve(self.settings.max_connections) else {
+            let mut refusal = RefusedRequest::from(Rejection::service_unavailable()).in_form(form);
+            self.settings.name_server(refusal.response.headers_mut());
+            return Err(Refused { refusal });
         };
-        Ok(accepted.complete(settings, caller, place))
+        Ok(accepted.complete(&self.settings, caller, place))
     }
 
     /// Checks the form of a request, without the settings that decide whether it is accepted: for an extractor, whose handler
@@ -163,24 +214,17 @@ impl<R: Runtime> Server<R> {
         protocol: Option<&str>,
         addresses: Addresses,
     ) -> Result<Vec<String>, Rejection> {
-        let form = match request.version() {
-            Version::HTTP_2 | Version::HTTP_3 => Form::ExtendedConnect(protocol),
-            _ => Form::Upgrade,
-        };
+        let form = form_of(request.version(), protocol);
         let upgrade = check_form(&self.settings, head_of(request), form, &Caller::new(addresses))?;
         Ok(upgrade.subprotocols().to_vec())
     }
 }
 
-/// A request without its body.
-fn head_of<B>(request: &Request<B>) -> Request<()> {
-    let mut head = Request::new(());
-    *head.method_mut() = request.method().clone();
-    *head.uri_mut() = request.uri().clone();
-    *head.version_mut() = request.version();
-    *head.headers_mut() = request.headers().clone();
-    *head.extensions_mut() = request.extensions().clone();
-    head
+fn form_of(version: Version, protocol: Option<&str>) -> Form<'_> {
+    match version {
+        Version::HTTP_2 | Version::HTTP_3 => Form::ExtendedConnect(protocol),
+        _ => Form::Upgrade,
+    }
 }
 
 /// A refusal of your own, in the form of the others.

@@ -2,6 +2,7 @@
 
 mod adapted;
 mod detached;
+mod facts;
 #[cfg(feature = "json")]
 mod json;
 mod pollers;

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Version};
-use ws_session::{AcceptError, Addresses, Bytes, ClientIp, CompletedHandshake, ConnectError, HandshakeError, http};
+use ws_session::{
+    AcceptError, Addresses, Bytes, ClientIp, CompletedHandshake, ConnectError, Decision, HandshakeError, http,
+};
 
 use crate::sim::*;
 
@@ -104,6 +106,40 @@ fn the_request_hook_sees_the_request_and_who_asks() {
     let stream = asked("192.0.2.5").unwrap().parts(ours).into_stream();
     assert_eq!(stream.client_ip(), Some("192.0.2.5".parse().unwrap()));
     assert_eq!((stream.peer_addr(), stream.request().uri().query()), (Some(peer), Some("a=1")));
+}
+
+/// `upgrade` does not wait, and `upgrade_async` does so within the deadline.
+#[test]
+fn hooks_that_take_time_are_waited_for() {
+    let server = |time| {
+        Server::new().on_request_async(move |_| async move {
+            sleep(time).await;
+            Decision::proceed().user("ann").state(7_u32)
+        })
+    };
+    let ask = |time| {
+        let world = World::new(1);
+        let server = server(time);
+        let answered = world.block_on(async move {
+            let asked = server.upgrade_async(&request(|_| {}), None, Addresses::default());
+            asked.await.map_err(|refused| refused.into_response().status())
+        });
+        (world, answered)
+    };
+    assert!(upgrade(&Server::new().on_request_async(|_| async {}), |_| {}).is_ok(), "it is ready at once");
+    let waits = Server::new().on_request_async(|_| std::future::pending::<()>());
+    assert_eq!(upgrade(&waits, |_| {}).unwrap_err().0, 500);
+    let (world, accepted) = ask(secs(9));
+    assert_eq!(world.now(), secs(9));
+    let (ours, _theirs) = link(LinkOptions::default(), &mut world.rng());
+    let stream = accepted.unwrap().parts(ours).state("more").into_stream();
+    assert_eq!((stream.user(), stream.state::<u32>(), stream.state::<&str>()), (Some("ann"), Some(&7), Some(&"more")));
+    assert_eq!(
+        (stream.path(), stream.query("a").as_deref(), stream.header("host")),
+        ("/chat", Some("1"), Some("example.com"))
+    );
+    let (world, refused) = ask(secs(11));
+    assert_eq!((world.now(), refused.unwrap_err()), (secs(10), StatusCode::SERVICE_UNAVAILABLE));
 }
 
 /// Envoy sends no key if HTTP/2 is in front of it.

@@ -61,7 +61,7 @@ use ws_session::http::{HeaderMap, HeaderValue, Method, Request};
 use ws_session::{Addresses, Config, HandlerOutput, Refused, Runtime as _, ServerHandle, UpgradeError, WebSocket};
 
 pub use self::rejection::WebSocketUpgradeRejection;
-use crate::hyper::{Upgrade, not_upgradable, protocol, upgrade};
+use crate::hyper::{Upgrade, not_upgradable, protocol, upgrade, upgrade_async};
 use crate::{Server, Tokio};
 
 /// An extractor that opens a WebSocket connection. See the [module](self) for examples.
@@ -204,13 +204,23 @@ impl<F> WebSocketUpgrade<F> {
         F: OnFailedUpgrade,
     {
         let (accepted, failed) = self.decide();
-        match accepted {
-            Ok((response, upgrade)) => {
-                Tokio::spawn(upgrade.run(callback, move |error| failed.call(error)));
-                response
-            }
-            Err(refused) => refused.into_response().map(Body::from),
-        }
+        respond(accepted, callback, failed)
+    }
+
+    /// Accepts the connection as [`on_upgrade`](Self::on_upgrade) does, and waits for hooks of the
+    /// [server](Self::server) that take time, such as [`Server::on_request_async`] and a check of credentials.
+    ///
+    /// [`Server::on_request_async`]: crate::Server::on_request_async
+    #[must_use = "without this response there is no connection"]
+    pub fn on_upgrade_async<C, Fut, K>(self, callback: C) -> impl Future<Output = Response> + Send
+    where
+        C: FnOnce(WebSocket) -> Fut + Send + 'static,
+        Fut: Future<Output: HandlerOutput<K>> + Send + 'static,
+        K: 'static,
+        F: OnFailedUpgrade,
+    {
+        let (mut request, server, failed) = self.ready();
+        async move { respond(upgrade_async(&server, &mut request).await, callback, failed) }
     }
 
     /// Accepts the connection, and returns the response with what becomes the connection: a stream without a task, for
@@ -224,13 +234,39 @@ impl<F> WebSocketUpgrade<F> {
     }
 
     fn decide(self) -> (Result<(Response, Upgrade), Refused>, F) {
-        let Self { mut request, server, requested: _, selected, on_failed_upgrade } = self;
+        let (mut request, server, on_failed_upgrade) = self.ready();
+        (upgrade(&server, &mut request), on_failed_upgrade)
+    }
+
+    /// The request, and the settings that decide on it.
+    fn ready(self) -> (Request<()>, Server, F) {
+        let Self { request, server, requested: _, selected, on_failed_upgrade } = self;
         let selected = selected.as_ref().and_then(|name| name.to_str().ok());
         let server = match selected {
             Some(name) => server.subprotocols([name]),
             None => server,
         };
-        (upgrade(&server, &mut request), on_failed_upgrade)
+        (request, server, on_failed_upgrade)
+    }
+}
+
+/// The response for a decision. Runs `callback` in a task if there will be a connection.
+fn respond<C, Fut, K>(
+    accepted: Result<(Response, Upgrade), Refused>,
+    callback: C,
+    failed: impl OnFailedUpgrade,
+) -> Response
+where
+    C: FnOnce(WebSocket) -> Fut + Send + 'static,
+    Fut: Future<Output: HandlerOutput<K>> + Send + 'static,
+    K: 'static,
+{
+    match accepted {
+        Ok((response, upgrade)) => {
+            Tokio::spawn(upgrade.run(callback, move |error| failed.call(error)));
+            response
+        }
+        Err(refused) => refused.into_response().map(Body::from),
     }
 }
 

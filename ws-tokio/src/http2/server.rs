@@ -3,12 +3,13 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream, ext::Protocol};
 use tokio::time::timeout;
 use ws_session::http::Request;
-use ws_session::{Bytes, Http2Policy, Http2Refused, Http2State, Transport};
+use ws_session::{Bytes, Http2Accepted, Http2Decision, Http2Policy, Http2Refused, Http2State, Transport};
 
 use super::stream::Http2Stream;
 use crate::carrier::Carrier;
@@ -66,7 +67,7 @@ fn poll_serve<T: Transport + Unpin>(
     loop {
         loop {
             match connection.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => answer(policy, request, respond),
+                Poll::Ready(Some(Ok((request, respond)))) => answer(policy, request, respond, cx),
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
@@ -88,11 +89,50 @@ fn poll_serve<T: Transport + Unpin>(
     }
 }
 
-fn answer(policy: &mut dyn Http2Policy, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+/// Answers a request, in a task of its own if the decision takes time.
+fn answer(
+    policy: &mut dyn Http2Policy,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    cx: &mut Context<'_>,
+) {
     let (head, receive) = request.into_parts();
     let protocol = head.extensions.get::<Protocol>().cloned();
+    let time = policy.response_timeout();
+    let mut deciding = policy.decide(Request::from_parts(head, ()), protocol.as_ref().map(Protocol::as_str));
+    match deciding.as_mut().poll(cx) {
+        Poll::Ready(decided) => send_decision(decided, receive, respond, time),
+        Poll::Pending => {
+            tokio::spawn(decide_later(deciding, receive, respond, time));
+        }
+    }
+}
+
+/// Waits for a decision, unless the client resets the stream.
+async fn decide_later(
+    mut deciding: Http2Decision,
+    receive: RecvStream,
+    mut respond: SendResponse<Bytes>,
+    time: Duration,
+) {
+    let decided = poll_fn(|cx| match deciding.as_mut().poll(cx) {
+        Poll::Ready(decided) => Poll::Ready(Some(decided)),
+        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+    });
+    if let Some(decided) = decided.await {
+        send_decision(decided, receive, respond, time);
+    }
+}
+
+/// Sends a response. Its body may take that time.
+fn send_decision(
+    decided: Result<Http2Accepted, Http2Refused>,
+    receive: RecvStream,
+    mut respond: SendResponse<Bytes>,
+    time: Duration,
+) {
     // A stream that has been reset meanwhile takes no response.
-    match policy.decide(Request::from_parts(head, ()), protocol.as_ref().map(Protocol::as_str)) {
+    match decided {
         Ok(accepted) => {
             if let Ok(send) = respond.send_response(accepted.response().clone(), false) {
                 accepted.open(Http2Stream::new(send, receive));
@@ -103,7 +143,6 @@ fn answer(policy: &mut dyn Http2Policy, request: Request<RecvStream>, mut respon
             if let Ok(send) = respond.send_response(refused.response().clone().map(drop), is_empty)
                 && !is_empty
             {
-                let time = policy.response_timeout();
                 tokio::spawn(async move {
                     // If it is not taken in time, the stream is dropped, which resets it.
                     let _ = timeout(time, send_body(send, refused)).await;

@@ -90,6 +90,22 @@ where
     }
 }
 
+/// Answers a request as [`answer`] does, and waits for hooks that take time. See [`upgrade_async`].
+pub async fn answer_async<B, H, F, K>(server: &Server, request: &mut Request<B>, handler: H) -> Response<Bytes>
+where
+    H: FnOnce(WebSocket) -> F + Send + 'static,
+    F: Future<Output: HandlerOutput<K>> + Send + 'static,
+    K: 'static,
+{
+    match upgrade_async(server, request).await {
+        Ok((response, upgrade)) => {
+            Tokio::spawn(upgrade.run(handler, |_| {}));
+            response
+        }
+        Err(refused) => refused.into_response(),
+    }
+}
+
 /// Does the opening handshake for a request whose connection is hyper's.
 ///
 /// Returns the response to send, with any empty body, and the [`Upgrade`] that becomes the connection. hyper hands it over
@@ -118,6 +134,28 @@ pub fn upgrade<Q, B: Default>(server: &Server, request: &mut Request<Q>) -> Resu
             on_upgrade.map(|on_upgrade| request.extensions_mut().insert(on_upgrade));
             Err(refused)
         }
+    }
+}
+
+/// Does the opening handshake as [`upgrade`] does, and waits for hooks that take time, such as
+/// [`Server::on_request_async`](crate::Server::on_request_async) and a check of credentials, for at most
+/// [`Server::handshake_timeout`](crate::Server::handshake_timeout).
+///
+/// # Errors
+///
+/// The same as [`upgrade`].
+pub fn upgrade_async<Q, B: Default>(
+    server: &Server,
+    request: &mut Request<Q>,
+) -> impl Future<Output = Result<(Response<B>, Upgrade), Refused>> + Send {
+    let addresses = request.extensions().get::<Addresses>().copied().unwrap_or_default();
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let deciding = server.upgrade_async(request, protocol(request.extensions()), addresses);
+    async move {
+        let handshake = deciding.await?;
+        let on_upgrade = on_upgrade.ok_or_else(not_upgradable)?;
+        let response = handshake.response().clone().map(|()| B::default());
+        Ok((response, Upgrade { handshake, on_upgrade }))
     }
 }
 

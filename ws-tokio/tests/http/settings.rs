@@ -127,3 +127,33 @@ async fn a_server_can_be_given_to_one_extractor() {
     let client = site.client().origin("https://example.com").subprotocols(["chat"]);
     assert_eq!(in_time(client.connect()).await.unwrap().subprotocol(), Some("chat"));
 }
+
+/// The forms that wait, and those that do not.
+#[tokio::test]
+async fn hooks_that_take_time_need_a_form_that_waits() {
+    let server = Server::new().handshake_timeout(Duration::from_secs(1)).bearer_auth("chat", |token| async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        match token.as_str() {
+            "slow" => std::future::pending().await,
+            _ => token.is("t0ken").then_some("ann"),
+        }
+    });
+    let greet = async |ws: ws_tokio::WebSocket| {
+        let _ = ws.send(ws.user().unwrap_or("nobody").to_owned()).await;
+    };
+    let waits = async move |ws: WebSocketUpgrade| ws.on_upgrade_async(greet).await;
+    let does_not = async move |ws: WebSocketUpgrade| ws.on_upgrade(greet);
+    let app = Router::new().route("/", any(waits)).route("/at-once", any(does_not)).layer(Extension(server.clone()));
+    let site = Site::new(app).await;
+    let client = |path: &str, token: &str| {
+        let client = Client::new(site.url(path));
+        client.header("Authorization", format!("Bearer {token}"))
+    };
+    let mut ws = in_time(client("/", "t0ken").connect()).await.unwrap();
+    assert_eq!(in_time(ws.recv()).await.unwrap().unwrap(), "ann");
+    for (path, token, expected) in [("/", "guess", 401), ("/", "slow", 503), ("/at-once", "t0ken", 500)] {
+        assert_eq!(status(in_time(client(path, token).connect()).await), expected, "{path} {token}");
+    }
+    drop(ws);
+    until(|| server.handle().connections() == 0).await;
+}

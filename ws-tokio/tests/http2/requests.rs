@@ -6,7 +6,7 @@ use std::time::Duration;
 use ws_test_support::frames::TEXT;
 use ws_test_support::frames::text;
 use ws_tokio::http::{Method, Response, StatusCode};
-use ws_tokio::{Bytes, ClientIp, Http2, InvalidSetting, ServeError, Server};
+use ws_tokio::{Bytes, ClientIp, Decision, Http2, InvalidSetting, Routes, ServeError, Server};
 
 use super::*;
 
@@ -228,4 +228,77 @@ async fn settings_that_cannot_be_are_told_by_bind() {
     assert!(matches!(error, ServeError::Setting(InvalidSetting::Origins(_))), "{error}");
     assert!(Server::new().http2(None).bind("127.0.0.1:0").await.is_ok());
     let _ = Http2::default();
+}
+
+#[tokio::test]
+async fn credentials_hooks_that_take_time_and_routes_apply() {
+    let routes = Routes::new().websocket_with("/rooms/{room}", |ws: WebSocket, room: String| async move {
+        ws.send(format!("{room} {:?} {:?} {:?}", ws.user(), ws.state::<u32>(), ws.cookie("b"))).await?;
+        Ok(())
+    });
+    let server = server()
+        .server_header("tests")
+        .basic_auth("rooms", [("ann", "secret")])
+        .on_request_async(|_| async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Decision::proceed().state(7_u32).header("x-own", "1")
+        })
+        .routes(routes)
+        .require_subprotocol(true)
+        .subprotocols(["chat"]);
+    let listening = server.bind("127.0.0.1:0").await.unwrap();
+    let (address, handle) = (listening.local_addr().unwrap(), listening.handle());
+    let serving = tokio::spawn(listening.serve_routes());
+    let mut peer = Peer::connect(address).await;
+    let ann = ("authorization", "Basic YW5uOnNlY3JldA==");
+    let chat = ("sec-websocket-protocol", "chat");
+    let mut stream = peer.open_at("/rooms/blue", &[ann, chat, ("cookie", "a=1"), ("cookie", "b=2")]).await;
+    assert_eq!((&stream.head.headers()["x-own"], &stream.head.headers()["server"]), (&"1", &"tests"));
+    assert_eq!(stream.frame().await, text(r#"blue Some("ann") Some(7) Some("2")"#));
+    for (path, fields, status) in
+        [("/rooms/blue", &[chat][..], 401), ("/nowhere", &[ann, chat], 404), ("/rooms/blue", &[ann], 400)]
+    {
+        let request = peer.connect_request(path, fields);
+        let (response, body) = peer.ask(request).await;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
+        assert_eq!(response.headers()["server"], "tests");
+        assert!(!body.is_empty() && !response.headers().contains_key("connection"));
+    }
+    drop((stream, peer));
+    handle.shutdown();
+    in_time(serving).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_hook_is_dropped_when_its_stream_is_reset_and_stopped_at_the_deadline() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    struct Tells(tokio::sync::mpsc::UnboundedSender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    let server = server().handshake_timeout(Duration::from_millis(500)).on_request_async(move |_| {
+        let tells = Tells(tell.clone());
+        async move {
+            std::future::pending::<()>().await;
+            drop(tells);
+        }
+    });
+    let running = start(server, echo).await;
+    let mut peer = Peer::connect(running.address).await;
+    let request = peer.connect_request("/", &[]);
+    let (response, body) = peer.ask(request).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(String::from_utf8(body).unwrap().contains("too long"));
+    in_time(told.recv()).await.unwrap();
+    let request = peer.connect_request("/", &[]);
+    let (response, mut send) = peer.send(request, false).await;
+    send.send_reset(h2::Reason::CANCEL);
+    drop(response);
+    in_time(told.recv()).await.unwrap();
+    assert_eq!(running.handle.connections(), 0);
+    drop(peer);
+    running.stop().await;
 }

@@ -1,9 +1,13 @@
 //! A server that listens: what it accepts, what it refuses and how, and its end.
 
+mod auth;
 mod crowding;
+mod hooks;
 mod limits;
 mod requests;
+mod routes;
 mod shutdown;
+mod subprotocols;
 
 use std::net::IpAddr;
 

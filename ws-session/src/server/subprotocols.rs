@@ -1,0 +1,121 @@
+//! The subprotocol that a server selects.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use http::{Request, StatusCode};
+use ws_proto::handshake::server::{Rejection, Upgrade};
+
+use super::Server;
+use super::hooks::Failure;
+use crate::runtime::Runtime;
+
+impl<R: Runtime> Server<R> {
+    /// Sets the subprotocols that the server supports, in order of preference. The first one that the client offers is
+    /// chosen. Without a common one, the connection opens without a subprotocol (RFC 6455 §4.2.2), unless
+    /// [`require_subprotocol`](Self::require_subprotocol) is set.
+    #[must_use]
+    pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.subprotocols.choice = Choice::First(subprotocols.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Has a function select the subprotocol, in place of a [list](Self::subprotocols). It gets the request, and the
+    /// subprotocols that the client offers, in the client's order. `None` selects none.
+    ///
+    /// A subprotocol that the client does not offer is a mistake of the server: the response is 500, as after a panic.
+    ///
+    /// ```
+    /// # use ws_session::{Runtime, Server};
+    /// # fn example<R: Runtime>(server: Server<R>) -> Server<R> {
+    /// // The newest version.
+    /// server.select_subprotocol(|_request, offered| {
+    ///     offered.iter().filter(|name| name.starts_with("chat.v")).max().cloned()
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn select_subprotocol(
+        mut self,
+        select: impl Fn(&Request<()>, &[String]) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.subprotocols.choice = Choice::Selected(Arc::new(select));
+        self
+    }
+
+    /// Sets whether a connection must have a subprotocol. Default `false`. If `true`, a request without a common subprotocol
+    /// gets 400, with a text that lists those of the server.
+    #[must_use]
+    pub fn require_subprotocol(mut self, required: bool) -> Self {
+        self.settings.subprotocols.required = required;
+        self
+    }
+}
+
+/// Selects a subprotocol from those that a client offers.
+type Select = dyn Fn(&Request<()>, &[String]) -> Option<String> + Send + Sync;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subprotocols {
+    choice: Choice,
+    required: bool,
+}
+
+#[derive(Clone)]
+enum Choice {
+    /// The first of these that the client offers.
+    First(Vec<String>),
+    Selected(Arc<Select>),
+}
+
+impl Subprotocols {
+    /// Whether a function sees the request.
+    pub(super) fn is_function(&self) -> bool {
+        matches!(self.choice, Choice::Selected(_))
+    }
+
+    pub(super) fn select(&self, upgrade: &Upgrade) -> Result<Option<String>, Rejection> {
+        let selected = match &self.choice {
+            Choice::First(supported) => upgrade.select_subprotocol(supported).cloned(),
+            Choice::Selected(select) => {
+                let (request, offered) = (upgrade.request(), upgrade.subprotocols());
+                catch_unwind(AssertUnwindSafe(|| select(request, offered)))
+                    .map_err(|_| Failure::Panicked.log("function that selects the subprotocol", request))?
+            }
+        };
+        match selected {
+            None if self.required => Err(self.none_in_common(upgrade.subprotocols())),
+            selected => Ok(selected),
+        }
+    }
+
+    fn none_in_common(&self, offered: &[String]) -> Rejection {
+        let mut message = match offered {
+            [] => "This server needs a subprotocol, and the request offers none in Sec-WebSocket-Protocol.".to_owned(),
+            offered => format!(
+                "This server does not support the subprotocols that the request offers: {}.",
+                offered.join(", ")
+            ),
+        };
+        if let Choice::First(supported) = &self.choice {
+            message.push_str(&format!(" Supported: {}.", supported.join(", ")));
+        }
+        Rejection::new(StatusCode::BAD_REQUEST, message)
+    }
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self::First(Vec::new())
+    }
+}
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First(supported) => supported.fmt(f),
+            Self::Selected(_) => f.write_str("a function"),
+        }
+    }
+}

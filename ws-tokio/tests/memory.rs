@@ -1,0 +1,93 @@
+//! The heap memory of idle connections, counted by the allocator: what the server has asked for, tasks and timers included.
+//!
+//! The clients are plain sockets of the system, which take no memory on the heap.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use peak_alloc::PeakAlloc;
+use ws_tokio::{HandlerResult, RequestExt as _, Routes, Server, WebSocket};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// The most that an idle connection may hold, in bytes: 2.4 KiB.
+const MOST: usize = 2457;
+
+const CONNECTIONS: usize = 200;
+
+fn main() {
+    // The head that `request` parses, and keeps.
+    let frugal = held_by_each(|_| {});
+    let parsed = held_by_each(|ws| assert_eq!(ws.request().path(), "/rooms/blue"));
+    println!("an idle connection holds {frugal} bytes; {parsed} with its request parsed");
+    assert!(frugal <= MOST, "an idle connection holds {frugal} bytes, more than {MOST}");
+    assert!(parsed > frugal + 1000, "parsing the request shows: {parsed} bytes and {frugal}");
+}
+
+/// The bytes that an idle connection holds after its handler has been routed, its origin and its user have been checked, and a
+/// cookie, a header and a query parameter have been read.
+fn held_by_each(look: fn(&WebSocket)) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let open = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&open);
+    let routes = Routes::new().websocket_with("/rooms/{room}", move |ws, room: String| {
+        assert_eq!((&*room, ws.path(), ws.query("tab").as_deref()), ("blue", "/rooms/blue", Some("1 2")));
+        assert_eq!(
+            (ws.cookie("session"), ws.header("origin")),
+            (Some("0123456789abcdef"), Some("https://a.example.com"))
+        );
+        look(&ws);
+        counted.fetch_add(1, Ordering::SeqCst);
+        idle(ws)
+    });
+    let server = Server::new().origins(["https://*.example.com"]).routes(routes);
+    let listening = runtime.block_on(server.bind("127.0.0.1:0")).unwrap();
+    let address = listening.local_addr().unwrap();
+    let serving = runtime.spawn(listening.serve_routes());
+    let mut clients = Vec::with_capacity(2 * CONNECTIONS);
+    // Whatever is allocated once is there after these.
+    runtime.block_on(connect(&mut clients, address, &open));
+    let before = ALLOCATOR.current_usage();
+    runtime.block_on(connect(&mut clients, address, &open));
+    let held = ALLOCATOR.current_usage() - before;
+    serving.abort();
+    held / CONNECTIONS
+}
+
+async fn idle(mut ws: WebSocket) -> HandlerResult {
+    while ws.recv().await?.is_some() {}
+    Ok(())
+}
+
+/// Opens connections, and waits until their handlers wait.
+async fn connect(clients: &mut Vec<TcpStream>, address: SocketAddr, open: &AtomicUsize) {
+    const REQUEST: &str = "GET /rooms/blue?tab=1+2 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+        Origin: https://a.example.com\r\nCookie: session=0123456789abcdef\r\n\r\n";
+    let target = open.load(Ordering::SeqCst) + CONNECTIONS;
+    for _ in 0..CONNECTIONS {
+        // The system accepts the connection, so nothing waits for the server.
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(REQUEST.as_bytes()).unwrap();
+        clients.push(client);
+        tokio::task::yield_now().await;
+    }
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while open.load(Ordering::SeqCst) < target {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("all connections open");
+    for client in clients.iter_mut().rev().take(CONNECTIONS) {
+        let mut response = [0; 12];
+        client.read_exact(&mut response).unwrap();
+        assert_eq!(&response, b"HTTP/1.1 101");
+    }
+    // The last handlers wait now, and what the handshakes needed is free.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
