@@ -182,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     }
 
     /// A head, with the empty line that ends it.
-    async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         loop {
             if let Some(head) = self.received.head() {
                 return head;

@@ -237,13 +237,13 @@ async fn the_credentials_of_a_proxy_are_not_logged() {
         raw.rest().await;
     })
     .await;
-    let address = proxy.url.trim_start_matches("ws://").trim_end_matches('/');
+    let address = proxy.url.trim_start_matches("ws://").trim_end_matches('/').to_owned();
     let client = Client::new("ws://server.test/").proxy(format!("http://me:hunter2@{address}"));
     let error = in_time(client.connect()).await.unwrap_err();
     proxy.done().await;
     line(Level::DEBUG, "> Proxy-Authorization: …");
     let asked = line(Level::DEBUG, "asking a proxy for a tunnel");
-    assert!(asked.contains(address) && asked.contains("server.test:80"), "{asked}");
+    assert!(asked.contains(&address) && asked.contains("server.test:80"), "{asked}");
     // The password, and the password in base64.
     for secret in ["hunter2", "aHVudGVyMg", "h1bnRlcjI", "odW50ZXIy"] {
         assert!(!error.to_string().contains(secret) && !format!("{error:?}").contains(secret), "{error}");
