@@ -85,9 +85,10 @@ async fn main() -> Result<(), BoxError> {
     for token in ["token-of-ann", "guess"] {
         let mut ws = ws_tokio::connect(&url).await?;
         ws.send(token).await?;
-        match ws.recv().await? {
-            Some(greeting) => println!("first message: {greeting}"),
-            None => println!("first message, another token: {}", ws.closed().await),
+        match ws.recv().await {
+            Ok(Some(greeting)) => println!("first message: {greeting}"),
+            Ok(None) => return Err("no greeting".into()),
+            Err(closed) => println!("first message, another token: {closed}"),
         }
     }
     Ok(())
