@@ -87,11 +87,11 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let read = |path: &str| std::fs::read_to_string(repository.join(path)).unwrap();
         // A builder's methods are in several files.
-        let folder = |path: &str| {
-            let files = fs::read_dir(repository.join(path)).unwrap().map(|entry| entry.unwrap().path());
-            let files = files.filter(|file| file.is_file()).map(|file| fs::read_to_string(file).unwrap());
-            files.collect::<String>() + &read("ws-session/src/settings.rs")
-        };
+        fn sources(folder: &Path) -> String {
+            let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            paths.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() }).collect()
+        }
+        let folder = |path: &str| sources(&repository.join(path)) + &read("ws-session/src/settings.rs");
         let of = |kind: &str| match kind {
             "Server" => folder("ws-session/src/server"),
             "Client" => folder("ws-session/src/client"),
