@@ -109,8 +109,8 @@ mod tests {
         for (kind, name) in names {
             let source = of(kind);
             let items = match name.starts_with(char::is_uppercase) {
-                true => [format!("\n    {name}"), format!("pub const {name}: ")],
-                false => [format!("fn {name}("), format!("pub {name}: ")],
+                true => vec![format!("\n    {name}"), format!("pub const {name}: ")],
+                false => vec![format!("fn {name}("), format!("fn {name}<"), format!("pub {name}: ")],
             };
             let is_there = items.iter().any(|item| source.contains(item));
             assert!(is_there, "{kind}::{name}");
