@@ -4,7 +4,8 @@ use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Decoded, Decoder, Item, take};
+use super::items::take;
+use super::{Decoded, Decoder, Item};
 use crate::config::{Config, Delivery};
 use crate::error::Violation;
 use crate::event::Chunk;

@@ -1,6 +1,7 @@
 //! Frame headers that arrive whole or in pieces (RFC 6455 §5.2).
 
-use super::{Decoder, take};
+use super::Decoder;
+use super::items::take;
 use crate::config::{Config, Delivery, Limits, Role};
 use crate::error::Violation;
 #[cfg(feature = "deflate")]
