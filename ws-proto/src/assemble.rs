@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::mem;
 
 #[cfg(feature = "deflate")]
@@ -27,6 +28,8 @@ pub(crate) struct Assembly {
     declared: usize,
     /// Whether a chunk of it has been reported.
     handed_out: bool,
+    /// Whether it is delivered in chunks, other than the messages around it.
+    streamed: bool,
     /// The inflated size so far of a compressed message.
     #[cfg(feature = "deflate")]
     inflated: Option<InflatedSize>,
@@ -60,6 +63,7 @@ impl Assembly {
             fragments: 0,
             declared: 0,
             handed_out: false,
+            streamed: false,
             #[cfg(feature = "deflate")]
             inflated: None,
             utf8: Utf8Stream::default(),
@@ -81,6 +85,20 @@ impl Assembly {
         !mem::replace(&mut self.handed_out, true)
     }
 
+    /// Whether it is delivered in chunks, other than the messages around it.
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.streamed
+    }
+
+    /// Delivers it in chunks from now on. Returns the bytes so far.
+    pub(crate) fn stream(&mut self) -> Vec<u8> {
+        (self.streamed, self.handed_out) = (true, true);
+        match mem::replace(&mut self.content, Content::Binary(BinaryPayload::default())) {
+            Content::Binary(payload) => payload.into_vec(),
+            Content::Text(text) => [text.as_bytes(), self.utf8.partial()].concat(),
+        }
+    }
+
     /// The size of the message by the headers that have arrived, in bytes.
     pub(crate) fn declared(&self) -> usize {
         self.declared
@@ -99,14 +117,19 @@ impl Assembly {
     ///
     /// When the frame takes the message over a limit (RFC 6455 §10.4).
     pub(crate) fn begin_frame(&mut self, len: u64, limits: &Limits) -> Result<(), Violation> {
-        self.declared = check_size(self.declared, len, self.is_compressed(), limits)?;
+        let check = if self.streamed { check_streamed } else { check_size };
+        self.declared = check(self.declared, len, self.is_compressed(), limits)?;
         self.fragments = self.fragments.saturating_add(1);
         #[cfg(feature = "deflate")]
         if let Some(inflated) = &mut self.inflated {
             inflated.frame = 0;
         }
+        // The fragments of a message in chunks are limited by their average length.
+        let more = if self.streamed { u32::try_from(self.declared >> 10).unwrap_or(u32::MAX) } else { 0 };
         match limits.fragments {
-            Some(limit) if self.fragments > limit.max(1) => Err(Violation::TooManyFragments { limit }),
+            Some(limit) if self.fragments > limit.max(1).saturating_add(more) => {
+                Err(Violation::TooManyFragments { limit })
+            }
             _ => Ok(()),
         }
     }
@@ -238,6 +261,12 @@ impl Assembly {
         let inflated = self.inflated.get_or_insert_default();
         inflated.message = inflated.message.saturating_add(more);
         inflated.frame = inflated.frame.saturating_add(more);
+        if self.streamed && limits.streams() {
+            return match limits.streamed() {
+                Some(limit) if inflated.message > limit => Err(Violation::StreamTooBig { limit }),
+                _ => Ok(()),
+            };
+        }
         if let Some(limit) = limits.frame
             && inflated.frame > limit
         {
@@ -247,6 +276,13 @@ impl Assembly {
             Some(limit) if inflated.message > limit => Err(Violation::MessageTooBig { limit }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether `more` inflated bytes may exceed a limit.
+    pub(crate) fn may_exceed(&self, more: usize, limits: &Limits) -> bool {
+        let InflatedSize { message, frame } = self.inflated.unwrap_or_default();
+        let exceeds = |size: usize, limit: Option<usize>| limit.is_some_and(|limit| size.saturating_add(more) > limit);
+        exceeds(message, limits.message) || exceeds(frame, limits.frame)
     }
 
     /// Adds inflated bytes.
@@ -307,6 +343,25 @@ pub(crate) fn check_size(before: usize, len: u64, is_compressed: bool, limits: &
         .and_then(|len| before.checked_add(len))
         .filter(|&size| size <= most(limit))
         .ok_or(Violation::MessageTooBig { limit })
+}
+
+/// [`check_size`] for a message that is delivered in chunks.
+pub(crate) fn check_streamed(
+    before: usize,
+    len: u64,
+    is_compressed: bool,
+    limits: &Limits,
+) -> Result<usize, Violation> {
+    if !limits.streams() {
+        return check_size(before, len, is_compressed, limits);
+    }
+    let limits = Limits { message: limits.streamed(), frame: None, ..*limits };
+    // Without a limit, a size that cannot be counted is only used to count fragments.
+    check_size(before, len, is_compressed, &limits).or_else(|violation| match (violation, limits.message) {
+        (_, None) => Ok(usize::MAX),
+        (Violation::MessageTooBig { limit }, _) => Err(Violation::StreamTooBig { limit }),
+        (violation, _) => Err(violation),
+    })
 }
 
 /// The number of bytes to reserve for `more` bytes beyond `len`: room for twice the received bytes, up to `bound`. A long

@@ -41,8 +41,19 @@ pub struct Limits {
     /// The longest frame accepted, as its header announces it. A longer one is refused with 1009. Default 1 MiB; `None` for no limit.
     #[doc(alias = "max_frame_size")]
     pub frame: Option<usize>,
-    /// The most frames of one message, empty ones included. At least 1. Default 16,384; `None` for no limit.
+    /// The longest message accepted in chunks, if that is longer than [`message`](Self::message): one that
+    /// [`Hooks::stream_message`](crate::Hooks::stream_message) has chosen. It replaces [`frame`](Self::frame), too. A longer
+    /// one is refused with 1009. Default `Some(0)`: the limits of other messages apply. `None` for no limit.
+    ///
+    /// If this is longer than `message`, a message longer than `message` is not refused at once. It is held until the choice
+    /// between chunks and a whole is made ([`Event::Held`](crate::Event::Held)).
+    pub streamed: Option<usize>,
+    /// The most frames of one message, empty ones included. At least 1. Default 16,384; `None` for no limit. A message that
+    /// [`Hooks::stream_message`](crate::Hooks::stream_message) has chosen may have one more for each KiB of its payload.
     pub fragments: Option<u32>,
+    /// The longest fragment in which a driver sends a message that an application supplies piece by piece. At least 1.
+    /// Default 64 KiB. [`Connection::send_fragment`](crate::Connection::send_fragment) sends fragments as they are.
+    pub sent_fragment: usize,
     /// Senders should wait while the outgoing queue holds this much or more. Default 64 KiB.
     pub high_water: usize,
     /// The most the outgoing queue holds. A message that would exceed it is refused, unless the queue is below
@@ -69,7 +80,9 @@ impl Default for Limits {
         Self {
             message: Some(1 << 20),
             frame: Some(1 << 20),
+            streamed: Some(0),
             fragments: Some(16_384),
+            sent_fragment: 64 << 10,
             high_water: 64 << 10,
             hard_cap: (1 << 20) + (64 << 10),
             pending_pongs: 16,
@@ -77,6 +90,18 @@ impl Default for Limits {
             progress: 16 << 10,
             slowest_reading: 16 << 10,
         }
+    }
+}
+
+impl Limits {
+    /// The limit of a message in chunks.
+    pub(crate) fn streamed(&self) -> Option<usize> {
+        self.message.and_then(|message| self.streamed.map(|streamed| streamed.max(message)))
+    }
+
+    /// Whether a message in chunks may be longer than a whole one.
+    pub(crate) fn streams(&self) -> bool {
+        self.streamed.unwrap_or(usize::MAX) > self.message.unwrap_or(usize::MAX)
     }
 }
 

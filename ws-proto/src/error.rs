@@ -41,6 +41,11 @@ pub enum Violation {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// A message over [`Limits::streamed`](crate::Limits::streamed), which applies to messages in chunks.
+    StreamTooBig {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A message in more frames than [`Limits::fragments`](crate::Limits::fragments).
     TooManyFragments {
         /// The limit, in frames.
@@ -63,9 +68,10 @@ impl Violation {
     /// The close code of our answer: 1002, 1007 or 1009 (RFC 6455 §7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::FrameTooBig { .. } | Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => {
-                CloseCode::MESSAGE_TOO_BIG
-            }
+            Self::FrameTooBig { .. }
+            | Self::MessageTooBig { .. }
+            | Self::StreamTooBig { .. }
+            | Self::TooManyFragments { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::CorruptData => CloseCode::INVALID_DATA,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -88,6 +94,9 @@ impl fmt::Display for Violation {
             Self::FrameTooBig { limit } => write!(f, "frame over the receiver's limit of {limit} bytes (limits.frame)"),
             Self::MessageTooBig { limit } => {
                 write!(f, "message over the receiver's limit of {limit} bytes (limits.message)")
+            }
+            Self::StreamTooBig { limit } => {
+                write!(f, "streamed message over the receiver's limit of {limit} bytes (limits.streamed)")
             }
             Self::TooManyFragments { limit } => {
                 write!(f, "message over the receiver's limit of {limit} fragments (limits.fragments)")

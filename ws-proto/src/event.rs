@@ -13,8 +13,17 @@ use crate::outcome::Outcome;
 pub enum Event<'i> {
     /// A whole message, with [`Delivery::Messages`](crate::Delivery::Messages).
     Message(Incoming<'i>),
-    /// A piece of a message, with [`Delivery::Chunks`](crate::Delivery::Chunks).
+    /// A piece of a message, with [`Delivery::Chunks`](crate::Delivery::Chunks) or after
+    /// [`Hooks::stream_message`](crate::Hooks::stream_message).
     Chunk(Chunk<'i>),
+    /// A message has begun and is incomplete. Reported after [`Hooks::set_announce`](crate::Hooks::set_announce) only, so that
+    /// [`Hooks::stream_message`](crate::Hooks::stream_message) can choose to have it in chunks.
+    Begun(MessageKind),
+    /// A message is longer than [`Limits::message`](crate::Limits::message), and
+    /// [`Limits::streamed`](crate::Limits::streamed) allows it in chunks. Until the choice is made,
+    /// [`Connection::receive`](crate::Connection::receive) returns `None` and leaves the input. Make it with
+    /// [`Hooks::stream_message`](crate::Hooks::stream_message) or [`Hooks::assemble_held`](crate::Hooks::assemble_held).
+    Held(MessageKind),
     /// A ping's payload, at most 125 bytes. The pong is already queued.
     Ping(Cow<'i, [u8]>),
     /// A pong.

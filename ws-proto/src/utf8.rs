@@ -44,6 +44,11 @@ impl Utf8Stream {
         if self.len == 0 { Ok(()) } else { Err(InvalidUtf8) }
     }
 
+    /// The beginning of a character at the end of the text so far.
+    pub(crate) fn partial(&self) -> &[u8] {
+        self.partial.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     /// Adds bytes of `piece` to the open character until it is complete or the piece is used up.
     fn complete<'a>(&mut self, mut piece: &'a [u8]) -> Result<(Option<char>, &'a [u8]), InvalidUtf8> {
         while let Some((&byte, rest)) = piece.split_first() {

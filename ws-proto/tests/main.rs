@@ -26,6 +26,7 @@ mod reading;
 mod refusals;
 mod sending;
 mod slow_readers;
+mod streamed;
 mod streaming;
 mod texts;
 mod transport;

@@ -89,6 +89,10 @@ fn violations() {
         (Violation::FrameTooBig { limit: 5 }, "frame over the receiver's limit of 5 bytes (limits.frame)"),
         (Violation::MessageTooBig { limit: 6 }, "message over the receiver's limit of 6 bytes (limits.message)"),
         (
+            Violation::StreamTooBig { limit: 6 },
+            "streamed message over the receiver's limit of 6 bytes (limits.streamed)",
+        ),
+        (
             Violation::TooManyFragments { limit: 7 },
             "message over the receiver's limit of 7 fragments (limits.fragments)",
         ),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::event::Event;
+use crate::event::{Chunk, Event};
 use crate::frame::FrameHeader;
 use crate::in_flight::InFlight;
 use crate::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// Additional calls for a driver that queues messages or owns a transport. [`Connection::hooks`] returns them.
 ///
 /// A driver that handles each event before it asks for the next one, and never stops reading, needs none of them. There are
-/// five independent groups. No call is needed per message.
+/// six independent groups. No call is needed per message.
 ///
 /// **Messages wait in a queue.** Then the connection receives the bytes after a message before the application answers it. If
 /// they hold the peer's Close frame, or a violation, the connection would close before the answer.
@@ -38,6 +38,10 @@ use crate::time::Timestamp;
 /// - If [`is_peer_late`](Self::is_peer_late), limit the unsent bytes in the system's buffers from now on.
 /// - If [`is_overdue`](Self::is_overdue), read and write once more first. The process was stopped, or the machine asleep, and
 ///   the peer may have acted in time.
+///
+/// **Single messages are wanted in chunks**, and the others whole. [`stream_message`](Self::stream_message) chooses chunks for
+/// the message that is arriving, and [`set_announce`](Self::set_announce) reports when one begins. A message that is too long
+/// to be assembled is [held](Event::Held) meanwhile.
 ///
 /// **An embedder has frames of its own**, such as pings with a payload of the application's: [`send_frame`](Self::send_frame).
 /// [`set_config`](Self::set_config), [`set_accept_unmasked`](Self::set_accept_unmasked),
@@ -113,6 +117,37 @@ impl Hooks<'_> {
     #[inline]
     pub fn set_paused(&mut self, paused: bool, now: Timestamp) {
         self.connection.set_paused(paused, now);
+    }
+
+    /// Sets whether [`Event::Begun`] reports each message that begins and is not complete at once. `false` at first.
+    pub fn set_announce(&mut self, announces: bool) {
+        self.connection.decoder.set_announce(announces);
+    }
+
+    /// Has the rest of the incomplete message delivered as [`Event::Chunk`], and returns its beginning, which may be empty.
+    /// `None` if no message is incomplete, or if it is delivered in chunks already. The messages behind it are not affected.
+    ///
+    /// [`Limits::streamed`](crate::Limits::streamed) limits the length of the message. All chunks but the last part of an
+    /// inflated one borrow from the input, so the connection holds no part of it.
+    pub fn stream_message(&mut self) -> Option<Chunk<'static>> {
+        let delivery = self.connection.config.delivery;
+        self.connection.decoder.stream(delivery)
+    }
+
+    /// Whether a message waits for the choice between chunks and a whole: see [`Event::Held`].
+    pub fn is_message_held(&self) -> bool {
+        self.connection.decoder.is_held()
+    }
+
+    /// Chooses to assemble the message that waits. It is refused if it exceeds [`Limits::message`](crate::Limits::message) or
+    /// [`Limits::frame`](crate::Limits::frame). A compressed message is held a few KiB before that, so it may still fit.
+    pub fn assemble_held(&mut self) {
+        self.connection.decoder.assemble_held();
+    }
+
+    /// Whether a message of ours has begun in fragments, and its last one was not queued yet.
+    pub fn is_sending_fragments(&self) -> bool {
+        self.connection.encoder.is_unfinished()
     }
 
     /// Limits the inflated bytes until [`receive`](Connection::receive) returns `None` with input left, so that one connection

@@ -128,6 +128,8 @@ impl Connection {
             Ok(None) => None,
             Ok(Some(Item::Message(message))) => Some(Event::Message(message)),
             Ok(Some(Item::Chunk(chunk))) => Some(Event::Chunk(chunk)),
+            Ok(Some(Item::Begun(kind))) => Some(Event::Begun(kind)),
+            Ok(Some(Item::Held(kind))) => Some(Event::Held(kind)),
             Ok(Some(Item::Ping(payload))) => {
                 if self.state.sends() {
                     self.encoder.pong(&payload, &self.config.limits);

@@ -5,10 +5,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::items::take;
+use super::streaming::Hold;
 use super::{Decoded, Decoder, Item};
 use crate::config::{Config, Delivery};
 use crate::error::Violation;
 use crate::event::Chunk;
+use crate::extensions::permessage_deflate::MessageInflater;
 use crate::frame::mask;
 use crate::memory::Memory;
 
@@ -28,8 +30,19 @@ impl Decoder {
         else {
             return Ok(Decoded::FrameDone);
         };
-        let is_whole = config.delivery == Delivery::Messages;
+        let is_whole = config.delivery == Delivery::Messages && !assembly.is_streamed();
+        let may_hold = is_whole && self.hold == Hold::Open && config.limits.streams();
         loop {
+            if may_hold
+                && frame.left > 0
+                && !input.is_empty()
+                && assembly.may_exceed(MessageInflater::MOST, &config.limits)
+            {
+                let kind = assembly.kind();
+                self.frame = Some(frame);
+                self.hold = Hold::Held(kind);
+                return Ok(Decoded::Item(Item::Held(kind)));
+            }
             if inflater.is_budget_spent() && frame.left > 0 && !input.is_empty() {
                 self.frame = Some(frame);
                 return Ok(Decoded::NeedInput);
@@ -76,6 +89,7 @@ impl Decoder {
                         assembly.push_inflated(tail, &config.limits, memory)?;
                     }
                     inflater.finish();
+                    self.hold = Hold::Open;
                     self.progress.messages += 1;
                     let assembled = self.assembly.take().map(|assembly| assembly.finish()).transpose()?;
                     return Ok(message

@@ -32,19 +32,20 @@ impl Decoder {
 
     /// Adds to a partial header byte by byte until it is complete.
     fn next_header_slow(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
-        while let Some(&byte) = input.first() {
+        loop {
+            let bytes = self.header.bytes.get(..self.header.len).unwrap_or_default();
+            // The header of a message that was held is complete at once.
+            if let Some((header, _)) = self.decode(bytes)? {
+                self.header.len = 0;
+                return Ok(Some(header));
+            }
+            let Some(&byte) = input.first() else { return Ok(None) };
             take(input, 1);
             if let Some(slot) = self.header.bytes.get_mut(self.header.len) {
                 *slot = byte;
                 self.header.len += 1;
             }
-            let bytes = self.header.bytes.get(..self.header.len).unwrap_or_default();
-            if let Some((header, _)) = self.decode(bytes)? {
-                self.header.len = 0;
-                return Ok(Some(header));
-            }
         }
-        Ok(None)
     }
 
     /// Decodes a header with the rules of this connection: masking by role, reserved bits of extensions, and fragments only of an

@@ -6,6 +6,7 @@ mod compressed;
 mod header;
 mod items;
 mod own;
+mod streaming;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -18,7 +19,7 @@ use crate::config::{Config, Delivery, Limits, Role};
 use crate::error::Violation;
 use crate::event::Chunk;
 #[cfg(feature = "deflate")]
-use crate::extensions::permessage_deflate::{MessageInflater, RSV1};
+use crate::extensions::permessage_deflate::MessageInflater;
 use crate::frame::{FrameHeader, OpCode, mask};
 use crate::memory::Memory;
 use crate::message::{Incoming, MessageKind};
@@ -28,6 +29,7 @@ pub(crate) use self::close::ReceivedClose;
 
 use self::header::{PartialHeader, short_below};
 use self::items::{control_item, kind_of, take, take_copy, take_payload, whole_message};
+use self::streaming::Hold;
 
 /// A decoded message, chunk or control frame.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(crate) enum Item<'i> {
     Ping(Cow<'i, [u8]>),
     Pong(Cow<'i, [u8]>),
     Close(ReceivedClose),
+    Begun(MessageKind),
+    Held(MessageKind),
 }
 
 /// Decodes received bytes into messages and control frames.
@@ -62,6 +66,9 @@ pub(crate) struct Decoder {
     refused: u64,
     /// Whether a server accepts frames that are not masked.
     accepts_unmasked: bool,
+    /// Whether the beginning of each message that does not arrive at once is reported.
+    announces: bool,
+    hold: Hold,
     /// The inflater of compressed messages, if compression was negotiated.
     #[cfg(feature = "deflate")]
     inflater: Option<Box<MessageInflater>>,
@@ -102,6 +109,8 @@ impl Decoder {
             progress: ReceivedCounts::default(),
             refused: 0,
             accepts_unmasked: false,
+            announces: false,
+            hold: Hold::Open,
             #[cfg(feature = "deflate")]
             inflater: None,
         }
@@ -122,7 +131,8 @@ impl Decoder {
 
     /// Whether there is an incomplete frame or, where messages are assembled, an incomplete message.
     pub(crate) fn is_midway(&self, delivery: Delivery) -> bool {
-        self.header.len > 0 || self.frame.is_some() || (delivery == Delivery::Messages && self.assembly.is_some())
+        let is_assembled = |assembly: &Assembly| delivery == Delivery::Messages && !assembly.is_streamed();
+        self.header.len > 0 || self.frame.is_some() || self.assembly.as_deref().is_some_and(is_assembled)
     }
 
     /// Whether there is an incomplete message, and not only an incomplete header or control frame.
@@ -140,6 +150,7 @@ impl Decoder {
         self.frame = None;
         self.held = Vec::new();
         self.assembly = None;
+        self.hold = Hold::Open;
         #[cfg(feature = "deflate")]
         {
             self.inflater = None;
@@ -211,6 +222,9 @@ impl Decoder {
         memory: Option<&Arc<dyn Memory>>,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Item<'i>>, Violation> {
+        if self.is_held() {
+            return Ok(None);
+        }
         loop {
             if self.frame.is_none() {
                 let Some(header) = self.next_header(input)? else { return Ok(None) };
@@ -220,10 +234,17 @@ impl Decoder {
                         self.progress.controls += 1;
                         return Ok(Some(control_item(header.opcode, Cow::Borrowed(payload))));
                     }
+                } else if self.hold == Hold::Open
+                    && config.limits.streams()
+                    && config.delivery == Delivery::Messages
+                    && let Some(held) = self.hold(&header, &config.limits)?
+                {
+                    return Ok(Some(held));
                 } else if self.assembly.is_none()
                     && header.fin
                     && header.rsv == 0
                     && config.delivery == Delivery::Messages
+                    && self.hold != Hold::Streamed
                 {
                     check_size(0, header.len, false, &config.limits).inspect_err(|_| self.refused = header.len)?;
                     self.expect(&header);
@@ -245,6 +266,9 @@ impl Decoder {
                 }
                 self.frame =
                     Some(PartialFrame { opcode: header.opcode, fin: header.fin, key: header.mask, left: header.len });
+                if self.announces && matches!(header.opcode, OpCode::Text | OpCode::Binary) {
+                    return Ok(Some(Item::Begun(kind_of(header.opcode))));
+                }
             }
             match self.next_payload(config, memory, input)? {
                 Decoded::Item(item) => return Ok(Some(item)),
@@ -255,17 +279,15 @@ impl Decoder {
     }
 
     fn begin_frame(&mut self, header: &FrameHeader, limits: &Limits) -> Result<(), Violation> {
-        let kind = kind_of(header.opcode);
-        let begin = || match header.rsv {
-            #[cfg(feature = "deflate")]
-            RSV1 => Box::new(Assembly::compressed(kind)),
-            _ => Box::new(Assembly::new(kind)),
+        let assembly = match self.assembly.take() {
+            Some(assembly) => assembly,
+            None => self.begin(header),
         };
-        let assembly = self.assembly.get_or_insert_with(begin);
+        let assembly = self.assembly.insert(assembly);
         let size = assembly.declared() as u64;
         assembly.begin_frame(header.len, limits).inspect_err(|violation| {
             self.refused = match violation {
-                Violation::MessageTooBig { .. } => size.saturating_add(header.len),
+                Violation::MessageTooBig { .. } | Violation::StreamTooBig { .. } => size.saturating_add(header.len),
                 _ => header.len,
             };
         })
@@ -290,7 +312,9 @@ impl Decoder {
         frame.left -= piece.len() as u64;
         let (opcode, fin, done) = (frame.opcode, frame.fin, frame.left == 0);
         let mut key = frame.key;
-        if opcode.is_control() || config.delivery == Delivery::Chunks {
+        let in_chunks = config.delivery == Delivery::Chunks
+            || self.assembly.as_ref().is_some_and(|assembly| assembly.is_streamed());
+        if opcode.is_control() || in_chunks {
             frame.key = key.map(|key| mask::apply(piece, key));
         }
         if done {
@@ -309,7 +333,7 @@ impl Decoder {
         self.progress.bytes += piece.len() as u64;
         let Some(assembly) = &mut self.assembly else { return Ok(Decoded::FrameDone) };
         let last = fin && done;
-        if config.delivery == Delivery::Chunks {
+        if in_chunks {
             assembly.check(piece, last)?;
             if piece.is_empty() && !last {
                 return Ok(Decoded::FrameDone);

@@ -37,7 +37,8 @@ impl Decoder {
             buffer.for_payload();
             return self.assembly.as_mut().map(|assembly| assembly.room(room)).unwrap_or_default();
         }
-        match self.expected_size() {
+        // A message that is read into memory of its own is not announced.
+        match self.expected_size().filter(|_| !self.announces) {
             Some(size) => buffer.for_message(size, memory),
             None => buffer.shared(),
         }
@@ -49,7 +50,7 @@ impl Decoder {
         if frame.opcode.is_control() || config.delivery != Delivery::Messages {
             return None;
         }
-        let assembly = self.assembly.as_mut()?;
+        let assembly = self.assembly.as_mut().filter(|assembly| !assembly.is_streamed())?;
         let bound = assembly.bound(frame.fin, &config.limits);
         assembly.make_room(usize::try_from(frame.left).unwrap_or(usize::MAX), bound, memory)
     }

@@ -31,6 +31,9 @@ pub(crate) struct MessageInflater {
 }
 
 impl MessageInflater {
+    /// The most output of one call of [`inflate`](Self::inflate), in bytes.
+    pub(crate) const MOST: usize = STEP + 2 * Inflater::OVERSHOOT;
+
     pub(crate) fn new(agreed: DeflateParams) -> Self {
         let inflater = Inflater::new(agreed.receive_window_bits);
         Self { agreed, inflater, has_begun: false, has_finished: false, window: Vec::new(), budget: None }
