@@ -32,6 +32,7 @@
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `http2` | no | the policy of HTTP/2 (RFC 8441), for adapters that speak it |
+//! | `tokio`, `futures-io` | no | `AsyncRead` of that library for streamed messages, both ways; adapters enable theirs |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
 //! | `socks` | no | clients through SOCKS5 proxies (`tokio-socks`, without tokio) |
@@ -118,7 +119,10 @@ pub use self::error::{
     AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, HandlerError,
     HandlerResult, InvalidSetting, ProxyCause, ProxyError, SocksReply, Stage, TimedOut, UpgradeError, UrlError,
 };
-pub use self::handle::{Handled, HandlerOutput, Sender, WebSocket, handler};
+pub use self::handle::{
+    Handled, HandlerOutput, IncomingStream, Sender, StreamItem, StreamReader,
+    StreamSource, WebSocket, handler,
+};
 #[cfg(feature = "http2")]
 pub use self::http2::{
     Http2, Http2Accepted, Http2Decision, Http2Failure, Http2Opened, Http2Policy, Http2Refused, Http2Session, Http2State,

@@ -33,6 +33,31 @@ macro_rules! connection_settings {
                 self.configure(|config| (config.limits.message, config.limits.frame) = (bytes, bytes))
             }
 
+            /// Limits the length of a message that is received in chunks
+            /// ([`WebSocket::recv_streaming`](crate::WebSocket::recv_streaming)), in bytes. `None` for no limit: a streamed
+            /// message takes no memory, whatever its length. Default 0. A value below [`max_message`](Self::max_message) has
+            /// no effect, so by default the same limit applies to all messages. A longer message is answered with 1009
+            /// ([`Limits::streamed`](ws_proto::Limits::streamed)).
+            ///
+            /// With a higher limit, a message that is longer than `max_message` is not refused when it begins. Its payload is
+            /// left unread until the application chooses. `recv_streaming` receives it, and `recv` refuses it with 1009. Until
+            /// then pings behind it are not answered, as when the inbound queue is full.
+            #[must_use]
+            #[doc(alias = "streaming", alias = "max_streamed_message")]
+            pub fn max_streamed(self, bytes: impl Into<Option<usize>>) -> Self {
+                let bytes = bytes.into();
+                self.configure(|config| config.limits.streamed = bytes)
+            }
+
+            /// Sets the longest fragment of a message that is sent as a stream
+            /// ([`Sender::send_stream`](crate::Sender::send_stream)), in bytes. At least 1. Default 64 KiB. Control frames go
+            /// between fragments ([`Limits::sent_fragment`](ws_proto::Limits::sent_fragment)).
+            #[must_use]
+            #[doc(alias = "fragment_size", alias = "write_limit")]
+            pub fn sent_fragment(self, bytes: usize) -> Self {
+                self.configure(|config| config.limits.sent_fragment = bytes)
+            }
+
             /// Sets the interval between keepalive pings. `None` sends none. Default 20 s.
             /// [`Deadlines::ping_interval`](ws_proto::Deadlines::ping_interval) names peers that mishandle pings.
             #[must_use]

@@ -40,12 +40,13 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// Reads once, unless the application must take messages first. Returns whether anything was read.
     pub(super) fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Timestamp) -> bool {
         if state.mailbox.is_paused() {
-            if !state.mailbox.may_resume() {
+            if !state.may_resume() {
                 self.name_the_deaf(state, now);
                 return false;
             }
             state.mailbox.set_paused(false);
             state.connection.hooks().set_paused(false, now);
+            state.handle_held();
         } else if state.mailbox.has_waiting() && state.mailbox.is_full() {
             // The application no longer waits for the end only, so the limits count again.
             self.pause(state, now);
@@ -149,6 +150,16 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             match state.connection.receive(input, now) {
                 Some(Event::Message(message)) => {
                     state.on_message(burst.message(message, input.len()), self.shared.info.id)
+                }
+                Some(Event::Chunk(chunk)) => {
+                    if state.on_chunk(&chunk) {
+                        break;
+                    }
+                }
+                Some(Event::Held(_)) => {
+                    if !state.on_held() {
+                        break;
+                    }
                 }
                 Some(event) => state.on_event(event, self.shared.info.id, now),
                 None => return,

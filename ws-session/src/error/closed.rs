@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::BoxError;
 use ws_proto::{CloseCode, CloseError, Escaped, Outcome, SendError};
 
 /// The end of a connection: its outcome, and the I/O error if one ended it. Cheap to clone.
@@ -67,6 +68,11 @@ pub enum Error {
     Unfinished,
     /// The close code must not be sent (RFC 6455 §7.4).
     CloseCode(CloseCode),
+    /// The source of a streamed message failed, with this error
+    /// ([`Sender::send_stream`](crate::Sender::send_stream)).
+    Source(Arc<BoxError>),
+    /// A streamed text message is not UTF-8 (RFC 6455 §5.6).
+    NotUtf8,
 }
 
 impl Error {
@@ -100,6 +106,8 @@ impl fmt::Display for Error {
             Self::Skipped => f.write_str("messages were discarded while the application waited for the end only"),
             Self::Unfinished => f.write_str("a fragmented message is being sent"),
             Self::CloseCode(code) => fmt::Display::fmt(&CloseError(*code), f),
+            Self::Source(_) => f.write_str("the source of a streamed message failed"),
+            Self::NotUtf8 => f.write_str("the source of a streamed text message is not UTF-8"),
         }
     }
 }
@@ -116,6 +124,7 @@ impl StdError for Error {
         match self {
             Self::Closed(closed) => Some(&closed.ended),
             Self::Closing => Some(&ClosingSource),
+            Self::Source(error) => Some(&***error),
             _ => None,
         }
     }
@@ -218,6 +227,8 @@ mod tests {
             Error::Skipped,
             Error::Unfinished,
             Error::CloseCode(CloseCode::from(1005)),
+            Error::Source(Arc::new("x".into())),
+            Error::NotUtf8,
         ] {
             let boxed: Box<dyn StdError> = error.clone().into();
             assert_eq!(format!("{boxed:?}"), error.to_string());

@@ -2,17 +2,20 @@
 
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
-use ws_proto::{Connection, Message, Prepared, SendError};
+use ws_proto::{Message, Prepared, SendError};
 
 use crate::logging::log_sent;
-use crate::shared::{Shared, wake};
+use crate::shared::{Shared, State, wake};
 
 /// A message to send. It is returned unchanged if it is refused.
 pub(crate) trait Outbound: Sized {
+    /// Whether it is part of a message.
+    const IS_FRAGMENT: bool = false;
+
     /// The form for the log.
     fn message(&self) -> &Message;
 
-    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>>;
+    fn queue(self, state: &mut State) -> Result<(), SendError<Self>>;
 }
 
 /// Queues a message and wakes the driver. Above the high-water mark only if `urgent`. A refused message stays in
@@ -28,7 +31,12 @@ pub(super) fn queue<O: Outbound>(shared: &Shared, unsent: &mut Option<O>, urgent
     }
     let Some(outbound) = unsent.take() else { return Ok(()) };
     log_sent(shared.info.id, outbound.message());
-    outbound.queue(&mut state.connection).map_err(|refused| refused.map(|outbound| *unsent = Some(outbound)))?;
+    if let Err(refused) = outbound.queue(&mut state) {
+        let refused = refused.map(|outbound| *unsent = Some(outbound));
+        // The end of a message that is sent as a stream is waited for, as room is.
+        let waits = state.is_streaming && !urgent && !O::IS_FRAGMENT;
+        return Err(if waits { SendError::Full(()) } else { refused });
+    }
     let waker = state.wakers.driver();
     drop(state);
     wake(waker);
@@ -41,8 +49,8 @@ impl Outbound for Message {
     }
 
     #[inline]
-    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
-        connection.send(self)
+    fn queue(self, state: &mut State) -> Result<(), SendError<Self>> {
+        state.connection.send(self)
     }
 }
 
@@ -52,8 +60,8 @@ impl Outbound for &Prepared {
     }
 
     #[inline]
-    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
-        connection.send_prepared(self).map_err(|refused| refused.map(|()| self))
+    fn queue(self, state: &mut State) -> Result<(), SendError<Self>> {
+        state.connection.send_prepared(self).map_err(|refused| refused.map(|()| self))
     }
 }
 
@@ -70,9 +78,10 @@ impl Outbound for WithCompression {
         &self.message
     }
 
-    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
+    fn queue(self, state: &mut State) -> Result<(), SendError<Self>> {
         let compress = self.compress;
-        connection
+        state
+            .connection
             .send_with(self.message, compress)
             .map_err(|refused| refused.map(|message| Self { message, compress }))
     }
@@ -85,12 +94,17 @@ pub(crate) struct Fragment {
 }
 
 impl Outbound for Fragment {
+    const IS_FRAGMENT: bool = true;
+
     fn message(&self) -> &Message {
         &self.part
     }
 
-    fn queue(self, connection: &mut Connection) -> Result<(), SendError<Self>> {
+    fn queue(self, state: &mut State) -> Result<(), SendError<Self>> {
         let last = self.last;
-        connection.send_fragment(self.part, last).map_err(|refused| refused.map(|part| Self { part, last }))
+        if state.is_streaming {
+            return Err(SendError::Unfinished(self));
+        }
+        state.connection.send_fragment(self.part, last).map_err(|refused| refused.map(|part| Self { part, last }))
     }
 }

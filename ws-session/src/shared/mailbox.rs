@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use ws_proto::Message;
+use ws_proto::{Bytes, Message};
 
 use super::inbound::InboundLimits;
+use super::incoming::Incoming;
 use super::unwanted::Unwanted;
 
 /// The least number of messages for which a queue allocates, if its limit allows as many.
@@ -43,6 +44,12 @@ pub(crate) struct Mailbox {
     is_write_blocked: bool,
     /// Whether the application has ever waited for a message, or was warned that it should.
     has_received: bool,
+    /// Whether a message waits that is too long to be assembled.
+    is_held: bool,
+    /// Whether a task waits for the next message in chunks.
+    wants_stream: bool,
+    /// The message that is received in chunks. Boxed, because usually there is none.
+    stream: Option<Box<Incoming>>,
 }
 
 /// The fate of an arriving message.
@@ -71,6 +78,9 @@ impl Mailbox {
             is_paused: false,
             is_write_blocked: false,
             has_received: false,
+            is_held: false,
+            wants_stream: false,
+            stream: None,
         }
     }
 
@@ -144,7 +154,12 @@ impl Mailbox {
 
     /// Whether reading has stopped and enough messages have been taken to continue.
     pub(crate) fn may_resume(&self) -> bool {
-        self.is_paused && (self.has_room_again() || self.is_receiving_over())
+        self.is_paused && self.may_take_more()
+    }
+
+    fn may_take_more(&self) -> bool {
+        let has_room = self.stream.as_ref().is_none_or(|stream| stream.has_room_again());
+        has_room && (self.has_room_again() || self.is_receiving_over())
     }
 
     /// Records whether the transport takes no output at the moment.
@@ -228,11 +243,81 @@ impl Mailbox {
         self.awaiting_end > 0 || self.is_abandoned()
     }
 
+    // ---- a message in chunks ----
+
+    /// Begins a message that the application receives in chunks.
+    pub(super) fn begin_stream(&mut self, beginning: &[u8]) {
+        self.is_held = false;
+        let mut stream = Box::<Incoming>::default();
+        stream.push(beginning, false);
+        self.stream = Some(stream);
+    }
+
+    /// Begins a message that is discarded as it arrives. Returns whether it leaves a gap: the application may still receive
+    /// the messages before it.
+    pub(super) fn discard_begun(&mut self) -> bool {
+        self.stream = Some(Box::new(Incoming::unwanted()));
+        if self.intake == Intake::Kept {
+            self.intake = Intake::Skipped;
+        }
+        self.intake == Intake::Skipped
+    }
+
+    /// Keeps a piece of that message, which is its last or not. Returns whether reading must stop.
+    pub(super) fn put_chunk(&mut self, piece: &[u8], last: bool) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        stream.push(piece, last);
+        let is_full = stream.is_full();
+        self.stream.take_if(|stream| stream.is_unwanted() && stream.is_over());
+        is_full
+    }
+
+    /// Takes the next chunk of that message.
+    pub(crate) fn next_chunk(&mut self) -> Option<Bytes> {
+        self.stream.as_mut()?.pop()
+    }
+
+    /// Whether all chunks of that message have been taken. Then its memory is freed.
+    pub(crate) fn end_stream(&mut self) -> bool {
+        self.stream.take_if(|stream| stream.is_over());
+        self.stream.is_none()
+    }
+
+    /// Discards the rest of that message. Returns the chunks that wait, to be dropped once the lock is released.
+    pub(crate) fn discard_stream(&mut self) -> VecDeque<Vec<u8>> {
+        let discarded = self.stream.as_mut().map(|stream| stream.discard()).unwrap_or_default();
+        self.end_stream();
+        discarded
+    }
+
+    /// Records whether a message waits that is too long to be assembled.
+    pub(super) fn set_held(&mut self, held: bool) {
+        self.is_held = held;
+    }
+
+    /// Whether a message waits that is too long to be assembled.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Records whether a task waits for the next message in chunks.
+    pub(crate) fn set_wants_stream(&mut self, wants: bool) {
+        self.wants_stream = wants;
+        self.has_received |= wants;
+    }
+
+    /// Whether a task waits for the next message in chunks.
+    pub(super) fn wants_stream(&self) -> bool {
+        self.wants_stream
+    }
+
     // ---- receiving was given up ----
 
     /// Gives up receiving. Returns the waiting messages, to be dropped once the lock is released.
     pub(crate) fn abandon(&mut self) -> VecDeque<Message> {
         self.intake = Intake::Unwanted;
+        self.discard_stream();
         self.empty()
     }
 

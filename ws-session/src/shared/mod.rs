@@ -3,11 +3,13 @@
 
 mod handles;
 pub(crate) mod inbound;
+mod incoming;
 mod key;
 mod lifecycle;
 mod mailbox;
 mod pings;
 mod state;
+mod streamed;
 mod unwanted;
 mod waiting;
 mod wakers;
@@ -74,6 +76,7 @@ impl Shared {
                 wakers: Wakers::default(),
                 pings: Pings::default(),
                 flushed: 0,
+                is_streaming: false,
             }),
         })
     }

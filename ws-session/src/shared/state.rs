@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) pings: Pings,
     /// The number of bytes, of all that were ever queued, that have been written and flushed.
     pub(crate) flushed: u64,
+    /// Whether a message is being sent as a stream. The messages of other tasks wait for its end.
+    pub(crate) is_streaming: bool,
 }
 
 /// Queries and requests of handles.
@@ -39,7 +41,7 @@ impl State {
 
     /// Whether a message can be queued now, or never again.
     pub(crate) fn has_room(&self) -> bool {
-        self.is_closing() || !self.connection.is_above_high_water()
+        self.is_closing() || (!self.is_streaming && !self.connection.is_above_high_water())
     }
 
     /// The result of a flush: whether everything up to `target` has been written and flushed, once known.
@@ -84,7 +86,7 @@ impl State {
 
     /// The driver's task, to be woken if reading has stopped and may continue.
     pub(crate) fn driver_to_resume(&mut self) -> Option<Waker> {
-        if self.mailbox.may_resume() { self.wakers.driver() } else { None }
+        if self.mailbox.is_paused() && self.may_resume() { self.wakers.driver() } else { None }
     }
 }
 
@@ -118,7 +120,7 @@ impl State {
     /// Whether the driver has work that it can do at once.
     pub(crate) fn has_work(&mut self) -> bool {
         (self.lifecycle.close_asked().is_some() && self.connection.is_open())
-            || self.mailbox.may_resume()
+            || (self.mailbox.is_paused() && self.may_resume())
             || (self.connection.hooks().is_close_held() && self.is_caught_up())
             || !self.connection.outgoing().is_empty()
             || self.has_ping_to_send()
@@ -164,7 +166,9 @@ impl State {
                 }
             }
             Event::Closed(outcome) => self.on_closed(outcome, None, id),
-            // The handle configures its connections to deliver whole messages.
+            // A task that waits for the next message in chunks can have it.
+            Event::Begun(_) => self.wakers.announce(),
+            // The driver handles chunks and held messages. Pings are answered by the core.
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ mod facts;
 mod json;
 mod pollers;
 mod polling;
+mod streaming;
 mod traits;
 
 use std::fmt;

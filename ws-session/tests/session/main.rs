@@ -27,6 +27,7 @@ mod sim;
 mod slow;
 mod stopped;
 mod stream;
+mod streaming;
 mod unwanted;
 mod upgrade;
 mod waiting;
