@@ -25,6 +25,7 @@ mod resets;
 mod running;
 mod setup;
 mod shutdown;
+mod streaming;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;

@@ -110,14 +110,14 @@ pub use ws_session as session;
 pub use ws_session::rustls;
 #[cfg(feature = "async-std")]
 pub use ws_session::{
-    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteChannel, ByteString, Bytes, Cause,
+    AcceptError, Addresses, Attempt, BoxError, BroadcastOutcome, BuildError, ByteChannel, ByteString, Bytes, Cause,
     ClientIp, ClientUpgrade, CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError,
     Deadlines, DialError, Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult,
     HandshakeError, HeadLimits, InFlight, IncomingStream, InvalidSetting, Limits, MaskKeys, MaybeTls, Message,
     MessageKind, MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime,
-    SendError, Sender, ServeError, ServerHandle, Stage, StreamItem, StreamParts, StreamReader,
+    SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts, StreamReader,
     StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UrlError, Violation,
-    WebSocket, handler, http, tcp, without_password,
+    WebSocket, broadcast, handler, http, tcp, without_password,
 };
 // Clients: where they connect, and how.
 #[cfg(all(feature = "async-std", feature = "deflate"))]

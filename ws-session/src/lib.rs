@@ -120,8 +120,8 @@ pub use self::error::{
     HandlerResult, InvalidSetting, ProxyCause, ProxyError, SocksReply, Stage, TimedOut, UpgradeError, UrlError,
 };
 pub use self::handle::{
-    Handled, HandlerOutput, IncomingStream, Sender, StreamItem, StreamReader,
-    StreamSource, WebSocket, handler,
+    BroadcastOutcome, Handled, HandlerOutput, IncomingStream, Sender, SlowConsumer, StreamItem, StreamReader,
+    StreamSource, WebSocket, broadcast, handler,
 };
 #[cfg(feature = "http2")]
 pub use self::http2::{

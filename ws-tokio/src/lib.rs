@@ -198,14 +198,14 @@ use ws_session::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 #[cfg(feature = "tls")]
 pub use ws_session::rustls;
 pub use ws_session::{
-    AcceptError, Addresses, Attempt, BoxError, BuildError, ByteChannel, ByteString, Bytes, Cause,
+    AcceptError, Addresses, Attempt, BoxError, BroadcastOutcome, BuildError, ByteChannel, ByteString, Bytes, Cause,
     ClientIp, ClientUpgrade, CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError,
     Deadlines, DialError, Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult,
     Handover, HandshakeError, HeadLimits, InFlight, IncomingStream, InvalidSetting, Limits, MaskKeys, MaybeTls,
     Message, MessageKind, MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime,
-    SendError, Sender, ServeError, ServerHandle, Stage, StreamItem, StreamParts, StreamReader,
+    SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts, StreamReader,
     StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UpgradeError, UrlError,
-    Violation, WebSocket, handler, http, tcp, without_password,
+    Violation, WebSocket, broadcast, handler, http, tcp, without_password,
 };
 // Clients: where they connect, and how.
 #[cfg(feature = "deflate")]

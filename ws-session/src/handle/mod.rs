@@ -1,6 +1,7 @@
 //! The handles of an application, and the results of handlers.
 
 mod adapted;
+mod broadcast;
 mod facts;
 mod guard;
 pub(crate) mod incoming;
@@ -17,6 +18,7 @@ mod websocket;
 mod within;
 
 pub(crate) use self::facts::opening_facts;
+pub use self::broadcast::{BroadcastOutcome, SlowConsumer, broadcast};
 pub use self::incoming::{IncomingStream, StreamSource};
 pub use self::outcome::{Handled, HandlerOutput, handler};
 pub(crate) use self::sender::PingGuard;

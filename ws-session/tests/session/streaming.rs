@@ -1,5 +1,6 @@
 //! Messages in pieces: received while they arrive, and sent while they are made.
 
+mod broadcasting;
 mod receiving;
 mod sending;
 
