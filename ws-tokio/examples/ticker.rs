@@ -1,12 +1,14 @@
 //! Prices for many clients. A client that reads too slowly skips prices, and gets the next one instead: the server never waits
 //! for it, and holds little for it.
 //!
-//! Run: `cargo run -p ws-tokio --example ticker`, then connect clients: `ws connect ws://127.0.0.1:8765`
+//! Run: `cargo run -p ws-tokio --example ticker [ADDRESS]`, by default at `127.0.0.1:8765`. Then run
+//! `cargo run -p ws-tokio --example chat_client` in other terminals.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::signal::ctrl_c;
 use ws_tokio::{BroadcastOutcome, Prepared, Sender, Server, SlowConsumer, WebSocket, broadcast};
 
 type Clients = Arc<Mutex<HashSet<Sender>>>;
@@ -21,14 +23,15 @@ async fn subscribe(clients: Clients, ws: WebSocket) -> ws_tokio::HandlerResult {
 }
 
 async fn publish(clients: Clients) {
-    let mut price = 100.0;
+    let (mut price, mut is_rising) = (100.0, true);
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
         seconds.tick().await;
-        price += if price as u64 % 2 == 0 { 0.7 } else { -0.4 };
+        price += if is_rising { 0.7 } else { -0.4 };
+        is_rising = !is_rising;
         // Encoded, and compressed, once for all clients.
         let message = Prepared::new(format!("{price:.2}"));
-        let outcomes = broadcast(&*clients.lock().unwrap(), &message, SlowConsumer::Skip);
+        let outcomes = broadcast(clients.lock().unwrap().iter().cloned(), &message, SlowConsumer::Skip);
         let slow = outcomes.iter().filter(|(_, outcome)| *outcome == BroadcastOutcome::Skipped).count();
         println!("{price:.2} to {} clients, {slow} of them too slow for it", outcomes.len());
     }
@@ -38,7 +41,8 @@ async fn publish(clients: Clients) {
 async fn main() -> std::io::Result<()> {
     let clients = Clients::default();
     tokio::spawn(publish(Arc::clone(&clients)));
-    let server = Server::new().bind("127.0.0.1:8765").await?;
-    println!("listening on ws://{}", server.local_addr()?);
-    server.serve(move |ws| subscribe(Arc::clone(&clients), ws)).await
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8765".to_owned());
+    let server = Server::new().bind(address).await?;
+    println!("Listening at ws://{}; Ctrl-C stops it.", server.local_addr()?);
+    server.serve_until(move |ws| subscribe(Arc::clone(&clients), ws), ctrl_c()).await
 }

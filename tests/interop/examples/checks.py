@@ -576,6 +576,27 @@ async def many_clients(name):
             await clients.ends(1)
 
 
+@check("ticker")
+async def ticker(name):
+    async with serving(name) as server, dial(server.url) as one, dial(server.url) as other:
+        await server.prints(r"to 2 clients, 0 of them too slow")
+        prices = [await one.recv() for _ in range(3)]
+        received = [await other.recv() for _ in range(3)]
+        # One of them may have connected a price earlier.
+        if not set(prices) & set(received) or not all(re.fullmatch(r"\d+\.\d\d", price) for price in prices + received):
+            raise AssertionError(f"{prices} and {received}")
+
+
+@check("stream_file")
+async def stream_file(name):
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(bytes(30_000_001))
+        file.flush()
+        async with running(name, file.name) as program:
+            await program.prints(r"^30000001 bytes in ")
+            await program.ends()
+
+
 def nginx_configuration():
     """What the example's first lines say."""
     lines = (REPO / "ws-tokio/examples/behind_nginx.rs").read_text().splitlines()

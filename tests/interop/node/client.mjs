@@ -245,6 +245,15 @@ check("16 MiB in fragments", () =>
   }),
 );
 
+check("16 MiB echoed while they are sent", () =>
+  on("/echo?streamed", {}, async (peer) => {
+    const parts = Array.from({ length: 256 }, (_, i) => BIG_BINARY.subarray(i * 65536, (i + 1) * 65536));
+    sendFragments(peer.ws, true, parts);
+    same(await peer.next(), BIG_BINARY);
+    await peer.echoes(BIG_TEXT, "", "x");
+  }),
+);
+
 check("pings we send are answered", () =>
   on("/echo", {}, async (peer) => {
     peer.ws.pong("nobody asked");

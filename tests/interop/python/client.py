@@ -215,6 +215,23 @@ async def big_fragments():
         same(await ws.recv(), BIG_BINARY)
 
 
+@check("16 MiB echoed while they are sent")
+async def streamed():
+    for listener, options in [("main", {}), ("deflate", {"compression": "deflate"})]:
+        async with dial("/echo?streamed", listener, **options) as ws:
+            for whole, size in [(BIG_BINARY, 100_000), (BIG_TEXT, 100_000), (b"", 1), ("x", 1)]:
+
+                async def pieces():
+                    for i in range(0, len(whole) or 1, size):
+                        yield whole[i : i + size]
+
+                async def received():
+                    return whole[:0].join([part async for part in ws.recv_streaming()])
+
+                _, answer = await asyncio.gather(ws.send(pieces()), received())
+                same(answer, whole)
+
+
 @check("pings we send are answered")
 async def pings_sent():
     async with dial("/echo") as ws:

@@ -217,6 +217,12 @@ async fn handle_connection(desk: Arc<Desk>, mut ws: WebSocket) -> HandlerResult 
         });
     }
     match uri.path() {
+        "/echo" if query.contains_key("streamed") => {
+            let sender = ws.sender();
+            while let Some(mut message) = ws.recv_streaming().await? {
+                sender.send_stream(message.kind(), &mut message).await?;
+            }
+        }
         "/echo" => {
             while let Some(message) = ws.recv().await? {
                 ws.send(message).await?;

@@ -17,8 +17,8 @@ mod unwanted;
 mod websocket;
 mod within;
 
-pub(crate) use self::facts::opening_facts;
 pub use self::broadcast::{BroadcastOutcome, SlowConsumer, broadcast};
+pub(crate) use self::facts::opening_facts;
 pub use self::incoming::{IncomingStream, StreamSource};
 pub use self::outcome::{Handled, HandlerOutput, handler};
 pub(crate) use self::sender::PingGuard;

@@ -30,7 +30,7 @@ pub(super) fn queue<O: Outbound>(shared: &Shared, unsent: &mut Option<O>, urgent
         return Err(SendError::Full(()));
     }
     let Some(outbound) = unsent.take() else { return Ok(()) };
-    log_sent(shared.info.id, outbound.message());
+    log_sent(shared.info.id, outbound.message(), state.is_streaming);
     if let Err(refused) = outbound.queue(&mut state) {
         let refused = refused.map(|outbound| *unsent = Some(outbound));
         // The end of a message that is sent as a stream is waited for, as room is.

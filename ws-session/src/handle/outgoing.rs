@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -103,16 +103,10 @@ impl Sender {
         self.transfer(kind, FromReader { reader, kind: PhantomData })
     }
 
-    fn transfer<'a, S: Source + 'a>(
-        &'a self,
-        kind: MessageKind,
-        source: S,
-    ) -> impl Future<Output = Result<(), Error>> + use<'a, S> {
-        // The future is not `Unpin`, because the source may not be.
-        async move {
-            let mut transfer = std::pin::pin!(Transfer::new(self, kind, source));
-            poll_fn(|cx| transfer.as_mut().poll(cx)).await
-        }
+    /// The future is not `Unpin`, because the source may not be.
+    async fn transfer<S: Source>(&self, kind: MessageKind, source: S) -> Result<(), Error> {
+        let mut transfer = pin!(Transfer::new(self, kind, source));
+        poll_fn(|cx| transfer.as_mut().poll(cx)).await
     }
 }
 

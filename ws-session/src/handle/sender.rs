@@ -27,9 +27,12 @@ use crate::shared::{Key, RoundTrip, Shared, State, wake};
 /// connection once. Clippy's `mutable_key_type` warns about that without need: only the connection's ID is compared and
 /// hashed, and it never changes. A map by [`id`](Self::id) avoids the warning.
 ///
-/// To send to many connections, clone a [`Message`] (clones share the payload), or encode it once as a [`Prepared`].
+/// To send to many connections, encode the message once as a [`Prepared`] and call [`broadcast`](crate::broadcast()), or clone
+/// a [`Message`] (clones share the payload).
 ///
-/// Every method is cancel-safe: a dropped future has either done all of its work or nothing.
+/// Every method is cancel-safe: a dropped future has either done all of its work or nothing. Only a message that is sent in
+/// pieces ([`send_stream`](Self::send_stream), `send_iter`, `send_reader`) can be left unfinished, which closes the
+/// connection.
 #[doc(alias = "broadcast")]
 pub struct Sender {
     pub(crate) shared: Arc<Shared>,
@@ -58,7 +61,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// If the connection is closing or has ended, or between the fragments of another message.
+    /// If the connection is closing or has ended, or between the calls of [`send_fragment`](Self::send_fragment) for another
+    /// message. While a message is sent as a stream, its end is waited for.
     #[doc(alias = "write", alias = "emit", alias = "send_text", alias = "send_binary")]
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         self.send_when_room(message.into())

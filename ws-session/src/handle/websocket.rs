@@ -22,7 +22,7 @@ use crate::shared::{RoundTrip, Shared, State, Waiting, wake};
 ///
 /// It is independent of the runtime: its [`Driver`](crate::Driver) moves the bytes. It is also a
 /// [`Stream`](futures_core::Stream) and a [`Sink`]. Every method is cancel-safe, because messages are held by the
-/// connection, not by the futures.
+/// connection, not by the futures, except those that send a message in pieces: see [`Sender::send_stream`].
 ///
 /// **Receive, or call [`send_only`](Self::send_only).** When the inbound queue is full, reading stops until the application
 /// receives. This slows the peer down, but its pings are not answered either, and its Close is not seen. An application

@@ -86,10 +86,12 @@ pub(crate) fn log_received(id: u64, message: &Message) {
     debug!(target: TARGET, id, "< {}", Elided(message));
 }
 
-/// Logs a message that is to go out.
+/// Logs a message that is to go out, unless it `waits` for another to end. It is logged later then.
 #[inline]
-pub(crate) fn log_sent(id: u64, message: &Message) {
-    debug!(target: TARGET, id, "> {}", Elided(message));
+pub(crate) fn log_sent(id: u64, message: &Message, waits: bool) {
+    if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) && !waits {
+        debug!(target: TARGET, id, "> {}", Elided(message));
+    }
 }
 
 /// A message in one short line: `text 'hello' [5 bytes]`, `binary 00ff [2 bytes]`.

@@ -263,6 +263,11 @@ impl Mailbox {
         self.intake == Intake::Skipped
     }
 
+    /// Whether the application takes the chunks of that message.
+    pub(super) fn wants_chunks(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| !stream.is_unwanted())
+    }
+
     /// Keeps a piece of that message, which is its last or not. Returns whether reading must stop.
     pub(super) fn put_chunk(&mut self, piece: &[u8], last: bool) -> bool {
         let Some(stream) = &mut self.stream else { return false };

@@ -56,9 +56,11 @@ impl State {
     /// Keeps a chunk until it is taken. Returns whether reading must stop.
     #[cold]
     pub(crate) fn on_chunk(&mut self, chunk: &Chunk<'_>) -> bool {
-        // The application has not seen this chunk yet, so it does not wait for the end.
-        self.wakers.stop_receiving();
-        self.wakers.announce();
+        if self.mailbox.wants_chunks() {
+            // The application has not seen this chunk yet, so a Close behind it is not answered at once.
+            self.wakers.stop_receiving();
+            self.wakers.announce();
+        }
         self.mailbox.put_chunk(&chunk.payload, chunk.last)
     }
 }

@@ -48,6 +48,7 @@ async fn main() -> ExitCode {
     run.check("16 MiB of text", messages::big_text(to)).await;
     run.check("16 MiB of binary", messages::big_binary(to)).await;
     run.check("16 MiB in fragments", messages::big_fragments(to)).await;
+    run.check("16 MiB echoed while they are sent", messages::streamed(to)).await;
     run.check("pings we send are answered", messages::pings_sent(to)).await;
     run.check("pings we get are answered", messages::pings_received(to)).await;
     for close in Close::all() {

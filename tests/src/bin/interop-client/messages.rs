@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
-use ws_tokio::{Bytes, Message};
+use ws_tokio::{Bytes, Message, MessageKind};
 
 use crate::MIB;
 use crate::servers::Servers;
@@ -115,6 +115,30 @@ pub(crate) async fn fragmented_binary_received(to: &Servers) -> Result<(), Failu
     let mut ws = to.dial("/fragments?size=1").await?;
     echoes(&mut ws, every_byte(4)).await?;
     echoes(&mut ws, Bytes::new()).await?;
+    done(ws).await
+}
+
+pub(crate) async fn streamed(to: &Servers) -> Result<(), Failure> {
+    let mut ws = to.dial("/echo?streamed").await?;
+    let sender = ws.sender();
+    let sending = tokio::spawn(async move {
+        sender.send_iter(MessageKind::Binary, vec![every_byte(256); 256]).await?;
+        sender.send_iter(MessageKind::Text, vec!["é€🦀x"; 100_000]).await
+    });
+    for (kind, unit, times) in
+        [(MessageKind::Binary, every_byte(256), 256), (MessageKind::Text, "é€🦀x".into(), 100_000)]
+    {
+        let mut message = ws.recv_streaming().await?.ok_or_else(|| Failure("the connection ended".to_owned()))?;
+        same(message.kind(), kind)?;
+        let mut bytes = 0;
+        while let Some(chunk) = message.chunk().await? {
+            let is_right = chunk.iter().zip(bytes..).all(|(byte, at)| *byte == unit[at % unit.len()]);
+            ensure(is_right, || format!("other bytes after {bytes}"))?;
+            bytes += chunk.len();
+        }
+        same(bytes, unit.len() * times)?;
+    }
+    sending.await??;
     done(ws).await
 }
 

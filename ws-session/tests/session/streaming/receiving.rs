@@ -123,9 +123,6 @@ fn a_long_message_waits_until_the_application_chooses() {
         gate.open();
         world.run();
         assert_eq!(log.take(), [1 << 20], "{setup:?}");
-        running.peer.send_close(1000, "");
-        world.run();
-        assert!(running.driver.is_finished());
     }
 }
 
@@ -276,7 +273,7 @@ fn the_end_of_the_connection_within_a_message_is_an_error() {
                 let mut message = ws.recv_streaming().await?.expect("a message");
                 got.push(message.chunk().await.expect("it has begun").expect("a chunk").to_vec());
                 let error = message.chunk().await.expect_err("it has no end");
-                got.push(error.closed().expect("the end").outcome().code().to_string().into());
+                got.push(u16::from(error.closed().expect("the end").outcome().code()).to_string().into());
                 assert!(message.chunk().await.is_err(), "again");
                 assert!(message.next().await.is_none(), "a stream has ended");
                 Ok(())

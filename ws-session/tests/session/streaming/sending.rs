@@ -202,7 +202,7 @@ fn an_error_of_the_source_is_returned_and_leaves_the_connection_open_if_nothing_
             let got = log.clone();
             let setup = setup.timeless().config(short);
             let mut running = setup.start(&world, |ws| async move {
-                let first = begun.then_some(Ok("0123456789"));
+                let first = begun.then_some(Ok("0123456789a"));
                 let items = stream::iter(first.into_iter().chain([Err(std::io::Error::other("disk"))]));
                 let error = ws.send_stream(MessageKind::Text, items).await.expect_err("the source failed");
                 let source = std::error::Error::source(&error).expect("a source").to_string();
