@@ -1,7 +1,7 @@
 //! A client over HTTP/2 (RFC 8441): connections that clients share, and when HTTP/1.1 is used instead.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod connections;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,90 +9,22 @@ use bytes::Bytes;
 use http::Response;
 use tracing::debug;
 
+pub use self::connections::Http2Connections;
+use self::connections::{Origin, Shared};
 use super::Client;
 use super::connect::{self, Way, failure, peer};
 use super::dial::Deadline;
 use super::url::Target;
 use crate::error::{ConnectError, Stage, TimedOut};
-use crate::http2::{Http2Failure, Http2Opened, Http2Session};
+use crate::http2::{Http2Failure, Http2Opened};
 use crate::logging::TARGET;
 use crate::opening::Parts;
 use crate::opening::exchange::Exchange;
 use crate::runtime::Runtime;
-use crate::sync::{Mutex, PoisonError};
 use crate::transport::{Addresses, MaybeTls, Transport};
 
 /// The most bytes of a refusal's body that are kept.
 const MOST_BODY: usize = 64 << 10;
-
-/// Connections of HTTP/2 that clients share: [`Client::http2`]. Cheap to clone; a clone shares them.
-///
-/// A connection stays open while this value lives and the server keeps it. It is used for WebSockets to the same scheme, host and
-/// port, as long as the server accepts more streams. Otherwise another one is opened. Clients that connect at the same time, before
-/// there is a connection, open one each. TLS settings are those of the client that
-/// opened it, and so are its proxy and overrides of the host. Share this value only between clients with the same ones.
-#[derive(Clone, Default)]
-pub struct Http2Connections {
-    shared: Arc<Mutex<BTreeMap<Origin, Vec<Shared>>>>,
-    prior_knowledge: bool,
-}
-
-/// What a connection is used for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Origin {
-    secure: bool,
-    host: String,
-    port: u16,
-}
-
-#[derive(Clone)]
-struct Shared {
-    session: Arc<dyn Http2Session>,
-    addresses: Addresses,
-}
-
-impl Http2Connections {
-    /// No connections yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets whether a server at a `ws://` URL is known to speak HTTP/2 (RFC 9113 §3.3). Without TLS it cannot be negotiated.
-    /// Default `false`: `ws://` URLs use HTTP/1.1.
-    #[must_use]
-    pub fn prior_knowledge(mut self, known: bool) -> Self {
-        self.prior_knowledge = known;
-        self
-    }
-
-    /// The number of open connections.
-    pub fn count(&self) -> usize {
-        self.with(|all| {
-            all.retain(|_, shared| {
-                shared.retain(|one| one.session.is_open());
-                !shared.is_empty()
-            });
-            all.values().map(Vec::len).sum()
-        })
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<Origin, Vec<Shared>>) -> T) -> T {
-        change(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// A connection with room for another stream.
-    fn find(&self, origin: &Origin) -> Option<Shared> {
-        self.with(|all| {
-            let shared = all.get_mut(origin)?;
-            shared.retain(|one| one.session.is_open());
-            shared.iter().find(|one| one.session.has_room()).cloned()
-        })
-    }
-
-    fn add(&self, origin: Origin, shared: Shared) {
-        self.with(|all| all.entry(origin).or_default().push(shared));
-    }
-}
 
 /// The next step of connecting.
 enum Next<R: Runtime> {
@@ -217,11 +149,4 @@ async fn read_body<T: Transport, C: crate::transport::Timer>(
     while exchange.received.len() < MOST_BODY && matches!(exchange.read().await, Ok(n) if n > 0) {}
     exchange.received.truncate(MOST_BODY);
     head.map(|_| exchange.received.into())
-}
-
-impl fmt::Debug for Http2Connections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origins = self.with(|all| all.keys().cloned().collect::<Vec<_>>());
-        f.debug_struct("Http2Connections").field("origins", &origins).finish_non_exhaustive()
-    }
 }
