@@ -89,8 +89,8 @@ pub trait Http2Session: Send + Sync {
     /// Whether a request can be sent at once: the connection is open, and below the server's limit of streams.
     fn has_room(&self) -> bool;
 
-    /// Sends an extended CONNECT with `websocket` as its `:protocol`, and waits for the response. Dropping the future resets the
-    /// stream.
+    /// Sends an extended CONNECT with `websocket` as its `:protocol`, and waits for the response. The call itself takes the
+    /// stream's place: [`has_room`](Self::has_room) counts it before the future is polled. Dropping the future resets the stream.
     ///
     /// # Errors
     ///

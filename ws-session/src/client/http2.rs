@@ -1,6 +1,7 @@
 //! A client over HTTP/2 (RFC 8441): connections that clients share, and when HTTP/1.1 is used instead.
 
 mod connections;
+mod opening;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use http::Response;
 use tracing::debug;
 
 pub use self::connections::Http2Connections;
-use self::connections::{Origin, Shared};
+use self::connections::{Found, Origin, Requested, Shared};
+use self::opening::Ended;
 use super::Client;
 use super::connect::{self, Way, failure, peer};
 use super::dial::Deadline;
@@ -26,10 +28,10 @@ use crate::transport::{Addresses, MaybeTls, Transport};
 /// The most bytes of a refusal's body that are kept.
 const MOST_BODY: usize = 64 << 10;
 
-/// The next step of connecting.
-enum Next<R: Runtime> {
-    /// A connection of HTTP/2, which may have been open before.
-    Session(Shared),
+/// The result of connecting.
+enum Connected<R: Runtime> {
+    /// A connection of HTTP/2, and a stream on it.
+    Http2(Requested),
     /// A server that chose HTTP/1.1 in ALPN.
     Http1(MaybeTls<R::Stream>, Addresses),
     /// A server that does not offer WebSocket over HTTP/2.
@@ -68,21 +70,36 @@ pub(super) async fn open<R: Runtime>(
     }
     let upgrade = client.clone().extended_connect()?;
     let origin = Origin { secure: target.secure, host: target.host.to_string(), port: target.port };
-    let mut reused = connections.find(&origin);
+    // Whether it opens a connection without a look at the shared ones.
+    let mut alone = false;
     loop {
-        let is_reused = reused.is_some();
-        let next = match reused.take() {
-            Some(shared) => Next::Session(shared),
-            None => connect_session(&client, &target, &connections, &origin, &mut deadline).await?,
-        };
-        let Shared { session, addresses } = match next {
-            Next::Session(shared) => shared,
-            Next::Http1(transport, addresses) => {
-                return connect::open_on(client, transport, addresses, deadline).await;
+        let found = if alone { Found::Nothing(None) } else { connections.find(&origin, upgrade.request()) };
+        let (requested, is_reused) = match found {
+            Found::Requested(requested) => (requested, true),
+            Found::Wait(opening) => {
+                match deadline.wait_for(opening.ended()).await {
+                    Some(ended) => alone = ended == Ended::Failed,
+                    None => return Err(TimedOut::new(Stage::Tcp, deadline.timeout, origin.host).into()),
+                }
+                continue;
             }
-            Next::NotOffered => return connect::open_over_http1(client, deadline).await,
+            Found::Nothing(opener) => {
+                let share = |shared| connections.add(&origin, shared, upgrade.request());
+                let connected = connect_session(&client, &target, share, &mut deadline).await;
+                if let Some(opener) = opener {
+                    opener.end(matches!(connected, Ok(Connected::Http2(_))));
+                }
+                match connected? {
+                    Connected::Http2(requested) => (requested, false),
+                    Connected::Http1(transport, addresses) => {
+                        return connect::open_on(client, transport, addresses, deadline).await;
+                    }
+                    Connected::NotOffered => return connect::open_over_http1(client, deadline).await,
+                }
+            }
         };
-        let opened = match deadline.wait_for(session.open(upgrade.request().clone())).await {
+        let Requested { opened, addresses } = requested;
+        let opened = match deadline.wait_for(opened).await {
             Some(opened) => opened,
             None => return Err(TimedOut::new(Stage::Handshake, deadline.timeout, peer(addresses)).into()),
         };
@@ -99,39 +116,34 @@ pub(super) async fn open<R: Runtime>(
             }
             Err(Http2Failure::Http1Required) => return connect::open_over_http1(client, deadline).await,
             // The connection was about to end, or has ended.
-            Err(Http2Failure::Refused(_)) if is_reused => {}
+            Err(Http2Failure::Refused(_)) if is_reused => alone = true,
             Err(Http2Failure::Refused(error) | Http2Failure::Io(error)) => return Err(failure(error)),
         }
     }
 }
 
-/// Opens a connection of HTTP/2, which others share from then on.
+/// Opens a connection of HTTP/2. `share` makes it known to others, and requests a stream.
 async fn connect_session<R: Runtime>(
     client: &Client<R>,
     target: &Target,
-    connections: &Http2Connections,
-    origin: &Origin,
+    share: impl FnOnce(Shared) -> Requested,
     deadline: &mut Deadline<R::Timer>,
-) -> Result<Next<R>, ConnectError> {
+) -> Result<Connected<R>, ConnectError> {
     let way = Way::new(client, target)?.with_http2(true);
     let (transport, addresses) = way.connect::<R>(deadline).await?;
     if target.secure && transport.negotiated_protocol() != Some(&b"h2"[..]) {
         debug!(target: TARGET, peer = peer(addresses), "the server chose HTTP/1.1");
-        return Ok(Next::Http1(transport, addresses));
+        return Ok(Connected::Http1(transport, addresses));
     }
     match deadline.wait_for(R::connect_http2(transport)).await {
-        Some(Ok(Some(session))) => {
-            let shared = Shared { session, addresses };
-            connections.add(origin.clone(), shared.clone());
-            Ok(Next::Session(shared))
-        }
+        Some(Ok(Some(session))) => Ok(Connected::Http2(share(Shared { session, addresses }))),
         Some(Ok(None)) => {
             debug!(target: TARGET, peer = peer(addresses), "the server does not offer WebSocket over HTTP/2");
-            Ok(Next::NotOffered)
+            Ok(Connected::NotOffered)
         }
         Some(Err(error)) => {
             debug!(target: TARGET, peer = peer(addresses), "HTTP/2 failed: {error}");
-            Ok(Next::NotOffered)
+            Ok(Connected::NotOffered)
         }
         None => Err(TimedOut::new(Stage::Handshake, deadline.timeout, peer(addresses)).into()),
     }

@@ -80,6 +80,97 @@ async fn a_full_connection_is_followed_by_another() {
     running.stop().await;
 }
 
+/// Opens so many WebSockets at once, each in a task.
+async fn open_at_once(
+    n: usize,
+    address: SocketAddr,
+    connections: Http2Connections,
+) -> Vec<Result<WebSocket, ConnectError>> {
+    let opening: Vec<_> = (0..n).map(|_| tokio::spawn(client(address, &connections).connect())).collect();
+    let mut open = Vec::new();
+    for task in opening {
+        open.push(in_time(task).await.unwrap());
+    }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_that_connect_at_the_same_time_wait_for_one_connection() {
+    let running = start(server(), echo).await;
+    for _ in 0..20 {
+        let connections = known();
+        let mut open = open_at_once(50, running.address, connections.clone()).await;
+        assert_eq!(connections.count(), 1);
+        for ws in &mut open {
+            let ws = ws.as_mut().unwrap();
+            ws.send("a").await.unwrap();
+            assert_eq!(in_time(ws.recv()).await.unwrap(), Some("a".into()));
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_that_connect_at_the_same_time_take_no_more_places_than_there_are() {
+    let mut http2 = Http2::default();
+    http2.max_streams = 3;
+    let running = start(server().http2(http2), echo).await;
+    for _ in 0..20 {
+        let connections = known();
+        let open = open_at_once(10, running.address, connections.clone()).await;
+        // Nobody waits for a place on a full connection.
+        assert!(open.iter().all(Result::is_ok), "{open:?}");
+        assert_eq!(connections.count(), 4);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_leaves_the_connection_to_the_next() {
+    let running = start(server(), echo).await;
+    let to = running.address;
+    let (address, accepted) = front(to, |stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let connections = known();
+    let first = tokio::spawn(client(address, &connections).connect());
+    in_time(async {
+        while accepted.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await;
+    let others = tokio::spawn(open_at_once(10, address, connections.clone()));
+    // The server never answers the first, and the others wait for it.
+    tokio::time::sleep(SHORT).await;
+    assert_eq!((accepted.load(Ordering::Relaxed), connections.count()), (1, 0));
+    let late = client(address, &connections).connect_timeout(SHORT).connect();
+    assert!(matches!(in_time(late).await.unwrap_err(), ConnectError::Timeout(_)));
+    first.abort();
+    let open = in_time(others).await.unwrap();
+    assert!(open.iter().all(Result::is_ok), "{open:?}");
+    assert_eq!((accepted.load(Ordering::Relaxed), connections.count()), (2, 1));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn where_http_2_is_not_offered_clients_that_wait_connect_on_their_own() {
+    let plain = start(Server::new(), echo).await;
+    let connections = known();
+    for ws in open_at_once(10, plain.address, connections.clone()).await {
+        assert_eq!(ws.unwrap().response().version(), Version::HTTP_11);
+    }
+    assert_eq!(connections.count(), 0);
+    let address = plain.address;
+    plain.stop().await;
+    // And if there is no server at all, each is told.
+    for ws in open_at_once(10, address, connections.clone()).await {
+        assert!(matches!(ws.unwrap_err(), ConnectError::Dial(_)));
+    }
+}
+
 #[tokio::test]
 async fn without_prior_knowledge_ws_urls_use_http_1_1() {
     let running = start(server(), echo).await;

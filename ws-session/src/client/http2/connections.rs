@@ -2,21 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::http2::Http2Session;
+use http::Request;
+
+use super::opening::{Ended, Opening};
+use crate::http2::{Http2Failure, Http2Opened, Http2Session};
 use crate::sync::{Mutex, PoisonError};
 use crate::transport::Addresses;
 
 /// Connections of HTTP/2 that clients share: [`Client::http2`](crate::Client::http2). Cheap to clone; a clone shares them.
 ///
 /// A connection stays open while this value lives and the server keeps it. It is used for WebSockets to the same scheme, host and
-/// port, as long as the server accepts more streams. Otherwise another one is opened. Clients that connect at the same time, before
-/// there is a connection, open one each. TLS settings are those of the client that
-/// opened it, and so are its proxy and overrides of the host. Share this value only between clients with the same ones.
+/// port, as long as the server accepts more streams. Otherwise another one is opened. Clients that connect at the same time wait
+/// for one connection. If it cannot be opened, or the server does not offer WebSocket over HTTP/2, each of them connects on its
+/// own.
+///
+/// TLS settings are those of the client that opened the connection, and so are its proxy and overrides of the host. Share this
+/// value only between clients with the same ones.
 #[derive(Clone, Default)]
 pub struct Http2Connections {
-    shared: Arc<Mutex<BTreeMap<Origin, Vec<Shared>>>>,
+    origins: Arc<Mutex<BTreeMap<Origin, Pool>>>,
     pub(super) prior_knowledge: bool,
 }
 
@@ -28,10 +36,42 @@ pub(super) struct Origin {
     pub(super) port: u16,
 }
 
-#[derive(Clone)]
+/// The connections to one origin.
+#[derive(Default)]
+struct Pool {
+    open: Vec<Shared>,
+    /// The one that a client opens now.
+    opening: Option<Arc<Opening>>,
+}
+
+/// An open connection.
 pub(super) struct Shared {
     pub(super) session: Arc<dyn Http2Session>,
     pub(super) addresses: Addresses,
+}
+
+/// A stream that has been requested.
+pub(super) struct Requested {
+    pub(super) opened: Pin<Box<dyn Future<Output = Result<Http2Opened, Http2Failure>> + Send>>,
+    pub(super) addresses: Addresses,
+}
+
+/// The result of looking for a stream.
+pub(super) enum Found {
+    /// An open connection had room for it.
+    Requested(Requested),
+    /// Another client opens a connection.
+    Wait(Arc<Opening>),
+    /// The caller opens a connection, and others may wait for it.
+    Nothing(Option<Opener>),
+}
+
+/// The client that opens a connection for which others wait. When it is dropped, they go on.
+pub(super) struct Opener {
+    connections: Http2Connections,
+    origin: Origin,
+    opening: Arc<Opening>,
+    ended: Ended,
 }
 
 impl Http2Connections {
@@ -50,36 +90,79 @@ impl Http2Connections {
 
     /// The number of open connections.
     pub fn count(&self) -> usize {
-        self.with(|all| {
-            all.retain(|_, shared| {
-                shared.retain(|one| one.session.is_open());
-                !shared.is_empty()
+        self.with(|origins| {
+            origins.retain(|_, pool| {
+                pool.open.retain(|one| one.session.is_open());
+                !pool.open.is_empty() || pool.opening.is_some()
             });
-            all.values().map(Vec::len).sum()
+            origins.values().map(|pool| pool.open.len()).sum()
         })
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<Origin, Vec<Shared>>) -> T) -> T {
-        change(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<Origin, Pool>) -> T) -> T {
+        change(&mut self.origins.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A connection with room for another stream.
-    pub(super) fn find(&self, origin: &Origin) -> Option<Shared> {
-        self.with(|all| {
-            let shared = all.get_mut(origin)?;
-            shared.retain(|one| one.session.is_open());
-            shared.iter().find(|one| one.session.has_room()).cloned()
+    /// Requests a stream on a connection that has room. If there is none, the first caller opens one, and others wait.
+    pub(super) fn find(&self, origin: &Origin, request: &Request<()>) -> Found {
+        self.with(|origins| {
+            let pool = origins.entry(origin.clone()).or_default();
+            pool.open.retain(|one| one.session.is_open());
+            if let Some(one) = pool.open.iter().find(|one| one.session.has_room()) {
+                // Under the lock: the next caller sees this stream's place taken.
+                return Found::Requested(one.request(request));
+            }
+            if let Some(opening) = &pool.opening {
+                return Found::Wait(Arc::clone(opening));
+            }
+            let opening = Arc::new(Opening::default());
+            pool.opening = Some(Arc::clone(&opening));
+            Found::Nothing(Some(Opener {
+                connections: self.clone(),
+                origin: origin.clone(),
+                opening,
+                ended: Ended::Left,
+            }))
         })
     }
 
-    pub(super) fn add(&self, origin: Origin, shared: Shared) {
-        self.with(|all| all.entry(origin).or_default().push(shared));
+    /// Shares a connection, and requests its first stream.
+    pub(super) fn add(&self, origin: &Origin, shared: Shared, request: &Request<()>) -> Requested {
+        let requested = shared.request(request);
+        self.with(|origins| origins.entry(origin.clone()).or_default().open.push(shared));
+        requested
+    }
+}
+
+impl Shared {
+    fn request(&self, request: &Request<()>) -> Requested {
+        Requested { opened: self.session.open(request.clone()), addresses: self.addresses }
+    }
+}
+
+impl Opener {
+    /// Ends the wait of the others: they use the connection that was added, or connect on their own.
+    pub(super) fn end(mut self, is_added: bool) {
+        self.ended = if is_added { Ended::Added } else { Ended::Failed };
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.connections.with(|origins| {
+            let Some(pool) = origins.get_mut(&self.origin) else { return };
+            pool.opening = None;
+            if pool.open.is_empty() {
+                origins.remove(&self.origin);
+            }
+        });
+        self.opening.end(self.ended);
     }
 }
 
 impl fmt::Debug for Http2Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origins = self.with(|all| all.keys().cloned().collect::<Vec<_>>());
+        let origins = self.with(|origins| origins.keys().cloned().collect::<Vec<_>>());
         f.debug_struct("Http2Connections").field("origins", &origins).finish_non_exhaustive()
     }
 }
