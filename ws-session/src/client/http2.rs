@@ -3,7 +3,6 @@
 mod connections;
 mod opening;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;

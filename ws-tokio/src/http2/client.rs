@@ -12,6 +12,7 @@ use h2::{Ping, Reason};
 use ws_session::http::{Request, Response};
 use ws_session::{Bytes, Http2Failure, Http2Opened, Http2Session, Transport};
 
+use super::below::{Below, Watched};
 use super::stream::{Http2Stream, into_io};
 use crate::carrier::Carrier;
 
@@ -31,6 +32,7 @@ const DATA_FRAME_BUDGET: usize = 8 << 20;
 /// A connection whose server offers WebSocket over HTTP/2.
 struct Session {
     requests: SendRequest<Bytes>,
+    below: Below,
     /// Each stream has a clone.
     places: Arc<()>,
 }
@@ -50,6 +52,8 @@ where
         .data_frame_budget(DATA_FRAME_BUDGET)
         // Until the server's SETTINGS say otherwise, which shows that they have come.
         .initial_max_send_streams(0);
+    let transport = Watched::new(transport);
+    let below = transport.below();
     let (requests, mut connection) = builder.handshake(Carrier::new(transport)).await.map_err(into_io)?;
     let mut ping = connection.ping_pong();
     if let Some(ping) = &mut ping {
@@ -78,7 +82,7 @@ where
         // Its streams report how it ended.
         let _ = connection.await;
     });
-    Ok(Some(Arc::new(Session { requests, places: Arc::default() })))
+    Ok(Some(Arc::new(Session { requests, below, places: Arc::default() })))
 }
 
 impl Session {
@@ -102,13 +106,14 @@ impl Http2Session for Session {
         &self,
         mut request: Request<()>,
     ) -> Pin<Box<dyn Future<Output = Result<Http2Opened, Http2Failure>> + Send>> {
-        let (requests, place) = (self.requests.clone(), Arc::clone(&self.places));
+        let (requests, below, place) = (self.requests.clone(), self.below.clone(), Arc::clone(&self.places));
         Box::pin(async move {
             request.extensions_mut().insert(Protocol::from_static("websocket"));
             let mut requests = requests.ready().await.map_err(failure)?;
             let (response, send) = requests.send_request(request, false).map_err(failure)?;
             let (head, receive) = response.await.map_err(failure)?.into_parts();
-            Ok(Http2Opened::new(Response::from_parts(head, ()), Http2Stream::new(send, receive).with_place(place)))
+            let stream = Http2Stream::new(send, receive).with_below(below).with_place(place);
+            Ok(Http2Opened::new(Response::from_parts(head, ()), stream))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! WebSocket over HTTP/2 (RFC 8441): the I/O, with `h2`. The policy is in `ws-session`.
 
+mod below;
 mod client;
 mod server;
 mod stream;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use ws_session::http::Request;
 use ws_session::{Bytes, Http2Accepted, Http2Decision, Http2Policy, Http2Refused, Http2State, Transport};
 
+use super::below::{Below, Watched};
 use super::stream::Http2Stream;
 use crate::carrier::Carrier;
 
@@ -22,11 +23,13 @@ const MOST_WINDOW: u32 = (1 << 31) - 1;
 const DATA_FRAME_BUDGET: usize = 4 << 20;
 
 /// Serves a connection until it ends. `received` are its first bytes.
-pub(crate) async fn serve<T: Transport + Unpin + Send>(
+pub(crate) async fn serve<T: Transport + Send + 'static>(
     transport: T,
     received: Vec<u8>,
     mut policy: Box<dyn Http2Policy>,
 ) {
+    let transport = Watched::new(transport);
+    let below = transport.below();
     let carrier = Carrier::with_received(transport, received);
     let mut handshake = pin!(builder(&*policy).handshake(carrier));
     let accepted = poll_fn(|cx| match (handshake.as_mut().poll(cx), policy.poll_state(cx)) {
@@ -36,7 +39,7 @@ pub(crate) async fn serve<T: Transport + Unpin + Send>(
     });
     let Some(mut connection) = accepted.await else { return };
     let mut told = false;
-    poll_fn(|cx| poll_serve(&mut connection, &mut *policy, &mut told, cx)).await;
+    poll_fn(|cx| poll_serve(&mut connection, &mut *policy, &below, &mut told, cx)).await;
 }
 
 fn builder(policy: &dyn Http2Policy) -> Builder {
@@ -58,16 +61,17 @@ fn builder(policy: &dyn Http2Policy) -> Builder {
 }
 
 /// Ready when the connection has ended.
-fn poll_serve<T: Transport + Unpin>(
-    connection: &mut Connection<Carrier<T>, Bytes>,
+fn poll_serve<T: Transport>(
+    connection: &mut Connection<Carrier<Watched<T>>, Bytes>,
     policy: &mut dyn Http2Policy,
+    below: &Below,
     told: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     loop {
         loop {
             match connection.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => answer(policy, request, respond, cx),
+                Poll::Ready(Some(Ok((request, respond)))) => answer(policy, below, request, respond, cx),
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
@@ -92,6 +96,7 @@ fn poll_serve<T: Transport + Unpin>(
 /// Answers a request, in a task of its own if the decision takes time.
 fn answer(
     policy: &mut dyn Http2Policy,
+    below: &Below,
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     cx: &mut Context<'_>,
@@ -101,9 +106,9 @@ fn answer(
     let time = policy.response_timeout();
     let mut deciding = policy.decide(Request::from_parts(head, ()), protocol.as_ref().map(Protocol::as_str));
     match deciding.as_mut().poll(cx) {
-        Poll::Ready(decided) => send_decision(decided, receive, respond, time),
+        Poll::Ready(decided) => send_decision(decided, below.clone(), receive, respond, time),
         Poll::Pending => {
-            tokio::spawn(decide_later(deciding, receive, respond, time));
+            tokio::spawn(decide_later(deciding, below.clone(), receive, respond, time));
         }
     }
 }
@@ -111,6 +116,7 @@ fn answer(
 /// Waits for a decision, unless the client resets the stream.
 async fn decide_later(
     mut deciding: Http2Decision,
+    below: Below,
     receive: RecvStream,
     mut respond: SendResponse<Bytes>,
     time: Duration,
@@ -120,13 +126,14 @@ async fn decide_later(
         Poll::Pending => respond.poll_reset(cx).map(|_| None),
     });
     if let Some(decided) = decided.await {
-        send_decision(decided, receive, respond, time);
+        send_decision(decided, below, receive, respond, time);
     }
 }
 
 /// Sends a response. Its body may take that time.
 fn send_decision(
     decided: Result<Http2Accepted, Http2Refused>,
+    below: Below,
     receive: RecvStream,
     mut respond: SendResponse<Bytes>,
     time: Duration,
@@ -135,7 +142,7 @@ fn send_decision(
     match decided {
         Ok(accepted) => {
             if let Ok(send) = respond.send_response(accepted.response().clone(), false) {
-                accepted.open(Http2Stream::new(send, receive));
+                accepted.open(Http2Stream::new(send, receive).with_below(below));
             }
         }
         Err(refused) => {

@@ -8,6 +8,7 @@ mod many;
 mod raw;
 mod requests;
 mod shutdown;
+mod slow;
 #[cfg(feature = "tls")]
 mod tls;
 
