@@ -72,7 +72,7 @@ class Bench:
         """Runs programs of TCP through both ends of a tunnel."""
         self.report.begin(title, expected)
         running = Bytes(self.home, python, websockify, tunnel)
-        problem = self.run_client([*client, *settings(running.ports)], title)
+        problem = self.run_client([*client, f"home={running.home}", *settings(running.ports)], title)
         running.stop()
         self.report.end(problem)
 

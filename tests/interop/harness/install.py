@@ -45,6 +45,8 @@ def require_tools(groups):
         wanted += [name for name in ("stunnel4", "privoxy") if tool(name) is None]
     if "bytes" in groups and not all(map(tool, ("redis-server", "redis-cli", "redis-benchmark"))):
         wanted.append("redis-server")
+    if "bytes" in groups and not all(map(tool, ("sshd", "ssh", "scp", "ssh-keygen"))):
+        wanted += ["openssh-server", "openssh-client"]
     if wanted:
         apt_install(wanted)
         if "python3-venv" in wanted and not has_venv():
