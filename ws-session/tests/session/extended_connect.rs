@@ -8,9 +8,10 @@ use ws_proto::Role;
 use ws_session::{AcceptError, Addresses, Bytes, ClientIp, ConnectError, HandshakeError, Parts, http};
 
 use crate::sim::*;
+use crate::upgrade::talk;
 
 /// A request as browsers send it.
-fn request(method: Method, change: impl FnOnce(&mut Request<&'static str>)) -> Request<&'static str> {
+pub(crate) fn request(method: Method, change: impl FnOnce(&mut Request<&'static str>)) -> Request<&'static str> {
     let mut request = Request::new("a body of whatever kind");
     *request.method_mut() = method;
     *request.version_mut() = Version::HTTP_2;
@@ -56,17 +57,6 @@ fn a_server_answers_with_its_policy() {
         assert!(!response.headers().contains_key(CONNECTION) && !response.headers().contains_key(UPGRADE));
         assert!(!response.body().is_empty());
     }
-}
-
-#[test]
-fn a_server_with_a_setting_that_cannot_be_refuses() {
-    let server = Server::new().origins(["no origin"]);
-    let request = request(Method::CONNECT, |_| {});
-    let refused = server.extended_connect(&request, Some("websocket"), Addresses::default()).unwrap_err();
-    assert!(matches!(refused.error(), AcceptError::Setting(_)));
-    let response = refused.into_response();
-    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(!response.headers().contains_key(CONNECTION));
 }
 
 #[test]
@@ -120,19 +110,8 @@ fn a_client_and_a_server_open_a_connection_and_both_keep_their_settings() {
     let at_the_client = upgrade.confirm(at_the_server.response()).unwrap();
     assert_eq!((at_the_client.subprotocol(), at_the_server.subprotocol()), (Some("chat"), Some("chat")));
 
-    let (a, b) = link(LinkOptions::default(), &mut world.rng());
-    let (mut socket, driver) = at_the_server.parts(a).open();
-    world.spawn("driver", driver);
-    let mut stream = at_the_client.parts(b).into_stream();
+    let (socket, stream) = talk(&world, at_the_server, at_the_client);
     assert_eq!((socket.request().uri().path(), stream.response().status()), ("/room", StatusCode::OK));
-    let message = "over and over, ".repeat(1000);
-    let copy = message.clone();
-    world.at_once(async move {
-        stream.send(copy).await.unwrap();
-        assert_eq!(socket.recv().await.unwrap(), Some(message.into()));
-        socket.send("longer than the client takes").await.unwrap();
-        assert!(stream.recv().await.is_err(), "settings hold");
-    });
 }
 
 #[test]

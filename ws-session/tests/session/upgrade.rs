@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Version};
 use ws_session::{
-    AcceptError, Addresses, Bytes, ClientIp, CompletedHandshake, ConnectError, Decision, HandshakeError, http,
+    AcceptError, Addresses, Bytes, ClientIp, CompletedHandshake, ConnectError, Decision, HandshakeError, WebSocket,
+    WebSocketStream, http,
 };
 
+use crate::extended_connect;
 use crate::sim::*;
 
 /// Parsed by an HTTP server, which has a body of its own kind.
@@ -178,9 +180,16 @@ fn only_trusted_proxies_may_leave_out_the_key_and_only_if_that_is_set() {
 #[test]
 fn a_server_with_a_setting_that_cannot_be_refuses() {
     let server = Server::new().origins(["no origin"]);
-    let refused = server.upgrade(&request(|_| {}), Addresses::default()).unwrap_err();
-    assert_eq!(refused.response().status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(refused.to_string().contains("no origin"), "{refused}");
+    let over_http1 = server.upgrade(&request(|_| {}), Addresses::default()).unwrap_err();
+    let connect = extended_connect::request(Method::CONNECT, |_| {});
+    let over_http2 = server.extended_connect(&connect, Some("websocket"), Addresses::default()).unwrap_err();
+    for (refused, has_connection) in [(over_http1, true), (over_http2, false)] {
+        assert!(matches!(refused.error(), AcceptError::Setting(_)));
+        assert!(refused.to_string().contains("no origin"), "{refused}");
+        let response = refused.into_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers().contains_key(CONNECTION), has_connection);
+    }
 }
 
 #[test]
@@ -202,11 +211,20 @@ fn a_client_and_a_server_open_a_connection_and_both_keep_their_settings() {
     assert_eq!((at_the_client.subprotocol(), at_the_server.subprotocol()), (Some("chat"), Some("chat")));
     assert_eq!(at_the_client.response().headers(), at_the_server.response().headers());
 
+    let (socket, stream) = talk(&world, at_the_server, at_the_client);
+    assert_eq!((socket.request().uri().path(), stream.request().uri().path()), ("/room", "/room"));
+}
+
+/// Opens a connection between both, sends a long message through it, and shows that the client's limit of 10 bytes holds.
+pub(crate) fn talk(
+    world: &World,
+    at_the_server: CompletedHandshake<Sim>,
+    at_the_client: CompletedHandshake<Sim>,
+) -> (WebSocket, WebSocketStream<End, SimTimer>) {
     let (a, b) = link(LinkOptions::default(), &mut world.rng());
     let (mut socket, driver) = at_the_server.parts(a).open();
     world.spawn("driver", driver);
     let mut stream = at_the_client.parts(b).into_stream();
-    assert_eq!((socket.request().uri().path(), stream.request().uri().path()), ("/room", "/room"));
     let message = "over and over, ".repeat(1000);
     let copy = message.clone();
     world.at_once(async move {
@@ -214,7 +232,8 @@ fn a_client_and_a_server_open_a_connection_and_both_keep_their_settings() {
         assert_eq!(socket.recv().await.unwrap(), Some(message.into()));
         socket.send("longer than the client takes").await.unwrap();
         assert!(stream.recv().await.is_err(), "settings hold");
-    });
+        (socket, stream)
+    })
 }
 
 #[test]
