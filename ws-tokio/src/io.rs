@@ -24,7 +24,8 @@ type Other = Carrier<MaybeTls<TokioIo<TcpStream>>>;
 /// A `TcpStream`, or tokio-rustls' `TlsStream` on one, also reports how much the peer has taken ([`Transport::in_flight`]).
 /// Deadlines allow for slow peers then. A stream that wraps one of them in another type does not report it.
 ///
-/// hyper-util has a type of the same name, which makes hyper's streams from tokio's.
+/// hyper-util has a type of the same name, which makes hyper's streams from tokio's, and tokio's from hyper's. With both, a
+/// stream of hyper is a transport: `TokioIo::new(hyper_util::rt::TokioIo::new(stream))`.
 #[derive(Debug)]
 pub struct TokioIo<S> {
     stream: S,

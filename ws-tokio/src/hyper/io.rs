@@ -1,55 +1,13 @@
-//! hyper's streams as transports.
+//! The transport behind a stream of hyper.
 
 use std::fmt;
 use std::io::{IoSlice, Result};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use ::hyper::rt::{Read, ReadBuf, Write};
 use tokio::net::TcpStream;
 use ws_session::{InFlight, Transport};
 
 use crate::TokioIo;
-
-/// A stream that hyper can read and write, as a [`Transport`]: an `Upgraded`, or one of your own.
-#[derive(Debug)]
-pub struct HyperIo<S> {
-    stream: S,
-}
-
-impl<S> HyperIo<S> {
-    /// Wraps a stream.
-    pub fn new(stream: S) -> Self {
-        Self { stream }
-    }
-
-    /// Returns the stream.
-    pub fn into_inner(self) -> S {
-        self.stream
-    }
-}
-
-impl<S: Read + Write + Unpin> Transport for HyperIo<S> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        Pin::new(&mut self.stream).poll_read(cx, buffer.unfilled()).map_ok(|()| buffer.filled().len())
-    }
-
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<Result<usize>> {
-        match buffers {
-            [one] => Pin::new(&mut self.stream).poll_write(cx, one),
-            many => Pin::new(&mut self.stream).poll_write_vectored(cx, many),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
 
 /// The transport of a connection that hyper handed over: a TCP socket, if it could be unwrapped, or another stream.
 pub struct UpgradedIo(Inner);

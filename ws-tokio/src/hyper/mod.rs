@@ -62,7 +62,7 @@ use ws_session::{
     Rejection, Runtime as _, UpgradeError, WebSocket, http,
 };
 
-pub use self::io::{HyperIo, UpgradedIo};
+pub use self::io::UpgradedIo;
 use crate::{Server, Tokio, TokioTimer};
 
 /// A connection of hyper without a task: it moves bytes while it is polled. [`Upgrade::into_stream`] returns it.

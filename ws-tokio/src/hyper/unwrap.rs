@@ -9,8 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsStream, client, server};
 use ws_session::{Addresses, Handover};
 
-use super::{HyperIo, UpgradedIo};
-#[cfg(feature = "tls")]
+use super::UpgradedIo;
 use crate::TokioIo;
 
 /// Unwraps the socket, if the stream is of one of the usual types.
@@ -24,7 +23,7 @@ pub(super) fn unwrap(upgraded: Upgraded) -> Handover<UpgradedIo> {
         Ok(handover) => return handover,
         Err(upgraded) => upgraded,
     };
-    Handover::new(UpgradedIo::from_other(HyperIo::new(upgraded)))
+    Handover::new(UpgradedIo::from_other(TokioIo::new(Wrapped::new(upgraded))))
 }
 
 #[cfg(feature = "tls")]
