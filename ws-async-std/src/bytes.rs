@@ -32,7 +32,7 @@ use ws_session::{ByteChannel, MessageSocket, WebSocket};
 ///
 /// The methods of these traits are as cancel-safe as those of a `TcpStream`.
 #[derive(Debug)]
-pub struct ByteStream<S = WebSocket> {
+pub struct ByteStream<S: MessageSocket = WebSocket> {
     channel: ByteChannel<S>,
 }
 
@@ -43,7 +43,7 @@ impl ByteStream<WebSocket> {
     }
 }
 
-impl<S> ByteStream<S> {
+impl<S: MessageSocket> ByteStream<S> {
     /// The connection: for its addresses, its heads, its round-trip time.
     pub fn get_ref(&self) -> &S {
         self.channel.get_ref()
@@ -55,7 +55,7 @@ impl<S> ByteStream<S> {
     }
 }
 
-impl<S> From<ByteChannel<S>> for ByteStream<S> {
+impl<S: MessageSocket> From<ByteChannel<S>> for ByteStream<S> {
     fn from(channel: ByteChannel<S>) -> Self {
         Self { channel }
     }

@@ -1,14 +1,15 @@
 //! [`ByteChannel`]: a connection as a stream of bytes.
 
+mod collector;
 mod error;
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ws_proto::{Bytes, CloseCode, Message};
 
+use self::collector::Collector;
 use self::error::{after_shutdown, read_error, text_refused, write_error};
 use crate::socket::MessageSocket;
 
@@ -77,12 +78,10 @@ const MESSAGE_SIZE: usize = 16 << 10;
 ///
 /// A write that is not ready has queued nothing of its bytes, and a read that is not ready has taken nothing. A shutdown that
 /// has begun goes on, and a further call waits for it.
-pub struct ByteChannel<S> {
-    socket: S,
+pub struct ByteChannel<S: MessageSocket> {
+    socket: Collector<S>,
     /// The rest of the last message.
     unread: Bytes,
-    /// Small writes that wait to become one message.
-    unsent: Vec<u8>,
     message_size: usize,
     write_buffer: usize,
     accepts_text: bool,
@@ -111,12 +110,11 @@ enum Writing {
     Ended,
 }
 
-impl<S> ByteChannel<S> {
+impl<S: MessageSocket> ByteChannel<S> {
     pub(crate) fn new(socket: S) -> Self {
         Self {
-            socket,
+            socket: Collector::new(socket),
             unread: Bytes::new(),
-            unsent: Vec::new(),
             message_size: MESSAGE_SIZE,
             write_buffer: 0,
             accepts_text: false,
@@ -139,8 +137,8 @@ impl<S> ByteChannel<S> {
     /// message. Default 0: each write is a message of its own.
     ///
     /// The buffer is sent by a flush, by a shutdown, by a read that finds nothing left of the last message, and before a write
-    /// that does not fit. **Until then the peer does not have it**, so set this only for protocols that flush. What is in the
-    /// buffer when this value is dropped is lost.
+    /// that does not fit. **Until then the peer does not have it**, so set this only for protocols that flush. When this value is
+    /// dropped, the buffer is sent like a message that was queued before.
     ///
     /// A message costs 2 to 14 bytes, and about as much work as copying 1 KiB. Small messages that are written one after the
     /// other go to the transport together even without a buffer.
@@ -172,18 +170,15 @@ impl<S> ByteChannel<S> {
 
     /// The connection: for its addresses, its heads, its round-trip time.
     pub fn get_ref(&self) -> &S {
-        &self.socket
+        self.socket.get()
     }
-}
 
-impl<S: MessageSocket> ByteChannel<S> {
     /// Returns the connection, and the rest of the last message that was not read. The write buffer is queued first.
     ///
     /// To know that the peer has received everything, close the connection and await that. To wait for the end after a
     /// shutdown, await `closed()`.
-    pub fn into_inner(mut self) -> (S, Bytes) {
-        self.send_unsent();
-        (self.socket, self.unread)
+    pub fn into_inner(self) -> (S, Bytes) {
+        (self.socket.into_socket(), self.unread)
     }
 
     /// Reads into `buffer`. Returns the number of bytes, and 0 at the end or if `buffer` is empty.
@@ -248,19 +243,19 @@ impl<S: MessageSocket> ByteChannel<S> {
         }
         let collected = self.write_buffer.min(self.message_size);
         if len < collected {
-            if self.unsent.len() + len > collected {
-                ready!(self.poll_send_unsent(cx))?;
+            if self.socket.unsent.len() + len > collected {
+                ready!(self.socket.poll_send(cx))?;
             }
-            append(&mut self.unsent, buffers, len);
+            append(&mut self.socket.unsent, buffers, len);
             return Poll::Ready(Ok(len));
         }
-        ready!(self.poll_send_unsent(cx))?;
-        ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(write_error)?;
+        ready!(self.socket.poll_send(cx))?;
+        ready!(self.socket.pin().poll_ready(cx)).map_err(write_error)?;
         let len = len.min(self.message_size);
         let mut message = Vec::with_capacity(len);
         append(&mut message, buffers, len);
-        Pin::new(&mut self.socket).start_send(message.into()).map_err(write_error)?;
-        self.socket.write_queued(cx);
+        self.socket.pin().start_send(message.into()).map_err(write_error)?;
+        self.socket.get_mut().write_queued(cx);
         Poll::Ready(Ok(len))
     }
 
@@ -270,8 +265,8 @@ impl<S: MessageSocket> ByteChannel<S> {
     ///
     /// If the connection ends first.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_send_unsent(cx))?;
-        Pin::new(&mut self.socket).poll_flush(cx).map_err(write_error)
+        ready!(self.socket.poll_send(cx))?;
+        self.socket.pin().poll_flush(cx).map_err(write_error)
     }
 
     /// Ends writing: sends the write buffer and a Close frame with 1000, and waits until the transport has taken them. It does
@@ -282,18 +277,18 @@ impl<S: MessageSocket> ByteChannel<S> {
     /// If the connection failed before everything was written. After a normal end there is no error.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.writing == Writing::Open {
-            ready!(self.poll_send_unsent(cx))?;
+            ready!(self.socket.poll_send(cx))?;
             if self.ends_alone() {
-                ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(write_error)?;
-                Pin::new(&mut self.socket).start_send(Message::Binary(Bytes::new())).map_err(write_error)?;
+                ready!(self.socket.pin().poll_ready(cx)).map_err(write_error)?;
+                self.socket.pin().start_send(Message::Binary(Bytes::new())).map_err(write_error)?;
             } else {
-                self.socket.begin_close(CloseCode::NORMAL, "");
+                self.socket.get_mut().begin_close(CloseCode::NORMAL, "");
             }
             self.writing = Writing::Ending;
         }
         let result = match self.ends_alone() {
-            true => ready!(Pin::new(&mut self.socket).poll_flush(cx)),
-            false => ready!(self.socket.poll_close_sent(cx)),
+            true => ready!(self.socket.pin().poll_flush(cx)),
+            false => ready!(self.socket.get_mut().poll_close_sent(cx)),
         };
         self.writing = Writing::Ended;
         Poll::Ready(result.map_err(write_error))
@@ -307,23 +302,23 @@ impl<S: MessageSocket> ByteChannel<S> {
     /// Waits for the next message that is not empty, or for the end. `unread` is empty then.
     fn poll_next_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Whoever reads has written everything that the peer's answer depends on.
-        self.send_unsent();
+        self.socket.send();
         for _ in 0..EMPTY_PER_POLL {
             match self.reading {
                 Reading::Open => {}
                 Reading::Closing => {
                     // The end has been received, whatever becomes of our Close frame.
-                    let _ = ready!(self.socket.poll_close_sent(cx));
+                    let _ = ready!(self.socket.get_mut().poll_close_sent(cx));
                     self.reading = Reading::Ended;
                     return Poll::Ready(Ok(()));
                 }
                 Reading::Ended => return Poll::Ready(Ok(())),
                 Reading::RefusedText => return Poll::Ready(Err(text_refused())),
             }
-            match ready!(self.socket.poll_message(cx)).map_err(read_error)? {
+            match ready!(self.socket.get_mut().poll_message(cx)).map_err(read_error)? {
                 None => self.reading = Reading::Ended,
                 Some(Message::Text(_)) if !self.accepts_text => {
-                    self.socket.begin_close(CloseCode::UNSUPPORTED_DATA, "only binary messages");
+                    self.socket.get_mut().begin_close(CloseCode::UNSUPPORTED_DATA, "only binary messages");
                     self.reading = Reading::RefusedText;
                 }
                 Some(Message::Binary(bytes)) if bytes.is_empty() && self.half_closes => self.end_reading(),
@@ -341,30 +336,10 @@ impl<S: MessageSocket> ByteChannel<S> {
     /// Handles the end of the peer's data where each direction ends on its own.
     fn end_reading(&mut self) {
         if self.writing != Writing::Open {
-            self.socket.begin_close(CloseCode::NORMAL, "");
+            self.socket.get_mut().begin_close(CloseCode::NORMAL, "");
         }
         // Only one task at a time can wait for output. While that is the writing side's, it waits for the Close frame.
         self.reading = if self.writing == Writing::Ended { Reading::Closing } else { Reading::Ended };
-    }
-
-    /// Sends the collected writes, once there is room.
-    fn poll_send_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unsent.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(write_error)?;
-        let message = std::mem::take(&mut self.unsent);
-        Poll::Ready(Pin::new(&mut self.socket).start_send(message.into()).map_err(write_error))
-    }
-
-    /// Sends the collected writes, even above the high-water mark: only the writing side waits for room, because the task of
-    /// the reading side may be another.
-    fn send_unsent(&mut self) {
-        if !self.unsent.is_empty() {
-            let message = std::mem::take(&mut self.unsent);
-            // A connection that has ended is reported by the next read or write.
-            let _ = Pin::new(&mut self.socket).start_send(message.into());
-        }
     }
 }
 
@@ -378,12 +353,12 @@ fn append(to: &mut Vec<u8>, buffers: &[IoSlice<'_>], len: usize) {
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for ByteChannel<S> {
+impl<S: MessageSocket + fmt::Debug> fmt::Debug for ByteChannel<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ByteChannel")
-            .field("socket", &self.socket)
+            .field("socket", self.socket.get())
             .field("unread", &self.unread.len())
-            .field("unsent", &self.unsent.len())
+            .field("unsent", &self.socket.unsent.len())
             .field("reading", &self.reading)
             .field("writing", &self.writing)
             .finish()

@@ -14,7 +14,7 @@ use crate::transport::{Timer, Transport};
 #[cfg(any(feature = "json", feature = "messagepack"))]
 use crate::typed::Typed;
 
-impl<T: Transport, C: Timer> WebSocketStream<T, C> {
+impl<T: Transport + Unpin, C: Timer + Unpin> WebSocketStream<T, C> {
     /// Turns the connection into a stream of bytes in binary messages, for protocols that were made for TCP. See
     /// [`WebSocket::into_bytes`](crate::WebSocket::into_bytes).
     ///

@@ -131,3 +131,20 @@ fn what_was_collected_goes_with_the_connection() {
     let _ws = writing.take().unwrap();
     assert_eq!(peer.frames(), [binary("collected"), text("after it")]);
 }
+
+#[test]
+fn what_was_collected_is_sent_when_the_stream_is_dropped() {
+    for role in ROLES {
+        let world = World::new(1);
+        let (stream, mut peer) = driven(&world, &Setup::new(role));
+        let mut stream = stream.write_buffer(100);
+        world.at_once(async move { write_all(&mut stream, b"collected").await.unwrap() });
+        world.run();
+        assert_eq!(peer.frames().first(), Some(&binary("collected")));
+        let (stream, mut peer) = polled(&world, role);
+        let mut stream = stream.write_buffer(100);
+        world.at_once(async move { write_all(&mut stream, b"collected").await.unwrap() });
+        world.run();
+        assert_eq!(peer.frames().first(), Some(&binary("collected")));
+    }
+}
