@@ -2,17 +2,18 @@
 
 use std::{error::Error, net::SocketAddr, process, time::Duration};
 
-use ws_session::{Client, Config, ConnectError, Runtime, Server, WebSocket};
+use ws_session::{Client, Config, Runtime, Server, WebSocket};
 
-/// An echo server for the suite's fuzzing client. Takes the program's arguments: `--listen ADDRESS`.
+/// An echo server for the suite's fuzzing client, with these settings besides its limits. Takes the program's arguments:
+/// `--listen ADDRESS`.
 ///
 /// Prints the address it listens on, which tells the port when ADDRESS leaves it open (127.0.0.1:0).
 ///
 /// # Errors
 ///
 /// When it cannot listen there.
-pub async fn serve<R: Runtime>() -> Result<(), Box<dyn Error>> {
-    let listening = Server::<R>::new().config(config()).bind(address()).await?;
+pub async fn serve<R: Runtime>(server: Server<R>) -> Result<(), Box<dyn Error>> {
+    let listening = server.config(config()).bind(address()).await?;
     println!("{}", listening.local_addr()?);
     listening
         .serve(|mut ws| async move {
@@ -38,44 +39,43 @@ pub fn address() -> SocketAddr {
     })
 }
 
-/// An echo client for the suite's fuzzing server. Takes the program's arguments: `ws://HOST:PORT AGENT`.
+/// An echo client for the suite's fuzzing server. `set` makes its settings, besides the limits. Takes the program's arguments:
+/// `ws://HOST:PORT AGENT`.
 ///
 /// Runs every case the server has, has the report for AGENT written, and ends the server.
 ///
 /// # Errors
 ///
 /// When a connection does not open. How it ends is for the suite to judge.
-pub async fn connect<R: Runtime>() -> Result<(), Box<dyn Error>> {
+pub async fn connect<R: Runtime>(set: impl Fn(Client<R>) -> Client<R>) -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [server, agent] = &arguments[..] else {
         eprintln!("usage: PROGRAM ws://HOST:PORT AGENT");
         process::exit(2);
     };
-    for case in 1..=case_count::<R>(server).await? {
-        let mut ws = open::<R>(format!("{server}/runCase?case={case}&agent={agent}")).await?;
+    let open = async |url: String| {
+        // The report is written before the handshake for it is answered.
+        set(Client::new(&url)).config(config()).connect_timeout(Duration::from_secs(60)).connect().await
+    };
+    for case in 1..=case_count(open(format!("{server}/getCaseCount")).await?).await? {
+        let mut ws = open(format!("{server}/runCase?case={case}&agent={agent}")).await?;
         // A send that comes too late is no reason to stop receiving: the end is still to come.
         while let Ok(Some(message)) = ws.recv().await {
             let _ = ws.send(message).await;
         }
     }
     // The server stops as soon as the report is written; its answer may be lost.
-    if let Ok(mut ws) = open::<R>(format!("{server}/updateReports?agent={agent}&shutdownOnComplete=true")).await {
+    if let Ok(mut ws) = open(format!("{server}/updateReports?agent={agent}&shutdownOnComplete=true")).await {
         while let Ok(Some(_)) = ws.recv().await {}
     }
     Ok(())
 }
 
-async fn case_count<R: Runtime>(server: &str) -> Result<u32, Box<dyn Error>> {
-    let mut ws = open::<R>(format!("{server}/getCaseCount")).await?;
+async fn case_count(mut ws: WebSocket) -> Result<u32, Box<dyn Error>> {
     let message = ws.recv().await?.ok_or("the server did not tell how many cases it has")?;
     let count = message.as_text().ok_or("the number of cases is not text")?.parse()?;
     ws.closed().await;
     Ok(count)
-}
-
-async fn open<R: Runtime>(url: String) -> Result<WebSocket, ConnectError> {
-    // The report is written before the handshake for it is answered.
-    Client::<R>::new(&url).config(config()).connect_timeout(Duration::from_secs(60)).connect().await
 }
 
 /// The suite sends 16 MiB in a frame (9.1.6, 9.2.6) and 65,536 fragments and an empty last one in a

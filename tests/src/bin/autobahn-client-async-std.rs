@@ -6,5 +6,5 @@ use ws_async_std::AsyncStd;
 use ws_tests::autobahn::connect;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    async_std::task::block_on(connect::<AsyncStd>())
+    async_std::task::block_on(connect::<AsyncStd>(|client| client))
 }

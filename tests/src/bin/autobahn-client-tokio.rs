@@ -7,5 +7,5 @@ use ws_tokio::Tokio;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    connect::<Tokio>().await
+    connect::<Tokio>(|client| client).await
 }

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use ws_async_std::AsyncStd;
+use ws_async_std::Server;
 use ws_tests::autobahn::serve;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    async_std::task::block_on(serve::<AsyncStd>())
+    async_std::task::block_on(serve(Server::new()))
 }

@@ -3,9 +3,9 @@
 use std::error::Error;
 
 use ws_tests::autobahn::serve;
-use ws_tokio::Tokio;
+use ws_tokio::Server;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    serve::<Tokio>().await
+    serve(Server::new()).await
 }
