@@ -4,6 +4,7 @@ use axum::Router;
 use axum::routing::any;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo as HyperUtilIo};
 use tokio::net::TcpStream;
 use ws_tokio::axum::WebSocketUpgrade;
@@ -53,6 +54,23 @@ async fn many_websockets_share_one_connection() {
         assert_eq!(ending(ws).await, (1001, "server shutdown".to_owned()));
     }
     in_time(handle.closed()).await;
+}
+
+/// A client that dials, and keeps its connection.
+#[tokio::test]
+async fn a_client_of_hyper_util_opens_websockets_beside_its_requests() {
+    let site = Site::echo(|ws| ws.protocols(["chat"])).await;
+    let hyper = legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Empty<Bytes>>();
+    for _ in 0..2 {
+        let handshake = site.client().subprotocols(["chat"]).extended_connect().unwrap();
+        let mut response = in_time(hyper.request(request(&handshake))).await.unwrap();
+        let mut ws = in_time(confirm(handshake, &mut response).unwrap().into_future()).await.unwrap();
+        ws.send("Hello").await.unwrap();
+        assert_eq!(in_time(ws.recv()).await.unwrap().unwrap(), "Hello");
+        assert_eq!((ws.subprotocol(), ws.response().status().as_u16()), (Some("chat"), 200));
+        let page = in_time(hyper.get(site.url("/").replace("ws:", "http:").parse().unwrap())).await.unwrap();
+        assert_eq!(page.status(), 405);
+    }
 }
 
 #[tokio::test]
