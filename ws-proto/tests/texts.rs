@@ -228,6 +228,10 @@ mod handshake {
             );
         }
         let error = Origins::new(["example.com"]).unwrap_err();
-        assert_eq!(error.to_string(), "\"example.com\" is not an origin such as \"https://example.com\"");
+        assert_eq!(
+            error.to_string(),
+            "\"example.com\" is not an origin such as \"https://example.com\", nor a pattern such as \"https://*.example.com\" \
+             or \"http://localhost:*\""
+        );
     }
 }
