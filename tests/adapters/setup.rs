@@ -77,6 +77,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn of<H, F>(listening: Listening, handler: H) -> Self
+    where
+        H: Fn(WebSocket) -> F + Send + Sync + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static,
+    {
+        let (address, handle) = (listening.local_addr().unwrap(), listening.handle());
+        Self { address, handle, task: spawn(listening.serve(handler)).boxed() }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }
@@ -118,9 +127,7 @@ where
     H: Fn(WebSocket) -> F + Send + Sync + 'static,
     F: Future<Output = HandlerResult> + Send + 'static,
 {
-    let listening = block_on(server.bind("127.0.0.1:0")).unwrap();
-    let (address, handle) = (listening.local_addr().unwrap(), listening.handle());
-    Running { address, handle, task: spawn(listening.serve(handler)).boxed() }
+    Running::of(block_on(server.bind("127.0.0.1:0")).unwrap(), handler)
 }
 
 pub(crate) async fn echo(mut ws: WebSocket) -> HandlerResult {

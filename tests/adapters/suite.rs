@@ -20,6 +20,8 @@ mod policy;
 mod polled;
 mod pressure;
 mod proxies;
+mod reconnecting;
+mod redirects;
 mod refusals;
 mod resets;
 mod running;

@@ -7,6 +7,6 @@ mod forward;
 mod handshake;
 mod messages;
 mod pem;
-mod pki;
+pub(super) mod pki;
 mod polled;
 mod self_signed;

@@ -123,7 +123,9 @@ pub use ws_session::{
 #[cfg(all(feature = "async-std", feature = "deflate"))]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 #[cfg(feature = "async-std")]
-pub use ws_session::{Destination, ProxyCause, ProxyError, SocksReply};
+pub use ws_session::{
+    Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
+};
 // Servers: who may connect, and what runs then.
 #[cfg(feature = "async-std")]
 pub use ws_session::{Credentials, Decision, PathParams, RequestExt, Routes, Token, Verdict};

@@ -113,11 +113,12 @@ pub use ws_proto::{
 pub use self::bytes::ByteChannel;
 #[cfg(feature = "http2")]
 pub use self::client::Http2Connections;
-pub use self::client::{Client, ClientUpgrade, Destination, RunError, without_password};
+pub use self::client::{Client, ClientUpgrade, Destination, Reconnect, RunError, without_password};
 pub use self::driver::Driver;
 pub use self::error::{
-    AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, HandlerError,
-    HandlerResult, InvalidSetting, ProxyCause, ProxyError, SocksReply, Stage, TimedOut, UpgradeError, UrlError,
+    AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, FailedAttempt,
+    HandlerError, HandlerResult, InvalidSetting, ProxyCause, ProxyError, RedirectError, RedirectFailure, SocksReply,
+    Stage, TimedOut, UpgradeError, UrlError,
 };
 pub use self::handle::{
     BroadcastOutcome, Handled, HandlerOutput, IncomingStream, Sender, SlowConsumer, StreamItem, StreamReader,

@@ -1,6 +1,7 @@
 //! Random numbers that nobody can predict: masking keys and nonces.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
@@ -28,6 +29,17 @@ pub(crate) fn nonce() -> [u8; 16] {
         word.copy_from_slice(&masking_key());
     }
     nonce
+}
+
+/// A duration between zero and `bound`, to the nanosecond. Beyond 500 years, it is at most that.
+pub(crate) fn up_to(bound: Duration) -> Duration {
+    let nanoseconds = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
+    let [a, b, c, d] = masking_key();
+    let [e, f, g, h] = masking_key();
+    let random = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+    // The upper half of the product is uniform between zero and the bound.
+    let product = u128::from(random) * (u128::from(nanoseconds) + 1);
+    Duration::from_nanos(u64::try_from(product >> 64).unwrap_or(nanoseconds))
 }
 
 #[cold]

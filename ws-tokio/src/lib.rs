@@ -210,7 +210,9 @@ pub use ws_session::{
 // Clients: where they connect, and how.
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
-pub use ws_session::{Destination, ProxyCause, ProxyError, SocksReply};
+pub use ws_session::{
+    Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
+};
 // Servers: who may connect, and what runs then.
 pub use ws_session::{Credentials, Decision, PathParams, RequestExt, Routes, Token, Verdict};
 #[cfg(any(feature = "json", feature = "messagepack"))]

@@ -27,7 +27,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 // ---- certificates ----
 
 /// Who issues certificates.
-pub(super) struct Authority {
+pub(in super::super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
@@ -49,7 +49,7 @@ impl Authority {
     }
 
     /// Its own certificate.
-    pub(super) fn pem(&self) -> String {
+    pub(in super::super) fn pem(&self) -> String {
         self.issuer.pem()
     }
 
@@ -122,19 +122,19 @@ pub(super) fn demanding_config(
 // ---- servers and clients ----
 
 /// A server for `localhost` and `127.0.0.1`, and who issued its certificate.
-pub(super) fn secure_server() -> (Server, Authority) {
+pub(in super::super) fn secure_server() -> (Server, Authority) {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost", "127.0.0.1"]);
     (uncompressed().tls(identity.certificate, identity.key), authority)
 }
 
 /// Where it is reached, with TLS.
-pub(super) fn secure_url(server: &Running) -> String {
+pub(in super::super) fn secure_url(server: &Running) -> String {
     server.url("/").replacen("ws:", "wss:", 1)
 }
 
 /// A client of it, who trusts the authority.
-pub(super) fn secure_client(server: &Running, authority: &Authority) -> Client {
+pub(in super::super) fn secure_client(server: &Running, authority: &Authority) -> Client {
     Client::new(secure_url(server)).ca(authority.pem())
 }
 

@@ -19,6 +19,8 @@ use super::dial::Deadline;
 #[cfg(feature = "http2")]
 use super::http2;
 use super::overrides::Route;
+use super::redirect::Redirects;
+use super::response::OnInformational;
 #[cfg(feature = "tls")]
 use super::url::Host;
 use super::url::Target;
@@ -45,9 +47,31 @@ pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, 
     Ok(socket)
 }
 
-/// Dials and does the handshake, all within one deadline.
-pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
-    let deadline = Deadline::new(R::timer(), client.connect_timeout);
+/// Dials and does the handshake, and those after redirects, all within one deadline.
+pub(super) async fn open<R: Runtime>(
+    mut client: Client<R>,
+) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
+    let timeout = client.connect_timeout;
+    let clock = R::timer();
+    let end = clock.now() + timeout;
+    let mut redirects = Redirects::default();
+    loop {
+        let again = (client.max_redirects > 0).then(|| Box::new(client.clone()));
+        let remaining = end.since_origin().saturating_sub(clock.now().since_origin());
+        let deadline = Deadline { timeout, ..Deadline::new(R::timer(), remaining) };
+        // Boxed, so that the future of a connection is not as large as that of opening it.
+        match (Box::pin(open_once(client, deadline)).await, again) {
+            (Err(error), Some(again)) => client = redirects.follow(*again, error)?,
+            (opened, _) => return opened,
+        }
+    }
+}
+
+/// Dials and does one handshake.
+async fn open_once<R: Runtime>(
+    client: Client<R>,
+    deadline: Deadline<R::Timer>,
+) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
     #[cfg(feature = "http2")]
     if let Some(connections) = client.http2.clone() {
         // Boxed, so that connecting over HTTP/1.1 needs no memory for it.
@@ -179,14 +203,15 @@ struct ClientOpening {
     config: Arc<Config>,
     inbound: InboundLimits,
     notsent_lowat: Option<u32>,
+    on_informational: Option<OnInformational>,
 }
 
 impl ClientOpening {
     fn new<R>(client: Client<R>) -> Result<Self, ConnectError> {
-        let Client { request, config, inbound, notsent_lowat, compression, .. } = client;
+        let Client { request, config, inbound, notsent_lowat, compression, on_informational, .. } = client;
         let (_, builder) = request.map_err(ConnectError::Url)?;
         let handshake = build(builder, &compression)?;
-        Ok(Self { handshake, compression, config, inbound, notsent_lowat })
+        Ok(Self { handshake, compression, config, inbound, notsent_lowat, on_informational })
     }
 
     async fn open<T: Transport, C: Timer>(
@@ -195,7 +220,8 @@ impl ClientOpening {
         addresses: Addresses,
         deadline: Deadline<C>,
     ) -> Result<Parts<T, C>, ConnectError> {
-        let Self { mut handshake, compression, config, inbound, notsent_lowat } = self;
+        let Self { mut handshake, compression, config, inbound, notsent_lowat, on_informational } = self;
+        let show = |response: &Response<()>| on_informational.iter().for_each(|hook| hook(response));
         let Deadline { timer, at, timeout } = deadline;
         let mut exchange = Exchange { transport, timer, deadline: at, received: Vec::new() };
         let failed = |interrupted| match interrupted {
@@ -215,7 +241,7 @@ impl ClientOpening {
             if ended {
                 return Err(ConnectError::Eof);
             }
-            match handshake.receive(&exchange.received) {
+            match handshake.receive_with(&exchange.received, show) {
                 Ok(None) => {}
                 Ok(Some(established)) => {
                     log_head("<", &exchange.received);

@@ -1,11 +1,16 @@
 //! [`Client`]: the URL, the request and the settings of a client.
 
+mod backoff;
 mod connect;
+mod cookies;
 mod dial;
 #[cfg(feature = "http2")]
 mod http2;
 mod overrides;
 mod proxy;
+mod reconnect;
+mod redirect;
+mod response;
 mod run;
 mod upgrade;
 mod url;
@@ -39,11 +44,14 @@ use crate::transport::{Addresses, MaybeTls, Transport};
 #[cfg(feature = "http2")]
 pub use self::http2::Http2Connections;
 pub use self::overrides::Destination;
+pub use self::reconnect::Reconnect;
 pub use self::run::RunError;
 pub use self::upgrade::ClientUpgrade;
 pub use self::url::without_password;
 
 use self::overrides::Dialling;
+use self::redirect::REDIRECTS;
+use self::response::OnInformational;
 use self::url::Target;
 
 /// Configures a client's connection: URL, request headers, limits and deadlines. [`connect`](Self::connect) opens it.
@@ -57,6 +65,8 @@ pub struct Client<R> {
     #[cfg(feature = "tls")]
     tls: ClientTls,
     dialling: Dialling,
+    max_redirects: u32,
+    on_informational: Option<OnInformational>,
     connect_timeout: Duration,
     #[cfg(feature = "http2")]
     http2: Option<Http2Connections>,
@@ -94,6 +104,8 @@ impl<R: Runtime> Client<R> {
             #[cfg(feature = "tls")]
             tls: ClientTls::default(),
             dialling: Dialling::default(),
+            max_redirects: REDIRECTS,
+            on_informational: None,
             connect_timeout: Duration::from_secs(10),
             #[cfg(feature = "http2")]
             http2: None,
@@ -220,7 +232,8 @@ impl<R: Runtime> Client<R> {
         self
     }
 
-    /// Limits the total time of connecting: name resolution, TCP, a proxy, TLS, and the opening handshake. Default 10 s.
+    /// Limits the total time of connecting: name resolution, TCP, a proxy, TLS, the opening handshake,
+    /// and those after redirects. Default 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -242,7 +255,7 @@ impl<R: Runtime> Client<R> {
     /// # Errors
     ///
     /// If the URL or the request is invalid, before anything is sent. If connecting fails. If the server's response is not a
-    /// valid 101.
+    /// valid 101, or a redirect that is not followed ([`max_redirects`](Self::max_redirects)).
     pub async fn connect(self) -> Result<WebSocket, ConnectError> {
         connect::connect(self).await
     }
@@ -302,6 +315,8 @@ impl<R> Clone for Client<R> {
             #[cfg(feature = "tls")]
             tls: self.tls.clone(),
             dialling: self.dialling.clone(),
+            max_redirects: self.max_redirects,
+            on_informational: self.on_informational.clone(),
             connect_timeout: self.connect_timeout,
             #[cfg(feature = "http2")]
             http2: self.http2.clone(),

@@ -131,7 +131,6 @@ impl<R: Runtime> Client<R> {
 
 impl Dialling {
     /// Whether the server is at another place than the URL says, so that another URL means another place.
-    #[expect(dead_code, reason = "for redirects")]
     pub(super) fn overrides_the_url(&self) -> bool {
         let elsewhere = match self.via {
             Via::Tcp | Via::Connector(_) => false,
@@ -232,7 +231,8 @@ impl Route {
             Via::Given(given) => {
                 let given = given.lock().unwrap_or_else(PoisonError::into_inner).take();
                 given.ok_or_else(|| {
-                    ConnectError::Connector(io::Error::other("the given transport serves one connection, and was used"))
+                    let error = "the given transport serves one connection, and was used";
+                    ConnectError::Connector(io::Error::new(io::ErrorKind::InvalidInput, error))
                 })?
             }
         };

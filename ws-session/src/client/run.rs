@@ -93,6 +93,12 @@ pub enum RunError {
     Connect(ConnectError),
     /// The handler failed or panicked. The connection was closed with 1011.
     Handler(HandlerError),
+    /// A connection that was not stable was the last that the limits of [`Reconnect::run`](crate::Reconnect::run) allow.
+    #[non_exhaustive]
+    GaveUp {
+        /// The attempts since the last stable connection.
+        attempts: u32,
+    },
     /// The handler returned `Ok`, but the connection ended before everything was written, or without the server's Close frame.
     Closed(Error),
 }
@@ -102,6 +108,7 @@ impl fmt::Display for RunError {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Handler(error) => error.fmt(f),
+            Self::GaveUp { attempts } => write!(f, "gave up after {attempts} attempts without a stable connection"),
             Self::Closed(error) => error.fmt(f),
         }
     }
@@ -118,6 +125,7 @@ impl StdError for RunError {
         match self {
             Self::Connect(error) => error.source(),
             Self::Handler(error) => error.source(),
+            Self::GaveUp { .. } => None,
             Self::Closed(error) => error.source(),
         }
     }

@@ -37,6 +37,44 @@ pub(crate) enum Host {
     },
 }
 
+impl Target {
+    /// The URL of a `Location` in a response to a request for this one (RFC 9110 §10.2.2, RFC 3986 §5.2). A fragment is
+    /// dropped: it is not a part of the request.
+    pub(super) fn join(&self, location: &str) -> Result<Self, UrlError> {
+        let location = location.split_once('#').map_or(location, |(location, _)| location).trim_matches(' ');
+        if location.chars().any(char::is_control) {
+            return Err(UrlError::ControlCharacter);
+        }
+        if location.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme)) {
+            return Self::parse(location);
+        }
+        let is_slash = |c| matches!(c, '/' | '\\');
+        let target = match location.strip_prefix(is_slash) {
+            Some(rest) if rest.starts_with(is_slash) => {
+                return Self::parse(&format!("{}:{location}", if self.secure { "wss" } else { "ws" }));
+            }
+            Some(_) => location.to_owned(),
+            None if location.is_empty() => self.path_and_query.clone(),
+            None if location.starts_with('?') => format!("{}{location}", self.path()),
+            None => {
+                let folder = self.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+                format!("{folder}/{location}")
+            }
+        };
+        Ok(Self { path_and_query: path_and_query(&target), authorization: None, ..self.clone() })
+    }
+
+    /// The path without the query.
+    pub(super) fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or_default()
+    }
+
+    /// Whether scheme, host and port are the same (RFC 6454 §5).
+    pub(super) fn is_same_origin(&self, other: &Self) -> bool {
+        (self.secure, self.port, &self.host) == (other.secure, other.port, &other.host)
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -365,6 +403,64 @@ mod tests {
         assert_eq!(Target::parse("ws://example.com/#top").err(), Some(UrlError::Fragment));
         assert!(matches!(Target::parse("ws://"), Err(UrlError::Invalid(_))));
         assert!(matches!(Target::parse("ws://example.com:99999/"), Err(UrlError::Invalid(_))));
+    }
+
+    /// Compares with another parser, and with what is refused.
+    #[test]
+    fn locations_are_relative_to_the_url() {
+        for base in ["ws://h:81/a/b?c", "wss://u:p@h", "ws://h/a/b/?c=/d/", "ws://[::1]/x"] {
+            for location in [
+                "",
+                "d",
+                "d/e",
+                "./d",
+                "../d",
+                "../../../d",
+                "/d",
+                "/d?e",
+                "?e",
+                "/",
+                ".",
+                "..",
+                "//i/j",
+                "//i:82",
+                "\\d",
+                "wss://i/j?k",
+                "d#f",
+                "#f",
+                "/d?e#f",
+                "/d:e",
+                "./d:e",
+                "/ü ",
+                "?q=http://x",
+                "http://i:80/",
+                "https://i/",
+            ] {
+                let ours = Target::parse(base).unwrap().join(location).unwrap();
+                let mut theirs = url::Url::parse(base).unwrap().join(location).unwrap();
+                theirs.set_fragment(None);
+                assert_eq!(
+                    ours.authority,
+                    theirs[url::Position::BeforeHost..url::Position::AfterPort],
+                    "{base} {location}"
+                );
+                assert_eq!(ours.path_and_query, theirs[url::Position::BeforePath..], "{base} {location}");
+                assert_eq!(ours.secure, ["wss", "https"].contains(&theirs.scheme()), "{base} {location}");
+                assert_eq!(ours.authorization, None);
+            }
+            let base = Target::parse(base).unwrap();
+            for location in ["ftp://h/", "mailto:x", "ws://", "//", "ws://h:99999/", "//h x/"] {
+                assert!(base.join(location).is_err(), "{location}");
+            }
+            assert!(base.join("/a\r\nX: y").is_err() && base.join("/a").unwrap().is_same_origin(&base));
+        }
+        let zone = Target::parse("ws://[fe80::1%25eth0]/a").unwrap();
+        assert_eq!(zone.join("b").unwrap().host.to_string(), "fe80::1%eth0");
+        let port = |url: &str| Target::parse(url).unwrap();
+        assert!(port("ws://H/").is_same_origin(&port("http://h:80/x")));
+        for other in ["ws://h:81", "wss://h", "wss://h:80", "ws://i", "ws://h."] {
+            assert!(!port("ws://h").is_same_origin(&port(other)), "{other}");
+        }
     }
 
     #[test]

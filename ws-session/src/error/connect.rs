@@ -10,7 +10,7 @@ use http::Response;
 use ws_proto::handshake::client::{BuildError, HandshakeError, describe_refusal};
 use ws_proto::{Escaped, EscapedBytes};
 
-use super::{CompressionError, DialError, ProxyError, TimedOut, UrlError};
+use super::{CompressionError, DialError, ProxyError, RedirectError, TimedOut, UrlError};
 use crate::tls::{TlsConfigError, TlsError};
 
 /// The reason why a client's connection did not open.
@@ -58,12 +58,11 @@ pub enum ConnectError {
     Eof,
     /// The server does not speak HTTP. This is the first line of its output, at most 256 bytes.
     NotHttp(Bytes),
-    /// The response is not a 101: the server refuses, redirects, or is not a WebSocket server. The body is the part that
-    /// arrived within half a second, at most 64 KiB.
-    ///
-    /// Redirects are not followed; `Location` has the target. `docs/peers.md` in the repository lists the forms of it that
-    /// other clients follow.
+    /// The response is not a 101: the server refuses, or is not a WebSocket server. The body is the part that arrived within
+    /// half a second, at most 64 KiB.
     Rejected(Box<Response<Bytes>>),
+    /// A redirect that is not followed. [`Client::max_redirects`](crate::Client::max_redirects) has the rules.
+    Redirect(RedirectError),
     /// The response is not a valid opening handshake (RFC 6455 §4.1).
     Handshake(HandshakeError),
     /// The response does not answer the offered compression correctly (RFC 7692 §7.1).
@@ -75,6 +74,7 @@ impl ConnectError {
     pub fn response(&self) -> Option<&Response<Bytes>> {
         match self {
             Self::Rejected(response) => Some(response),
+            Self::Redirect(error) => Some(error.response()),
             _ => None,
         }
     }
@@ -114,6 +114,7 @@ impl fmt::Display for ConnectError {
             Self::Eof => f.write_str("the server closed the connection before it answered"),
             Self::NotHttp(line) => write!(f, "the server does not speak HTTP; it said {:?}", EscapedBytes(line)),
             Self::Rejected(response) => describe_refusal(response).fmt(f),
+            Self::Redirect(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
             Self::Compression(error) => error.fmt(f),
         }
@@ -146,7 +147,7 @@ impl From<ConnectError> for io::Error {
             ConnectError::TlsUnsupported => io::ErrorKind::Unsupported,
             ConnectError::Timeout(_) => io::ErrorKind::TimedOut,
             ConnectError::Eof => io::ErrorKind::UnexpectedEof,
-            ConnectError::Rejected(_) => io::ErrorKind::ConnectionRefused,
+            ConnectError::Rejected(_) | ConnectError::Redirect(_) => io::ErrorKind::ConnectionRefused,
             ConnectError::Tls(_)
             | ConnectError::NotHttp(_)
             | ConnectError::Handshake(_)

@@ -22,6 +22,8 @@ mod messages;
 mod parts;
 mod pressure;
 mod proxies;
+mod reconnecting;
+mod redirects;
 mod resets;
 mod sim;
 mod slow;

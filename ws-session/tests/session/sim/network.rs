@@ -1,14 +1,15 @@
 //! Names and addresses, and what becomes of who connects to them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ws_proto::Role;
 use ws_session::Addresses;
 
-use super::link::{End, LinkOptions, link};
+use super::link::{End, LinkOptions, Peer, link};
 use super::rng::Rng;
 use super::runtime::Server;
 use super::world::{now, sleep, spawn_here};
@@ -24,6 +25,8 @@ pub(crate) enum Route {
     Serves(Duration),
     /// Takes the connection after so long, and says nothing.
     Mute(Duration),
+    /// Takes the connection at once, and leaves its other end to the test ([`Network::peer`]).
+    Scripted,
 }
 
 #[derive(Default)]
@@ -34,6 +37,8 @@ struct State {
     attempts: Vec<(Duration, SocketAddr)>,
     /// How many attempts are under way.
     running: usize,
+    /// The other ends of scripted connections.
+    peers: VecDeque<(SocketAddr, Peer)>,
 }
 
 thread_local! {
@@ -57,6 +62,12 @@ impl Network {
 
     pub(crate) fn route(&self, address: &str, route: Route) {
         NETWORK.with_borrow_mut(|state| state.routes.insert(address.parse().unwrap(), route));
+    }
+
+    /// The next scripted connection: the address that was dialled, and its end.
+    pub(crate) fn peer(&self) -> Option<(String, Peer)> {
+        let next = NETWORK.with_borrow_mut(|state| state.peers.pop_front());
+        next.map(|(address, peer)| (address.to_string(), peer))
     }
 
     /// Who was connected to, and when.
@@ -101,6 +112,12 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<(End, Addresses)>
                 let (_socket, driver) = Server::new().accept(theirs, Addresses::default()).await.unwrap();
                 driver.await;
             });
+            Ok((ours, Addresses::new(None, Some(address))))
+        }
+        Route::Scripted => {
+            let (ours, theirs) = link(LinkOptions::default(), &mut Rng(1));
+            let peer = Peer::new(Role::Server, theirs);
+            NETWORK.with_borrow_mut(|state| state.peers.push_back((address, peer)));
             Ok((ours, Addresses::new(None, Some(address))))
         }
         Route::Mute(after) => {

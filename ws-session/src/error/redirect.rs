@@ -1,0 +1,76 @@
+//! [`RedirectError`]: a client does not follow a redirect.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use bytes::Bytes;
+use http::Response;
+use http::header::LOCATION;
+use ws_proto::EscapedBytes;
+
+use super::UrlError;
+
+/// A redirect that a client does not follow.
+pub struct RedirectError {
+    response: Box<Response<Bytes>>,
+    failure: RedirectFailure,
+}
+
+/// The reason why a redirect is not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RedirectFailure {
+    /// More redirects than [`Client::max_redirects`](crate::Client::max_redirects).
+    TooMany {
+        /// The limit.
+        limit: u32,
+    },
+    /// From `wss://` to `ws://`.
+    Downgrade,
+    /// The `Location` is not a URL for a WebSocket.
+    Location(UrlError),
+    /// To another origin, while the client is told where to connect whatever the URL says: a host, a port, a Unix socket or a
+    /// transport.
+    Overridden,
+}
+
+impl RedirectError {
+    pub(crate) fn new(response: Box<Response<Bytes>>, failure: RedirectFailure) -> Self {
+        Self { response, failure }
+    }
+
+    /// The response that redirects.
+    pub fn response(&self) -> &Response<Bytes> {
+        &self.response
+    }
+
+    /// The reason.
+    pub fn failure(&self) -> &RedirectFailure {
+        &self.failure
+    }
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let location = self.response.headers().get(LOCATION).map(|to| to.as_bytes()).unwrap_or_default();
+        write!(f, "the redirect to {:?} (HTTP {}) is not followed: ", EscapedBytes(location), self.response.status())?;
+        match &self.failure {
+            RedirectFailure::TooMany { limit } => {
+                write!(f, "more than {limit} redirects (Client::max_redirects sets the limit)")
+            }
+            RedirectFailure::Downgrade => f.write_str("it leads from wss:// to ws://"),
+            RedirectFailure::Location(error) => error.fmt(f),
+            RedirectFailure::Overridden => {
+                f.write_str("it leads to another origin, and this client connects elsewhere than the URL says")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for RedirectError {}
