@@ -20,6 +20,7 @@ pages! {
     Broadcast "docs/broadcast.md"
     Browser "docs/browser.md"
     ByteStreams "docs/bytes.md"
+    Clients "docs/clients.md"
     Cores "docs/cores.md"
     Debugging "docs/debugging.md"
     Deployment "docs/deployment.md"
