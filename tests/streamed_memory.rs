@@ -13,8 +13,10 @@ const MIB: usize = 1 << 20;
 /// The length of the message.
 const LONG: usize = 100 * MIB;
 
-/// The memory that both ends may take for it together, whatever its length.
+/// The memory that both ends may take for it together, in both directions, whatever its length.
 const MOST: usize = MIB;
+
+// A message is assembled up to `max_message` until it is asked for, so that is low here.
 
 /// Sends each message back while it arrives.
 async fn echo(mut ws: WebSocket) -> HandlerResult {
@@ -27,13 +29,13 @@ async fn echo(mut ws: WebSocket) -> HandlerResult {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let server = Server::new().max_streamed(None).bind("127.0.0.1:0").await?;
+    let server = Server::new().max_message(64 << 10).max_streamed(None).bind("127.0.0.1:0").await?;
     let (url, handle) = (format!("ws://{}", server.local_addr()?), server.handle());
     let serving = tokio::spawn(server.serve(echo));
-    let plain = Client::new(&url).max_streamed(None).compression(None);
+    let plain = Client::new(&url).max_message(64 << 10).max_streamed(None).compression(None);
     echoed(plain, "as it is", LONG).await?;
     #[cfg(feature = "deflate")]
-    echoed(Client::new(&url).max_streamed(None), "compressed", LONG / 4).await?;
+    echoed(Client::new(&url).max_message(64 << 10).max_streamed(None), "compressed", LONG / 4).await?;
     handle.shutdown();
     serving.await??;
     Ok(())
