@@ -104,6 +104,14 @@ impl Assembly {
         self.declared
     }
 
+    /// The size of its payload so far, in bytes: inflated, if that is longer.
+    fn payload(&self) -> usize {
+        #[cfg(feature = "deflate")]
+        return self.declared.max(self.inflated());
+        #[cfg(not(feature = "deflate"))]
+        return self.declared;
+    }
+
     pub(crate) fn is_compressed(&self) -> bool {
         #[cfg(feature = "deflate")]
         return self.inflated.is_some();
@@ -125,7 +133,7 @@ impl Assembly {
             inflated.frame = 0;
         }
         // The fragments of a message in chunks are limited by their average length.
-        let more = if self.streamed { u32::try_from(self.declared >> 10).unwrap_or(u32::MAX) } else { 0 };
+        let more = if self.streamed { u32::try_from(self.payload() >> 10).unwrap_or(u32::MAX) } else { 0 };
         match limits.fragments {
             Some(limit) if self.fragments > limit.max(1).saturating_add(more) => {
                 Err(Violation::TooManyFragments { limit })

@@ -315,6 +315,27 @@ mod compressed {
     }
 
     #[test]
+    fn fragments_are_counted_against_the_inflated_size() {
+        for role in ROLES {
+            let config = config(|config| {
+                config.limits.fragments = Some(3);
+                config.limits.streamed = None;
+            });
+            let mut chunks = Chooser::new(role, config, Choice::Wait);
+            chunks.connection.set_deflate(Some(DeflateParams::new(Deflate::client())));
+            // A few bytes on the wire, 100 KiB inflated.
+            let payload = sevens(100 << 10);
+            chunks.read(&all_to(role, &[(0x42, &payload)]), 10_000);
+            chunks.choice = Choice::Stream;
+            chunks.choose();
+            chunks.read(&all_to(role, &[(CONTINUES, b"".as_slice()); 50]), 10_000);
+            assert_eq!(chunks.violation(), None);
+            chunks.read(&all_to(role, &[(CONTINUES, b"".as_slice()); 60]), 10_000);
+            assert_eq!(chunks.violation(), Some(Violation::TooManyFragments { limit: 3 }));
+        }
+    }
+
+    #[test]
     fn an_announced_compressed_message_comes_in_chunks() {
         for role in ROLES {
             let bytes = all_to(role, &[(DEFLATED, &sevens(100_000)), (TEXT, b"next")]);
