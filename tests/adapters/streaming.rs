@@ -104,6 +104,6 @@ fn one_message_goes_to_many_connections() {
     assert!(outcomes.iter().zip(&members).all(|((to, _), member)| *to == member));
     assert!(outcomes.iter().all(|(_, outcome)| *outcome == BroadcastOutcome::Queued));
     clients.iter_mut().for_each(|ws| assert_eq!(text(ws), "news"));
-    clients.into_iter().for_each(|ws| close(ws));
+    clients.into_iter().for_each(close);
     server.stop();
 }

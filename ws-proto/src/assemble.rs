@@ -270,7 +270,7 @@ impl Assembly {
         inflated.message = inflated.message.saturating_add(more);
         inflated.frame = inflated.frame.saturating_add(more);
         if self.streamed && limits.streams() {
-            return match limits.streamed() {
+            return match limits.most_streamed() {
                 Some(limit) if inflated.message > limit => Err(Violation::StreamTooBig { limit }),
                 _ => Ok(()),
             };
@@ -363,7 +363,7 @@ pub(crate) fn check_streamed(
     if !limits.streams() {
         return check_size(before, len, is_compressed, limits);
     }
-    let limits = Limits { message: limits.streamed(), frame: None, ..*limits };
+    let limits = Limits { message: limits.most_streamed(), frame: None, ..*limits };
     // Without a limit, a size that cannot be counted is only used to count fragments.
     check_size(before, len, is_compressed, &limits).or_else(|violation| match (violation, limits.message) {
         (_, None) => Ok(usize::MAX),

@@ -95,7 +95,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The limit of a message in chunks.
-    pub(crate) fn streamed(&self) -> Option<usize> {
+    pub(crate) fn most_streamed(&self) -> Option<usize> {
         self.message.and_then(|message| self.streamed.map(|streamed| streamed.max(message)))
     }
 

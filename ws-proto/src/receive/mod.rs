@@ -157,7 +157,7 @@ impl Decoder {
         }
     }
 
-    /// Sets the inflater of compressed messages, whose first frame has [`RSV1`] set (RFC 7692 §6).
+    /// Sets the inflater of compressed messages, whose first frame has RSV1 set (RFC 7692 §6).
     #[cfg(feature = "deflate")]
     pub(crate) fn set_inflater(&mut self, inflater: Option<Box<MessageInflater>>) {
         self.inflater = inflater;
