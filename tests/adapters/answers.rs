@@ -64,7 +64,9 @@ fn a_200_is_no_101() {
 #[test]
 fn a_redirect_that_is_not_followed_is_there_to_be_seen() {
     let redirect = "HTTP/1.1 307 Temporary Redirect\r\nLocation: ftp://elsewhere/\r\nContent-Length: 0\r\n\r\n";
-    let response = rejected(redirect);
+    let error = connect_to(redirect);
+    assert!(matches!(error, ConnectError::Redirect(_)), "{error:?}");
+    let response = error.response().unwrap();
     assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(response.headers()[LOCATION], "ftp://elsewhere/");
 }

@@ -12,6 +12,7 @@ from harness.bytes import Bytes
 from harness.install import INTEROP, certutil, chromium, tool
 from harness.nginx import Nginx
 from harness.processes import PROCESSES, output_of, signal_group
+from harness.proxies import Proxies
 from harness.tunnels import Tunnels
 
 # No check client takes longer; each of its checks has 30 s.
@@ -66,6 +67,22 @@ class Bench:
         problem = self.run_client([*client, *settings(tunnels.urls | {"direct": direct})], title)
         tunnels.stop()
         PROCESSES.stop(serving)
+        self.report.end(problem)
+
+    def forward(self, title, checks, client, server, expected):
+        """Runs our client behind forward proxies."""
+        self.report.begin(title, expected)
+        plain, listeners = self.serve(f"{title} plain", server)
+        secure, secure_listeners = self.serve(f"{title} secure", server, secure=True)
+        if plain is None or secure is None:
+            return
+        proxies = Proxies(self.home, self.certificates)
+        urls = {"plain": f"{listeners['main']}/echo", "secure": f"{secure_listeners['main']}/echo"}
+        arguments = settings(proxies.ports | urls | {"client": client, "ca": self.certificates / "ca.pem"})
+        problem = self.run_client([*checks, *arguments], title)
+        proxies.stop()
+        PROCESSES.stop(plain)
+        PROCESSES.stop(secure)
         self.report.end(problem)
 
     def bytes(self, title, client, python, websockify, tunnel, expected):

@@ -12,7 +12,7 @@ import time
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "bytes", "examples", "control"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "proxies", "bytes", "examples", "control"}
 NEED_NODE = {"node", "chromium", "nginx", "h2", "examples", "control"}
 NEED_BROWSER = {"chromium", "nginx", "h2", "examples"}
 NEED_NGINX = {"nginx", "examples"}
@@ -43,6 +43,10 @@ def require_tools(groups):
         wanted.append("nghttp2-proxy")
     if "tunnels" in groups:
         wanted += [name for name in ("stunnel4", "privoxy") if tool(name) is None]
+    if "proxies" in groups:
+        forward = {"squid": "squid", "tinyproxy": "tinyproxy-bin", "privoxy": "privoxy", "stunnel4": "stunnel4"}
+        forward["microsocks"] = "microsocks"
+        wanted += [package for name, package in forward.items() if tool(name) is None and package not in wanted]
     if "bytes" in groups and not all(map(tool, ("redis-server", "redis-cli", "redis-benchmark"))):
         wanted.append("redis-server")
     if "bytes" in groups and not all(map(tool, ("sshd", "ssh", "scp", "ssh-keygen"))):
@@ -177,6 +181,8 @@ def make_certificates(home, python):
 
 def build(groups):
     packages = ["-p", "ws-tests", "--bin", "interop-server", "--bin", "interop-client"]
+    if "proxies" in groups:
+        packages += ["--bin", "proxied-client"]
     if "chromium" in groups:
         packages += ["-p", "ws-command", "--bin", "ws"]
     if "bytes" in groups:
