@@ -82,7 +82,7 @@ fn queue(sender: &Sender, message: &Prepared, slow: SlowConsumer) -> BroadcastOu
     match outbound::queue(&sender.shared, &mut Some(message), is_urgent) {
         Ok(()) => BroadcastOutcome::Queued,
         Err(SendError::Closed(())) => BroadcastOutcome::Closed,
-        Err(SendError::Full(())) if !sender.shared.lock().is_streaming => match slow {
+        Err(SendError::Full(())) if !sender.shared.lock().wakers.senders_wait => match slow {
             SlowConsumer::Close(code) => {
                 let code = if code.may_be_sent() { code } else { CloseCode::POLICY_VIOLATION };
                 sender.shared.close(CloseFrame::new(code, REASON));

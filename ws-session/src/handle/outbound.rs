@@ -30,11 +30,11 @@ pub(super) fn queue<O: Outbound>(shared: &Shared, unsent: &mut Option<O>, urgent
         return Err(SendError::Full(()));
     }
     let Some(outbound) = unsent.take() else { return Ok(()) };
-    log_sent(shared.info.id, outbound.message(), state.is_streaming);
+    log_sent(shared.info.id, outbound.message(), state.wakers.senders_wait);
     if let Err(refused) = outbound.queue(&mut state) {
         let refused = refused.map(|outbound| *unsent = Some(outbound));
         // The end of a message that is sent as a stream is waited for, as room is.
-        let waits = state.is_streaming && !urgent && !O::IS_FRAGMENT;
+        let waits = state.wakers.senders_wait && !urgent && !O::IS_FRAGMENT;
         return Err(if waits { SendError::Full(()) } else { refused });
     }
     let waker = state.wakers.driver();
@@ -102,7 +102,7 @@ impl Outbound for Fragment {
 
     fn queue(self, state: &mut State) -> Result<(), SendError<Self>> {
         let last = self.last;
-        if state.is_streaming {
+        if state.wakers.senders_wait {
             return Err(SendError::Unfinished(self));
         }
         state.connection.send_fragment(self.part, last).map_err(|refused| refused.map(|part| Self { part, last }))

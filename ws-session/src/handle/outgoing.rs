@@ -251,10 +251,10 @@ impl Unfinished {
             if state.is_closing() {
                 return Some(Err(state.lifecycle.error()));
             }
-            if !has_begun && !state.is_streaming && state.connection.hooks().is_sending_fragments() {
+            if !has_begun && !state.wakers.senders_wait && state.connection.hooks().is_sending_fragments() {
                 return Some(Err(Error::Unfinished));
             }
-            let is_free = has_begun || !state.is_streaming;
+            let is_free = has_begun || !state.wakers.senders_wait;
             (is_free && !state.connection.is_above_high_water()).then_some(Ok(()))
         })
     }
@@ -264,7 +264,7 @@ impl Unfinished {
         loop {
             ready!(self.poll_room(cx))?;
             let mut state = self.shared.lock();
-            if state.is_streaming != self.has_begun || state.is_closing() {
+            if state.wakers.senders_wait != self.has_begun || state.is_closing() {
                 // Another task was faster.
                 continue;
             }
@@ -278,7 +278,7 @@ impl Unfinished {
                 Err(refused) => return Poll::Ready(Err(refused.into())),
             }
             self.has_begun = !last;
-            state.is_streaming = !last;
+            state.wakers.senders_wait = !last;
             if last {
                 // Other tasks wait to send.
                 state.wakers.announce();
@@ -350,7 +350,7 @@ impl Drop for Unfinished {
             return;
         }
         // Other tasks learn of the end.
-        state.is_streaming = false;
+        state.wakers.senders_wait = false;
         state.lifecycle.close(CloseFrame::new(CloseCode::INTERNAL_ERROR, REASON));
         state.wakers.announce();
         let due = state.due(None);

@@ -76,7 +76,6 @@ impl Shared {
                 wakers: Wakers::default(),
                 pings: Pings::default(),
                 flushed: 0,
-                is_streaming: false,
             }),
         })
     }

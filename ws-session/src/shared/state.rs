@@ -27,8 +27,6 @@ pub(crate) struct State {
     pub(crate) pings: Pings,
     /// The number of bytes, of all that were ever queued, that have been written and flushed.
     pub(crate) flushed: u64,
-    /// Whether a message is being sent as a stream. The messages of other tasks wait for its end.
-    pub(crate) is_streaming: bool,
 }
 
 /// Queries and requests of handles.
@@ -41,7 +39,7 @@ impl State {
 
     /// Whether a message can be queued now, or never again.
     pub(crate) fn has_room(&self) -> bool {
-        self.is_closing() || (!self.is_streaming && !self.connection.is_above_high_water())
+        self.is_closing() || (!self.wakers.senders_wait && !self.connection.is_above_high_water())
     }
 
     /// The result of a flush: whether everything up to `target` has been written and flushed, once known.

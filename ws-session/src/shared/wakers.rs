@@ -21,6 +21,9 @@ pub(crate) struct Wakers {
     is_receiving: bool,
     /// Whether a condition of the waiters may have changed.
     has_news: bool,
+    /// Whether a message is being sent as a stream, so that the messages of other tasks wait for its end. It stands here because
+    /// it takes no memory here.
+    pub(crate) senders_wait: bool,
 }
 
 impl Wakers {
