@@ -36,6 +36,9 @@ impl<R: Runtime> Client<R> {
 pub(super) struct Redirects {
     followed: u32,
     cookies: Cookies,
+    /// The application's own `Cookie` header, while another stands in its place: that header has cookies which may not be for
+    /// the next target.
+    replaced: Option<Option<HeaderValue>>,
 }
 
 impl Redirects {
@@ -70,13 +73,19 @@ impl Redirects {
         self.cookies.store(&target, response.headers());
 
         let mut builder = builder.retarget(next.authority.as_str(), next.path_and_query.as_str());
+        if let Some(own) = self.replaced.take() {
+            builder = builder.remove_header(COOKIE);
+            builder = own.into_iter().fold(builder, |builder, own| builder.header(COOKIE, own));
+        }
         if !same_origin {
             builder = builder.remove_header(AUTHORIZATION).remove_header(COOKIE).remove_header(HOST);
         }
         if let Some(credentials) = &next.authorization {
             builder = builder.header(AUTHORIZATION, credentials.as_str());
         }
-        if let Some(cookies) = self.cookies.header(&next, builder.get_header(&COOKIE)) {
+        let own = builder.get_header(&COOKIE).cloned();
+        if let Some(cookies) = self.cookies.header(&next, own.as_ref()) {
+            self.replaced = Some(own);
             builder = builder.remove_header(COOKIE).header(COOKIE, cookies);
         }
         let scheme = if next.secure { "wss" } else { "ws" };

@@ -167,6 +167,28 @@ fn secrets_stay_within_their_origin() {
 }
 
 #[test]
+fn a_cookie_keeps_its_path_and_its_end_through_several_redirects() {
+    let client = || Client::new("ws://a.test/p/").header("Cookie", "mine=1");
+    let set = |cookie: &str, location: &str| {
+        format!("HTTP/1.1 302 X\r\nLocation: {location}\r\nSet-Cookie: {cookie}\r\nContent-Length: 0\r\n\r\n")
+    };
+    for (answers, expected) in [
+        // It is for one path.
+        ([set("s=1; Path=/p", "/p/x"), redirect(302, "/elsewhere")], ["mine=1", "mine=1; s=1", "mine=1"]),
+        // It is taken back.
+        ([set("s=1; Path=/", "/x"), set("s=; Path=/; Max-Age=0", "/y")], ["mine=1", "mine=1; s=1", "mine=1"]),
+        // It hides one of the application for a while.
+        ([set("mine=2; Path=/p", "/p/x"), redirect(302, "/y")], ["mine=1", "mine=2", "mine=1"]),
+    ] {
+        let servers = Servers::new();
+        let (requests, opened) = servers.connect(client(), &[&answers[0], &answers[1], "101"]);
+        drop(opened.unwrap());
+        let sent: Vec<_> = requests.iter().flat_map(|(_, request)| header(request, "cookie")).collect();
+        assert_eq!(sent, expected);
+    }
+}
+
+#[test]
 fn a_given_host_header_stays_within_its_origin() {
     let client = || Client::new("ws://a.test/").header("Host", "given.test");
     for (location, host) in [("/x", "given.test"), ("ws://b.test/", "b.test")] {
