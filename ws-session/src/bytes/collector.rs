@@ -4,7 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use ws_proto::Bytes;
+
 use super::error::write_error;
+use crate::error::Error;
 use crate::socket::MessageSocket;
 
 /// A connection, and small writes that wait to become one message. They are queued when this is dropped.
@@ -49,12 +52,14 @@ impl<S: MessageSocket> Collector<S> {
     }
 
     /// Queues the collected writes, even above the high-water mark: only the writing side waits for room, because the task of
-    /// the reading side may be another.
+    /// the reading side may be another. What the queue has no place for stays here.
     pub(super) fn send(&mut self) {
         if !self.unsent.is_empty() {
-            let message = std::mem::take(&mut self.unsent);
+            let message = Bytes::from(std::mem::take(&mut self.unsent));
             // A connection that has ended is reported by the next read or write.
-            let _ = self.pin().start_send(message.into());
+            if let Err(Error::Full | Error::Unfinished) = self.pin().start_send(message.clone().into()) {
+                self.unsent = message.into();
+            }
         }
     }
 }

@@ -246,6 +246,10 @@ impl<S: MessageSocket> ByteChannel<S> {
             if self.socket.unsent.len() + len > collected {
                 ready!(self.socket.poll_send(cx))?;
             }
+            if self.socket.unsent.is_empty() {
+                // A read sends it without waiting, so the room is waited for before.
+                ready!(self.socket.pin().poll_ready(cx)).map_err(write_error)?;
+            }
             append(&mut self.socket.unsent, buffers, len);
             return Poll::Ready(Ok(len));
         }

@@ -1,5 +1,8 @@
 //! Writing: the messages that are made of writes.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::*;
 
 fn binary(bytes: impl Into<Vec<u8>>) -> Frame {
@@ -114,6 +117,39 @@ fn small_writes_are_collected_until_a_flush_or_a_read_or_until_they_do_not_fit()
     let mut expected = ["onetwo", "fourfive", "sixes", "0123456789", "asked", "last"].map(binary).to_vec();
     expected.push(close(1000, ""));
     assert_eq!(peer.frames(), expected);
+}
+
+#[test]
+fn collected_writes_wait_for_a_peer_that_takes_nothing_and_none_is_lost() {
+    for role in ROLES {
+        let world = World::new(1);
+        let setup = Setup::new(role).timeless().link(|link| link.capacity = 1000);
+        let (stream, mut peer) = driven(&world, &setup);
+        let mut stream = stream.write_buffer(2000);
+        let written = Rc::new(Cell::new(0));
+        let count = Rc::clone(&written);
+        let answering = world.spawn("answering", async move {
+            // Each answer is written before the next question is looked for.
+            for n in 0..2000_u16 {
+                write_all(&mut stream, &[n.to_be_bytes(); 500].concat()).await.unwrap();
+                count.set(count.get() + 1000);
+                assert!(cut_off(read(&mut stream, 10), 1, false).await.is_none());
+            }
+            shutdown(&mut stream).await.unwrap();
+        });
+        world.run();
+        assert!((64 << 10..100 << 10).contains(&written.get()), "{}", written.get());
+        let mut frames = Vec::new();
+        for _ in 0..10_000 {
+            frames.extend(peer.frames());
+            world.run();
+        }
+        world.finish(&answering);
+        assert_eq!(frames.pop(), Some(close(1000, "")));
+        let received: Vec<u8> = frames.into_iter().flat_map(|Frame(_, bytes)| bytes).collect();
+        let expected: Vec<u8> = (0..2000_u16).flat_map(|n| [n.to_be_bytes(); 500].concat()).collect();
+        assert!(received == expected, "{} bytes", received.len());
+    }
 }
 
 #[test]
