@@ -134,8 +134,8 @@ impl WebSocket {
             None => {
                 let mut state = self.shared().lock();
                 wait.waiting.wait(state.wakers.waiters(), cx.waker());
-                // It may have begun between the two locks.
-                let claimed = state.claim_message();
+                // It may have begun between the two locks, but behind a complete one, which `poll_recv` waits for.
+                let claimed = if state.mailbox.is_empty() { state.claim_message() } else { None };
                 drop(state);
                 claimed.map_or(Poll::Pending, |kind| Poll::Ready(Ok(Some(self.begun(kind)))))
             }
