@@ -12,13 +12,19 @@ use super::fields::elements;
 /// The default limit of a body: 64 KiB.
 pub const DEFAULT_LIMIT: usize = 64 * 1024;
 
+/// The bytes of the framing of chunks for each byte of the limit. A chunk of one byte has five.
+const FRAMING: usize = 8;
+
 /// Reads a body, up to a limit, from the bytes after the head. It never fails: malformed framing ends the body, and
-/// [`Body::complete`] is `false` then.
+/// [`Body::complete`] is `false` then. So do chunk extensions without end: the framing of chunks may have a few times as many
+/// bytes as the limit.
 #[derive(Debug)]
 pub struct BodyReader {
     state: State,
     body: Vec<u8>,
     limit: usize,
+    /// The bytes that the framing of chunks may still have.
+    framing: usize,
 }
 
 /// A body, as far as it could be read.
@@ -60,7 +66,12 @@ impl BodyReader {
     pub fn with_limit(response: &Response<()>, limit: usize) -> Self {
         let has_body = has_body(response.status());
         let state = if has_body { State::of(response.headers()) } else { State::Length(0) };
-        Self { state: state.settle(), body: Vec::new(), limit }
+        Self {
+            state: state.settle(),
+            body: Vec::new(),
+            limit,
+            framing: limit.saturating_add(1024).saturating_mul(FRAMING),
+        }
     }
 
     /// Takes the bytes that were received *since the last call*. Returns whether the body has ended. Until then, read on, up to
@@ -72,7 +83,10 @@ impl BodyReader {
                 State::Length(remaining) | State::ChunkData(remaining) => remaining,
                 State::UntilEof => u64::MAX,
                 state => {
-                    self.state = state.step(byte).unwrap_or(State::Finished { complete: false });
+                    let is_within = self.framing > 0;
+                    self.framing = self.framing.saturating_sub(1);
+                    let next = state.step(byte).filter(|_| is_within);
+                    self.state = next.unwrap_or(State::Finished { complete: false });
                     input = rest;
                     continue;
                 }
@@ -248,6 +262,20 @@ mod tests {
         let chunked = response(&[("transfer-encoding", "chunked")]);
         let input = b"ffffffffffffffff\r\nxxxxxxxxxxxxxxxxxx";
         assert_eq!(read(&chunked, input), (full.to_vec(), false, true));
+    }
+
+    #[test]
+    fn framing_without_end_ends_the_body() {
+        let chunked = response(&[("transfer-encoding", "chunked")]);
+        for (begin, rest) in [("5;", b'x'), ("", b'0')] {
+            let input = [begin.as_bytes(), &vec![rest; 20_000]].concat();
+            assert_eq!(read(&chunked, &input), (vec![], false, true), "{begin:?}");
+        }
+        let mut reader = BodyReader::new(&chunked);
+        let smallest = b"1\r\nx\r\n".repeat(DEFAULT_LIMIT);
+        assert!(!reader.read(&smallest) && reader.read(b"0\r\n"));
+        let body = reader.into_body();
+        assert!(body.complete && body.bytes.len() == DEFAULT_LIMIT);
     }
 
     #[test]
