@@ -261,6 +261,18 @@ mod socks {
     }
 
     #[test]
+    fn a_name_that_is_too_long_for_the_protocol_is_not_asked_for() {
+        // The length is one byte (RFC 1928 §5). The rest of a longer name would be taken for what follows it.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        for length in [256, 300, 600] {
+            let client = Client::new(format!("ws://{}/", "a".repeat(length)));
+            let client = client.proxy(format!("socks5h://{}", silent.local_addr().unwrap())).connect_timeout(SOON);
+            let error = block_on(client.connect()).unwrap_err();
+            assert!(matches!(error, ConnectError::Url(_)), "{error}");
+        }
+    }
+
+    #[test]
     fn a_proxy_that_speaks_something_else_is_told_apart() {
         for (answer, why) in [
             ("HTTP/1.1 400 Bad Request\r\n\r\n", "does not answer as a proxy: Invalid response version"),

@@ -11,6 +11,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::error::UrlError;
 
+/// The longest host name, in bytes. Those of the domain name system have 253 at most (RFC 1035 §2.3.4).
+const MOST_NAME: usize = 255;
+
 /// The parts of a URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -155,6 +158,10 @@ impl Host {
         let name = if name.is_ascii() { name.to_ascii_lowercase() } else { to_ascii(&name)? };
         if name.is_empty() {
             return Err(invalid("it names no host"));
+        }
+        // Not even a proxy can resolve a longer one: SOCKS has one byte for its length (RFC 1928 §5).
+        if name.len() > MOST_NAME {
+            return Err(invalid("its host name has more than 255 bytes"));
         }
         // A registered name (RFC 3986 §3.2.2).
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=".contains(c)) {
@@ -349,6 +356,14 @@ pub(super) fn credentials(user_info: &str) -> Option<(Vec<u8>, Vec<u8>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_name_has_at_most_255_bytes() {
+        for (length, fits) in [(255, true), (256, false), (600, false), (10_000, false)] {
+            let url = format!("ws://{}/", "a".repeat(length));
+            assert_eq!(Target::parse(&url).is_ok(), fits, "{length}");
+        }
+    }
 
     #[test]
     fn urls_and_their_parts() {
