@@ -137,6 +137,14 @@ impl Registry {
         self.lock().handshakes.of(source)
     }
 
+    /// Whether there are as many opening handshakes as there may be, of all addresses or of this one.
+    #[cfg(feature = "http2")]
+    pub(crate) fn is_crowded(&self, source: Option<IpAddr>, most: usize, most_of_one: Option<usize>) -> bool {
+        let state = self.lock();
+        let of_one = source.zip(most_of_one).is_some_and(|(source, most)| state.handshakes.of(source) >= most);
+        of_one || state.handshakes.len() >= most
+    }
+
     /// The time at which the oldest handshake began that waits for its client. `None` while one is still making room.
     pub(crate) fn oldest_waiting(&self) -> Option<Timestamp> {
         self.lock().handshakes.oldest_waiting()

@@ -1,6 +1,6 @@
 //! HTTP/2 on a server (RFC 8441): requests, limits, idle time and shutdown. An adapter does the I/O.
 
-use std::future::{Future, ready};
+use std::future::{Future, poll_fn, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, Request};
 use pin_project_lite::pin_project;
 use tracing::debug;
-use ws_proto::Timestamp;
 use ws_proto::handshake::head::{HeadError, HeadLimits};
 use ws_proto::handshake::server::Rejection;
+use ws_proto::{Escaped, Timestamp};
 
 use super::Server;
 use super::accept::{FINISH_TIME, read_more, set_date};
@@ -218,14 +218,19 @@ impl<R: Runtime> Http2Policy for Carrier<R> {
         let stream = self.guard.begin_stream();
         self.usage = Usage::Busy;
         let mut caller = self.caller.clone();
-        debug!(target: TARGET, peer = caller.peer(), "< {} {} HTTP/2", request.method(), request.uri());
+        debug!(target: TARGET, peer = caller.peer(), "< {} {} HTTP/2", request.method(), Escaped(request.uri()));
         let serving = Arc::clone(&self.serving);
         identify(&mut caller, &serving.settings, request.headers());
-        let place = serving.registry.begin_handshake(None, self.timer.now());
+        let waits = serving.settings.hooks.may_wait();
+        // Only a decision that takes time needs a place among the handshakes: one client can ask for many at once.
+        let source = self.source.filter(|_| waits);
+        let (most, most_of_one) = (serving.settings.max_handshakes, serving.settings.max_handshakes_per_ip);
+        let is_crowded = waits && serving.registry.is_crowded(source, most, most_of_one);
+        let place = serving.registry.begin_handshake(source, self.timer.now());
         let is_head = request.method() == Method::HEAD;
         let asked = Asked { serving, handler: Arc::clone(&self.handler), caller, place, stream, is_head };
-        if asked.serving.settings.hooks.may_wait() {
-            return Box::pin(asked.decide_in_time::<R>(request, protocol.map(str::to_owned)));
+        if waits {
+            return Box::pin(asked.decide_in_time::<R>(request, protocol.map(str::to_owned), is_crowded));
         }
         let decided = asked.decide_at_once(request, protocol);
         Box::pin(ready(asked.complete::<R>(decided)))
@@ -249,11 +254,13 @@ impl Asked {
         decide_at_once(settings, Some(&self.place), request, form, &self.caller)
     }
 
-    /// Decides with hooks that take time, within the deadline of an opening handshake.
+    /// Decides with hooks that take time, within the deadline of an opening handshake. On a crowded server they must decide at
+    /// once.
     async fn decide_in_time<R: Runtime>(
         self,
         request: Request<()>,
         protocol: Option<String>,
+        is_crowded: bool,
     ) -> Result<Http2Accepted, Http2Refused> {
         let decided = {
             let (settings, form) = (&self.serving.settings, Form::ExtendedConnect(protocol.as_deref()));
@@ -261,8 +268,14 @@ impl Asked {
                 Ok(()) => {
                     let mut timer = R::timer();
                     let deadline = timer.now() + settings.handshake_timeout;
-                    let deciding = Box::pin(decide(settings, Some(&self.place), request, form, &self.caller));
-                    let decided = in_time(deciding, |cx| timer.poll_at(cx, deadline), Some(&self.place)).await;
+                    let mut deciding = Box::pin(decide(settings, Some(&self.place), request, form, &self.caller));
+                    let decided = match is_crowded {
+                        true => match poll_fn(|cx| Poll::Ready(deciding.as_mut().poll(cx))).await {
+                            Poll::Ready(decided) => Ok(decided),
+                            Poll::Pending => Err(Rejection::service_unavailable().into()),
+                        },
+                        false => in_time(deciding, |cx| timer.poll_at(cx, deadline), Some(&self.place)).await,
+                    };
                     decided.unwrap_or_else(|late| Err(self.refuse(late, form)))
                 }
                 Err(refusal) => Err(refusal),

@@ -230,6 +230,9 @@ impl<R: Runtime> Server<R> {
     /// has waited for its client for longer than [`handshake_grace`](Self::handshake_grace) is closed without an answer to
     /// make room. Clients that have sent nothing are closed first, the oldest first. After them come clients whose request is
     /// not complete, or that have not taken their refusal yet.
+    ///
+    /// A request over HTTP/2 counts while hooks that take time decide on it. At the limit, or at that of its
+    /// [address](Self::max_handshakes_per_ip), it gets 503.
     #[must_use]
     pub fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.settings.max_handshakes = handshakes.max(1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use h2::Reason;
 use ws_tokio::HeadLimits;
-use ws_tokio::http::Method;
+use ws_tokio::http::{Method, StatusCode};
 
 use super::*;
 
@@ -146,5 +146,34 @@ async fn idle_connections_make_room() {
     })
     .await;
     stream.echo("a connection with a stream stays").await;
+    running.stop().await;
+}
+
+/// Many requests on one connection, whose hooks take their time.
+#[tokio::test]
+async fn requests_that_are_being_decided_on_count_as_handshakes() {
+    let decide = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let permits = std::sync::Arc::clone(&decide);
+    let server = server().max_handshakes(2).on_request_async(move |_| {
+        let permits = std::sync::Arc::clone(&permits);
+        async move { permits.acquire().await.unwrap().forget() }
+    });
+    let running = start(server, echo).await;
+    let mut peer = Peer::connect(running.address).await;
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let request = peer.connect_request("/", &[]);
+        asked.push(peer.send(request, false).await);
+    }
+    let request = peer.connect_request("/", &[]);
+    let (response, _) = peer.ask(request).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    decide.add_permits(2);
+    for (response, _send) in asked {
+        assert_eq!(in_time(response).await.unwrap().status(), StatusCode::OK);
+    }
+    decide.add_permits(1);
+    peer.open().await.echo("room again").await;
+    drop(peer);
     running.stop().await;
 }
