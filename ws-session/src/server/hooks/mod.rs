@@ -69,7 +69,7 @@ impl<R: Runtime> Server<R> {
     /// [`handshake_timeout`](Self::handshake_timeout) and during a shutdown; the response is 503 then.
     ///
     /// On the connections of another HTTP server, use [`upgrade_async`](Self::upgrade_async): [`upgrade`](Self::upgrade) does
-    /// not wait.
+    /// not wait. There, a shutdown lets the future go on until that time, and the response is 503 afterwards.
     #[must_use]
     pub fn on_request_async<F>(mut self, hook: impl Fn(Arc<Request<()>>) -> F + Send + Sync + 'static) -> Self
     where
