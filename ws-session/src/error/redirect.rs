@@ -6,9 +6,10 @@ use std::fmt;
 use bytes::Bytes;
 use http::Response;
 use http::header::LOCATION;
-use ws_proto::EscapedBytes;
+use ws_proto::{Escaped, EscapedBytes};
 
 use super::UrlError;
+use crate::client::without_password;
 
 /// A redirect that a client does not follow.
 pub struct RedirectError {
@@ -53,7 +54,12 @@ impl RedirectError {
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let location = self.response.headers().get(LOCATION).map(|to| to.as_bytes()).unwrap_or_default();
-        write!(f, "the redirect to {:?} (HTTP {}) is not followed: ", EscapedBytes(location), self.response.status())?;
+        // Credentials in it are as secret as those in a client's own URL.
+        match str::from_utf8(location) {
+            Ok(location) => write!(f, "the redirect to {:?}", Escaped(without_password(location)))?,
+            Err(_) => write!(f, "the redirect to {:?}", EscapedBytes(location))?,
+        }
+        write!(f, " (HTTP {}) is not followed: ", self.response.status())?;
         match &self.failure {
             RedirectFailure::TooMany { limit } => {
                 write!(f, "more than {limit} redirects (Client::max_redirects sets the limit)")

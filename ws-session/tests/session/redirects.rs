@@ -223,6 +223,19 @@ fn a_location_that_is_no_url_is_told() {
 }
 
 #[test]
+fn a_password_in_a_location_is_not_shown() {
+    for (location, shown) in [
+        ("ftp://me:hunter2@a.test/", "ftp://me@a.test/"),
+        ("ws://me:hunter2@a.test:99999/", "ws://me@a.test:99999/"),
+        ("//me:hunter2@[/", "//me@[/"),
+    ] {
+        let error = Servers::new().connect(Client::new("ws://a.test/"), &[&redirect(302, location)]).1.unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(said.contains(&format!("the redirect to \"{shown}\"")) && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
 fn all_requests_share_one_deadline() {
     let servers = Servers::new();
     let opening = servers.world.spawn("client", Client::new("ws://a.test/").connect());
