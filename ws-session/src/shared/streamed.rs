@@ -29,6 +29,8 @@ impl State {
     pub(crate) fn on_held(&mut self) -> bool {
         self.mailbox.set_held(true);
         self.wakers.announce();
+        // A whole message is wanted only if the task that waited for one still does.
+        self.wakers.ask_receiver();
         self.handle_held()
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Wakers {
     is_driver_awake: bool,
     /// Whether the receiver waits.
     is_receiving: bool,
+    /// Whether the receiver is to be woken, to say whether it still waits.
+    is_asked: bool,
     /// Whether a condition of the waiters may have changed.
     has_news: bool,
     /// Whether a message is being sent as a stream, so that the messages of other tasks wait for its end. It stands here because
@@ -67,7 +69,7 @@ impl Wakers {
 
     /// Records that this task waits to receive.
     pub(crate) fn receive(&mut self, cx: &Context<'_>) -> Replaced {
-        self.is_receiving = true;
+        (self.is_receiving, self.is_asked) = (true, false);
         set(&mut self.receiver, cx)
     }
 
@@ -75,6 +77,12 @@ impl Wakers {
     #[inline]
     pub(crate) fn stop_receiving(&mut self) {
         self.is_receiving = false;
+    }
+
+    /// Asks the receiver whether it still waits: it may have been given up. Until it answers, it does not.
+    #[cold]
+    pub(crate) fn ask_receiver(&mut self) {
+        self.is_asked |= mem::take(&mut self.is_receiving);
     }
 
     /// The task that waits to receive, unless it is `own`.
@@ -109,7 +117,8 @@ impl Wakers {
     #[inline]
     pub(crate) fn due(&mut self, is_receivable: bool, own: Option<&Waker>) -> Due {
         let mut due = Due::default();
-        if is_receivable && mem::take(&mut self.is_receiving) {
+        let receives = is_receivable && mem::take(&mut self.is_receiving);
+        if mem::take(&mut self.is_asked) || receives {
             match (&self.receiver, own) {
                 (Some(receiver), Some(own)) if receiver.will_wake(own) => due.is_own = true,
                 _ => due.receiver = self.receiver.take(),

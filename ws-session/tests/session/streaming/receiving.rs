@@ -127,6 +127,29 @@ fn a_long_message_waits_until_the_application_chooses() {
 }
 
 #[test]
+fn a_recv_that_was_given_up_does_not_choose() {
+    for setup in setups() {
+        let world = World::new(1);
+        let (gate, log) = (Gate::default(), Log::new());
+        let (open, got) = (gate.clone(), log.clone());
+        let setup = setup.timeless().config(long);
+        let running = setup.start(&world, |mut ws| async move {
+            assert!(ws.recv().now_or_never().is_none());
+            open.passed().await;
+            let mut message = ws.recv_streaming().await?.expect("a message");
+            got.push(payload(&mut message).await?.len());
+            Ok(())
+        });
+        world.run();
+        running.peer.send(BINARY, vec![7; 1 << 20]);
+        world.run();
+        gate.open();
+        world.run();
+        assert_eq!(log.take(), [1 << 20], "{setup:?}");
+    }
+}
+
+#[test]
 fn recv_refuses_a_long_message_and_names_the_limit() {
     for setup in setups() {
         for waits_first in [true, false] {
