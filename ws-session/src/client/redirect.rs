@@ -1,11 +1,14 @@
 //! Redirects: where the next request goes, and what it takes along (RFC 9110 §15.4, RFC 6455 §4.1).
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 use tracing::debug;
+use ws_proto::{Escaped, EscapedBytes};
 
 use super::Client;
 use super::cookies::Cookies;
+use super::url::without_password;
 use crate::error::{ConnectError, RedirectError, RedirectFailure};
 use crate::logging::TARGET;
 use crate::runtime::Runtime;
@@ -53,7 +56,10 @@ impl Redirects {
             error => return Err(error),
         };
         let (target, builder) = client.request.map_err(ConnectError::Url)?;
-        let fail = |response, failure| Err(ConnectError::Redirect(RedirectError::new(response, failure)));
+        let fail = |response: Box<Response<Bytes>>, failure| {
+            let location = shown(&response);
+            Err(ConnectError::Redirect(RedirectError::new(response, location, failure)))
+        };
         if self.followed == client.max_redirects {
             return fail(response, RedirectFailure::TooMany { limit: client.max_redirects });
         }
@@ -92,6 +98,15 @@ impl Redirects {
         debug!(target: TARGET, "following a redirect (HTTP {}) to {scheme}://{}", response.status(), next.authority);
         client.request = Ok((next, builder));
         Ok(client)
+    }
+}
+
+/// The `Location` for messages. Credentials in it are as secret as those in a client's own URL.
+fn shown<B>(response: &Response<B>) -> String {
+    let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    match str::from_utf8(location) {
+        Ok(location) => format!("{:?}", Escaped(without_password(location))),
+        Err(_) => format!("{:?}", EscapedBytes(location)),
     }
 }
 

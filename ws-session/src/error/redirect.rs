@@ -5,15 +5,14 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::LOCATION;
-use ws_proto::{Escaped, EscapedBytes};
 
 use super::UrlError;
-use crate::client::without_password;
 
 /// A redirect that a client does not follow.
 pub struct RedirectError {
     response: Box<Response<Bytes>>,
+    /// The `Location`, escaped and without a password.
+    location: String,
     failure: RedirectFailure,
 }
 
@@ -36,8 +35,9 @@ pub enum RedirectFailure {
 }
 
 impl RedirectError {
-    pub(crate) fn new(response: Box<Response<Bytes>>, failure: RedirectFailure) -> Self {
-        Self { response, failure }
+    /// `location` is shown as it is.
+    pub(crate) fn new(response: Box<Response<Bytes>>, location: String, failure: RedirectFailure) -> Self {
+        Self { response, location, failure }
     }
 
     /// The response that redirects.
@@ -53,13 +53,7 @@ impl RedirectError {
 
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let location = self.response.headers().get(LOCATION).map(|to| to.as_bytes()).unwrap_or_default();
-        // Credentials in it are as secret as those in a client's own URL.
-        match str::from_utf8(location) {
-            Ok(location) => write!(f, "the redirect to {:?}", Escaped(without_password(location)))?,
-            Err(_) => write!(f, "the redirect to {:?}", EscapedBytes(location))?,
-        }
-        write!(f, " (HTTP {}) is not followed: ", self.response.status())?;
+        write!(f, "the redirect to {} (HTTP {}) is not followed: ", self.location, self.response.status())?;
         match &self.failure {
             RedirectFailure::TooMany { limit } => {
                 write!(f, "more than {limit} redirects (Client::max_redirects sets the limit)")
