@@ -348,3 +348,22 @@ mod compressed {
         }
     }
 }
+
+#[test]
+fn a_first_fragment_may_be_empty() {
+    for role in ROLES {
+        for choice in [Choice::Stream, Choice::Wait] {
+            for rest in ["", "abc"] {
+                let input = [to(role, BINARY_BEGINS, ""), to(role, CONTINUES, ""), to(role, LAST, rest)].concat();
+                for step in [1, 3, input.len()] {
+                    let mut chooser = Chooser::new(role, Config::default(), choice);
+                    chooser.connection.hooks().set_announce(true);
+                    chooser.read(&input, step);
+                    assert_eq!(chooser.violation(), None);
+                    assert_eq!(chooser.asked, [("begun", Binary)], "{role:?} {choice:?} {step}");
+                    assert_eq!(chooser.messages(), [binary(rest)], "{role:?} {choice:?} {step}");
+                }
+            }
+        }
+    }
+}

@@ -264,10 +264,16 @@ impl Decoder {
                 } else {
                     self.begin_frame(&header, &config.limits)?;
                 }
-                self.frame =
-                    Some(PartialFrame { opcode: header.opcode, fin: header.fin, key: header.mask, left: header.len });
-                if self.announces && matches!(header.opcode, OpCode::Text | OpCode::Binary) {
-                    return Ok(Some(Item::Begun(kind_of(header.opcode))));
+                let FrameHeader { opcode, fin, mask: key, len: left, .. } = header;
+                // A fragment without payload ends with its header.
+                let is_done = left == 0 && !fin && !opcode.is_control();
+                self.frame = (!is_done).then_some(PartialFrame { opcode, fin, key, left });
+                let is_incomplete = left > 0 || !fin;
+                if self.announces && is_incomplete && matches!(opcode, OpCode::Text | OpCode::Binary) {
+                    return Ok(Some(Item::Begun(kind_of(opcode))));
+                }
+                if is_done {
+                    continue;
                 }
             }
             match self.next_payload(config, memory, input)? {
