@@ -4,13 +4,13 @@ mod adapted;
 mod broadcast;
 mod facts;
 mod guard;
-pub(crate) mod incoming;
 #[cfg(feature = "json")]
 mod json;
 pub(crate) mod outbound;
 mod outcome;
-pub(crate) mod outgoing;
 mod receiving;
+pub(crate) mod recv_stream;
+pub(crate) mod send_stream;
 mod sender;
 pub(crate) mod source;
 mod unwanted;
@@ -19,8 +19,8 @@ mod within;
 
 pub use self::broadcast::{BroadcastOutcome, SlowConsumer, broadcast};
 pub(crate) use self::facts::opening_facts;
-pub use self::incoming::{IncomingStream, StreamSource};
 pub use self::outcome::{Handled, HandlerOutput, handler};
+pub use self::recv_stream::{IncomingStream, StreamSource};
 pub(crate) use self::sender::PingGuard;
 pub use self::sender::Sender;
 pub use self::source::{StreamItem, StreamReader};

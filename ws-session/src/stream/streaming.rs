@@ -10,8 +10,8 @@ use ws_proto::{Bytes, MessageKind};
 use super::WebSocketStream;
 use super::pollers::Side;
 use crate::error::Error;
-use crate::handle::incoming::{self, IncomingStream, StreamSource, sealed};
-use crate::handle::outgoing::{self, Transfer};
+use crate::handle::recv_stream::{self, IncomingStream, StreamSource, sealed};
+use crate::handle::send_stream::{self, Transfer};
 use crate::handle::source::Source;
 use crate::handle::{StreamItem, StreamReader, WebSocket};
 use crate::transport::{Timer, Transport};
@@ -42,7 +42,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     ///
     /// The same as [`recv`](Self::recv).
     pub fn recv_streaming(&mut self) -> impl Future<Output = Result<Option<IncomingStream<'_, Self>>, Error>> + '_ {
-        incoming::receive(self)
+        recv_stream::receive(self)
     }
 
     /// Sends the items of a stream as one message, in fragments. It reads meanwhile. See [`Sender::send_stream`](crate::Sender::send_stream).
@@ -58,7 +58,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     where
         S: Stream<Item: StreamItem<K>> + 'a,
     {
-        self.transfer(kind, outgoing::of_stream(stream))
+        self.transfer(kind, send_stream::of_stream(stream))
     }
 
     /// Sends the items of an iterator as one message, in fragments. It reads meanwhile. See [`Sender::send_iter`](crate::Sender::send_iter).
@@ -74,7 +74,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     where
         I: IntoIterator<Item: Into<Bytes>> + 'a,
     {
-        self.transfer(kind, outgoing::of_iter(items))
+        self.transfer(kind, send_stream::of_iter(items))
     }
 
     /// Sends the bytes of a reader as one message, in fragments. It reads meanwhile. See [`Sender::send_reader`](crate::Sender::send_reader).
@@ -90,7 +90,7 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     where
         R: StreamReader<K> + 'a,
     {
-        self.transfer(kind, outgoing::of_reader(reader))
+        self.transfer(kind, send_stream::of_reader(reader))
     }
 
     /// Sends a message from its source, and writes it as far as the transport takes it at once.
