@@ -15,7 +15,7 @@ async fn echo_streaming(mut ws: WebSocket) -> HandlerResult {
 
 /// A client that accepts streamed messages of any length.
 fn connect_streaming(server: &Running) -> WebSocket {
-    block_on(server.client().max_streamed(None).compression(None).connect()).unwrap()
+    block_on(server.client().max_streamed(None).connect()).unwrap()
 }
 
 #[test]

@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import itertools
 import json
+import os
 import pathlib
 import re
 import resource
@@ -75,6 +76,12 @@ class Program:
             self.ended = True
             self.news.notify_all()
 
+    def interrupt(self):
+        """Ctrl-C, if the program runs. (`Process.send_signal` polls first: a status that it reaps is lost to the event loop.)"""
+        if not self.ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGINT)
+
     def type(self, line):
         self.process.stdin.write(line.encode() + b"\n")
 
@@ -127,8 +134,7 @@ async def serving(name, *arguments, **options):
         program.port = int((await program.prints(r"^(?:Listening at|Open) (?:http|ws)s?://[\w.]+:(\d+)"))[1])
         program.url = f"ws://127.0.0.1:{program.port}"
         yield program
-        if program.process.returncode is None:
-            program.process.send_signal(signal.SIGINT)
+        program.interrupt()
         await program.ends()
 
 
@@ -269,7 +275,7 @@ async def echo_server(name):
         async with dial(server.url) as ws:
             await ws.send("open")
             same(await ws.recv(), "open")
-            server.process.send_signal(signal.SIGINT)
+            server.interrupt()
             same(await closed(ws), 1001)
 
 
@@ -370,7 +376,7 @@ async def chat_client(name):
         same(await codes.get(), 1000)
         async with running(name, url) as client:
             await client.prints("^< Welcome$")
-            client.process.send_signal(signal.SIGINT)
+            client.interrupt()
             await client.ends()
         same(await codes.get(), 1000)
         # The server closes while the client waits for a line.
@@ -676,7 +682,7 @@ async def request_hook(name):
             same((path, await asyncio.to_thread(get, path)), (path, status))
         async with dial(server.url + "/feed?token=let-me-in") as ws:
             same(await ws.recv(), "here for 0 s")
-            server.process.send_signal(signal.SIGINT)
+            server.interrupt()
             same(await closed(ws), 1001)
 
 
@@ -686,7 +692,7 @@ async def graceful_shutdown(name):
         await ws.send("twelve bytes")
         await (await ws.ping())
         if name == "graceful_shutdown":
-            server.process.send_signal(signal.SIGINT)
+            server.interrupt()
         else:
             server.type("")
         same(await closed(ws), 1001)
