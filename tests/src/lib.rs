@@ -22,6 +22,8 @@ mod architecture;
 #[cfg(test)]
 mod ci;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod links;
 #[cfg(all(doctest, feature = "deflate", feature = "http2", feature = "json", feature = "tls"))]
 mod pages;

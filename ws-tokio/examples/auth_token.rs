@@ -1,8 +1,10 @@
 //! Four ways of a token: in the query, in a header, in a cookie, and in the first message.
 //!
 //! Run: `cargo run -p ws-tokio --example auth_token`. For each way it starts a server, connects with a valid token and with
-//! another, and ends. `docs/auth.md` compares the ways.
+//! another, and ends. With an address (`auth_token 127.0.0.1`) it serves until Ctrl-C, each way at a port of its own, which it
+//! prints. `docs/auth.md` compares the ways.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ws_tokio::http::StatusCode;
@@ -68,20 +70,29 @@ async fn greet_after_first_message(mut ws: WebSocket) -> HandlerResult {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let url = start(by_query(), greet).await?;
+    if let Some(host) = std::env::args().nth(1).filter(|argument| argument.parse::<IpAddr>().is_ok()) {
+        println!("query: Listening at {}", start(&host, by_query(), greet).await?);
+        println!("header: Listening at {}", start(&host, by_header(), greet).await?);
+        println!("cookie: Listening at {}", start(&host, by_cookie(), greet).await?);
+        println!("first message: Listening at {}", start(&host, Server::new(), greet_after_first_message).await?);
+        return Ok(tokio::signal::ctrl_c().await?);
+    }
+
+    let host = "127.0.0.1";
+    let url = start(host, by_query(), greet).await?;
     show("query", Client::new(format!("{url}?token=token-of-ann"))).await?;
     show("query, another token", Client::new(format!("{url}?token=guess"))).await?;
 
-    let url = start(by_header(), greet).await?;
+    let url = start(host, by_header(), greet).await?;
     show("header", Client::new(&url).header("Authorization", "Bearer token-of-ann")).await?;
     show("header, another token", Client::new(&url).header("Authorization", "Bearer guess")).await?;
 
-    let url = start(by_cookie(), greet).await?;
+    let url = start(host, by_cookie(), greet).await?;
     let from_page = || Client::new(&url).origin("https://example.com");
     show("cookie", from_page().header("Cookie", "token=token-of-ann")).await?;
     show("cookie, another token", from_page().header("Cookie", "token=guess")).await?;
 
-    let url = start(Server::new(), greet_after_first_message).await?;
+    let url = start(host, Server::new(), greet_after_first_message).await?;
     for token in ["token-of-ann", "guess"] {
         let mut ws = ws_tokio::connect(&url).await?;
         ws.send(token).await?;
@@ -94,12 +105,13 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Serves on a free port, and returns the URL.
-async fn start<F>(server: Server, handler: impl Fn(WebSocket) -> F + Send + Sync + 'static) -> Result<String, BoxError>
+/// Serves on a free port of the host, and returns the URL.
+async fn start<H, F>(host: &str, server: Server, handler: H) -> Result<String, BoxError>
 where
+    H: Fn(WebSocket) -> F + Send + Sync + 'static,
     F: Future<Output = HandlerResult> + Send + 'static,
 {
-    let listening = server.bind("127.0.0.1:0").await?;
+    let listening = server.bind((host, 0)).await?;
     let url = format!("ws://{}/", listening.local_addr()?);
     tokio::spawn(listening.serve(handler));
     Ok(url)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples of ws-tokio and ws-async-std, each with Python `websockets` as its peer.
+"""The examples of all crates, each with Python `websockets` as its peer unless it has both ends itself.
 
 usage: checks.py examples=DIRECTORY certificates=DIRECTORY nginx=PATH [checks=NAME|NAME…]
 
@@ -593,14 +593,122 @@ async def ticker(name):
             raise AssertionError(f"{prices} and {received}")
 
 
+TOKEN = "token-of-ann"
+
+
+@check("auth_token")
+async def auth_token(name):
+    async with running(name, "127.0.0.1") as server:
+
+        async def url(way):
+            return (await server.prints(f"^{way}: Listening at (ws://[\\d.:]+/)$"))[1]
+
+        async def is_refused(status, url, **options):
+            try:
+                async with dial(url, **options):
+                    raise AssertionError(f"{url} {options} was accepted")
+            except InvalidStatus as refusal:
+                same(refusal.response.status_code, status)
+
+        async def is_greeted(url, **options):
+            async with dial(url, **options) as ws:
+                same(await ws.recv(), "Hello ann!")
+                same(await closed(ws), 1000)
+
+        query = await url("query")
+        await is_greeted(f"{query}?token={TOKEN}")
+        for bad in ("", "?token=guess", "?token=", "?Token=" + TOKEN):
+            await is_refused(401, query + bad)
+        header = await url("header")
+        await is_greeted(header, additional_headers={"Authorization": f"Bearer {TOKEN}"})
+        for bad in ({}, {"Authorization": "Bearer guess"}, {"Authorization": f"Basic {TOKEN}"}):
+            await is_refused(401, header, additional_headers=bad)
+        cookie, cookies = await url("cookie"), {"Cookie": f"a=b; token={TOKEN}"}
+        await is_greeted(cookie, additional_headers=cookies, origin="https://example.com")
+        await is_refused(403, cookie, additional_headers=cookies, origin="https://elsewhere.example")
+        await is_refused(403, cookie, additional_headers=cookies)
+        await is_refused(401, cookie, additional_headers={"Cookie": "token=guess"}, origin="https://example.com")
+        message = await url("first message")
+        async with dial(message) as ws:
+            await ws.send(TOKEN)
+            same(await ws.recv(), "Hello ann!")
+            same(await closed(ws), 1000)
+        for bad in ("guess", b"token-of-ann"):
+            async with dial(message) as ws:
+                await ws.send(bad)
+                same((await closed(ws), ws.close_reason), (1008, "the token is not valid"))
+        async with dial(message) as ws:
+            same((await closed(ws), ws.close_reason), (1008, "no token in time"))
+        server.interrupt()
+        await server.ends()
+
+
+@check("reconnecting_client", "async_std_reconnecting_client")
+async def reconnecting_client(name):
+    visits = []
+
+    async def feed(ws):
+        visits.append(await ws.recv())
+        await ws.send(f"price {len(visits)}")
+        match len(visits):
+            case 1:
+                await ws.close(1000)
+            case 2:
+                ws.transport.abort()
+            case 3:
+                await ws.close(1012, "restart")
+            case _:
+                await ws.send("enough")
+
+    def busy(connection, _request):
+        # Refused for a moment, between the first connection and the second.
+        if len(visits) == 1 and not busy.refused:
+            busy.refused = True
+            return connection.respond(503, "not yet\n")
+
+    busy.refused = False
+    async with listening(feed, process_request=busy) as (url, codes):
+        async with running(name, url) as client:
+            await client.prints("^the server has closed the connection$")
+            await client.prints("^attempt \\d+: .*503.*; the next in ")
+            await client.prints("^the last message was .*enough")
+            await client.ends()
+        same(visits, ["subscribe"] * 4)
+        same([await codes.get() for _ in range(4)], [1000, 1006, 1012, 1000])
+    async with running(name, "ws://127.0.0.1:1") as client:
+        await client.prints("^attempt 1: .*refused.*; the next in ")
+
+
 @check("stream_file")
 async def stream_file(name):
+    size = 30_000_001
+
+    async def count(ws):
+        await ws.send(str(len(await ws.recv())))
+        await ws.wait_closed()
+
     with tempfile.NamedTemporaryFile() as file:
-        file.write(bytes(30_000_001))
+        file.write(bytes(size))
         file.flush()
         async with running(name, file.name) as program:
-            await program.prints(r"^30000001 bytes in ")
+            await program.prints(f"^{size} bytes in ")
             await program.ends()
+        async with listening(count, max_size=None) as (url, codes):
+            async with running(name, file.name, url) as program:
+                await program.prints(f"^{size} bytes in ")
+                await program.ends()
+            same(await codes.get(), 1000)
+    async with running(name, "receive", "127.0.0.1:0") as server:
+        port = (await server.prints(r"^Listening at ws://127.0.0.1:(\d+);"))[1]
+        async with dial(f"ws://127.0.0.1:{port}") as ws:
+            # Fragments of an iterator, and one long frame.
+            await ws.send(bytes(1_000_000) for _ in range(30))
+            same(await ws.recv(), "30000000")
+            await ws.send("é" * 5_000_000)
+            same(await ws.recv(), "10000000")
+            server.interrupt()
+            same(await closed(ws), 1001)
+        await server.ends()
 
 
 def nginx_configuration():
@@ -705,6 +813,70 @@ async def graceful_shutdown(name):
 async def any_stream(name):
     async with running(name) as program:
         same(set(await program.ends()), {'Some(Text("Hello"))'})
+
+
+@check("hyper_app", "own_http", "reqwest_client", "smol", "stream", "threads", "tower", "tunnel")
+async def both_ends(name):
+    """An example that has both ends, asserts what it shows, and ends."""
+    async with running(name) as program:
+        await program.ends()
+
+
+@check("axum_app")
+async def axum_app(name):
+    async with running(name) as program:
+        await program.ends()
+    async with running(name, "127.0.0.1:0") as server:
+        address = (await server.prints(r"^http://(127\.0\.0\.1:\d+)$"))[1]
+        origin, url = f"http://{address}", f"ws://{address}/chat"
+
+        def get(path):
+            with urllib.request.urlopen(origin + path, timeout=PATIENCE) as response:
+                return response.read().decode()
+
+        assert "<title>Chat</title>" in await asyncio.to_thread(get, "/")
+        async with dial(url) as one, dial(url, origin=origin) as two:
+            while json.loads(await asyncio.to_thread(get, "/api/status")) != {"members": 2}:
+                await asyncio.sleep(0.05)
+            await one.send("Grüße")
+            same([await ws.recv() for ws in (one, two)], ["Grüße"] * 2)
+            try:
+                async with dial(url, origin="http://elsewhere.example"):
+                    raise AssertionError("another site was accepted")
+            except InvalidStatus as refusal:
+                same(refusal.response.status_code, 403)
+            await two.send("x" * 5000)
+            same(await closed(two), 1009)
+            server.interrupt()
+            same(await closed(one), 1001)
+        await server.ends()
+
+
+@check("http2")
+async def http2(name):
+    """Over HTTP/1.1; the group `h2` has browsers, Node and hypercorn over HTTP/2."""
+    async with running(name) as program:
+        lines = await program.ends()
+        same([line[:9] for line in lines], ["HTTP/2.0:"] * 3 + ["HTTP/1.1:"])
+
+
+@check("blocking_client")
+async def blocking_client(name):
+    async with listening(echo) as (url, codes):
+        async with running(name, url.removeprefix("ws://"), "Grüße") as client:
+            await client.prints("Grüße")
+            await client.ends()
+        same(await codes.get(), 1000)
+
+
+@check("tokio_core")
+async def tokio_core(name):
+    async with running(name, "127.0.0.1:0") as server:
+        url = (await server.prints("^Listening at (ws://.*)$"))[1]
+        async with dial(url) as ws:
+            for message in ["Grüße", b"\x00\xff", "x" * 100_000]:
+                await ws.send(message)
+                same(await ws.recv(), message)
 
 
 @check("a port in use, and no server: errors that say so")
