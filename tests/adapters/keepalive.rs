@@ -122,3 +122,28 @@ fn a_message_that_stands_still_is_not_waited_for() {
     peer.finish();
     assert_eq!(outcome(&failure(&mut ws)).cause, Cause::MessageTimeout);
 }
+
+/// More than the systems of both ends hold, so its end is written long after its first ping.
+#[test]
+fn a_peer_that_reads_a_long_message_slowly_is_alive() {
+    const LENGTH: usize = 12 * MIB;
+    let mut settings = lively(Duration::from_millis(400));
+    settings.deadlines.ping_interval = Some(Duration::from_millis(100));
+    // What the peer's system has is waited for at this pace; here nothing but progress counts.
+    settings.limits.slowest_reading = usize::MAX;
+    (settings.limits.message, settings.limits.frame) = (Some(LENGTH), Some(LENGTH));
+    let (ws, mut peer) = accepted(uncompressed().config(settings));
+    send(&ws, vec![7; LENGTH]);
+    assert_eq!(peer.take(10)[0], 0x82);
+    for _ in 0..LENGTH / (64 * KIB) {
+        assert!(peer.take(64 * KIB).iter().all(|&byte| byte == 7));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Nobody has answered a ping until now.
+    let (first, payload) = peer.frame();
+    assert_eq!(first, 0x89);
+    peer.write(masked(0x8A, payload));
+    peer.write(masked(0x81, "still here"));
+    let mut ws = ws;
+    assert_eq!(text(&mut ws), "still here");
+}

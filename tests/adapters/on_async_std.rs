@@ -33,7 +33,7 @@ pub(crate) fn stream(stream: StdStream) -> TcpStream {
 
 /// The traits of streams of bytes, as `futures-io` has them.
 pub(crate) mod io {
-    pub(crate) use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, split};
+    pub(crate) use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, repeat, split};
 
     /// Ends the write side.
     pub(crate) async fn end(stream: &mut (impl AsyncWriteExt + Unpin)) -> std::io::Result<()> {

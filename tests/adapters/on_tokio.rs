@@ -40,7 +40,7 @@ pub(crate) fn stream(stream: StdStream) -> TcpStream {
 
 /// The traits of streams of bytes, as tokio has them.
 pub(crate) mod io {
-    pub(crate) use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, split};
+    pub(crate) use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, repeat, split};
 
     /// Ends the write side.
     pub(crate) async fn end(stream: &mut (impl AsyncWriteExt + Unpin)) -> std::io::Result<()> {

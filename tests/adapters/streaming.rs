@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt as _;
 
+use super::super::io::{AsyncReadExt as _, repeat};
 use super::setup::*;
 
 /// Sends each message back while it arrives.
@@ -47,6 +48,26 @@ fn a_message_comes_back_while_it_is_sent() {
         close(ws);
         server.stop();
     }
+}
+
+/// With the reader's trait of the runtime.
+#[test]
+fn a_message_is_a_reader_and_a_reader_is_sent() {
+    const LENGTH: u64 = 3_000_001;
+    let server = start(uncompressed().max_streamed(None), |mut ws| async move {
+        let mut message = ws.recv_streaming().await?.expect("a message");
+        let (mut first, mut rest) = ([0; 10], Vec::new());
+        message.read_exact(&mut first).await?;
+        message.read_to_end(&mut rest).await?;
+        drop(message);
+        assert!(first == [7; 10] && rest.iter().all(|&byte| byte == 7));
+        ws.send(format!("{} bytes", rest.len() + 10)).await?;
+        Ok(())
+    });
+    let mut ws = connect_streaming(&server);
+    block_on(ws.send_reader(MessageKind::Binary, repeat(7).take(LENGTH))).unwrap();
+    assert_eq!(text(&mut ws), format!("{LENGTH} bytes"));
+    server.stop();
 }
 
 #[test]

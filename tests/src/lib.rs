@@ -24,6 +24,8 @@ mod ci;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod links;
 #[cfg(all(doctest, feature = "deflate", feature = "http2", feature = "json", feature = "tls"))]
 mod pages;

@@ -57,7 +57,7 @@ fn repository() -> &'static Path {
 fn documents() -> Vec<PathBuf> {
     let mut documents = markdown(repository());
     documents.extend(pages());
-    documents.push(repository().join("tests/README.md"));
+    documents.extend(["tests/FEATURES.md", "tests/README.md"].map(|document| repository().join(document)));
     documents
 }
 
