@@ -203,6 +203,7 @@ impl Peer {
     }
 
     /// The stream, when nothing has been read beyond what was taken.
+    #[cfg(feature = "tls")]
     pub(crate) fn into_stream(self) -> TcpStream {
         assert!(self.received.bytes.is_empty(), "{:.200?}", self.received.bytes);
         self.stream
