@@ -32,7 +32,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let server = Server::new().max_message(64 << 10).max_streamed(None).bind("127.0.0.1:0").await?;
     let (url, handle) = (format!("ws://{}", server.local_addr()?), server.handle());
     let serving = tokio::spawn(server.serve(echo));
-    let plain = Client::new(&url).max_message(64 << 10).max_streamed(None).compression(None);
+    let plain = Client::new(&url).max_message(64 << 10).max_streamed(None);
+    #[cfg(feature = "deflate")]
+    let plain = plain.compression(None);
     echoed(plain, "as it is", LONG).await?;
     #[cfg(feature = "deflate")]
     echoed(Client::new(&url).max_message(64 << 10).max_streamed(None), "compressed", LONG / 4).await?;
