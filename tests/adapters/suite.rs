@@ -29,6 +29,7 @@ mod routing;
 mod running;
 mod setup;
 mod shutdown;
+mod sockets;
 mod streaming;
 mod streams;
 #[cfg(feature = "tls")]

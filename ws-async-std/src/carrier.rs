@@ -16,6 +16,11 @@ impl<T> Carrier<T> {
     pub(crate) fn new(transport: T) -> Self {
         Self { transport }
     }
+
+    /// Returns the transport.
+    pub(crate) fn into_inner(self) -> T {
+        self.transport
+    }
 }
 
 impl<T: Transport + Unpin> AsyncRead for Carrier<T> {

@@ -116,8 +116,8 @@ pub use ws_session::{
     HandshakeError, HeadLimits, InFlight, IncomingStream, InvalidSetting, Limits, MaskKeys, MaybeTls, Message,
     MessageKind, MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime,
     SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts, StreamReader,
-    StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UrlError, Violation,
-    WebSocket, broadcast, handler, http, tcp, without_password,
+    StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, TransportListener, Unwanted,
+    UrlError, Violation, WebSocket, broadcast, handler, http, tcp, without_password,
 };
 // Clients: where they connect, and how.
 #[cfg(all(feature = "async-std", feature = "deflate"))]
@@ -126,9 +126,11 @@ pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 pub use ws_session::{
     Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
 };
-// Servers: who may connect, and what runs then.
+// Servers: where they listen, who may connect, and what runs then.
+#[cfg(all(feature = "async-std", unix))]
+pub use ws_session::UnixSocket;
 #[cfg(feature = "async-std")]
-pub use ws_session::{Credentials, Decision, PathParams, RequestExt, Routes, Token, Verdict};
+pub use ws_session::{Credentials, Decision, ListeningSocket, PathParams, RequestExt, Routes, Token, Verdict};
 #[cfg(all(feature = "async-std", any(feature = "json", feature = "messagepack")))]
 pub use ws_session::{Format, Typed};
 #[cfg(all(feature = "async-std", feature = "json"))]

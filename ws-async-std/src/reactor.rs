@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Result};
 use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpListener};
 #[cfg(unix)]
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 #[cfg(unix)]
 use std::path::Path;
 #[cfg(feature = "tls")]
@@ -18,6 +18,8 @@ use async_net::TcpStream;
 use futures_rustls::{TlsAcceptor, TlsConnector};
 #[cfg(any(feature = "tls", unix))]
 use ws_session::Transport;
+#[cfg(unix)]
+use ws_session::TransportListener;
 use ws_session::{Addresses, Runtime};
 #[cfg(feature = "tls")]
 use ws_session::{
@@ -92,6 +94,11 @@ impl<E: Executor> Runtime for Reactor<E> {
         Async::new_nonblocking(listener)
     }
 
+    #[cfg(unix)]
+    fn listen_unix(listener: UnixListener) -> Result<Box<dyn TransportListener>> {
+        Ok(Box::new(AsyncUnixListener(Async::new_nonblocking(listener)?)))
+    }
+
     fn local_addr(listener: &Async<TcpListener>) -> Result<SocketAddr> {
         listener.get_ref().local_addr()
     }
@@ -122,12 +129,39 @@ impl<E: Executor> Runtime for Reactor<E> {
 
     #[cfg(feature = "tls")]
     async fn tls_accept(
-        stream: Self::Stream,
+        transport: MaybeTls<Self::Stream>,
         config: Arc<ServerConfig>,
-    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
-        match TlsAcceptor::from(config).accept(stream.into_inner()).into_fallible().await {
-            Ok(stream) => Ok(Box::new(AsyncIo::new(stream))),
-            Err((error, stream)) => Err((error, AsyncIo::new(stream))),
+    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, MaybeTls<Self::Stream>)> {
+        let acceptor = TlsAcceptor::from(config);
+        match transport.into_tcp() {
+            Ok(tcp) => match acceptor.accept(tcp.into_inner()).into_fallible().await {
+                Ok(stream) => Ok(Box::new(AsyncIo::new(stream))),
+                Err((error, stream)) => Err((error, MaybeTls::from_tcp(AsyncIo::new(stream)))),
+            },
+            // Boxed, because its future is seldom needed.
+            Err(other) => match Box::pin(acceptor.accept(Carrier::new(other)).into_fallible()).await {
+                Ok(stream) => Ok(Box::new(AsyncIo::new(stream))),
+                Err((error, carrier)) => Err((error, carrier.into_inner())),
+            },
+        }
+    }
+}
+
+/// A listening Unix socket of async-io.
+#[cfg(unix)]
+struct AsyncUnixListener(Async<UnixListener>);
+
+#[cfg(unix)]
+impl TransportListener for AsyncUnixListener {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<(Box<dyn Transport + Send>, Addresses)>> {
+        loop {
+            match self.0.get_ref().accept() {
+                Ok((stream, _)) => {
+                    return Poll::Ready(Ok((Box::new(AsyncIo::new(Async::new(stream)?)), Addresses::default())));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
         }
     }
 }

@@ -131,15 +131,17 @@ pub use self::http2::{
 pub use self::info::{ClientIp, RequestExt};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
+#[cfg(unix)]
+pub use self::server::UnixSocket;
 pub use self::server::{
-    Credentials, Decision, Handover, Listening, PathParams, Refused, Routes, ServeError, Server, ServerHandle, Token,
-    Verdict,
+    Credentials, Decision, Handover, Listening, ListeningSocket, PathParams, Refused, Routes, ServeError, Server,
+    ServerHandle, Token, Verdict,
 };
 pub use self::shared::{RoundTrip, Unwanted};
 pub use self::socket::MessageSocket;
 pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
-pub use self::transport::{Addresses, MaybeTls, Timer, Transport, tcp};
+pub use self::transport::{Addresses, MaybeTls, Timer, Transport, TransportListener, tcp};
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use self::typed::{Format, Typed};
 #[cfg(feature = "json")]

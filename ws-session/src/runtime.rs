@@ -4,6 +4,8 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 #[cfg(unix)]
+use std::os::unix::net::UnixListener;
+#[cfg(unix)]
 use std::path::Path;
 #[cfg(any(feature = "http2", feature = "tls"))]
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 use crate::http2::{Http2Policy, Http2Session};
 #[cfg(any(feature = "http2", feature = "tls"))]
 use crate::transport::MaybeTls;
+#[cfg(unix)]
+use crate::transport::TransportListener;
 use crate::transport::{Addresses, Timer, Transport};
 
 /// An async runtime: sockets, timers and tasks for [`Server`](crate::Server) and [`Client`](crate::Client).
@@ -61,6 +65,17 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// If the runtime cannot watch it.
     fn listen(listener: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Takes over a listening Unix socket, which is non-blocking. A runtime without Unix sockets keeps the default.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime cannot watch it.
+    #[cfg(unix)]
+    fn listen_unix(listener: UnixListener) -> io::Result<Box<dyn TransportListener>> {
+        let _ = listener;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this runtime has no Unix sockets"))
+    }
 
     /// The address at which the socket listens.
     ///
@@ -113,15 +128,16 @@ pub trait Runtime: Send + Sync + 'static {
         async { Err(io::ErrorKind::Unsupported.into()) }
     }
 
-    /// Does a server's TLS handshake. A runtime without TLS keeps the default.
+    /// Does a server's TLS handshake. A runtime without TLS keeps the default. The transport is a [`Stream`](Self::Stream), or
+    /// any other, such as a Unix socket.
     ///
-    /// If it fails, the stream is returned, after the alert for the client was written to it.
+    /// If it fails, the transport is returned, after the alert for the client was written to it.
     #[cfg(feature = "tls")]
     fn tls_accept(
-        stream: Self::Stream,
+        transport: MaybeTls<Self::Stream>,
         config: Arc<ServerConfig>,
-    ) -> impl Future<Output = Result<Box<dyn Transport + Send>, (io::Error, Self::Stream)>> + Send {
+    ) -> impl Future<Output = Result<Box<dyn Transport + Send>, (io::Error, MaybeTls<Self::Stream>)>> + Send {
         let _ = config;
-        async { Err((io::Error::new(io::ErrorKind::Unsupported, "this runtime has no TLS"), stream)) }
+        async { Err((io::Error::new(io::ErrorKind::Unsupported, "this runtime has no TLS"), transport)) }
     }
 }

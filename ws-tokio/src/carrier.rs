@@ -18,6 +18,12 @@ impl<T> Carrier<T> {
         Self { transport, received: Vec::new() }
     }
 
+    /// Returns the transport.
+    #[cfg(feature = "tls")]
+    pub(crate) fn into_inner(self) -> T {
+        self.transport
+    }
+
     /// A stream that begins with the received bytes.
     #[cfg(feature = "http2")]
     pub(crate) fn with_received(transport: T, received: Vec<u8>) -> Self {

@@ -180,6 +180,8 @@ use std::future::Future;
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener};
 #[cfg(unix)]
+use std::os::unix::net::UnixListener as StdUnixListener;
+#[cfg(unix)]
 use std::path::Path;
 #[cfg(any(feature = "http2", feature = "tls"))]
 use std::sync::Arc;
@@ -204,8 +206,8 @@ pub use ws_session::{
     Handover, HandshakeError, HeadLimits, InFlight, IncomingStream, InvalidSetting, Limits, MaskKeys, MaybeTls,
     Message, MessageKind, MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime,
     SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts, StreamReader,
-    StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, Unwanted, UpgradeError, UrlError,
-    Violation, WebSocket, broadcast, handler, http, tcp, without_password,
+    StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, TransportListener, Unwanted,
+    UpgradeError, UrlError, Violation, WebSocket, broadcast, handler, http, tcp, without_password,
 };
 // Clients: where they connect, and how.
 #[cfg(feature = "deflate")]
@@ -213,8 +215,10 @@ pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 pub use ws_session::{
     Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
 };
-// Servers: who may connect, and what runs then.
-pub use ws_session::{Credentials, Decision, PathParams, RequestExt, Routes, Token, Verdict};
+// Servers: where they listen, who may connect, and what runs then.
+#[cfg(unix)]
+pub use ws_session::UnixSocket;
+pub use ws_session::{Credentials, Decision, ListeningSocket, PathParams, RequestExt, Routes, Token, Verdict};
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use ws_session::{Format, Typed};
 #[cfg(feature = "json")]
@@ -235,6 +239,8 @@ use self::carrier::Carrier;
 pub use self::http2::Http2Stream;
 pub use self::io::TokioIo;
 pub use self::listener::TokioListener;
+#[cfg(unix)]
+use self::listener::TokioUnixListener;
 pub use self::time::TokioTimer;
 
 ws_session::adapter!(Tokio, TokioIo, AsyncRead + AsyncWrite);
@@ -281,6 +287,11 @@ impl Runtime for Tokio {
         TokioListener::new(listener)
     }
 
+    #[cfg(unix)]
+    fn listen_unix(listener: StdUnixListener) -> Result<Box<dyn TransportListener>> {
+        Ok(Box::new(TokioUnixListener::new(listener)?))
+    }
+
     fn local_addr(listener: &TokioListener) -> Result<SocketAddr> {
         listener.local_addr()
     }
@@ -318,12 +329,20 @@ impl Runtime for Tokio {
 
     #[cfg(feature = "tls")]
     async fn tls_accept(
-        stream: Self::Stream,
+        transport: MaybeTls<Self::Stream>,
         config: Arc<ServerConfig>,
-    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, Self::Stream)> {
-        match TlsAcceptor::from(config).accept(stream.into_inner()).into_fallible().await {
-            Ok(stream) => Ok(Box::new(TokioIo::new(stream))),
-            Err((error, stream)) => Err((error, TokioIo::new(stream))),
+    ) -> std::result::Result<Box<dyn Transport + Send>, (std::io::Error, MaybeTls<Self::Stream>)> {
+        let acceptor = TlsAcceptor::from(config);
+        match transport.into_tcp() {
+            Ok(tcp) => match acceptor.accept(tcp.into_inner()).into_fallible().await {
+                Ok(stream) => Ok(Box::new(TokioIo::new(stream))),
+                Err((error, stream)) => Err((error, MaybeTls::from_tcp(TokioIo::new(stream)))),
+            },
+            // Boxed, because its future is seldom needed.
+            Err(other) => match Box::pin(acceptor.accept(Carrier::new(other)).into_fallible()).await {
+                Ok(stream) => Ok(Box::new(TokioIo::new(stream))),
+                Err((error, carrier)) => Err((error, carrier.into_inner())),
+            },
         }
     }
 }

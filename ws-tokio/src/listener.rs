@@ -1,11 +1,20 @@
-//! tokio's listening socket, which sets `TCP_NODELAY` on the connections it accepts.
+//! tokio's listening sockets.
 
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener as StdListener};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use ws_session::{Addresses, Transport, TransportListener};
+
+#[cfg(unix)]
+use crate::TokioIo;
 
 /// A listening socket of tokio: a server's `Listener` on [`Tokio`](crate::Tokio). Connections that it accepts have
 /// `TCP_NODELAY` set.
@@ -33,6 +42,25 @@ impl TokioListener {
             let _ = stream.set_nodelay(true);
         }
         Poll::Ready(Ok((stream, peer)))
+    }
+}
+
+/// A listening Unix socket of tokio.
+#[cfg(unix)]
+pub(crate) struct TokioUnixListener(UnixListener);
+
+#[cfg(unix)]
+impl TokioUnixListener {
+    pub(crate) fn new(listener: StdUnixListener) -> Result<Self> {
+        UnixListener::from_std(listener).map(Self)
+    }
+}
+
+#[cfg(unix)]
+impl TransportListener for TokioUnixListener {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<(Box<dyn Transport + Send>, Addresses)>> {
+        let (stream, _) = ready!(self.0.poll_accept(cx))?;
+        Poll::Ready(Ok((Box::new(TokioIo::new(stream)), Addresses::default())))
     }
 }
 

@@ -208,3 +208,30 @@ fn tls_is_done_over_a_unix_socket() {
     std::fs::remove_file(path).unwrap();
     server.stop();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_server_does_tls_on_a_unix_socket() {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    let (server, authority) = secure_server();
+    let path = std::env::temp_dir().join(format!("ws-tls-own-{}-{}.sock", std::process::id(), module_path!().len()));
+    let listening = block_on(server.bind_unix(&path)).unwrap();
+    let handle = listening.handle();
+    let serving = spawn(listening.serve(echo));
+    let client = Client::new("wss://localhost/").ca(authority.pem()).unix_socket(&path);
+    let mut ws = block_on(client.connect()).unwrap();
+    send(&ws, "over both");
+    assert_eq!(text(&mut ws), "over both");
+    close(ws);
+
+    // Who does not speak TLS gets an alert, and the end.
+    let mut plain = UnixStream::connect(&path).unwrap();
+    plain.write_all(request("/", &[]).as_bytes()).unwrap();
+    let mut alert = Vec::new();
+    plain.read_to_end(&mut alert).unwrap();
+    assert_eq!(alert[..3], [21, 3, 3], "{alert:?}");
+    handle.shutdown();
+    block_on(serving).unwrap();
+}

@@ -25,6 +25,8 @@ pub enum InvalidSetting {
     Tls(TlsConfigError),
     /// HTTP/2 (`Server::http2`) on a runtime without it.
     Http2Unsupported,
+    /// [`Server::reuse_port`](crate::Server::reuse_port) on a system without it.
+    ReusePortUnsupported,
 }
 
 impl fmt::Display for InvalidSetting {
@@ -35,6 +37,7 @@ impl fmt::Display for InvalidSetting {
             }
             Self::Tls(error) => error.fmt(f),
             Self::Http2Unsupported => f.write_str("this runtime does not speak HTTP/2"),
+            Self::ReusePortUnsupported => f.write_str("this system lets one socket listen on a port (reuse_port)"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -10,10 +11,21 @@ use crate::error::InvalidSetting;
 
 /// The most connections that the system holds before they are accepted. The standard library asks for 128. When more arrive
 /// at once, the clients without a place try again only after a second.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// The number of free ports that are tried, if a port that is free for the first address is taken for the next.
 const TRIES: usize = 16;
+
+/// Whether several sockets can listen on one address on this system.
+pub(super) const HAS_REUSE_PORT: bool =
+    cfg!(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))));
+
+/// How TCP sockets are bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TcpOptions {
+    pub(super) reuse_port: bool,
+    pub(super) only_v6: bool,
+}
 
 /// The reason why a server cannot listen, or stopped listening.
 ///
@@ -31,6 +43,13 @@ pub enum ServeError {
         /// The system's error.
         error: io::Error,
     },
+    /// This Unix socket cannot be listened on.
+    BindUnix {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The system's error, or the reason.
+        error: io::Error,
+    },
     /// The runtime cannot watch the listening socket.
     Io(io::Error),
 }
@@ -45,7 +64,9 @@ impl ServeError {
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Setting(_) => None,
-            Self::Resolve(error) | Self::Bind { error, .. } | Self::Io(error) => Some(error),
+            Self::Resolve(error) | Self::Bind { error, .. } | Self::BindUnix { error, .. } | Self::Io(error) => {
+                Some(error)
+            }
         }
     }
 }
@@ -56,6 +77,7 @@ impl fmt::Display for ServeError {
             Self::Setting(mistake) => mistake.fmt(f),
             Self::Resolve(error) => write!(f, "cannot resolve the address to listen on: {error}"),
             Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::BindUnix { path, error } => write!(f, "cannot listen on the Unix socket {}: {error}", path.display()),
             Self::Io(error) => write!(f, "cannot serve: {error}"),
         }
     }
@@ -93,7 +115,7 @@ impl From<ServeError> for io::Error {
 }
 
 /// Listens on all of the addresses, at least on one.
-pub(super) fn bind(addresses: impl ToSocketAddrs) -> Result<Vec<TcpListener>, ServeError> {
+pub(super) fn bind(addresses: impl ToSocketAddrs, options: TcpOptions) -> Result<Vec<TcpListener>, ServeError> {
     let mut different: Vec<SocketAddr> = Vec::new();
     for address in addresses.to_socket_addrs().map_err(ServeError::Resolve)? {
         if !different.contains(&address) {
@@ -103,7 +125,7 @@ pub(super) fn bind(addresses: impl ToSocketAddrs) -> Result<Vec<TcpListener>, Se
     let mut tries = 0;
     loop {
         tries += 1;
-        match bind_all(&different) {
+        match bind_all(&different, options) {
             // Port 0 means any free port. The port was free for the first address only.
             Err(ServeError::Bind { address, error })
                 if address.port() == 0
@@ -116,7 +138,7 @@ pub(super) fn bind(addresses: impl ToSocketAddrs) -> Result<Vec<TcpListener>, Se
 }
 
 /// Binds each address. Those with port 0 get the same port.
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
+fn bind_all(addresses: &[SocketAddr], options: TcpOptions) -> Result<Vec<TcpListener>, ServeError> {
     let mut listeners = Vec::new();
     let mut port = None;
     let mut absent = None;
@@ -126,8 +148,9 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
             bound_to.set_port(port);
         }
         // A socket for all IPv6 addresses also takes all IPv4 addresses, unless another socket does.
-        let v6_only = addresses.len() > 1 && address.ip() == Ipv6Addr::UNSPECIFIED;
-        match bind_one(bound_to, v6_only) {
+        let beside_another = addresses.len() > 1 && address.ip() == Ipv6Addr::UNSPECIFIED;
+        let options = TcpOptions { only_v6: options.only_v6 || beside_another, ..options };
+        match bind_one(bound_to, options) {
             Ok(listener) => {
                 port = port.or_else(|| listener.local_addr().ok().map(|address| address.port()));
                 listeners.push(listener);
@@ -166,15 +189,21 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn bind_one(address: SocketAddr, v6_only: bool) -> Result<TcpListener, Failure> {
+fn bind_one(address: SocketAddr, options: TcpOptions) -> Result<TcpListener, Failure> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
         .map_err(|error| Failure { has_socket: false, error })?;
     // On other systems this would let two servers share the address.
     if cfg!(unix) {
         socket.set_reuse_address(true)?;
     }
-    if v6_only {
+    if options.reuse_port {
+        set_reuse_port(&socket)?;
+    }
+    if options.only_v6 && address.is_ipv6() {
         socket.set_only_v6(true)?;
+    } else if address.ip() == Ipv6Addr::UNSPECIFIED {
+        // The default differs between systems. OpenBSD does not allow it.
+        let _ = socket.set_only_v6(false);
     }
     // Connections must send small writes at once. On most systems they inherit this option.
     socket.set_tcp_nodelay(true)?;
@@ -183,9 +212,26 @@ fn bind_one(address: SocketAddr, v6_only: bool) -> Result<TcpListener, Failure> 
     Ok(socket.into())
 }
 
+/// Lets several sockets listen on one address, among which the system distributes connections if it can.
+fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+    #[cfg(target_os = "freebsd")]
+    socket.set_reuse_port_lb(true)?;
+    #[cfg(all(
+        unix,
+        not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin", target_os = "freebsd"))
+    ))]
+    socket.set_reuse_port(true)?;
+    let _ = socket;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn bind(addresses: impl ToSocketAddrs) -> Result<Vec<TcpListener>, ServeError> {
+        super::bind(addresses, TcpOptions::default())
+    }
 
     fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
         listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
@@ -237,6 +283,33 @@ mod tests {
         let error = bind(foreign).unwrap_err();
         assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:0: "), "{error}");
         assert_eq!(addresses(&bind(&[foreign, ours][..]).unwrap()).len(), 1);
+    }
+
+    #[test]
+    fn a_socket_for_all_ipv6_addresses_takes_ipv4_unless_told_otherwise() {
+        if !has_ipv6() {
+            return;
+        }
+        for only_v6 in [false, true] {
+            let options = TcpOptions { only_v6, ..TcpOptions::default() };
+            let bound = super::bind("[::]:0", options).unwrap();
+            let port = bound[0].local_addr().unwrap().port();
+            assert_eq!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), only_v6);
+            assert!(std::net::TcpStream::connect(("::1", port)).is_ok());
+            assert_eq!(bind(("0.0.0.0", port)).is_ok(), only_v6);
+        }
+    }
+
+    #[test]
+    fn a_port_is_shared_if_all_that_listen_on_it_allow_it() {
+        let shared = TcpOptions { reuse_port: true, ..TcpOptions::default() };
+        if !HAS_REUSE_PORT {
+            return;
+        }
+        let first = super::bind("127.0.0.1:0", shared).unwrap();
+        let address = first[0].local_addr().unwrap();
+        assert_eq!(addresses(&super::bind(address, shared).unwrap()), [address]);
+        assert_eq!(bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]

@@ -14,49 +14,51 @@ use tracing::warn;
 use super::ServerSettings;
 use super::admission::Admission;
 use super::shutdown::{ServerHandle, drain};
+use super::sockets::Listener;
 use super::task::{ConnectionTask, Serving, open};
 use crate::error::HandlerResult;
 use crate::handle::WebSocket;
 use crate::logging::TARGET;
 use crate::registry::{Awaited, Registry};
 use crate::runtime::Runtime;
-use crate::transport::{Addresses, Timer};
+use crate::transport::{Addresses, MaybeTls, Timer};
 
 /// The pause after an error of accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A server with its listening sockets. [`serve`](Self::serve) accepts connections.
 pub struct Listening<R: Runtime> {
-    /// At least one.
-    listeners: Vec<R::Listener>,
+    pub(super) listeners: Vec<Listener<R>>,
     shared: Arc<Serving>,
 }
 
 impl<R: Runtime> Listening<R> {
-    pub(super) fn new(listeners: Vec<R::Listener>, settings: ServerSettings, registry: Arc<Registry>) -> Self {
-        Self { listeners, shared: Arc::new(Serving { settings, registry }) }
+    /// A server without a socket yet.
+    pub(super) fn new(settings: ServerSettings, registry: Arc<Registry>) -> Self {
+        Self { listeners: Vec::new(), shared: Arc::new(Serving { settings, registry }) }
     }
 
     pub(super) fn settings(&self) -> &ServerSettings {
         &self.shared.settings
     }
 
-    /// The address at which the server listens; the first if there are several.
+    /// The TCP address at which the server listens; the first if there are several.
     ///
     /// # Errors
     ///
-    /// If the system returns none.
+    /// If the system returns none, or the server listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listeners.first().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), R::local_addr)
+        let none = || Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the server listens on no TCP address"));
+        self.listeners.iter().find_map(Listener::local_addr).unwrap_or_else(none)
     }
 
-    /// All addresses at which the server listens. A host name may have several.
+    /// All TCP addresses at which the server listens. A host name may have several.
     ///
     /// # Errors
     ///
     /// If the system does not return one of them.
     pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(R::local_addr).collect()
+        self.listeners.iter().filter_map(Listener::local_addr).collect()
     }
 
     /// A handle that observes the server and shuts it down.
@@ -135,7 +137,7 @@ impl<R: Runtime> Listening<R> {
         loop {
             let accepted = poll_fn(|cx| match registry.poll(Awaited::Shutdown, cx) {
                 Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => poll_accept::<R>(&listeners, &mut last, cx).map(Some),
+                Poll::Pending => poll_accept(&listeners, &mut last, cx).map(Some),
             });
             match accepted.await {
                 None => break,
@@ -160,14 +162,14 @@ impl<R: Runtime> Listening<R> {
 
 /// Accepts from the sockets in turn, so that a busy one does not delay the others.
 fn poll_accept<R: Runtime>(
-    listeners: &[R::Listener],
+    listeners: &[Listener<R>],
     last: &mut usize,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<(R::Stream, Addresses)>> {
+) -> Poll<io::Result<(MaybeTls<R::Stream>, Addresses)>> {
     let (before, after) = listeners.split_at_checked(*last + 1).unwrap_or((listeners, &[]));
     let behind = after.iter().enumerate().map(|(n, listener)| (n + before.len(), listener));
     for (n, listener) in behind.chain(before.iter().enumerate()) {
-        if let Poll::Ready(accepted) = R::poll_accept(listener, cx) {
+        if let Poll::Ready(accepted) = listener.poll_accept(cx) {
             *last = n;
             return Poll::Ready(accepted);
         }
@@ -182,6 +184,6 @@ async fn pause(timer: &mut impl Timer, time: Duration) {
 
 impl<R: Runtime> fmt::Debug for Listening<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening").field("local_addrs", &self.local_addrs().ok()).finish_non_exhaustive()
+        f.debug_struct("Listening").field("sockets", &self.listeners).finish_non_exhaustive()
     }
 }

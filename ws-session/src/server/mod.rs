@@ -21,6 +21,8 @@ mod shutdown;
 mod sockets;
 mod subprotocols;
 mod task;
+#[cfg(unix)]
+mod unix;
 mod upgrade;
 
 use std::fmt;
@@ -43,6 +45,7 @@ use crate::settings::connection_settings;
 use crate::tls;
 
 pub use self::auth::{Credentials, Token, Verdict};
+use self::bind::HAS_REUSE_PORT;
 pub use self::bind::ServeError;
 pub use self::handover::Handover;
 pub use self::hooks::Decision;
@@ -51,6 +54,9 @@ use self::proxies::TrustedProxies;
 pub use self::routes::{PathParams, Routes};
 use self::settings::ServerSettings;
 pub use self::shutdown::ServerHandle;
+pub use self::sockets::ListeningSocket;
+#[cfg(unix)]
+pub use self::unix::UnixSocket;
 pub use self::upgrade::Refused;
 
 /// Configures a server. [`bind`](Self::bind) starts listening, and [`Listening::serve`] runs a handler for each connection.
@@ -84,6 +90,9 @@ impl<R: Runtime> Server<R> {
     /// The settings as a server needs them that listens.
     fn ready(self) -> Result<Self, InvalidSetting> {
         self.check()?;
+        if self.settings.tcp.reuse_port && !HAS_REUSE_PORT {
+            return Err(InvalidSetting::ReusePortUnsupported);
+        }
         #[cfg(feature = "http2")]
         let server = self.ready_for_http2()?;
         #[cfg(not(feature = "http2"))]

@@ -12,13 +12,13 @@ use crate::error::AcceptError;
 use crate::opening::exchange::{Exchange, Interrupted};
 use crate::registry::HandshakeGuard;
 use crate::runtime::Runtime;
-use crate::transport::{Timer, Transport};
+use crate::transport::{MaybeTls, Timer, Transport};
 
 /// Does the TLS handshake. A client that is refused gets an alert with the reason, and time to read it.
 pub(super) async fn secure<R: Runtime>(
     config: Arc<ServerConfig>,
     guard: &HandshakeGuard,
-    stream: R::Stream,
+    stream: MaybeTls<R::Stream>,
     mut timer: R::Timer,
     deadline: Timestamp,
 ) -> Result<(Box<dyn Transport + Send>, R::Timer), AcceptError> {

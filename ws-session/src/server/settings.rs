@@ -10,6 +10,7 @@ use ws_proto::Config;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::Origins;
 
+use super::bind::TcpOptions;
 use super::hooks::Hooks;
 use super::proxies::TrustedProxies;
 use super::routes::RouteTable;
@@ -33,6 +34,7 @@ pub(crate) struct ServerSettings {
     pub(crate) headers: HeaderMap,
     pub(crate) server_header: Option<HeaderValue>,
     pub(crate) compression: Compression,
+    pub(crate) tcp: TcpOptions,
     pub(crate) proxies: TrustedProxies,
     /// Whether requests of trusted proxies may lack a key.
     pub(crate) keyless_proxies: bool,
@@ -64,6 +66,7 @@ impl Default for ServerSettings {
             headers: HeaderMap::new(),
             server_header: None,
             compression: Compression::server(),
+            tcp: TcpOptions::default(),
             proxies: TrustedProxies::default(),
             keyless_proxies: false,
             #[cfg(feature = "tls")]

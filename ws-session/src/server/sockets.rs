@@ -1,43 +1,289 @@
-//! The sockets on which a server listens.
+//! The sockets on which a server listens: TCP addresses, Unix sockets, and sockets that listen already.
 
+use std::fmt;
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+use std::task::{Context, Poll};
 
+#[cfg(unix)]
+use socket2::{Domain, SockRef, Type};
+
+#[cfg(unix)]
+use super::UnixSocket;
 use super::bind::{self, ServeError};
+#[cfg(unix)]
+use super::unix::SocketFile;
 use super::{Listening, Server};
 use crate::runtime::Runtime;
+use crate::transport::{Addresses, MaybeTls, TransportListener};
 
 impl<R: Runtime> Server<R> {
-    /// Listens on a TCP address. The system holds up to 1,024 connections that wait to be accepted, or fewer if its own limit
+    /// Listens on TCP addresses. The system holds up to 1,024 connections that wait to be accepted, or fewer if its own limit
     /// is lower. A host name is resolved by a call that blocks, so prefer an IP address.
     ///
-    /// A name such as `localhost` may have several addresses, of IPv6 and IPv4. The server listens on all of them, on the
-    /// same port. [`Listening::local_addrs`] lists them. Addresses that this machine does not have are skipped, unless there
-    /// is no other.
+    /// | `address` | the server listens on |
+    /// | --- | --- |
+    /// | `"0.0.0.0:80"` | all IPv4 addresses of this machine |
+    /// | `"[::]:80"` | all addresses of this machine, IPv6 and IPv4, unless [`only_v6`](Self::only_v6) is set. IPv4 clients have addresses such as `::ffff:192.0.2.1` |
+    /// | `"localhost:80"` | each address of the name, on the same port |
+    /// | `&[first, second][..]` | each of these [`SocketAddr`]s |
+    ///
+    /// Of several addresses, those that this machine does not have are skipped, unless there is no other.
+    /// [`Listening::local_addrs`] lists them. [`Listening::bind`] adds addresses that must not be skipped.
     ///
     /// # Errors
     ///
     /// If an address cannot be bound, or a setting is invalid.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Listening<R>, ServeError> {
-        let server = self.ready()?;
-        server.listen_on_all(bind::bind(address)?)
+        self.ready()?.listening().bind(address).await
     }
 
-    /// Uses a socket that listens already.
+    /// Listens on a Unix socket: a path, or a [`UnixSocket`] with permissions.
+    ///
+    /// A socket that a server has left behind at this path is replaced: one on which nobody answers. Its owner and group stay,
+    /// as far as the system permits. A socket on which a server answers, and a file of any other kind, are errors. The file
+    /// is removed when the server stops listening, unless another has taken its place by then.
+    ///
+    /// Peers have no address: [`WebSocket::peer_addr`](crate::WebSocket::peer_addr) is `None`.
+    /// [`trusted_proxies`](Self::trusted_proxies) calls them `unix:`. Limits per address do not apply to them.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::BindUnix`] if the socket cannot be made, or a setting is invalid.
+    #[cfg(unix)]
+    pub async fn bind_unix(self, socket: impl Into<UnixSocket>) -> Result<Listening<R>, ServeError> {
+        self.ready()?.listening().bind_unix(socket).await
+    }
+
+    /// Uses a socket that listens already: a [`TcpListener`] or a `UnixListener` of the standard library, or an `OwnedFd`
+    /// that is turned into a [`ListeningSocket`].
+    ///
+    /// Nothing about the socket is changed but that it no longer blocks. The file of a Unix socket stays when the server
+    /// ends.
     ///
     /// # Errors
     ///
     /// If the runtime cannot watch the socket, or a setting is invalid.
-    pub fn listen_on(self, listener: TcpListener) -> Result<Listening<R>, ServeError> {
-        self.ready()?.listen_on_all(vec![listener])
+    pub fn listen_on(self, socket: impl Into<ListeningSocket>) -> Result<Listening<R>, ServeError> {
+        self.ready()?.listening().listen_on(socket)
     }
 
-    fn listen_on_all(self, listeners: Vec<TcpListener>) -> Result<Listening<R>, ServeError> {
-        let listen = |listener: TcpListener| {
-            listener.set_nonblocking(true)?;
-            R::listen(listener)
+    /// Uses sockets that listen already, as [`listen_on`](Self::listen_on) does with one.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, if the runtime cannot watch one of them, or a setting is invalid.
+    pub fn listen_on_each(
+        self,
+        sockets: impl IntoIterator<Item = impl Into<ListeningSocket>>,
+    ) -> Result<Listening<R>, ServeError> {
+        let mut listening = self.ready()?.listening();
+        for socket in sockets {
+            listening = listening.listen_on(socket)?;
+        }
+        match listening.listeners.is_empty() {
+            true => Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no socket to listen on").into()),
+            false => Ok(listening),
+        }
+    }
+
+    /// Sets whether [`bind`](Self::bind) lets other sockets listen on the same address and port (`SO_REUSEPORT`). Default
+    /// `false`. All of them must set it, and have the same user.
+    ///
+    /// Linux, Android and FreeBSD distribute new connections among the sockets, by a hash of the addresses of both ends. Other
+    /// systems give all of them to one socket. With it, a new version of a program can start before the old one stops:
+    /// `docs/deployment.md` in the repository.
+    ///
+    /// On systems without it, such as Windows, `bind` fails with
+    /// [`InvalidSetting::ReusePortUnsupported`](crate::InvalidSetting::ReusePortUnsupported).
+    #[must_use]
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.settings.tcp.reuse_port = reuse;
+        self
+    }
+
+    /// Sets whether [`bind`](Self::bind) keeps a socket for all IPv6 addresses (`[::]`) from taking IPv4 connections. Default
+    /// `false`: such a socket takes both, on every system but OpenBSD.
+    ///
+    /// If `bind` gets several addresses at once, `[::]` is for IPv6 only in any case.
+    #[must_use]
+    pub fn only_v6(mut self, only_v6: bool) -> Self {
+        self.settings.tcp.only_v6 = only_v6;
+        self
+    }
+
+    fn listening(self) -> Listening<R> {
+        Listening::new(self.settings, self.registry)
+    }
+}
+
+/// More sockets for a server.
+///
+/// ```
+/// # use ws_session::{HandlerResult, Runtime, Server, WebSocket};
+/// # async fn example<R: Runtime>(echo: impl AsyncFn(WebSocket) -> HandlerResult) -> std::io::Result<()> {
+/// let listening = Server::<R>::new().bind("192.0.2.1:80").await?.bind("[2001:db8::1]:80").await?;
+/// # #[cfg(unix)]
+/// let listening = listening.bind_unix("/run/chat/chat.sock").await?;
+/// # Ok(())
+/// # }
+/// ```
+impl<R: Runtime> Listening<R> {
+    /// Listens on further TCP addresses. See [`Server::bind`].
+    ///
+    /// # Errors
+    ///
+    /// If an address cannot be bound.
+    pub async fn bind(mut self, address: impl ToSocketAddrs) -> Result<Self, ServeError> {
+        for socket in bind::bind(address, self.settings().tcp)? {
+            self = self.listen_on(socket)?;
+        }
+        Ok(self)
+    }
+
+    /// Listens on a further Unix socket. See [`Server::bind_unix`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::BindUnix`] if the socket cannot be made.
+    #[cfg(unix)]
+    pub async fn bind_unix(mut self, socket: impl Into<UnixSocket>) -> Result<Self, ServeError> {
+        let (listener, file) = socket.into().bind()?;
+        let mut socket = Listener::new(listener.into())?;
+        socket.file = Some(file);
+        self.listeners.push(socket);
+        Ok(self)
+    }
+
+    /// Uses one more socket that listens already. See [`Server::listen_on`].
+    ///
+    /// # Errors
+    ///
+    /// If the runtime cannot watch the socket.
+    pub fn listen_on(mut self, socket: impl Into<ListeningSocket>) -> Result<Self, ServeError> {
+        self.listeners.push(Listener::new(socket.into())?);
+        Ok(self)
+    }
+}
+
+/// A socket that listens already, for [`Server::listen_on`]. Made of a [`TcpListener`], a `UnixListener` or an `OwnedFd`.
+#[derive(Debug)]
+pub struct ListeningSocket(Given);
+
+#[derive(Debug)]
+enum Given {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for ListeningSocket {
+    fn from(listener: TcpListener) -> Self {
+        Self(Given::Tcp(listener))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for ListeningSocket {
+    fn from(listener: UnixListener) -> Self {
+        Self(Given::Unix(listener))
+    }
+}
+
+/// A descriptor from another process. It must be a socket for streams, of IPv4, IPv6 or Unix.
+#[cfg(unix)]
+impl TryFrom<OwnedFd> for ListeningSocket {
+    type Error = io::Error;
+
+    fn try_from(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = SockRef::from(&descriptor);
+        let domain = match socket.r#type()? {
+            Type::STREAM => Some(socket.local_addr()?.domain()),
+            _ => None,
         };
-        let listeners: io::Result<Vec<_>> = listeners.into_iter().map(listen).collect();
-        Ok(Listening::new(listeners?, self.settings, self.registry))
+        drop(socket);
+        match domain {
+            Some(Domain::IPV4 | Domain::IPV6) => Ok(TcpListener::from(descriptor).into()),
+            Some(Domain::UNIX) => Ok(UnixListener::from(descriptor).into()),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a TCP socket nor a Unix socket for streams")),
+        }
+    }
+}
+
+/// A listening socket of a runtime.
+pub(super) struct Listener<R: Runtime> {
+    socket: Socket<R::Listener>,
+    /// The file of a Unix socket, which is removed with it.
+    #[cfg(unix)]
+    file: Option<SocketFile>,
+}
+
+enum Socket<L> {
+    Tcp(L),
+    Other(Box<dyn TransportListener>),
+}
+
+impl<R: Runtime> Listener<R> {
+    fn new(ListeningSocket(given): ListeningSocket) -> io::Result<Self> {
+        let socket = match given {
+            Given::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Tcp(R::listen(listener)?)
+            }
+            #[cfg(unix)]
+            Given::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Other(R::listen_unix(listener)?)
+            }
+        };
+        Ok(Self {
+            socket,
+            #[cfg(unix)]
+            file: None,
+        })
+    }
+
+    /// The address of a TCP socket.
+    pub(super) fn local_addr(&self) -> Option<io::Result<SocketAddr>> {
+        match &self.socket {
+            Socket::Tcp(listener) => Some(R::local_addr(listener)),
+            Socket::Other(_) => None,
+        }
+    }
+
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(MaybeTls<R::Stream>, Addresses)>> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                R::poll_accept(listener, cx).map_ok(|(stream, addresses)| (MaybeTls::plain(stream), addresses))
+            }
+            Socket::Other(listener) => {
+                listener.poll_accept(cx).map_ok(|(stream, addresses)| (MaybeTls::other(stream, false), addresses))
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+impl<R: Runtime> Drop for Listener<R> {
+    /// The file goes before the socket does, so that clients find either both or neither.
+    fn drop(&mut self) {
+        drop(self.file.take());
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Listener<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Ok(address)) = self.local_addr() {
+            return address.fmt(f);
+        }
+        #[cfg(unix)]
+        if let Some(file) = &self.file {
+            return file.path().fmt(f);
+        }
+        f.write_str("socket")
     }
 }

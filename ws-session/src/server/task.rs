@@ -66,7 +66,7 @@ pub(super) async fn open<R, H, F>(
     shared: Arc<Serving>,
     handler: Arc<H>,
     handshake: HandshakeGuard,
-    stream: R::Stream,
+    stream: MaybeTls<R::Stream>,
     addresses: Addresses,
 ) -> Option<Opened<impl Future<Output = Result<(), HandlerError>>>>
 where
@@ -133,7 +133,7 @@ enum Accepted<T, C> {
 async fn accept_stream<R: Runtime>(
     settings: &ServerSettings,
     handshake: &HandshakeGuard,
-    stream: R::Stream,
+    stream: MaybeTls<R::Stream>,
     caller: &mut Caller,
 ) -> Result<Accepted<MaybeTls<R::Stream>, R::Timer>, AcceptError> {
     let timer = R::timer();
@@ -144,10 +144,8 @@ async fn accept_stream<R: Runtime>(
             let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
             (MaybeTls::tls(stream), timer)
         }
-        None => (MaybeTls::plain(stream), timer),
+        None => (stream, timer),
     };
-    #[cfg(not(feature = "tls"))]
-    let stream = MaybeTls::plain(stream);
     let exchange = exchange(stream, timer, deadline);
     #[cfg(feature = "http2")]
     let exchange = {

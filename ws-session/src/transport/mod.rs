@@ -89,6 +89,12 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 }
 
+/// A listening socket whose connections are not TCP, such as a Unix socket.
+pub trait TransportListener: Send + Sync {
+    /// Accepts a connection. When none waits, it wakes the task for the next.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Transport + Send>, Addresses)>>;
+}
+
 /// The addresses of both ends of a transport, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -50,6 +50,11 @@ impl<S> MaybeTls<S> {
         }
     }
 
+    /// A plain stream of a runtime, in an adapter that is given it back.
+    pub fn from_tcp(stream: S) -> Self {
+        Self::plain(stream)
+    }
+
     /// The TCP connection, if it is a plain one of this runtime.
     pub fn tcp(&self) -> Option<&S> {
         match &self.0 {
