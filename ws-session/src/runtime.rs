@@ -133,6 +133,7 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// If it fails, the transport is returned, after the alert for the client was written to it.
     #[cfg(feature = "tls")]
+    #[expect(clippy::type_complexity, reason = "an alias would hide that the transport is returned")]
     fn tls_accept(
         transport: MaybeTls<Self::Stream>,
         config: Arc<ServerConfig>,

@@ -200,12 +200,11 @@ impl TryFrom<OwnedFd> for ListeningSocket {
     type Error = io::Error;
 
     fn try_from(descriptor: OwnedFd) -> io::Result<Self> {
-        let socket = SockRef::from(&descriptor);
-        let domain = match socket.r#type()? {
-            Type::STREAM => Some(socket.local_addr()?.domain()),
-            _ => None,
+        let domain = {
+            let socket = SockRef::from(&descriptor);
+            let is_stream = socket.r#type()? == Type::STREAM;
+            socket.local_addr().map(|address| is_stream.then(|| address.domain()))?
         };
-        drop(socket);
         match domain {
             Some(Domain::IPV4 | Domain::IPV6) => Ok(TcpListener::from(descriptor).into()),
             Some(Domain::UNIX) => Ok(UnixListener::from(descriptor).into()),
