@@ -180,6 +180,7 @@ fn settings_that_cannot_be_are_told_when_the_server_is_to_start() {
     }
 }
 
+#[cfg(feature = "proxies")]
 #[test]
 fn the_first_setting_that_cannot_be_is_told() {
     let server = Server::new().trusted_proxies(["nobody"]).header("X Y", "z").origins(["example.com"]);

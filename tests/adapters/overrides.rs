@@ -30,6 +30,7 @@ fn ipv6_addresses_are_dialled_with_and_without_brackets() {
     }
 }
 
+#[cfg(feature = "proxies")]
 #[test]
 fn a_proxy_is_asked_for_what_is_dialled() {
     let proxy = Script::new(|mut peer| {
@@ -44,13 +45,20 @@ fn a_proxy_is_asked_for_what_is_dialled() {
     assert_eq!(request.headers()["host"], "server.test");
 }
 
+/// The client, with a proxy that cannot be reached and must not be used.
+fn with_a_proxy(client: Client) -> Client {
+    #[cfg(feature = "proxies")]
+    let client = client.proxy("http://127.0.0.1:1");
+    client
+}
+
 #[test]
 fn a_connector_is_asked_for_a_transport() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (near, far) = tcp_pair();
     let near = Mutex::new(Some(near));
     let destinations = Arc::clone(&asked);
-    let client = Client::new("ws://server.test:81/").proxy("http://127.0.0.1:1").connector(move |destination| {
+    let client = with_a_proxy(Client::new("ws://server.test:81/")).connector(move |destination| {
         destinations.lock().unwrap().push((destination.host, destination.port, destination.tls));
         let near = near.lock().unwrap().take();
         async move {
@@ -150,7 +158,7 @@ mod unix {
                 stream.read_to_end(&mut rest).unwrap();
                 (String::from_utf8(head).unwrap(), rest.len())
             });
-            let client = Client::new("ws://server.test:81/").proxy("http://127.0.0.1:1").unix_socket(&path);
+            let client = with_a_proxy(Client::new("ws://server.test:81/")).unix_socket(&path);
             block_on(async {
                 if polled {
                     let mut ws = client.connect_stream().await.unwrap();

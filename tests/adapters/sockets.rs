@@ -330,6 +330,7 @@ mod unix {
         ListeningSocket::try_from(OwnedFd::from(pair)).unwrap();
     }
 
+    #[cfg(feature = "proxies")]
     #[test]
     fn a_peer_without_an_address_can_be_a_trusted_proxy() {
         let folder = Folder::new();

@@ -9,6 +9,7 @@ mod compression;
 mod connecting;
 mod crowd;
 mod faults;
+#[cfg(feature = "proxies")]
 mod forward;
 mod keepalive;
 mod limits;
@@ -17,14 +18,18 @@ mod messages;
 mod newcomer;
 mod opening;
 mod overrides;
+#[cfg(all(feature = "auth", feature = "routes"))]
 mod policy;
 mod polled;
 mod pressure;
+#[cfg(feature = "proxies")]
 mod proxies;
 mod reconnecting;
+#[cfg(feature = "redirects")]
 mod redirects;
 mod refusals;
 mod resets;
+#[cfg(feature = "routes")]
 mod routing;
 mod running;
 mod setup;

@@ -3,6 +3,7 @@
 
 mod ends;
 mod errors;
+#[cfg(feature = "proxies")]
 mod forward;
 mod handshake;
 mod messages;

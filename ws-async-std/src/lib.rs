@@ -79,7 +79,12 @@
 //! | feature | default | adds |
 //! | --- | --- | --- |
 //! | `async-std` | yes | `serve`, `connect`, `Server`, `Client` on async-std's executor |
+//! | `auth` | yes | servers that check credentials: Basic, Bearer |
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
+//! | `proxies` | yes | clients through HTTP proxies (`https_proxy` and others in the environment); servers behind reverse proxies (`trusted_proxies`) |
+//! | `redirects` | yes | clients that follow redirects |
+//! | `routes` | yes | servers with a handler for each path, and pages beside them |
+//! | `tcp-info` | yes | the system's view of a TCP connection (Linux, Android, Apple): a slow peer is not taken for a dead one |
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
@@ -130,13 +135,17 @@ pub use ws_session::{
 #[cfg(all(feature = "async-std", unix))]
 pub use ws_session::UnixSocket;
 #[cfg(feature = "async-std")]
-pub use ws_session::{Credentials, Decision, ListeningSocket, PathParams, RequestExt, Routes, Token, Verdict};
+#[cfg(feature = "auth")]
+pub use ws_session::{Credentials, Token, Verdict};
+pub use ws_session::{Decision, ListeningSocket, RequestExt};
 #[cfg(all(feature = "async-std", any(feature = "json", feature = "messagepack")))]
 pub use ws_session::{Format, Typed};
 #[cfg(all(feature = "async-std", feature = "json"))]
 pub use ws_session::{Json, JsonError};
 #[cfg(all(feature = "async-std", feature = "messagepack"))]
 pub use ws_session::{MessagePack, MessagePackError};
+#[cfg(feature = "routes")]
+pub use ws_session::{PathParams, Routes};
 
 pub use self::bytes::ByteStream;
 pub use self::io::AsyncIo;

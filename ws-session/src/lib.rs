@@ -29,7 +29,12 @@
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
+//! | `auth` | yes | servers that check credentials: Basic, Bearer |
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
+//! | `proxies` | yes | clients through HTTP proxies (`https_proxy` and others in the environment); servers behind reverse proxies (`trusted_proxies`) |
+//! | `redirects` | yes | clients that follow redirects |
+//! | `routes` | yes | servers with a handler for each path, and pages beside them |
+//! | `tcp-info` | yes | the system's view of a TCP connection (Linux, Android, Apple): a slow peer is not taken for a dead one |
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `http2` | no | the policy of HTTP/2 (RFC 8441), for adapters that speak it |
 //! | `tokio`, `futures-io` | no | `AsyncRead` of that library for streamed messages, both ways; adapters enable theirs |
@@ -133,10 +138,11 @@ pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
 #[cfg(unix)]
 pub use self::server::UnixSocket;
-pub use self::server::{
-    Credentials, Decision, Handover, Listening, ListeningSocket, PathParams, Refused, Routes, ServeError, Server,
-    ServerHandle, Token, Verdict,
-};
+#[cfg(feature = "auth")]
+pub use self::server::{Credentials, Token, Verdict};
+pub use self::server::{Decision, Handover, Listening, ListeningSocket, Refused, ServeError, Server, ServerHandle};
+#[cfg(feature = "routes")]
+pub use self::server::{PathParams, Routes};
 pub use self::shared::{RoundTrip, Unwanted};
 pub use self::socket::MessageSocket;
 pub use self::stream::{StreamParts, WebSocketStream};

@@ -146,7 +146,12 @@
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
+//! | `auth` | yes | servers that check credentials: Basic, Bearer |
 //! | `deflate` | yes | compression of messages (permessage-deflate, RFC 7692) |
+//! | `proxies` | yes | clients through HTTP proxies (`https_proxy` and others in the environment); servers behind reverse proxies (`trusted_proxies`) |
+//! | `redirects` | yes | clients that follow redirects |
+//! | `routes` | yes | servers with a handler for each path, and pages beside them |
+//! | `tcp-info` | yes | the system's view of a TCP connection (Linux, Android, Apple): a slow peer is not taken for a dead one |
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `axum` | no | the module `axum`: an extractor for axum 0.8 |
 //! | `hyper` | no | the module `hyper`: WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
@@ -218,13 +223,17 @@ pub use ws_session::{
 // Servers: where they listen, who may connect, and what runs then.
 #[cfg(unix)]
 pub use ws_session::UnixSocket;
-pub use ws_session::{Credentials, Decision, ListeningSocket, PathParams, RequestExt, Routes, Token, Verdict};
+#[cfg(feature = "auth")]
+pub use ws_session::{Credentials, Token, Verdict};
+pub use ws_session::{Decision, ListeningSocket, RequestExt};
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use ws_session::{Format, Typed};
 #[cfg(feature = "json")]
 pub use ws_session::{Json, JsonError};
 #[cfg(feature = "messagepack")]
 pub use ws_session::{MessagePack, MessagePackError};
+#[cfg(feature = "routes")]
+pub use ws_session::{PathParams, Routes};
 
 #[cfg(feature = "http2")]
 pub use ws_session::{

@@ -19,6 +19,7 @@ use super::dial::Deadline;
 #[cfg(feature = "http2")]
 use super::http2;
 use super::overrides::Route;
+#[cfg(feature = "redirects")]
 use super::redirect::Redirects;
 use super::response::OnInformational;
 #[cfg(feature = "tls")]
@@ -47,7 +48,16 @@ pub(super) async fn connect<R: Runtime>(client: Client<R>) -> Result<WebSocket, 
     Ok(socket)
 }
 
+/// Dials and does the handshake, within a deadline.
+#[cfg(not(feature = "redirects"))]
+pub(super) async fn open<R: Runtime>(client: Client<R>) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
+    let deadline = Deadline::new(R::timer(), client.connect_timeout);
+    // Boxed, so that the future of a connection is not as large as that of opening it.
+    Box::pin(open_once(client, deadline)).await
+}
+
 /// Dials and does the handshake, and those after redirects, all within one deadline.
+#[cfg(feature = "redirects")]
 pub(super) async fn open<R: Runtime>(
     mut client: Client<R>,
 ) -> Result<Parts<MaybeTls<R::Stream>, R::Timer>, ConnectError> {
@@ -130,9 +140,9 @@ impl Way {
             false => None,
         };
         Ok(Self {
-            #[cfg(feature = "tls")]
+            #[cfg(all(feature = "tls", feature = "proxies"))]
             route: client.dialling.route(target, &client.tls)?,
-            #[cfg(not(feature = "tls"))]
+            #[cfg(not(all(feature = "tls", feature = "proxies")))]
             route: client.dialling.route(target)?,
             #[cfg(feature = "tls")]
             tls,

@@ -2,13 +2,16 @@
 
 mod backoff;
 mod connect;
+#[cfg(feature = "redirects")]
 mod cookies;
 mod dial;
 #[cfg(feature = "http2")]
 mod http2;
 mod overrides;
+#[cfg(feature = "proxies")]
 mod proxy;
 mod reconnect;
+#[cfg(feature = "redirects")]
 mod redirect;
 mod response;
 mod run;
@@ -50,6 +53,7 @@ pub use self::upgrade::ClientUpgrade;
 pub use self::url::without_password;
 
 use self::overrides::Dialling;
+#[cfg(feature = "redirects")]
 use self::redirect::REDIRECTS;
 use self::response::OnInformational;
 use self::url::Target;
@@ -65,6 +69,7 @@ pub struct Client<R> {
     #[cfg(feature = "tls")]
     tls: ClientTls,
     dialling: Dialling,
+    #[cfg(feature = "redirects")]
     max_redirects: u32,
     on_informational: Option<OnInformational>,
     connect_timeout: Duration,
@@ -104,6 +109,7 @@ impl<R: Runtime> Client<R> {
             #[cfg(feature = "tls")]
             tls: ClientTls::default(),
             dialling: Dialling::default(),
+            #[cfg(feature = "redirects")]
             max_redirects: REDIRECTS,
             on_informational: None,
             connect_timeout: Duration::from_secs(10),
@@ -315,6 +321,7 @@ impl<R> Clone for Client<R> {
             #[cfg(feature = "tls")]
             tls: self.tls.clone(),
             dialling: self.dialling.clone(),
+            #[cfg(feature = "redirects")]
             max_redirects: self.max_redirects,
             on_informational: self.on_informational.clone(),
             connect_timeout: self.connect_timeout,

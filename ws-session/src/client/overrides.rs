@@ -1,7 +1,5 @@
 //! How a client reaches its server: the URL's host and port, or others in their place.
 
-#[cfg(feature = "tls")]
-use rustls::ClientConfig;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -12,12 +10,13 @@ use std::sync::Arc;
 
 use super::Client;
 use super::dial::{Deadline, dial};
-use super::proxy::{self, Choice, Proxy};
+#[cfg(feature = "proxies")]
+use super::proxy::{Proxies, Reached};
 use super::url::{Host, Target};
 use crate::error::{ConnectError, Stage, TimedOut};
 use crate::runtime::Runtime;
 use crate::sync::{Mutex, PoisonError};
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", feature = "proxies"))]
 use crate::tls::ClientTls;
 use crate::transport::{Addresses, MaybeTls, Transport};
 
@@ -29,9 +28,8 @@ type Connecting = Pin<Box<dyn Future<Output = io::Result<Connected>> + Send>>;
 /// How to reach the server.
 #[derive(Clone, Default)]
 pub(super) struct Dialling {
-    pub(super) proxies: Choice,
-    #[cfg(feature = "tls")]
-    pub(super) proxy_tls: Option<Arc<ClientConfig>>,
+    #[cfg(feature = "proxies")]
+    pub(super) proxies: Proxies,
     host: Option<String>,
     port: Option<u16>,
     via: Via,
@@ -131,6 +129,7 @@ impl<R: Runtime> Client<R> {
 
 impl Dialling {
     /// Whether the server is at another place than the URL says, so that another URL means another place.
+    #[cfg(feature = "redirects")]
     pub(super) fn overrides_the_url(&self) -> bool {
         let elsewhere = match self.via {
             Via::Tcp | Via::Connector(_) => false,
@@ -145,34 +144,28 @@ impl Dialling {
     pub(super) fn route(
         &self,
         target: &Target,
-        #[cfg(feature = "tls")] tls: &ClientTls,
+        #[cfg(all(feature = "tls", feature = "proxies"))] tls: &ClientTls,
     ) -> Result<Route, ConnectError> {
         let host = match &self.host {
             Some(host) => Host::dialled(host).map_err(ConnectError::Url)?,
             None => target.host.clone(),
         };
         let port = self.port.unwrap_or(target.port);
+        #[cfg(feature = "proxies")]
         let proxy = match self.via {
-            Via::Tcp => self.proxies.choose(target.secure, &host, port).map_err(ConnectError::Proxy)?,
+            #[cfg(feature = "tls")]
+            Via::Tcp => self.proxies.choose(target.secure, &host, port, tls)?,
+            #[cfg(not(feature = "tls"))]
+            Via::Tcp => self.proxies.choose(target.secure, &host, port)?,
             _ => None,
         };
-        #[cfg(feature = "tls")]
-        let proxy_tls = match &proxy {
-            Some(proxy) => proxy::tls(proxy, self.proxy_tls.as_ref(), tls)?,
-            None => None,
-        };
-        #[cfg(not(feature = "tls"))]
-        if proxy.as_ref().is_some_and(Proxy::is_secure) {
-            return Err(ConnectError::TlsUnsupported);
-        }
         Ok(Route {
             via: self.via.clone(),
             host,
             port,
             secure: target.secure,
+            #[cfg(feature = "proxies")]
             proxy,
-            #[cfg(feature = "tls")]
-            proxy_tls,
         })
     }
 }
@@ -180,21 +173,29 @@ impl Dialling {
 /// The way to a server, with nothing left to decide.
 pub(super) struct Route {
     via: Via,
-    pub(super) host: Host,
-    pub(super) port: u16,
+    host: Host,
+    port: u16,
     secure: bool,
-    proxy: Option<Proxy>,
-    #[cfg(feature = "tls")]
-    pub(super) proxy_tls: Option<proxy::Tls>,
+    #[cfg(feature = "proxies")]
+    proxy: Option<Reached>,
 }
 
 impl Route {
+    /// Whether the server is dialled itself, over TCP.
+    fn is_direct(&self) -> bool {
+        #[cfg(feature = "proxies")]
+        if self.proxy.is_some() {
+            return false;
+        }
+        matches!(self.via, Via::Tcp)
+    }
+
     /// Connects, up to the transport on which TLS for `wss` is done.
     pub(super) async fn connect<R: Runtime>(
         self,
         deadline: &mut Deadline<R::Timer>,
     ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
-        if let (Via::Tcp, None) = (&self.via, &self.proxy) {
+        if self.is_direct() {
             let (stream, addresses) = dial::<R>(&self.host, self.port, deadline).await?;
             return Ok((MaybeTls::plain(stream), addresses));
         }
@@ -203,11 +204,12 @@ impl Route {
     }
 
     async fn connect_otherwise<R: Runtime>(
-        mut self,
+        self,
         deadline: &mut Deadline<R::Timer>,
     ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
-        if let Some(proxy) = self.proxy.take() {
-            return proxy::connect::<R>(proxy, self, deadline).await;
+        #[cfg(feature = "proxies")]
+        if let Some(proxy) = self.proxy {
+            return proxy.connect::<R>(&self.host, self.port, deadline).await;
         }
         let timed_out = |timeout, peer| TimedOut::new(Stage::Tcp, timeout, peer).into();
         let (transport, addresses) = match self.via {

@@ -40,6 +40,7 @@ pub(crate) enum Host {
     },
 }
 
+#[cfg(feature = "redirects")]
 impl Target {
     /// The URL of a `Location` in a response to a request for this one (RFC 9110 §10.2.2, RFC 3986 §5.2). A fragment is
     /// dropped: it is not a part of the request.
@@ -421,6 +422,7 @@ mod tests {
     }
 
     /// Compares with another parser, and with what is refused.
+    #[cfg(feature = "redirects")]
     #[test]
     fn locations_are_relative_to_the_url() {
         for base in ["ws://h:81/a/b?c", "wss://u:p@h", "ws://h/a/b/?c=/d/", "ws://[::1]/x"] {

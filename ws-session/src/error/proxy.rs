@@ -99,6 +99,7 @@ impl fmt::Display for SocksReply {
 }
 
 impl ProxyError {
+    #[cfg(feature = "proxies")]
     pub(crate) fn new(proxy: String, cause: ProxyCause) -> Self {
         Self { proxy, cause }
     }

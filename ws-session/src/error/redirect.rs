@@ -36,6 +36,7 @@ pub enum RedirectFailure {
 
 impl RedirectError {
     /// `location` is shown as it is.
+    #[cfg(feature = "redirects")]
     pub(crate) fn new(response: Box<Response<Bytes>>, location: String, failure: RedirectFailure) -> Self {
         Self { response, location, failure }
     }

@@ -67,7 +67,7 @@ impl<'a, C: Timer> Admission<'a, C> {
     /// The address for which a connection counts. `None` for addresses of many clients: proxies, and this machine.
     fn source(&self, addresses: &Addresses) -> Option<IpAddr> {
         let ip = addresses.peer?.ip().to_canonical();
-        let is_many = ip.is_loopback() || self.settings.proxies.trusts(Some(ip));
+        let is_many = ip.is_loopback() || self.settings.is_trusted_proxy(Some(ip));
         (!is_many).then(|| network(ip))
     }
 

@@ -66,7 +66,7 @@ impl RefusedRequest {
 /// Records the client's address if a trusted proxy names it.
 pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: &HeaderMap) {
     let peer = caller.client_ip();
-    let client = settings.proxies.client_ip(peer, headers);
+    let client = settings.client_ip(peer, headers);
     caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
 }
 

@@ -2,6 +2,7 @@
 
 mod accept;
 mod admission;
+#[cfg(feature = "auth")]
 mod auth;
 mod bind;
 mod decision;
@@ -12,7 +13,9 @@ mod hooks;
 mod http2;
 mod listen;
 mod origins;
+#[cfg(feature = "proxies")]
 mod proxies;
+#[cfg(feature = "routes")]
 mod routes;
 #[cfg(feature = "tls")]
 mod secure;
@@ -44,13 +47,16 @@ use crate::settings::connection_settings;
 #[cfg(feature = "tls")]
 use crate::tls;
 
+#[cfg(feature = "auth")]
 pub use self::auth::{Credentials, Token, Verdict};
 use self::bind::HAS_REUSE_PORT;
 pub use self::bind::ServeError;
 pub use self::handover::Handover;
 pub use self::hooks::Decision;
 pub use self::listen::Listening;
+#[cfg(feature = "proxies")]
 use self::proxies::TrustedProxies;
+#[cfg(feature = "routes")]
 pub use self::routes::{PathParams, Routes};
 use self::settings::ServerSettings;
 pub use self::shutdown::ServerHandle;
@@ -199,6 +205,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// `Forwarded` (RFC 7239) and the PROXY protocol are not supported. A connection that begins with a PROXY header gets a
     /// 400 that says so.
+    #[cfg(feature = "proxies")]
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         match TrustedProxies::new(proxies) {
@@ -219,6 +226,7 @@ impl<R: Runtime> Server<R> {
     /// to the server that the client speaks WebSocket: other requests that a web page can make have none (RFC 6455 §10.8).
     /// So the proxy must let nothing through that is not an opening handshake. Requests with a key are checked as always.
     /// `docs/http2.md` in the repository has more about proxies.
+    #[cfg(feature = "proxies")]
     #[must_use]
     pub fn keyless_proxies(mut self, accepted: bool) -> Self {
         self.settings.keyless_proxies = accepted;
@@ -307,7 +315,6 @@ impl<R> fmt::Debug for Server<R> {
             .field("config", &self.settings.config)
             .field("origins", &self.settings.origins)
             .field("subprotocols", &self.settings.subprotocols)
-            .field("trusted_proxies", &self.settings.proxies)
             .field("max_connections", &self.settings.max_connections)
             .finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
 //! The settings of a server.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use ws_proto::handshake::server::Origins;
 
 use super::bind::TcpOptions;
 use super::hooks::Hooks;
+#[cfg(feature = "proxies")]
 use super::proxies::TrustedProxies;
+#[cfg(feature = "routes")]
 use super::routes::RouteTable;
 use super::subprotocols::Subprotocols;
 use crate::error::InvalidSetting;
@@ -35,6 +38,7 @@ pub(crate) struct ServerSettings {
     pub(crate) server_header: Option<HeaderValue>,
     pub(crate) compression: Compression,
     pub(crate) tcp: TcpOptions,
+    #[cfg(feature = "proxies")]
     pub(crate) proxies: TrustedProxies,
     /// Whether requests of trusted proxies may lack a key.
     pub(crate) keyless_proxies: bool,
@@ -43,6 +47,7 @@ pub(crate) struct ServerSettings {
     #[cfg(feature = "http2")]
     pub(crate) http2: Option<Http2>,
     pub(crate) hooks: Hooks,
+    #[cfg(feature = "routes")]
     pub(crate) routes: Option<Arc<RouteTable>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_handshakes: usize,
@@ -67,6 +72,7 @@ impl Default for ServerSettings {
             server_header: None,
             compression: Compression::server(),
             tcp: TcpOptions::default(),
+            #[cfg(feature = "proxies")]
             proxies: TrustedProxies::default(),
             keyless_proxies: false,
             #[cfg(feature = "tls")]
@@ -74,6 +80,7 @@ impl Default for ServerSettings {
             #[cfg(feature = "http2")]
             http2: None,
             hooks: Hooks::default(),
+            #[cfg(feature = "routes")]
             routes: None,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1024,
@@ -90,6 +97,31 @@ impl ServerSettings {
     /// Whether a request from this peer may lack `Sec-WebSocket-Key`.
     pub(super) fn takes_keyless(&self, caller: &Caller) -> bool {
         let peer = caller.addresses.peer.map(|peer| peer.ip().to_canonical());
-        self.keyless_proxies && self.proxies.trusts(peer)
+        self.keyless_proxies && self.is_trusted_proxy(peer)
+    }
+}
+
+#[cfg(feature = "proxies")]
+impl ServerSettings {
+    /// Whether a peer with this address, or without one, is a trusted proxy.
+    pub(super) fn is_trusted_proxy(&self, address: Option<IpAddr>) -> bool {
+        self.proxies.trusts(address)
+    }
+
+    /// The client's address, by the headers of a trusted proxy.
+    pub(super) fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        self.proxies.client_ip(peer, headers)
+    }
+}
+
+/// No proxy is trusted.
+#[cfg(not(feature = "proxies"))]
+impl ServerSettings {
+    pub(super) fn is_trusted_proxy(&self, _address: Option<IpAddr>) -> bool {
+        false
+    }
+
+    pub(super) fn client_ip(&self, peer: Option<IpAddr>, _headers: &HeaderMap) -> Option<IpAddr> {
+        peer
     }
 }

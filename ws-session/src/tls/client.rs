@@ -39,6 +39,7 @@ impl ClientTls {
     }
 
     /// Builds the configuration for a proxy, which does not see the client certificate.
+    #[cfg(feature = "proxies")]
     pub(crate) fn proxy_config(&self) -> Result<Arc<ClientConfig>, TlsConfigError> {
         Self { identity: None, ..self.clone() }.config()
     }

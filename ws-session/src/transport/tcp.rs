@@ -23,15 +23,15 @@ impl<'s> TcpSocket<'s> {
     }
 
     /// The written bytes that the peer has not taken, for [`Transport::in_flight`](crate::Transport::in_flight). On Linux 5.4
-    /// and later the peer's receive window is included; on Apple's systems it is not. `None` on other systems and for other
-    /// sockets. It costs one system call.
+    /// and later the peer's receive window is included; on Apple's systems it is not. `None` on other systems, for other
+    /// sockets, and without the crate feature `tcp-info`. It costs one system call.
     pub fn in_flight(&self) -> Option<InFlight> {
         system::in_flight(&self.0)
     }
 
     /// Limits the unsent bytes that the system holds (`TCP_NOTSENT_LOWAT`), for
     /// [`Transport::set_notsent_lowat`](crate::Transport::set_notsent_lowat). It does nothing on systems without this option:
-    /// all except Linux, Android and Apple's.
+    /// all except Linux, Android and, with the crate feature `tcp-info`, Apple's.
     ///
     /// # Errors
     ///
@@ -44,119 +44,115 @@ impl<'s> TcpSocket<'s> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod system {
     use std::io;
-    use std::sync::OnceLock;
 
-    use nix::libc;
-    use nix::sys::socket::{getsockopt, setsockopt};
-    use nix::sys::utsname::uname;
-    use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
     use socket2::Socket;
-    use ws_proto::InFlight;
 
-    sockopt_impl!(
-        /// The part of `TCP_INFO` that is used here.
-        TcpInfo,
-        GetOnly,
-        libc::IPPROTO_TCP,
-        libc::TCP_INFO,
-        Info
-    );
-
-    sockopt_impl!(
-        /// The number of unsent bytes at which the system takes no more.
-        NotsentLowat,
-        SetOnly,
-        libc::IPPROTO_TCP,
-        libc::TCP_NOTSENT_LOWAT,
-        u32
-    );
+    #[cfg(feature = "tcp-info")]
+    pub(super) use self::info::in_flight;
+    #[cfg(not(feature = "tcp-info"))]
+    pub(super) use super::unknown::in_flight;
 
     pub(super) fn set_notsent_lowat(socket: &Socket, bytes: u32) -> io::Result<()> {
-        Ok(setsockopt(socket, NotsentLowat, &bytes)?)
+        socket.set_tcp_notsent_lowat(bytes)
     }
 
-    /// The beginning of Linux's `struct tcp_info`.
-    #[derive(Clone, Copy, Debug)]
-    #[repr(C)]
-    #[expect(unreachable_pub, reason = "the trait that reads it is public")]
-    pub struct Info {
-        _before: [u64; 15],
-        pub(super) bytes_acked: u64,
-        _bytes_received: u64,
-        _segments: [u32; 2],
-        pub(super) notsent_bytes: u32,
-        _min_rtt: u32,
-        _data_segments: [u32; 2],
-        _rates: [u64; 4],
-        _delivered: [u32; 2],
-        pub(super) bytes_sent: u64,
-        pub(super) bytes_retrans: u64,
-        _reordering: [u32; 3],
-        pub(super) snd_wnd: u32,
-    }
+    #[cfg(feature = "tcp-info")]
+    mod info {
+        use std::sync::OnceLock;
 
-    pub(super) fn in_flight(socket: &Socket) -> Option<InFlight> {
-        if !has_send_window() {
-            return None;
-        }
-        let info = getsockopt(socket, TcpInfo).ok()?;
-        let sent_once = info.bytes_sent.saturating_sub(info.bytes_retrans);
-        // The sequence numbers of SYN and FIN are acknowledged too, but are not bytes.
-        let unacknowledged = sent_once.saturating_sub(info.bytes_acked) + u64::from(info.notsent_bytes);
-        Some(InFlight::new(unacknowledged, Some(info.snd_wnd.into())))
-    }
-
-    /// Whether the kernel fills in all of [`Info`], as from Linux 5.4 on. `nix` panics at the shorter answer of an older one.
-    fn has_send_window() -> bool {
-        static KNOWS: OnceLock<bool> = OnceLock::new();
-        *KNOWS.get_or_init(|| uname().is_ok_and(|name| name.release().to_str().is_some_and(is_new_enough)))
-    }
-
-    fn is_new_enough(release: &str) -> bool {
-        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
-        (numbers.next(), numbers.next()) >= (Some(5), Some(4))
-    }
-
-    #[cfg(test)]
-    pub(super) mod tests {
-        use std::mem::{offset_of, size_of};
-
-        use super::*;
+        use nix::libc;
+        use nix::sys::socket::getsockopt;
+        use nix::sys::utsname::uname;
+        use nix::{getsockopt_impl, sockopt_impl};
+        use socket2::Socket;
+        use ws_proto::InFlight;
 
         sockopt_impl!(
-            /// Reads the option, for tests.
-            NotsentLowat,
+            /// The part of `TCP_INFO` that is used here.
+            TcpInfo,
             GetOnly,
             libc::IPPROTO_TCP,
-            libc::TCP_NOTSENT_LOWAT,
-            u32
+            libc::TCP_INFO,
+            Info
         );
 
-        #[test]
-        #[cfg(target_env = "gnu")]
-        fn the_fields_lie_where_the_kernel_puts_them() {
-            type Whole = libc::tcp_info;
-            assert_eq!(offset_of!(Info, bytes_acked), offset_of!(Whole, tcpi_bytes_acked));
-            assert_eq!(offset_of!(Info, notsent_bytes), offset_of!(Whole, tcpi_notsent_bytes));
-            assert_eq!(offset_of!(Info, bytes_sent), offset_of!(Whole, tcpi_bytes_sent));
-            assert_eq!(offset_of!(Info, bytes_retrans), offset_of!(Whole, tcpi_bytes_retrans));
-            assert_eq!(offset_of!(Info, snd_wnd), offset_of!(Whole, tcpi_snd_wnd));
-            assert_eq!(size_of::<Info>(), offset_of!(Whole, tcpi_rcv_wnd));
+        /// The beginning of Linux's `struct tcp_info`.
+        #[derive(Clone, Copy, Debug)]
+        #[repr(C)]
+        #[expect(unreachable_pub, reason = "the trait that reads it is public")]
+        pub struct Info {
+            _before: [u64; 15],
+            pub(super) bytes_acked: u64,
+            _bytes_received: u64,
+            _segments: [u32; 2],
+            pub(super) notsent_bytes: u32,
+            _min_rtt: u32,
+            _data_segments: [u32; 2],
+            _rates: [u64; 4],
+            _delivered: [u32; 2],
+            pub(super) bytes_sent: u64,
+            pub(super) bytes_retrans: u64,
+            _reordering: [u32; 3],
+            pub(super) snd_wnd: u32,
         }
 
-        #[test]
-        fn releases_are_compared_as_numbers() {
-            for release in ["5.4.0-26-generic", "5.10", "6.1.0", "10.0-rc1"] {
-                assert!(is_new_enough(release), "{release}");
+        pub(in super::super) fn in_flight(socket: &Socket) -> Option<InFlight> {
+            if !has_send_window() {
+                return None;
             }
-            for release in ["5.3.18", "4.19.0-27-amd64", "4.4.0", "3.10.0-1160.el7", "", "unknown"] {
-                assert!(!is_new_enough(release), "{release}");
+            let info = getsockopt(socket, TcpInfo).ok()?;
+            let sent_once = info.bytes_sent.saturating_sub(info.bytes_retrans);
+            // The sequence numbers of SYN and FIN are acknowledged too, but are not bytes.
+            let unacknowledged = sent_once.saturating_sub(info.bytes_acked) + u64::from(info.notsent_bytes);
+            Some(InFlight::new(unacknowledged, Some(info.snd_wnd.into())))
+        }
+
+        /// Whether the kernel fills in all of [`Info`], as from Linux 5.4 on. `nix` panics at the shorter answer of an older
+        /// one.
+        fn has_send_window() -> bool {
+            static KNOWS: OnceLock<bool> = OnceLock::new();
+            *KNOWS.get_or_init(|| uname().is_ok_and(|name| name.release().to_str().is_some_and(is_new_enough)))
+        }
+
+        fn is_new_enough(release: &str) -> bool {
+            let mut numbers =
+                release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+            (numbers.next(), numbers.next()) >= (Some(5), Some(4))
+        }
+
+        #[cfg(test)]
+        mod tests {
+            #[cfg(target_env = "gnu")]
+            use std::mem::{offset_of, size_of};
+
+            use super::*;
+
+            #[test]
+            #[cfg(target_env = "gnu")]
+            fn the_fields_lie_where_the_kernel_puts_them() {
+                type Whole = libc::tcp_info;
+                assert_eq!(offset_of!(Info, bytes_acked), offset_of!(Whole, tcpi_bytes_acked));
+                assert_eq!(offset_of!(Info, notsent_bytes), offset_of!(Whole, tcpi_notsent_bytes));
+                assert_eq!(offset_of!(Info, bytes_sent), offset_of!(Whole, tcpi_bytes_sent));
+                assert_eq!(offset_of!(Info, bytes_retrans), offset_of!(Whole, tcpi_bytes_retrans));
+                assert_eq!(offset_of!(Info, snd_wnd), offset_of!(Whole, tcpi_snd_wnd));
+                assert_eq!(size_of::<Info>(), offset_of!(Whole, tcpi_rcv_wnd));
+            }
+
+            #[test]
+            fn releases_are_compared_as_numbers() {
+                for release in ["5.4.0-26-generic", "5.10", "6.1.0", "10.0-rc1"] {
+                    assert!(is_new_enough(release), "{release}");
+                }
+                for release in ["5.3.18", "4.19.0-27-amd64", "4.4.0", "3.10.0-1160.el7", "", "unknown"] {
+                    assert!(!is_new_enough(release), "{release}");
+                }
             }
         }
     }
 }
 
-#[cfg(target_vendor = "apple")]
+#[cfg(all(target_vendor = "apple", feature = "tcp-info"))]
 mod system {
     use std::io;
 
@@ -197,30 +193,39 @@ mod system {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+#[cfg(not(any(target_os = "linux", target_os = "android", all(target_vendor = "apple", feature = "tcp-info"))))]
 mod system {
     use std::io;
 
     use socket2::Socket;
-    use ws_proto::InFlight;
 
-    pub(super) fn in_flight(_socket: &Socket) -> Option<InFlight> {
-        None
-    }
+    pub(super) use super::unknown::in_flight;
 
     pub(super) fn set_notsent_lowat(_socket: &Socket, _bytes: u32) -> io::Result<()> {
         Ok(())
     }
 }
 
+#[cfg(not(all(feature = "tcp-info", any(target_os = "linux", target_os = "android", target_vendor = "apple"))))]
+mod unknown {
+    use socket2::Socket;
+    use ws_proto::InFlight;
+
+    pub(super) fn in_flight(_socket: &Socket) -> Option<InFlight> {
+        None
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    #[cfg(feature = "tcp-info")]
     use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
     #[test]
+    #[cfg(feature = "tcp-info")]
     fn acknowledged_bytes_are_seen() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -258,6 +263,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         TcpSocket::of(&stream).set_notsent_lowat(10_000).unwrap();
-        assert_eq!(nix::sys::socket::getsockopt(&stream, system::tests::NotsentLowat).unwrap(), 10_000);
+        assert_eq!(SockRef::from(&stream).tcp_notsent_lowat().unwrap(), 10_000);
     }
 }

@@ -59,6 +59,7 @@ fn a_server_answers_with_its_policy() {
     }
 }
 
+#[cfg(feature = "proxies")]
 #[test]
 fn the_request_hook_answers_pages_and_sees_joined_cookies_and_the_client() {
     let server = Server::new().trusted_proxies(["10.0.0.0/8"]).on_request(|request| {

@@ -80,6 +80,7 @@ fn a_server_answers_with_its_policy() {
     assert_eq!(plain.0, 426);
 }
 
+#[cfg(feature = "proxies")]
 #[test]
 fn the_request_hook_sees_the_request_and_who_asks() {
     let peer: SocketAddr = "10.0.0.1:5000".parse().unwrap();
@@ -145,6 +146,7 @@ fn hooks_that_take_time_are_waited_for() {
 }
 
 /// Envoy sends no key if HTTP/2 is in front of it.
+#[cfg(feature = "proxies")]
 #[test]
 fn only_trusted_proxies_may_leave_out_the_key_and_only_if_that_is_set() {
     let keyless = |request: &mut Request<_>| drop(request.headers_mut().remove("sec-websocket-key"));

@@ -70,6 +70,7 @@ async fn one_path_has_a_page_and_a_websocket() {
     assert_eq!(in_time(ws.recv()).await.unwrap().unwrap(), "Hello");
 }
 
+#[cfg(feature = "proxies")]
 #[tokio::test]
 async fn the_addresses_are_those_of_the_socket_or_those_given() {
     let told = async |ws: WebSocketUpgrade| {

@@ -129,6 +129,7 @@ async fn a_server_can_be_given_to_one_extractor() {
 }
 
 /// The forms that wait, and those that do not.
+#[cfg(feature = "auth")]
 #[tokio::test]
 async fn hooks_that_take_time_need_a_form_that_waits() {
     let server = Server::new().handshake_timeout(Duration::from_secs(1)).bearer_auth("chat", |token| async move {

@@ -6,6 +6,7 @@ mod flow;
 mod limits;
 mod many;
 mod raw;
+#[cfg(all(feature = "auth", feature = "proxies", feature = "routes"))]
 mod requests;
 mod shutdown;
 mod slow;

@@ -104,6 +104,7 @@ async fn refusals_are_traced_with_their_reason() {
     server.stop().await;
 }
 
+#[cfg(feature = "proxies")]
 #[tokio::test]
 async fn behind_a_proxy_lines_tell_of_the_client_too() {
     capture();
@@ -228,6 +229,7 @@ async fn text_from_a_peer_forges_no_log_line() {
     assert!(traced(Level::DEBUG).iter().any(|line| line.contains("bye\\n2026")), "{:#?}", traced(Level::DEBUG));
 }
 
+#[cfg(feature = "proxies")]
 #[tokio::test]
 async fn the_credentials_of_a_proxy_are_not_logged() {
     capture();

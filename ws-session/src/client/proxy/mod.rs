@@ -19,7 +19,6 @@ use super::Client;
 #[cfg(feature = "tls")]
 use super::connect::{failure, peer, server_name};
 use super::dial::{Deadline, dial};
-use super::overrides::Route;
 use super::url::{Authority, Host, authorization};
 use crate::error::{ConnectError, ProxyCause, ProxyError};
 #[cfg(feature = "tls")]
@@ -33,7 +32,7 @@ use self::environment::{excludes, variables};
 
 /// The choice of a proxy.
 #[derive(Clone, Default)]
-pub(super) enum Choice {
+enum Choice {
     #[default]
     Environment,
     /// Variables in place of the environment's.
@@ -56,7 +55,7 @@ enum Scheme {
 
 /// A proxy, from its URL.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Proxy {
+struct Proxy {
     scheme: Scheme,
     host: Host,
     port: u16,
@@ -64,9 +63,20 @@ pub(super) struct Proxy {
     user_info: String,
 }
 
-/// The server's name and the configuration for TLS to a proxy.
-#[cfg(feature = "tls")]
-pub(super) type Tls = (ServerName<'static>, Arc<ClientConfig>);
+/// The settings of a client that concern proxies.
+#[derive(Clone, Default)]
+pub(super) struct Proxies {
+    choice: Choice,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// A proxy, and how it is reached, with nothing left to decide.
+pub(super) struct Reached {
+    proxy: Proxy,
+    #[cfg(feature = "tls")]
+    tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
+}
 
 impl<R: Runtime> Client<R> {
     /// Connects through this proxy, whatever the environment says. The URL is `http://`, `https://` (TLS to the proxy),
@@ -96,14 +106,14 @@ impl<R: Runtime> Client<R> {
     /// address in it. `localhost` is not excluded unless the list has it.
     #[must_use]
     pub fn proxy(mut self, url: impl AsRef<str>) -> Self {
-        self.dialling.proxies = Choice::Given(url.as_ref().into());
+        self.dialling.proxies.choice = Choice::Given(url.as_ref().into());
         self
     }
 
     /// Connects without a proxy, whatever the environment says.
     #[must_use]
     pub fn no_proxy(mut self) -> Self {
-        self.dialling.proxies = Choice::Never;
+        self.dialling.proxies.choice = Choice::Never;
         self
     }
 
@@ -115,7 +125,7 @@ impl<R: Runtime> Client<R> {
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        self.dialling.proxies = Choice::Variables(Arc::new(variables));
+        self.dialling.proxies.choice = Choice::Variables(Arc::new(variables));
         self
     }
 
@@ -125,14 +135,48 @@ impl<R: Runtime> Client<R> {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn proxy_tls_config(mut self, config: Arc<ClientConfig>) -> Self {
-        self.dialling.proxy_tls = Some(config);
+        self.dialling.proxies.tls = Some(config);
         self
     }
 }
 
+impl Proxies {
+    /// The proxy for this server, if there is one. Nothing is sent.
+    pub(super) fn choose(
+        &self,
+        secure: bool,
+        host: &Host,
+        port: u16,
+        #[cfg(feature = "tls")] client: &ClientTls,
+    ) -> Result<Option<Reached>, ConnectError> {
+        let Some(proxy) = self.choice.choose(secure, host, port).map_err(ConnectError::Proxy)? else {
+            return Ok(None);
+        };
+        #[cfg(not(feature = "tls"))]
+        if proxy.is_secure() {
+            return Err(ConnectError::TlsUnsupported);
+        }
+        #[cfg(feature = "tls")]
+        let tls = match proxy.is_secure() {
+            true => {
+                let config = match &self.tls {
+                    Some(config) => Arc::clone(config),
+                    None => client.proxy_config().map_err(ConnectError::TlsConfig)?,
+                };
+                Some((server_name(&proxy.host).map_err(|error| proxy.unreachable(error))?, config))
+            }
+            false => None,
+        };
+        Ok(Some(Reached {
+            proxy,
+            #[cfg(feature = "tls")]
+            tls,
+        }))
+    }
+}
+
 impl Choice {
-    /// The proxy for this server, if there is one.
-    pub(super) fn choose(&self, secure: bool, host: &Host, port: u16) -> Result<Option<Proxy>, ProxyError> {
+    fn choose(&self, secure: bool, host: &Host, port: u16) -> Result<Option<Proxy>, ProxyError> {
         let given = |name: &str| match self {
             Self::Variables(all) => all.get(name).cloned(),
             // A value that is not UTF-8 names no host.
@@ -189,7 +233,7 @@ impl Proxy {
     }
 
     /// Whether TLS to the proxy itself is needed.
-    pub(super) fn is_secure(&self) -> bool {
+    fn is_secure(&self) -> bool {
         self.scheme == Scheme::Https
     }
 
@@ -225,55 +269,39 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// TLS to a proxy, if it needs it.
-#[cfg(feature = "tls")]
-pub(super) fn tls(
-    proxy: &Proxy,
-    own: Option<&Arc<ClientConfig>>,
-    client: &ClientTls,
-) -> Result<Option<Tls>, ConnectError> {
-    if !proxy.is_secure() {
-        return Ok(None);
-    }
-    let config = match own {
-        Some(config) => Arc::clone(config),
-        None => client.proxy_config().map_err(ConnectError::TlsConfig)?,
-    };
-    let name = server_name(&proxy.host).map_err(|error| proxy.unreachable(error))?;
-    Ok(Some((name, config)))
-}
-
-/// Dials a proxy, and has it connect to the server.
-pub(super) async fn connect<R: Runtime>(
-    proxy: Proxy,
-    route: Route,
-    deadline: &mut Deadline<R::Timer>,
-) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
-    match proxy.scheme {
-        Scheme::Http | Scheme::Https => {
-            let (stream, addresses) = reach::<R>(&proxy, deadline).await?;
-            let transport = MaybeTls::plain(stream);
-            #[cfg(feature = "tls")]
-            if let Some((name, tls)) = route.proxy_tls {
-                let transport = match deadline.wait_for(R::tls_connect(transport, name, tls)).await {
-                    Some(Ok(transport)) => MaybeTls::other(transport, false),
-                    Some(Err(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
-                        return Err(ConnectError::TlsUnsupported);
-                    }
-                    Some(Err(error)) => return Err(proxy.unreachable(failure(error))),
-                    None => return Err(TimedOut::new(Stage::Tls, deadline.timeout, peer(addresses)).into()),
+impl Reached {
+    /// Dials the proxy, and has it connect to the server.
+    pub(super) async fn connect<R: Runtime>(
+        self,
+        host: &Host,
+        port: u16,
+        deadline: &mut Deadline<R::Timer>,
+    ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
+        let proxy = &self.proxy;
+        match proxy.scheme {
+            Scheme::Http | Scheme::Https => {
+                let (stream, addresses) = reach::<R>(proxy, deadline).await?;
+                let transport = MaybeTls::plain(stream);
+                #[cfg(feature = "tls")]
+                let transport = match self.tls {
+                    Some((name, tls)) => match deadline.wait_for(R::tls_connect(transport, name, tls)).await {
+                        Some(Ok(transport)) => MaybeTls::other(transport, false),
+                        Some(Err(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+                            return Err(ConnectError::TlsUnsupported);
+                        }
+                        Some(Err(error)) => return Err(proxy.unreachable(failure(error))),
+                        None => return Err(TimedOut::new(Stage::Tls, deadline.timeout, peer(addresses)).into()),
+                    },
+                    None => transport,
                 };
-                let transport =
-                    tunnel::open(&proxy, transport, &route.host, route.port, R::USER_AGENT, deadline).await?;
-                return Ok((transport, addresses));
+                let transport = tunnel::open(proxy, transport, host, port, R::USER_AGENT, deadline).await?;
+                Ok((transport, addresses))
             }
-            let transport = tunnel::open(&proxy, transport, &route.host, route.port, R::USER_AGENT, deadline).await?;
-            Ok((transport, addresses))
+            #[cfg(feature = "socks")]
+            Scheme::Socks5 | Scheme::Socks5h => socks::connect::<R>(proxy, host, port, deadline).await,
+            #[cfg(not(feature = "socks"))]
+            Scheme::Socks5 | Scheme::Socks5h => Err(proxy.failed(ProxyCause::SocksUnsupported)),
         }
-        #[cfg(feature = "socks")]
-        Scheme::Socks5 | Scheme::Socks5h => socks::connect::<R>(&proxy, &route.host, route.port, deadline).await,
-        #[cfg(not(feature = "socks"))]
-        Scheme::Socks5 | Scheme::Socks5h => Err(proxy.failed(ProxyCause::SocksUnsupported)),
     }
 }
 

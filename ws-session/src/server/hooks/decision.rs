@@ -64,6 +64,7 @@ impl Decision {
         Self::new(Kind::Proceed)
     }
 
+    #[cfg(feature = "routes")]
     pub(in crate::server) fn proceeds(&self) -> bool {
         matches!(self.kind, Kind::Proceed)
     }

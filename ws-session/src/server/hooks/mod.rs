@@ -13,6 +13,7 @@ use http::{Request, Response};
 pub use self::decision::Decision;
 pub(super) use self::run::{Failure, Granted, ask, in_time, revise};
 use super::Server;
+#[cfg(feature = "auth")]
 use super::auth::Scheme;
 use crate::runtime::Runtime;
 
@@ -156,6 +157,7 @@ enum RequestHook {
     Sync(Arc<OnRequest>),
     Async(Arc<OnRequestAsync>),
     /// Authentication by any of these schemes.
+    #[cfg(feature = "auth")]
     Auth(Arc<[Scheme]>),
 }
 
@@ -177,6 +179,7 @@ impl Hooks {
     }
 
     /// Adds a scheme of authentication, beside other schemes.
+    #[cfg(feature = "auth")]
     pub(super) fn add_scheme(&mut self, scheme: Scheme) {
         for hook in &mut self.requests {
             if let RequestHook::Auth(schemes) = hook {

@@ -19,6 +19,7 @@ use crate::error::{AcceptError, BoxError};
 use crate::info::Attached;
 use crate::logging::{Chain, TARGET, unless_heard};
 use crate::registry::HandshakeGuard;
+#[cfg(feature = "auth")]
 use crate::server::auth;
 use crate::server::decision::{AcceptedRequest, RefusedRequest};
 
@@ -79,6 +80,7 @@ impl RequestHook {
     fn name(&self) -> &'static str {
         match self {
             Self::Sync(_) | Self::Async(_) => "request hook",
+            #[cfg(feature = "auth")]
             Self::Auth(_) => "check of credentials",
         }
     }
@@ -87,6 +89,7 @@ impl RequestHook {
         let deciding = match self {
             Self::Sync(hook) => return guarded(|| hook(request)),
             Self::Async(hook) => guarded(|| hook(Arc::clone(request)))?,
+            #[cfg(feature = "auth")]
             Self::Auth(schemes) => guarded(|| auth::decide(schemes, request))?,
         };
         finish(deciding).await

@@ -115,6 +115,7 @@ fn a_burst_from_one_address_that_asks_at_once_is_served() {
     assert_eq!(burst.iter_mut().filter_map(|peer| is_open(peer).then_some(())).count(), 1500);
 }
 
+#[cfg(feature = "proxies")]
 #[test]
 fn addresses_that_stand_for_many_are_not_limited() {
     let server = || Server::new().max_handshakes_per_ip(2).trusted_proxies(["10.0.0.0/8"]);

@@ -1,10 +1,12 @@
 //! A server that listens: what it accepts, what it refuses and how, and its end.
 
+#[cfg(feature = "auth")]
 mod auth;
 mod crowding;
 mod hooks;
 mod limits;
 mod requests;
+#[cfg(feature = "routes")]
 mod routes;
 mod shutdown;
 mod subprotocols;
