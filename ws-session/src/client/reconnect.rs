@@ -3,7 +3,6 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -218,6 +217,7 @@ impl<R: Runtime> Reconnect<R> {
                 Some(Err(failed)) => return Err(RunError::Connect(failed.into_error())),
                 None => return Err(RunError::GaveUp { attempts: self.backoff.attempts() }),
             };
+            let id = socket.id();
             let mut flow = ControlFlow::Continue(());
             let handled = {
                 let (flow, handler) = (&mut flow, &mut handler);
@@ -230,7 +230,7 @@ impl<R: Runtime> Reconnect<R> {
             match (handled.await, flow) {
                 (Ok(()), ControlFlow::Break(value)) => return Ok(value),
                 (Ok(()), ControlFlow::Continue(())) => {}
-                (Err(HandlerError::Failed(error)), _) if is_end(&*error) => {
+                (Err(HandlerError::Failed(error)), _) if is_end_of(id, &*error) => {
                     debug!(target: TARGET, "connecting again: {error}");
                 }
                 (Err(error), _) => return Err(RunError::Handler(error)),
@@ -296,14 +296,9 @@ fn spawn<R: Runtime>(parts: Opened<R>) -> WebSocket {
     socket
 }
 
-/// Whether a handler failed because its connection has ended.
-fn is_end(error: &(dyn StdError + 'static)) -> bool {
-    causes(error).any(|cause| {
-        // An `io::Error` does not name the error inside as its cause.
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.downcast_ref::<Error>().is_some_and(|error| error.closed().is_some())
-            || inner.is_some_and(|inner| is_end(inner))
-    })
+/// Whether an error of a handler only reports the end of its own connection, be it wrapped or not.
+fn is_end_of(id: u64, error: &(dyn StdError + 'static)) -> bool {
+    causes(error).any(|cause| Error::is_end_of(id, cause))
 }
 
 impl<R: Runtime> Stream for Reconnect<R> {

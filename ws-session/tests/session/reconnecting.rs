@@ -297,6 +297,31 @@ fn a_handler_runs_on_each_connection() {
     assert_eq!(times(&asked).len(), 5);
 }
 
+/// A handler that only sends learns of the peer's Close from `send`, before the connection has ended.
+#[test]
+fn a_message_that_comes_too_late_leads_to_the_next_connection() {
+    for seed in 1..=20 {
+        let world = World::new(seed);
+        let (client, asked) = client(&world, &[Answer::Closes(secs(1))]);
+        let mut runs = 0;
+        let result = world.block_on(async move {
+            let handler = |ws: WebSocket| {
+                runs += 1;
+                async move {
+                    while runs < 3 {
+                        ws.send("tick").await?;
+                        sleep(millis(1)).await;
+                    }
+                    Ok(ControlFlow::Break(()))
+                }
+            };
+            client.reconnect().run(handler).await
+        });
+        assert!(result.is_ok(), "{seed}: {result:?}");
+        assert_eq!(times(&asked).len(), 3);
+    }
+}
+
 #[test]
 fn a_handlers_own_failure_ends_the_run() {
     let world = World::new(1);
@@ -310,6 +335,24 @@ fn a_handlers_own_failure_ends_the_run() {
     let result: Result<(), _> =
         world.block_on(async move { closing.reconnect().run(|_| async { panic!("on purpose") }).await });
     assert!(matches!(result, Err(RunError::Handler(HandlerError::Panicked(_)))));
+    assert_eq!(times(&asked).len(), 1);
+
+    // So does the end of another connection: that is no reason to connect here again.
+    let (other, _) = client(&world, &[Answer::Closes(Duration::ZERO)]);
+    let (closing, asked) = client(&world, &[Answer::Closes(secs(9))]);
+    let result: Result<(), _> = world.block_on(async move {
+        let handler = move |_| {
+            let other = other.clone();
+            async move {
+                let mut other = other.connect().await?;
+                while other.recv().await?.is_some() {}
+                other.send("too late").await?;
+                Ok(ControlFlow::Continue(()))
+            }
+        };
+        closing.reconnect().run(handler).await
+    });
+    assert!(matches!(result, Err(RunError::Handler(HandlerError::Failed(_)))), "{result:?}");
     assert_eq!(times(&asked).len(), 1);
 
     let (failing, _) = client(&world, &[Answer::Fails]);
