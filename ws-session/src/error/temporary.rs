@@ -54,6 +54,8 @@ impl ConnectError {
         let after = text(response, RETRY_AFTER)?;
         let wish = match after.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
+            // A number that is too large for any clock.
+            Err(_) if !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit()) => LONGEST_WISH,
             Err(_) => {
                 let at = httpdate::parse_http_date(after).ok()?;
                 // The server's own clock, if it tells the time.
@@ -106,7 +108,8 @@ mod tests {
             (&[("retry-after", "Fri, 02 Jan 2026 00:00:00 GMT"), date], Some(3600)),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "-1")], None),
-            (&[("retry-after", "99999999999999999999999")], None),
+            (&[("retry-after", "99999999999999999999999")], Some(3600)),
+            (&[("retry-after", "")], None),
             (&[], None),
         ] {
             assert_eq!(rejected(503, headers).retry_after(), seconds.map(Duration::from_secs), "{headers:?}");
