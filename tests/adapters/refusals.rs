@@ -95,6 +95,11 @@ fn answer_http(request: &Request<()>) -> Option<Response<Bytes>> {
         "/page" => response.header(header::CONTENT_TYPE, "text/html").body("<p>Hello\n".into()),
         "/large" => response.body(pattern(4 * MIB).into()),
         "/health" => response.status(StatusCode::NO_CONTENT).body("never sent".into()),
+        "/short" => response.header(header::CONTENT_LENGTH, "3").body("0123456789".into()),
+        "/long" => {
+            response.header(header::CONTENT_LENGTH, "30").header(header::CONTENT_LENGTH, "40").body("short".into())
+        }
+        "/omitted" => response.header(header::CONTENT_LENGTH, "1000").body("".into()),
         "/keep" => response.header(header::CONNECTION, "keep-alive").body("".into()),
         "/token" => response
             .status(StatusCode::UNAUTHORIZED)
@@ -147,6 +152,24 @@ fn a_head_request_is_told_how_long_the_page_is_and_gets_no_body() {
 fn an_answer_without_content_has_neither_body_nor_length() {
     let health = hooked(Method::GET, "/health");
     assert_eq!((health.status, health.text(), health.header("content-length")), (204, "", None));
+}
+
+/// Another length than that of the body would leave a client waiting, or begin another response behind it.
+#[test]
+fn an_answer_has_the_length_of_its_body_whatever_the_hook_says() {
+    for (method, path, length, body) in [
+        (Method::GET, "/short", "10", "0123456789"),
+        (Method::GET, "/long", "5", "short"),
+        (Method::GET, "/omitted", "0", ""),
+        (Method::HEAD, "/short", "10", ""),
+        // The length of the page that a GET would get.
+        (Method::HEAD, "/omitted", "1000", ""),
+    ] {
+        let reply = hooked(method, path);
+        assert_eq!((reply.status, reply.text()), (200, body), "{path}");
+        let lengths = reply.head.lines().filter_map(|line| line.strip_prefix("Content-Length: "));
+        assert_eq!(lengths.collect::<Vec<_>>(), [length], "{path}");
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, Entry, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tracing::error;
 use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade, join_cookies, remove_connection_fields};
 
@@ -53,6 +53,20 @@ impl RefusedRequest {
         Self { response: Box::new(response), error }
     }
 
+    /// The response with the length of its body, whatever a hook says. Only the response to a HEAD request may name the length
+    /// of a body that it does not have (RFC 9110 §9.3.2).
+    fn with_length(mut self, is_head: bool) -> Self {
+        let (status, length) = (self.response.status(), self.response.body().len());
+        match self.response.headers_mut().entry(CONTENT_LENGTH) {
+            Entry::Occupied(_) if status == StatusCode::NOT_MODIFIED || (is_head && length == 0) => {}
+            // RFC 9110 §8.6.
+            Entry::Occupied(named) if status == StatusCode::NO_CONTENT => drop(named.remove_entry_mult()),
+            Entry::Occupied(mut named) => drop(named.insert_mult(length.into())),
+            Entry::Vacant(_) => {}
+        }
+        self
+    }
+
     /// The response in the form of the request's version of HTTP.
     pub(super) fn in_form(mut self, form: Form<'_>) -> Self {
         if let Form::ExtendedConnect(_) = form {
@@ -89,6 +103,7 @@ pub(super) async fn decide(
     let extensions = request.extensions_mut();
     extensions.insert(caller.addresses);
     caller.client_ip().map(|client| extensions.insert(ClientIp(client)));
+    let is_head = request.method() == Method::HEAD;
     let request = Arc::new(request);
     let granted = ask(&settings.hooks, &request).await;
     if !settings.hooks.see_responses() {
@@ -97,12 +112,12 @@ pub(super) async fn decide(
             let request = Arc::try_unwrap(request).unwrap_or_else(|request| head_of(&request));
             settle(settings, guard, request, form, caller, granted)
         });
-        return complete(settings, form, decided);
+        return complete(settings, form, decided).map_err(|refusal| refusal.with_length(is_head));
     }
     let decided = granted.and_then(|granted| settle(settings, guard, head_of(&request), form, caller, granted));
     let decided = complete(settings, form, decided);
     let decided = revise(&settings.hooks, &request, decided).await;
-    decided.map_err(|refusal| refusal.in_form(form))
+    decided.map_err(|refusal| refusal.in_form(form).with_length(is_head))
 }
 
 /// Decides on a request at once. A hook that waits has failed.
