@@ -18,6 +18,9 @@ pub enum InvalidSetting {
     Header(String),
     /// A route is invalid, or there are two for one path ([`Server::routes`](crate::Server::routes)).
     Routes(String),
+    /// A subprotocol is not a token (RFC 6455 §4.1), so no client can offer it
+    /// ([`Server::subprotocols`](crate::Server::subprotocols)).
+    Subprotocols(String),
     /// A proxy is neither an address nor a network
     /// ([`Server::trusted_proxies`](crate::Server::trusted_proxies)).
     TrustedProxies(String),
@@ -32,9 +35,11 @@ pub enum InvalidSetting {
 impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Origins(mistake) | Self::Header(mistake) | Self::Routes(mistake) | Self::TrustedProxies(mistake) => {
-                f.write_str(mistake)
-            }
+            Self::Origins(mistake)
+            | Self::Header(mistake)
+            | Self::Routes(mistake)
+            | Self::Subprotocols(mistake)
+            | Self::TrustedProxies(mistake) => f.write_str(mistake),
             Self::Tls(error) => error.fmt(f),
             Self::Http2Unsupported => f.write_str("this runtime does not speak HTTP/2"),
             Self::ReusePortUnsupported => f.write_str("this system lets one socket listen on a port (reuse_port)"),

@@ -4,20 +4,28 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
+use ws_proto::Escaped;
 use ws_proto::handshake::server::{Rejection, Upgrade};
 
 use super::Server;
 use super::hooks::Failure;
+use crate::error::InvalidSetting;
 use crate::runtime::Runtime;
 
 impl<R: Runtime> Server<R> {
     /// Sets the subprotocols that the server supports, in order of preference. The first one that the client offers is
     /// chosen. Without a common one, the connection opens without a subprotocol (RFC 6455 §4.2.2), unless
-    /// [`require_subprotocol`](Self::require_subprotocol) is set.
+    /// [`require_subprotocol`](Self::require_subprotocol) is set. A name that is not a token, such as one with a blank, is
+    /// reported when the server starts ([`InvalidSetting::Subprotocols`]).
     #[must_use]
     pub fn subprotocols(mut self, subprotocols: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings.subprotocols.choice = Choice::First(subprotocols.into_iter().map(Into::into).collect());
+        let supported: Vec<String> = subprotocols.into_iter().map(Into::into).collect();
+        if let Some(name) = supported.iter().find(|name| !is_token(name)) {
+            let name = Escaped(name);
+            self.mistake(InvalidSetting::Subprotocols(format!("\"{name}\" is not a subprotocol: it must be a token")));
+        }
+        self.settings.subprotocols.choice = Choice::First(supported);
         self
     }
 
@@ -67,6 +75,11 @@ enum Choice {
     /// The first of these that the client offers.
     First(Vec<String>),
     Selected(Arc<Select>),
+}
+
+/// Whether a name is a token (RFC 9110 §5.6.2). Each token is a method of HTTP.
+fn is_token(name: &str) -> bool {
+    Method::from_bytes(name.as_bytes()).is_ok()
 }
 
 impl Subprotocols {

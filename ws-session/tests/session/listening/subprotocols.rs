@@ -52,6 +52,16 @@ fn a_function_selects() {
     assert_eq!(selected(server().subprotocols(["a"]), Some("a, b")), Ok(Some("a".into())), "the last setting counts");
 }
 
+#[test]
+fn a_subprotocol_that_is_no_token_is_reported() {
+    for name in ["", "a b", "größe", "a,b", "a\n"] {
+        let error = World::new(1).at_once(Server::new().subprotocols(["ok", name]).bind("127.0.0.1:0")).unwrap_err();
+        let said = format!("\"{}\" is not a subprotocol: it must be a token", name.escape_default());
+        assert_eq!(error.to_string().replace("größe", "gr\\u{f6}\\u{df}e"), said);
+    }
+    drop(World::new(1).at_once(Server::new().subprotocols(["chat.v2", "a+b!"]).bind("127.0.0.1:0")));
+}
+
 fn status(server: Server, host: &str, origin: Option<&str>) -> String {
     let site = Site::echo(server);
     let line = origin.map(|origin| format!("Origin: {origin}"));
