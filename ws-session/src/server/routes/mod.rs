@@ -1,6 +1,7 @@
 //! Routes: a handler for each path, with pages beside them.
 
 mod params;
+mod path;
 
 use std::fmt;
 use std::future::Future;
@@ -16,6 +17,7 @@ use ws_proto::handshake::server::Rejection;
 
 pub use self::params::PathParams;
 use self::params::{captures, count};
+use self::path::{normalized, pattern};
 use super::hooks::Decision;
 use super::{Listening, Server};
 use crate::error::{HandlerResult, InvalidSetting};
@@ -64,6 +66,9 @@ use crate::runtime::Runtime;
 ///
 /// `{name}` stands for one segment, and `{*name}` at the end for all the rest. A fixed segment is preferred to a captured one.
 /// `{{` and `}}` are the braces themselves. The query is not part of the path. The crate [matchit] finds the route.
+///
+/// A path may be written as text: `/größe` also stands for `/gr%C3%B6%C3%9Fe`, as clients send it. It makes no difference
+/// whether a client encodes characters that need not be (RFC 3986 §6.2.2).
 ///
 /// # Responses
 ///
@@ -195,7 +200,7 @@ impl Routes {
         }
         let mut router = Router::new();
         for (path, route) in self.routes {
-            router.insert(&*path, route).map_err(|error| format!("invalid route {path:?}: {error}"))?;
+            router.insert(pattern(&path), route).map_err(|error| format!("invalid route {path:?}: {error}"))?;
         }
         Ok(RouteTable { router })
     }
@@ -214,7 +219,8 @@ pub(crate) struct RouteTable {
 
 impl RouteTable {
     fn decide(&self, request: &Request<()>) -> Decision {
-        let Ok(Match { value: route, params }) = self.router.at(request.uri().path()) else {
+        let path = normalized(request.uri().path());
+        let Ok(Match { value: route, params }) = self.router.at(&path) else {
             return not_found();
         };
         if let Some(page) = route.page.as_ref().filter(|_| route.websocket.is_none() || !asks_for_websocket(request)) {
@@ -246,9 +252,11 @@ impl RouteTable {
     }
 
     fn run(&self, socket: WebSocket) -> Running {
-        let found = self.router.at(socket.path()).ok().and_then(|Match { value: route, params }| {
+        let path = normalized(socket.path());
+        let found = self.router.at(&path).ok().and_then(|Match { value: route, params }| {
             Some((Arc::clone(&route.websocket.as_ref()?.run), captures(&params).ok()?))
         });
+        drop(path);
         match found {
             Some((run, values)) => run(socket, &values),
             None => Box::pin(async { Err("no route has a handler for this path".into()) }),

@@ -61,6 +61,27 @@ fn each_path_has_its_handler() {
     }
 }
 
+/// RFC 3986 §6.2.2: what a client encodes need not be what the program has written.
+#[test]
+fn paths_beyond_ascii_are_written_as_text_and_found_encoded() {
+    let routes = Routes::new()
+        .websocket("/größe", |ws: WebSocket| async move { tell(ws, "größe").await })
+        .websocket("/a%20b", |ws: WebSocket| async move { tell(ws, "a b").await })
+        .websocket_with("/räume/{raum}", |ws, room: String| async move { tell(ws, &room).await });
+    let site = site(Server::new().routes(routes));
+    for (path, expected) in [
+        ("/gr%C3%B6%C3%9Fe", "größe"),
+        ("/gr%c3%b6%c3%9fe", "größe"),
+        ("/%67r%C3%B6%C3%9Fe", "größe"),
+        ("/a%20b", "a b"),
+        ("/r%C3%A4ume/%E5%A5%BD%2f1", "好/1"),
+    ] {
+        let (mut peer, head) = site.ask(request(path, &[]).as_bytes());
+        assert!(head.starts_with("HTTP/1.1 101 "), "{path}: {head}");
+        assert_eq!(peer.frames(), [text(expected), close(1000, "")], "{path}");
+    }
+}
+
 #[test]
 fn other_requests_get_a_page_or_are_told_why_not() {
     let site = site(Server::new().routes(routes()));
@@ -81,7 +102,7 @@ fn other_requests_get_a_page_or_are_told_why_not() {
         (websocket("/rooms/1/"), "404", "There is nothing at this path.\n"),
         (websocket("/seats/B/twelve"), "404", "There is nothing at this path: its number cannot be \"twelve\".\n"),
         (websocket("/seats/BB/12"), "404", "There is nothing at this path: its row cannot be \"BB\".\n"),
-        (websocket("/rooms/%ff"), "404", "There is nothing at this path: its room cannot be \"%ff\".\n"),
+        (websocket("/rooms/%ff"), "404", "There is nothing at this path: its room cannot be \"%FF\".\n"),
     ] {
         let (mut peer, head) = site.ask(request.as_bytes());
         let body = String::from_utf8(peer.bytes()).unwrap();
