@@ -123,7 +123,9 @@ fn a_message_that_stands_still_is_not_waited_for() {
     assert_eq!(outcome(&failure(&mut ws)).cause, Cause::MessageTimeout);
 }
 
-/// More than the systems of both ends hold, so its end is written long after its first ping.
+/// More than the systems of both ends hold, so its end is written long after its first ping. The system tells
+/// what the peer takes.
+#[cfg(all(feature = "tcp-info", target_os = "linux"))]
 #[test]
 fn a_peer_that_reads_a_long_message_slowly_is_alive() {
     const LENGTH: usize = 12 * MIB;

@@ -51,8 +51,8 @@ impl Origins {
         Self { or_none: true, ..self }
     }
 
-    /// Also accepts origins whose host and port are those of the request's Host header. The schemes are not compared, because a
-    /// proxy may end TLS. In HTTP/2 the Host header must have been made of the `:authority`.
+    /// Also accepts origins whose host and port are those of the request's Host header. Their scheme may be `http` or `https`,
+    /// because a proxy may end TLS. In HTTP/2 the Host header must have been made of the `:authority`.
     #[must_use]
     pub fn same_origin(self) -> Self {
         Self { same_origin: true, ..self }
@@ -115,9 +115,13 @@ impl Origin {
         Some(Self::Page { scheme: scheme.to_owned(), host: authority.host().to_owned(), port })
     }
 
-    /// Whether its host and port are those of the Host header.
+    /// Whether its host and port are those of the Host header. A browser's extension and an application's own scheme
+    /// (`chrome-extension://…`, `capacitor://localhost`) are elsewhere, whatever their host.
     fn is_of_host(&self, headers: &HeaderMap) -> bool {
         let Self::Page { scheme, host, port } = self else { return false };
+        if !matches!(&**scheme, "http" | "https" | "ws" | "wss") {
+            return false;
+        }
         let sent = single(headers, HOST).ok().flatten().and_then(|sent| host_and_port(sent.as_bytes()));
         sent.is_some_and(|sent| {
             sent.host().eq_ignore_ascii_case(host) && port_unless_default(scheme, sent.port_u16()) == *port
@@ -325,6 +329,8 @@ mod tests {
             ("example.com", "http://example.com:8080"),
             ("example.com:80", "https://example.com"),
             ("null", "null"),
+            ("localhost", "capacitor://localhost"),
+            ("example.com", "chrome-extension://example.com"),
         ] {
             assert!(!check(&origins, host, origin), "{origin} at {host}");
         }

@@ -42,7 +42,8 @@ impl<R: Runtime> Server<R> {
     /// `Host` header. Others get 403, unless [`origins`](Self::origins) lists them. So do requests without an `Origin` header;
     /// [`same_origin_or_none`](Self::same_origin_or_none) accepts them.
     ///
-    /// The schemes are not compared, because a proxy may end TLS. Such a proxy must pass on `Host` as it came.
+    /// The scheme may be `http` or `https`, because a proxy may end TLS. Such a proxy must pass on `Host` as it came. Pages of a
+    /// scheme of their own, such as those of applications and of browser extensions, are refused.
     ///
     /// A name whose owner has pointed it at this server (DNS rebinding) has the same origin. On a machine where that matters,
     /// such as a developer's, list the names instead.
