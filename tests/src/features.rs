@@ -20,6 +20,7 @@ fn rows_with_mistakes_are_found() {
         format!("{both} {core} | the same | {core}"),
         format!("{tokio} | {core} | –"),
         format!("{interop} | {both} | –"),
+        format!("{LEAVING} | the same | –"),
     ] {
         assert_eq!(row(&good), [""; 0], "{good}");
     }
@@ -33,6 +34,7 @@ fn rows_with_mistakes_are_found() {
         (format!("{both} | the same | the same"), "names no test"),
         (format!("{tokio} | the same | –"), "is not compiled for async-std"),
         (format!("{tokio} | {tokio} | –"), "is not compiled for async-std"),
+        ("`suites/streamed_memory::main` | the same | –".to_owned(), "is not compiled for async-std"),
         (format!("{both} | the same | none yet"), "names no test"),
         ("`adapters/keepalive::no_such_test` | the same | –".to_owned(), "no test of this name"),
         ("`adapters/keepalive::lively` | the same | –".to_owned(), "no test of this name"),
@@ -45,6 +47,9 @@ fn rows_with_mistakes_are_found() {
     }
     assert!(mistakes("no table").concat().contains("0 rows"));
 }
+
+/// A program on each runtime.
+const LEAVING: &str = "`suites/leaving::sent_messages_arrive_when_the_program_ends`";
 
 const HEAD: &str = "| feature | tokio | async-std | HTTP/2 |";
 
@@ -80,7 +85,12 @@ fn check_row(line: &str) -> Result<(), String> {
     if [feature, tokio, async_std, http2].contains(&"") {
         return Err("a cell is empty".to_owned());
     }
-    let compiled_for_both = |name: &&str| !name.starts_with("tokio/") && !name.starts_with("suites/");
+    let compiled_for_both = |name: &&str| match name.split_once('/') {
+        Some(("tokio", _)) => false,
+        // A program that runs on each runtime names both.
+        Some(("suites", rest)) => suite(rest).contains("async-std"),
+        _ => true,
+    };
     let for_async_std = match async_std {
         "the same" => tests(tokio)?,
         names => tests(names)?,
@@ -93,6 +103,12 @@ fn check_row(line: &str) -> Result<(), String> {
         tests(http2)?;
     }
     Ok(())
+}
+
+/// The source of a program in `tests` that has this test.
+fn suite(name: &str) -> String {
+    let file = name.split("::").next().unwrap_or_default();
+    fs::read_to_string(repository().join(format!("tests/{file}.rs"))).unwrap_or_default()
 }
 
 /// The tests that a cell names, and that exist.
