@@ -6,25 +6,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
-use tracing::warn;
+use std::task::Poll;
 
 use super::ServerSettings;
+use super::acceptor::Acceptor;
 use super::admission::Admission;
 use super::shutdown::{ServerHandle, drain};
 use super::sockets::Listener;
 use super::task::{ConnectionTask, Serving, open};
 use crate::error::HandlerResult;
 use crate::handle::WebSocket;
-use crate::logging::TARGET;
 use crate::registry::{Awaited, Registry};
 use crate::runtime::Runtime;
-use crate::transport::{Addresses, MaybeTls, Timer};
-
-/// The pause after an error of accepting, such as too many open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A server with its listening sockets. [`serve`](Self::serve) accepts connections.
 pub struct Listening<R: Runtime> {
@@ -101,7 +94,9 @@ impl<R: Runtime> Listening<R> {
     /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`].
     ///
     /// When a handler returns `Ok`, its connection is closed with 1000. When it fails or panics, the connection is closed
-    /// with 1011, and the failure is logged. Errors of a single connection, or of accepting one, do not end the server.
+    /// with 1011, and the failure is logged. Errors of a single connection, or of accepting one, do not end the server. While
+    /// the system has no descriptor or memory for a new connection, the server tries again, at first after 10 ms and then
+    /// once a second. It logs the beginning of that time and its end.
     ///
     /// A handler that returns nothing, or another error than [`BoxError`](crate::BoxError), is wrapped in
     /// [`handler`](crate::handler()):
@@ -129,57 +124,27 @@ impl<R: Runtime> Listening<R> {
         F: Future<Output = HandlerResult> + Send + 'static, // wrap others: handler(…)
     {
         let Self { listeners, shared } = self;
-        let mut last = 0;
         let registry = &shared.registry;
         let _serving = registry.serving();
         let handler = Arc::new(handler);
+        let mut acceptor = Acceptor::new(&listeners);
         let mut admission = Admission::new(&shared.settings, registry, R::timer());
         loop {
             let accepted = poll_fn(|cx| match registry.poll(Awaited::Shutdown, cx) {
                 Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => poll_accept(&listeners, &mut last, cx).map(Some),
+                Poll::Pending => acceptor.poll(admission.timer(), cx).map(Some),
             });
-            match accepted.await {
-                None => break,
-                Some(Ok((stream, addresses))) => {
-                    let Some(handshake) = admission.admit(&addresses).await else { continue };
-                    let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
-                    let opening = open::<R, H, F>(shared, handler, handshake, stream, addresses);
-                    R::spawn(ConnectionTask::Opening { handshake: Box::pin(opening) });
-                }
-                Some(Err(error)) => {
-                    warn!(target: TARGET, "accepting a connection failed: {error}");
-                    pause(admission.timer(), ACCEPT_PAUSE).await;
-                }
-            }
+            let Some((stream, addresses)) = accepted.await else { break };
+            let Some(handshake) = admission.admit(&addresses).await else { continue };
+            let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
+            let opening = open::<R, H, F>(shared, handler, handshake, stream, addresses);
+            R::spawn(ConnectionTask::Opening { handshake: Box::pin(opening) });
         }
         drop(listeners);
         let timeout = shared.settings.drain_timeout;
         drain(registry, admission.timer(), timeout, |cx| registry.poll(Awaited::Idle, cx)).await;
         Ok(())
     }
-}
-
-/// Accepts from the sockets in turn, so that a busy one does not delay the others.
-fn poll_accept<R: Runtime>(
-    listeners: &[Listener<R>],
-    last: &mut usize,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<(MaybeTls<R::Stream>, Addresses)>> {
-    let (before, after) = listeners.split_at_checked(*last + 1).unwrap_or((listeners, &[]));
-    let behind = after.iter().enumerate().map(|(n, listener)| (n + before.len(), listener));
-    for (n, listener) in behind.chain(before.iter().enumerate()) {
-        if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-            *last = n;
-            return Poll::Ready(accepted);
-        }
-    }
-    Poll::Pending
-}
-
-async fn pause(timer: &mut impl Timer, time: Duration) {
-    let deadline = timer.now() + time;
-    poll_fn(|cx| timer.poll_at(cx, deadline)).await;
 }
 
 impl<R: Runtime> fmt::Debug for Listening<R> {

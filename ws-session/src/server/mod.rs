@@ -1,6 +1,7 @@
 //! [`Server`]: the settings of a server.
 
 mod accept;
+mod acceptor;
 mod admission;
 #[cfg(feature = "auth")]
 mod auth;

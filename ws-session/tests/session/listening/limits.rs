@@ -1,6 +1,4 @@
-//! How many connections there may be, and how many that are only opening; and errors of accepting.
-
-use std::io::ErrorKind;
+//! How many connections there may be, and how many that are only opening.
 
 use super::*;
 use crate::sim::*;
@@ -49,17 +47,4 @@ fn as_many_handshakes_as_allowed_are_under_way_and_no_more_accepted() {
     assert_eq!(site.backlog.accepted(), 5 + 1);
     assert_eq!(site.handle.connections(), 1);
     assert_eq!(site.world.now(), secs(0));
-}
-
-#[test]
-fn accepting_goes_on_after_an_error() {
-    let site = Site::echo(Server::new());
-    site.backlog.fail(ErrorKind::ConnectionAborted);
-    site.backlog.fail(ErrorKind::OutOfMemory);
-    let peer = site.connect();
-    peer.to.push(REQUEST);
-    site.world.run();
-    assert_eq!(site.backlog.accepted(), 1, "it rests for a moment");
-    site.world.advance(millis(300));
-    assert_eq!(site.handle.connections(), 1);
 }

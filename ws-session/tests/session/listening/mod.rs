@@ -1,5 +1,6 @@
 //! A server that listens: what it accepts, what it refuses and how, and its end.
 
+mod accepting;
 #[cfg(feature = "auth")]
 mod auth;
 mod crowding;

@@ -16,6 +16,7 @@ pub(crate) use self::rng::{Rng, seeds};
 pub(crate) use self::runtime::Driver;
 pub(crate) use self::runtime::{Backlog, Client, Server, Sim};
 pub(crate) use self::setup::*;
+pub(crate) use self::silence::Warnings;
 pub(crate) use self::world::{Gate, Log, SimTimer, Task, World, sleep, spawn_here, yield_now};
 pub(crate) use ws_test_support::cut_off::cut_off;
 pub(crate) use ws_test_support::frames::{

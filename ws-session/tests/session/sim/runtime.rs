@@ -55,6 +55,10 @@ impl Runtime for Sim {
 
     fn poll_accept(listener: &SimListener, cx: &mut Context<'_>) -> Poll<io::Result<(End, Addresses)>> {
         let mut queue = listener.backlog.lock();
+        queue.calls += 1;
+        if let Some(code) = queue.failing {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(code)));
+        }
         if queue.waiting.is_empty() {
             queue.acceptor = Some(cx.waker().clone());
             return Poll::Pending;
@@ -94,6 +98,10 @@ pub(crate) struct Backlog {
 struct Queue {
     waiting: Vec<io::Result<(End, Addresses)>>,
     acceptor: Option<Waker>,
+    /// The number of calls of accept.
+    calls: usize,
+    /// The error of the system with which each call fails.
+    failing: Option<i32>,
     accepted: usize,
     closed: bool,
 }
@@ -115,6 +123,20 @@ impl Backlog {
     /// Has one call of accept fail.
     pub(crate) fn fail(&self, error: ErrorKind) {
         self.push(Err(error.into()));
+    }
+
+    /// Has each call of accept fail with this error of the system, or work again.
+    pub(crate) fn set_failing(&self, code: Option<i32>) {
+        let mut queue = self.lock();
+        queue.failing = code;
+        let acceptor = queue.acceptor.take();
+        drop(queue);
+        acceptor.into_iter().for_each(Waker::wake);
+    }
+
+    /// The number of calls of accept.
+    pub(crate) fn calls(&self) -> usize {
+        self.lock().calls
     }
 
     fn push(&self, connection: io::Result<(End, Addresses)>) {
