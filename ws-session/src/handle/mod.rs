@@ -3,6 +3,7 @@
 mod adapted;
 mod broadcast;
 mod facts;
+mod gathered;
 mod guard;
 #[cfg(feature = "json")]
 mod json;

@@ -1,9 +1,7 @@
 //! Messages that are sent while they are made, in fragments (RFC 6455 §5.4).
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +10,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use ws_proto::{ByteString, Bytes, CloseCode, CloseFrame, Message, MessageKind, SendError};
 
+use super::gathered::Gathered;
 use super::source::{FromIter, FromReader, FromStream, Source, StreamItem, StreamReader};
 use super::{Sender, WebSocket};
 use crate::error::Error;
@@ -19,6 +18,9 @@ use crate::shared::{Shared, Waiting, wake};
 
 /// The number of fragments in one poll, so that other tasks get their turn.
 const FRAGMENTS_PER_POLL: usize = 16;
+
+/// The number of items in one poll. They may be empty, or of a byte each.
+const PIECES_PER_POLL: usize = 4096;
 
 /// The reason in the Close frame after a message that cannot be finished.
 const REASON: &str = "a message could not be finished";
@@ -30,7 +32,7 @@ impl Sender {
     /// Items that are ready together are put together, up to the size of a fragment
     /// ([`Server::sent_fragment`](crate::Server::sent_fragment), 64 KiB by default). Longer ones are split. When the stream is
     /// not ready, the items so far are sent at once. The stream is only polled when the outgoing queue has room, so about two
-    /// fragments are held. Each fragment is compressed, if compression was negotiated.
+    /// fragments are held: short items are copied behind each other. Each fragment is compressed, if compression was negotiated.
     ///
     /// Other tasks that send on this connection wait until the message is complete. [`try_send`](Self::try_send) and
     /// [`send_fragment`](Self::send_fragment) are refused meanwhile. A Close frame goes between the fragments, and ends the
@@ -167,9 +169,7 @@ pin_project! {
         source: S,
         message: Unfinished,
         // The bytes of the source that are not queued.
-        held: VecDeque<Bytes>,
-        // Their number.
-        size: usize,
+        held: Gathered,
         // Whether the source has ended.
         has_ended: bool,
         // The fragment that waits for room, and whether it is the last.
@@ -189,11 +189,12 @@ impl<S: Source> Transfer<S> {
             most,
             has_begun: false,
         };
-        Self { source, message, held: VecDeque::new(), size: 0, has_ended: false, next: None }
+        Self { source, message, held: Gathered::default(), has_ended: false, next: None }
     }
 
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let mut this = self.project();
+        let mut pieces = 0;
         for _ in 0..FRAGMENTS_PER_POLL {
             if this.next.is_some() {
                 let last = ready!(this.message.poll_queue(cx, this.next))?;
@@ -207,21 +208,22 @@ impl<S: Source> Transfer<S> {
             let most = this.message.most;
             let mut is_waiting = false;
             // One byte more than a fragment shows that this is not the last.
-            while *this.size <= most && !*this.has_ended && !is_waiting {
-                let room = if *this.size < most { most - *this.size } else { most };
+            while this.held.len() <= most && !*this.has_ended && !is_waiting {
+                if pieces == PIECES_PER_POLL {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                pieces += 1;
+                let room = if this.held.len() < most { most - this.held.len() } else { most };
                 match this.source.as_mut().poll_piece(cx, room) {
                     Poll::Ready(Some(piece)) => {
-                        let piece = piece.map_err(|error| Error::Source(Arc::new(error)))?;
-                        *this.size += piece.len();
-                        if !piece.is_empty() {
-                            this.held.push_back(piece);
-                        }
+                        this.held.push(piece.map_err(|error| Error::Source(Arc::new(error)))?);
                     }
                     Poll::Ready(None) => *this.has_ended = true,
                     Poll::Pending => is_waiting = true,
                 }
             }
-            *this.next = this.message.next_fragment(this.held, this.size, *this.has_ended)?;
+            *this.next = this.message.next_fragment(this.held, *this.has_ended)?;
             if this.next.is_none() {
                 // Nothing to send before the source has more. The end of the connection is noticed meanwhile.
                 return this.message.poll_closing(cx);
@@ -298,23 +300,11 @@ impl Unfinished {
     }
 
     /// Takes the next fragment off the front of `held`, and whether it is the last. `None` if there is nothing to send yet.
-    fn next_fragment(
-        &self,
-        held: &mut VecDeque<Bytes>,
-        size: &mut usize,
-        has_ended: bool,
-    ) -> Result<Option<(Message, bool)>, Error> {
-        // Only pieces that are shorter than a fragment are put together.
-        let mut front = match held.front() {
-            Some(front) if held.len() == 1 || front.len() >= self.most => held.pop_front().unwrap_or_default(),
-            _ => mem::take(held).make_contiguous().concat().into(),
-        };
+    fn next_fragment(&self, held: &mut Gathered, has_ended: bool) -> Result<Option<(Message, bool)>, Error> {
+        let mut front = held.take_front(self.most);
         let is_all = has_ended && held.is_empty();
         let piece = front.split_to(self.length_of_next(&front, is_all)?);
-        *size -= piece.len();
-        if !front.is_empty() {
-            held.push_front(front);
-        }
+        held.put_back(front);
         let last = has_ended && held.is_empty();
         if piece.is_empty() && !last {
             return Ok(None);

@@ -336,3 +336,51 @@ fn a_reader_is_sent() {
         assert_eq!(running.peer.frames(), parts, "{setup:?}");
     }
 }
+
+/// Items that are ready without end, and bring nothing, keep no other task from its turn.
+#[test]
+fn other_tasks_get_their_turn_beside_empty_items() {
+    for setup in setups() {
+        let world = World::new(1);
+        let enough = Rc::new(Cell::new(false));
+        let (told, asked) = (Rc::clone(&enough), Rc::new(Cell::new(0_u64)));
+        let count = Rc::clone(&asked);
+        let mut running = setup.timeless().start(&world, |ws| async move {
+            let items = stream::poll_fn(move |_| {
+                count.set(count.get() + 1);
+                assert!(count.get() < 10_000_000, "no other task had its turn");
+                std::task::Poll::Ready((!told.get()).then_some(""))
+            });
+            ws.send_stream(MessageKind::Text, items).await?;
+            pending().await
+        });
+        world.spawn("another", async move {
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            enough.set(true);
+        });
+        world.run();
+        assert_eq!(running.peer.frames(), [text("")], "{setup:?}");
+        assert!(asked.get() > 0);
+    }
+}
+
+#[test]
+fn items_of_one_byte_are_put_together() {
+    for setup in setups() {
+        let world = World::new(1);
+        let mut running = setup.timeless().start(&world, |ws| async move {
+            ws.send_iter(MessageKind::Binary, (0..200_000_u32).map(|n| vec![n as u8])).await?;
+            pending().await
+        });
+        let mut frames = Vec::new();
+        for _ in 0..10 {
+            world.run();
+            frames.extend(running.peer.frames());
+        }
+        assert_eq!(frames.iter().map(|frame| frame.1.len()).collect::<Vec<_>>(), [65_536, 65_536, 65_536, 3392]);
+        let bytes = frames.iter().flat_map(|frame| &frame.1);
+        assert!(bytes.enumerate().all(|(n, &byte)| byte == n as u8), "{setup:?}");
+    }
+}
