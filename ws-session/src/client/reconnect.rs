@@ -132,7 +132,7 @@ impl<R: Runtime> Reconnect<R> {
         self
     }
 
-    /// Decides which failures are tried again. Default [`ConnectError::is_temporary`].
+    /// Decides which failures are tried again. Default [`ConnectError::is_temporary`]. If it panics, the stream has ended.
     #[must_use]
     pub fn retry_if(mut self, decide: impl Fn(&ConnectError) -> bool + Send + Sync + 'static) -> Self {
         self.retry_if = Some(Box::new(decide));
@@ -256,6 +256,8 @@ impl<R: Runtime> Reconnect<R> {
                 }
                 State::Connecting(attempt) => {
                     let result = ready!(attempt.as_mut().poll(cx));
+                    // Should a hook panic now, the attempt is not polled again.
+                    self.state = State::Ended;
                     let result = match result {
                         Ok(parts) => {
                             self.state = State::Returned(now);

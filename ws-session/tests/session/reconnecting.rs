@@ -2,9 +2,11 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use ws_session::{Addresses, ConnectError, HandlerError, RunError, WebSocket};
 
 use crate::sim::*;
@@ -184,6 +186,28 @@ fn failures_that_do_not_pass_end_the_stream() {
         let mut connections = client.reconnect().retry_if(move |_| again);
         let failed = world.block_on(async move { connections.next().await.unwrap().unwrap_err() });
         assert_eq!(failed.retry_in().is_some(), again);
+    }
+}
+
+/// Neither is an attempt that has ended polled again, nor does the panic repeat itself.
+#[test]
+fn a_hook_that_panics_does_so_once() {
+    for by_decision in [true, false] {
+        let world = World::new(1);
+        let (client, _) = client(&world, &[Answer::Fails]);
+        let connections = client.reconnect();
+        let mut connections = match by_decision {
+            true => connections.retry_if(|_| panic!("as it should")),
+            false => connections.on_failure(|_| panic!("as it should")),
+        };
+        let next = world.block_on(async move {
+            AssertUnwindSafe(connections.next()).catch_unwind().await.unwrap_err();
+            connections.retry_if(|_| false).on_failure(|_| {}).next().await
+        });
+        match by_decision {
+            true => assert!(next.is_none(), "it has ended"),
+            false => assert_eq!(next.unwrap().unwrap_err().attempt(), 2, "the next attempt"),
+        }
     }
 }
 
