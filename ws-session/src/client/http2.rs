@@ -46,7 +46,7 @@ impl<R: Runtime> Client<R> {
     /// `ws://` URLs see [`Http2Connections::prior_knowledge`]. Without this setting, clients speak HTTP/1.1.
     ///
     /// [`WebSocket::response`](crate::WebSocket::response) tells the version. The response is a 200 then.
-    /// [`handshake`](Self::handshake) always uses HTTP/1.1. On a runtime without HTTP/2 this setting has no effect.
+    /// [`handshake`](Self::handshake) always uses HTTP/1.1, and so does a client with a [`transport`](Self::transport). On a runtime without HTTP/2 this setting has no effect.
     #[must_use]
     pub fn http2(mut self, connections: &Http2Connections) -> Self {
         self.http2 = Some(connections.clone());
@@ -64,7 +64,7 @@ pub(super) async fn open<R: Runtime>(
         Ok((target, _)) => target.clone(),
         Err(_) => return connect::open_over_http1(client, deadline).await,
     };
-    if !R::HTTP2 || !(target.secure || connections.prior_knowledge) {
+    if !R::HTTP2 || client.dialling.is_given() || !(target.secure || connections.prior_knowledge) {
         return connect::open_over_http1(client, deadline).await;
     }
     let upgrade = client.clone().extended_connect()?;

@@ -94,7 +94,9 @@ impl<R: Runtime> Client<R> {
     /// Uses a transport that is connected already, in place of dialling, without a proxy. For a `wss://` URL, TLS is done on
     /// it, in contrast to [`handshake`](Self::handshake).
     ///
-    /// It serves one connection. Another attempt, such as a redirect, fails with [`ConnectError::Connector`].
+    /// It serves one connection. Another attempt, such as a redirect, fails with [`ConnectError::Connector`]. HTTP/1.1 is spoken
+    /// on it, whatever `Client::http2` is: going back from HTTP/2 would need another transport, and connections of HTTP/2 are
+    /// shared. Use [`connector`](Self::connector) for those.
     #[must_use]
     pub fn transport<T>(mut self, transport: T, addresses: Addresses) -> Self
     where
@@ -138,6 +140,12 @@ impl Dialling {
             Via::Given(_) => true,
         };
         elsewhere || self.host.is_some() || self.port.is_some()
+    }
+
+    /// Whether there is only one transport, so that nothing can be tried on it first.
+    #[cfg(feature = "http2")]
+    pub(super) fn is_given(&self) -> bool {
+        matches!(self.via, Via::Given(_))
     }
 
     /// Decides how to reach a target, before anything is sent.

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use ws_test_support::frames::{CLOSE, close_body, frame};
 use ws_tokio::http::{Method, Request, Response, StatusCode, Version};
-use ws_tokio::{Bytes, Client, CloseCode, ConnectError, HandshakeError, Http2Connections};
+use ws_tokio::{Addresses, Bytes, Client, CloseCode, ConnectError, HandshakeError, Http2Connections, TokioIo};
 
 use super::*;
 
@@ -64,6 +64,23 @@ async fn all_forms_of_connecting_use_it() {
     assert_eq!(connections.count(), 1);
     drop(stream);
     running.stop().await;
+}
+
+/// A server that does not offer HTTP/2 would leave no transport for HTTP/1.1.
+#[tokio::test]
+async fn a_given_transport_speaks_http1() {
+    for server in [server(), server().http2(None)] {
+        let running = start(server, echo).await;
+        let connections = known();
+        let stream = in_time(TcpStream::connect(running.address)).await.unwrap();
+        let given = client(running.address, &connections).transport(TokioIo::new(stream), Addresses::default());
+        let mut ws = in_time(given.connect()).await.unwrap();
+        assert_eq!((ws.response().version(), connections.count()), (Version::HTTP_11, 0));
+        ws.send("a").await.unwrap();
+        assert_eq!(in_time(ws.recv()).await.unwrap(), Some("a".into()));
+        drop(ws);
+        running.stop().await;
+    }
 }
 
 #[tokio::test]
