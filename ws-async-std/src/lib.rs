@@ -119,10 +119,10 @@ pub use ws_session::{
     ClientIp, ClientUpgrade, CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError,
     Deadlines, DialError, Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult,
     HandshakeError, HeadLimits, InFlight, IncomingStream, InvalidSetting, Limits, MaskKeys, MaybeTls, Message,
-    MessageKind, MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime,
-    SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts, StreamReader,
-    StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, TransportListener, Unwanted,
-    UrlError, Violation, WebSocket, broadcast, handler, http, tcp, without_password,
+    MessageKind, MessageSocket, Outcome, OverRate, PemInput, Prepared, Rate, Refused, Rejection, RoundTrip, RunError,
+    Runtime, SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts, StreamReader,
+    StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, TokenBucket, Transport, TransportListener,
+    Unwanted, UrlError, Violation, WebSocket, broadcast, handler, http, tcp, without_password,
 };
 // Clients: where they connect, and how.
 #[cfg(all(feature = "async-std", feature = "deflate"))]

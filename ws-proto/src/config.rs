@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::rate::Rate;
+
 /// The role of one end of a connection (RFC 6455 §1.2). A client masks its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -73,6 +75,25 @@ pub struct Limits {
     /// The slowest reading, in bytes a second, at which a peer still counts as alive. [`Deadlines::pong`] grows by the time
     /// that such a peer needs to reach the ping. Default 16 KiB. 0 counts as 1; `usize::MAX` never extends the deadline.
     pub slowest_reading: usize,
+    /// The rate at which messages are received. Pings and pongs count, too. Default `None`: no limit.
+    pub message_rate: Option<Rate>,
+    /// The rate at which bytes are received, as they are on the wire (within TLS), frame headers included. Default `None`: no
+    /// limit. With [`OverRate::Close`], the burst should be that of several of the longest messages.
+    pub byte_rate: Option<Rate>,
+    /// What happens to a peer that exceeds one of these rates. Default [`OverRate::Pause`].
+    pub over_rate: OverRate,
+}
+
+/// The answer to a peer that exceeds [`Limits::message_rate`] or [`Limits::byte_rate`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OverRate {
+    /// Reading pauses until the rate allows more, so that the peer waits in TCP. A peer that is only fast is slowed down to the
+    /// rate, and loses nothing. Its pings are not answered meanwhile.
+    #[default]
+    Pause,
+    /// The connection is closed with 1008. The reason names the limit and its value.
+    Close,
 }
 
 impl Default for Limits {
@@ -89,6 +110,9 @@ impl Default for Limits {
             discard: 1 << 30,
             progress: 16 << 10,
             slowest_reading: 16 << 10,
+            message_rate: None,
+            byte_rate: None,
+            over_rate: OverRate::Pause,
         }
     }
 }
@@ -97,6 +121,11 @@ impl Limits {
     /// The limit of a message in chunks.
     pub(crate) fn most_streamed(&self) -> Option<usize> {
         self.message.and_then(|message| self.streamed.map(|streamed| streamed.max(message)))
+    }
+
+    /// Whether there is a rate of receiving.
+    pub(crate) fn has_rates(&self) -> bool {
+        self.message_rate.is_some() || self.byte_rate.is_some()
     }
 
     /// Whether a message in chunks may be longer than a whole one.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::close::CloseCode;
+use crate::rate::Rate;
 
 /// A violation of the protocol or of a limit by the peer.
 ///
@@ -51,6 +52,16 @@ pub enum Violation {
         /// The limit, in frames.
         limit: u32,
     },
+    /// More messages than [`Limits::message_rate`](crate::Limits::message_rate) allows.
+    TooManyMessages {
+        /// The limit, in messages and control frames.
+        rate: Rate,
+    },
+    /// More bytes than [`Limits::byte_rate`](crate::Limits::byte_rate) allows.
+    TooManyBytes {
+        /// The limit, in bytes.
+        rate: Rate,
+    },
     /// Text that is not UTF-8 (RFC 6455 §8.1).
     InvalidUtf8,
     /// A compressed message that is not DEFLATE, ends too early, or refers to bytes before the agreed window (RFC 7692
@@ -65,13 +76,14 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The close code of our answer: 1002, 1007 or 1009 (RFC 6455 §7.4.1).
+    /// The close code of our answer: 1002, 1007, 1008 or 1009 (RFC 6455 §7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameTooBig { .. }
             | Self::MessageTooBig { .. }
             | Self::StreamTooBig { .. }
             | Self::TooManyFragments { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyMessages { .. } | Self::TooManyBytes { .. } => CloseCode::POLICY_VIOLATION,
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::CorruptData => CloseCode::INVALID_DATA,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -101,6 +113,10 @@ impl fmt::Display for Violation {
             Self::TooManyFragments { limit } => {
                 write!(f, "message over the receiver's limit of {limit} fragments (limits.fragments)")
             }
+            Self::TooManyMessages { rate } => {
+                write!(f, "messages over the receiver's limit of {rate} (limits.message_rate)")
+            }
+            Self::TooManyBytes { rate } => write!(f, "bytes over the receiver's limit of {rate} (limits.byte_rate)"),
             Self::InvalidUtf8 => f.write_str("text is not UTF-8"),
             Self::CorruptData => f.write_str("corrupt compressed message"),
             Self::TruncatedCloseCode => f.write_str("Close frame with one byte of body"),

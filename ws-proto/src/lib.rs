@@ -132,6 +132,7 @@
 //! | [`frame::codec`], [`frame::mask`], [`utf8`] | pure transforms, each usable alone |
 //! | [`handshake`] | the opening handshake, both roles |
 //! | [`permessage_deflate`] | compression of messages (RFC 7692) |
+//! | [`Rate`], [`TokenBucket`] | how much in which time, and its state |
 //! | [`Escaped`] | a peer's text, made safe to show |
 //! | [`Config`], [`Message`], [`Event`], [`CloseFrame`], [`Outcome`], [`Violation`], [`Timestamp`] | the vocabulary |
 //!
@@ -181,6 +182,7 @@ mod outcome;
 mod outgoing;
 mod payload;
 mod prepared;
+mod rate;
 mod receive;
 mod send;
 mod sizes;
@@ -193,7 +195,7 @@ pub use bytestring::ByteString;
 
 pub use self::buffer::ReadBuffer;
 pub use self::close::{CloseCode, CloseFrame};
-pub use self::config::{Config, Deadlines, Delivery, Limits, Role};
+pub use self::config::{Config, Deadlines, Delivery, Limits, OverRate, Role};
 pub use self::connection::{Connection, Hooks, TransportState};
 pub use self::error::{CloseError, SendError, Violation};
 pub use self::escaped::{Escaped, EscapedBytes};
@@ -208,4 +210,5 @@ pub use self::message::{Incoming, Message, MessageKind};
 pub use self::outcome::{Cause, Outcome};
 pub use self::outgoing::Outgoing;
 pub use self::prepared::Prepared;
+pub use self::rate::{Rate, TokenBucket};
 pub use self::time::Timestamp;

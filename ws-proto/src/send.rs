@@ -25,8 +25,8 @@ pub(crate) struct Encoder {
     outgoing: Outgoing,
     /// The kind of the fragmented message that is being sent.
     unfinished: Option<MessageKind>,
-    /// The number of fragments that have been queued, of all messages.
-    fragments: u64,
+    /// The number of fragments that have been queued, of all messages, modulo 2^32.
+    fragments: u32,
     /// The pongs that have not been written, if any.
     pongs: Option<Box<Pongs>>,
     /// The compressor of messages, if compression was negotiated.
@@ -172,7 +172,7 @@ impl Encoder {
         }
         self.queue_pongs(limits);
         self.unfinished = (!last).then_some(kind);
-        self.fragments += 1;
+        self.fragments = self.fragments.wrapping_add(1);
         Ok((opcode, fragment))
     }
 
@@ -181,8 +181,8 @@ impl Encoder {
         self.unfinished.is_some()
     }
 
-    /// How many fragments have been queued, of all messages.
-    pub(crate) fn fragments(&self) -> u64 {
+    /// How many fragments have been queued, of all messages, modulo 2^32.
+    pub(crate) fn fragments(&self) -> u32 {
         self.fragments
     }
 

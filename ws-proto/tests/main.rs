@@ -22,6 +22,7 @@ mod own_frames;
 mod pair;
 mod pieces;
 mod properties;
+mod rates;
 mod reading;
 mod refusals;
 mod sending;

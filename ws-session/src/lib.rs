@@ -112,7 +112,7 @@ pub use ws_proto::handshake::server::Rejection;
 pub use ws_proto::permessage_deflate::{Compress, Deflate, DeflateParams, InvalidAnswer};
 pub use ws_proto::{
     ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, InFlight, Limits,
-    MaskKeys, Message, MessageKind, Outcome, Prepared, SendError, Timestamp, Violation,
+    MaskKeys, Message, MessageKind, Outcome, OverRate, Prepared, Rate, SendError, Timestamp, TokenBucket, Violation,
 };
 
 pub use self::bytes::ByteChannel;

@@ -49,6 +49,36 @@ macro_rules! connection_settings {
                 self.configure(|config| config.limits.streamed = bytes)
             }
 
+            /// Limits the rate at which messages are received; pings and pongs count, too. `None` for no limit, the default:
+            /// `message_rate(Rate::per_second(50).with_burst(200))`. [`over_rate`](Self::over_rate) chooses what happens to a
+            /// faster peer ([`Limits::message_rate`](ws_proto::Limits::message_rate)).
+            #[must_use]
+            #[doc(alias = "rate_limit")]
+            pub fn message_rate(self, rate: impl Into<Option<::ws_proto::Rate>>) -> Self {
+                let rate = rate.into();
+                self.configure(|config| config.limits.message_rate = rate)
+            }
+
+            /// Limits the rate at which bytes are received, as they are on the wire (within TLS). `None` for no limit, the
+            /// default. [`over_rate`](Self::over_rate) chooses what happens to a faster peer
+            /// ([`Limits::byte_rate`](ws_proto::Limits::byte_rate)).
+            ///
+            /// A single read takes up to 256 KiB. If that is more than a burst, the pause after it is longer.
+            #[must_use]
+            #[doc(alias = "rate_limit", alias = "bandwidth")]
+            pub fn byte_rate(self, rate: impl Into<Option<::ws_proto::Rate>>) -> Self {
+                let rate = rate.into();
+                self.configure(|config| config.limits.byte_rate = rate)
+            }
+
+            /// Sets what happens to a peer that exceeds [`message_rate`](Self::message_rate) or
+            /// [`byte_rate`](Self::byte_rate). By default reading pauses, so that the peer waits in TCP and loses nothing.
+            /// [`OverRate::Close`](ws_proto::OverRate::Close) closes the connection with 1008.
+            #[must_use]
+            pub fn over_rate(self, answer: ::ws_proto::OverRate) -> Self {
+                self.configure(|config| config.limits.over_rate = answer)
+            }
+
             /// Sets the longest fragment of a message that is sent as a stream
             /// ([`Sender::send_stream`](crate::Sender::send_stream)), in bytes. At least 1. Default 64 KiB. Control frames go
             /// between fragments ([`Limits::sent_fragment`](ws_proto::Limits::sent_fragment)).

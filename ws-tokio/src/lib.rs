@@ -209,10 +209,11 @@ pub use ws_session::{
     ClientIp, ClientUpgrade, CloseCode, CloseFrame, Closed, CompletedHandshake, CompressionError, Config, ConnectError,
     Deadlines, DialError, Driver, Error, Escaped, EscapedBytes, Handled, HandlerError, HandlerOutput, HandlerResult,
     Handover, HandshakeError, HeadLimits, InFlight, IncomingStream, InvalidSetting, Limits, MaskKeys, MaybeTls,
-    Message, MessageKind, MessageSocket, Outcome, PemInput, Prepared, Refused, Rejection, RoundTrip, RunError, Runtime,
-    SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts, StreamReader,
-    StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, Transport, TransportListener, Unwanted,
-    UpgradeError, UrlError, Violation, WebSocket, broadcast, handler, http, tcp, without_password,
+    Message, MessageKind, MessageSocket, Outcome, OverRate, PemInput, Prepared, Rate, Refused, Rejection, RoundTrip,
+    RunError, Runtime, SendError, Sender, ServeError, ServerHandle, SlowConsumer, Stage, StreamItem, StreamParts,
+    StreamReader, StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, TokenBucket, Transport,
+    TransportListener, Unwanted, UpgradeError, UrlError, Violation, WebSocket, broadcast, handler, http, tcp,
+    without_password,
 };
 // Clients: where they connect, and how.
 #[cfg(feature = "deflate")]

@@ -63,7 +63,10 @@ impl Connection {
         if self.state.is_closing() && self.encoder.is_idle() {
             self.await_farewell(now);
         }
-        self.timers.next()
+        match self.meter {
+            None => self.timers.next(),
+            Some(_) => self.timers.next().into_iter().chain(self.resume_at(now)).min(),
+        }
     }
 
     /// Sets the write-stall deadline while bytes wait to be written or acknowledged.

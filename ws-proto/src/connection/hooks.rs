@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::connection::rates::Meter;
 use crate::error::SendError;
 use crate::event::{Chunk, Event};
 use crate::frame::FrameHeader;
@@ -15,7 +16,7 @@ use crate::time::Timestamp;
 /// Additional calls for a driver that queues messages or owns a transport. [`Connection::hooks`] returns them.
 ///
 /// A driver that handles each event before it asks for the next one, and never stops reading, needs none of them. There are
-/// six independent groups. No call is needed per message.
+/// seven independent groups. No call is needed per message.
 ///
 /// **Messages wait in a queue.** Then the connection receives the bytes after a message before the application answers it. If
 /// they hold the peer's Close frame, or a violation, the connection would close before the answer.
@@ -25,6 +26,9 @@ use crate::time::Timestamp;
 ///
 /// **Reading stops for a while**, because the queue is full. [`set_paused`](Self::set_paused) suspends the deadlines that
 /// wait for bytes from the peer.
+///
+/// **Rates are limited**, and a peer that exceeds one waits. [`must_pause`](Self::must_pause), before each read and before the
+/// rest of an input is passed to [`receive`](Connection::receive), tells whether to stop until a deadline has passed.
 ///
 /// **Connections share a thread.** [`set_inflate_budget`](Self::set_inflate_budget) before each poll bounds the time to
 /// inflate messages. If [`is_inflate_budget_spent`](Self::is_inflate_budget_spent) after the poll, let other tasks run. Both
@@ -119,6 +123,15 @@ impl Hooks<'_> {
         self.connection.set_paused(paused, now);
     }
 
+    /// Whether reading stops now, because the peer is over a rate ([`Limits::message_rate`](crate::Limits::message_rate),
+    /// [`Limits::byte_rate`](crate::Limits::byte_rate)) and [`OverRate::Pause`](crate::OverRate::Pause) applies. The deadlines
+    /// that wait for bytes from the peer are suspended meanwhile. [`poll_timeout`](Connection::poll_timeout) returns the end of
+    /// the pause. Always `false` without such a rate.
+    #[inline]
+    pub fn must_pause(&mut self, now: Timestamp) -> bool {
+        self.connection.meter.is_some() && self.connection.must_pause(now)
+    }
+
     /// Sets whether [`Event::Begun`] reports each message that begins and is not complete at once. `false` at first.
     pub fn set_announce(&mut self, announces: bool) {
         self.connection.decoder.set_announce(announces);
@@ -188,6 +201,11 @@ impl Hooks<'_> {
     pub fn set_config(&mut self, config: impl Into<Arc<Config>>) {
         let config = config.into();
         self.connection.decoder.set_config(&config);
+        match (&self.connection.meter, config.limits.has_rates()) {
+            (None, true) => self.connection.meter = Meter::new(&config.limits),
+            (Some(_), false) => self.connection.meter = None,
+            _ => {}
+        }
         self.connection.config = config;
     }
 

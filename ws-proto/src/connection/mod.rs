@@ -4,6 +4,7 @@ mod closing;
 mod deadlines;
 mod hooks;
 mod in_flight;
+mod rates;
 mod receiving;
 mod sending;
 
@@ -27,6 +28,7 @@ use crate::time::Timestamp;
 use crate::timer::{TimerKind, Timers};
 
 pub use self::hooks::Hooks;
+use self::rates::Meter;
 
 /// One end of a WebSocket connection, from the end of the opening handshake on (RFC 6455 §5–§7).
 ///
@@ -60,9 +62,9 @@ pub struct Connection {
     /// Whether a keepalive ping waits for the end of a message of ours.
     ping_waits: bool,
     /// The number of fragments that had been queued when that wait began.
-    fragments_mark: u64,
+    fragments_mark: u32,
     /// The number of fragments that had been queued when a ping of the application's last had to wait.
-    standstill_mark: u64,
+    standstill_mark: u32,
     /// The last time at which the peer was known to take bytes before an unanswered ping.
     moved_at: Timestamp,
     /// Whether the pong deadline includes the time to read the bytes that were sent before the ping.
@@ -105,6 +107,8 @@ pub struct Connection {
     has_lost: bool,
     /// Whether the transport is one stream of many.
     multiplexed: bool,
+    /// The received messages and bytes, if there is a rate of them.
+    meter: Option<Box<Meter>>,
 }
 
 /// The state that the caller should bring the transport to, besides writing the [`outgoing`](Connection::outgoing) bytes.
@@ -136,6 +140,7 @@ impl Connection {
         let mut timers = Timers::default();
         timers.set(TimerKind::Ping, config.deadlines.ping_interval.map(|interval| now + interval));
         let decoder = Decoder::new(role, &config);
+        let meter = Meter::new(&config.limits);
         Self {
             role,
             config,
@@ -171,6 +176,7 @@ impl Connection {
             discarded: 0,
             has_lost: false,
             multiplexed: false,
+            meter,
         }
     }
 

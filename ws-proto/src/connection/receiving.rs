@@ -86,10 +86,12 @@ impl Connection {
         self.heard |= n > 0;
         if buffer.target() == ReadTarget::Payload {
             self.decoder.payload_received(n);
+            self.count_later(n);
             return &mut [];
         }
         self.decoder.set_last_read(n);
         let rest = self.decoder.message_received(&self.config, n, buffer.message(), self.state.receives()).len();
+        self.count_later(n - rest);
         buffer.first_of_message(rest)
     }
 
@@ -97,7 +99,7 @@ impl Connection {
     /// `None`. Then `input` is empty, and the connection keeps incomplete frames and messages.
     ///
     /// `input` is not empty at the end when a budget for inflating is spent: see `Hooks::set_inflate_budget`, with the feature
-    /// `deflate`. Other methods, such as [`send`](Self::send), may be called between two calls.
+    /// `deflate`. Neither is it while the peer is over a rate: see [`Hooks::must_pause`](crate::Hooks::must_pause). Other methods, such as [`send`](Self::send), may be called between two calls.
     ///
     /// Events borrow from the input, not from the connection.
     #[inline(always)]
@@ -110,21 +112,34 @@ impl Connection {
         match self.decoder.short_message(input) {
             Some(Ok(message)) => Some(Event::Message(message)),
             Some(Err(violation)) => self.receive_violation(violation, input, now),
-            None if self.decoder.is_complete() => self.receive_complete(),
+            None if self.decoder.is_complete() => self.receive_complete(input, now),
             None if input.is_empty() => None,
             None => self.receive_next(input, now),
         }
     }
 
     #[inline(never)]
-    fn receive_complete<'i>(&mut self) -> Option<Event<'i>> {
+    fn receive_complete<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
         self.heard = true;
+        if self.meter.is_some()
+            && let Err(violation) = self.count(0, now)
+        {
+            return self.receive_violation(violation, input, now);
+        }
         self.decoder.take_complete().map(Event::Message)
     }
 
     fn receive_next<'i>(&mut self, input: &mut &'i mut [u8], now: Timestamp) -> Option<Event<'i>> {
+        if self.meter.is_some() && self.must_pause(now) {
+            return None;
+        }
         self.heard = true;
-        match self.decoder.next(&self.config, self.encoder.outgoing().memory(), input) {
+        let before = input.len();
+        let mut item = self.decoder.next(&self.config, self.encoder.outgoing().memory(), input);
+        if self.meter.is_some() {
+            item = self.count_item(item, before - input.len(), now);
+        }
+        match item {
             Ok(None) => None,
             Ok(Some(Item::Message(message))) => Some(Event::Message(message)),
             Ok(Some(Item::Chunk(chunk))) => Some(Event::Chunk(chunk)),

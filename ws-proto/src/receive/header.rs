@@ -92,5 +92,7 @@ impl Decoder {
 pub(super) fn short_below(config: &Config) -> usize {
     let Limits { message, frame, .. } = config.limits;
     let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
-    if config.delivery == Delivery::Messages { longest + 1 } else { 0 }
+    // Where messages are counted, each takes the long path.
+    let is_short = config.delivery == Delivery::Messages && !config.limits.has_rates();
+    if is_short { longest + 1 } else { 0 }
 }

@@ -54,6 +54,8 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
         if let Some(broken) = &mut self.broken {
             broken.taken_in = now;
+        } else if state.connection.hooks().must_pause(now) {
+            return false;
         }
         if let Some(unread) = self.unread.take() {
             self.take_unread(unread, state, now);

@@ -29,6 +29,7 @@ mod parts;
 mod pressure;
 #[cfg(feature = "proxies")]
 mod proxies;
+mod rates;
 mod reconnecting;
 #[cfg(feature = "redirects")]
 mod redirects;
