@@ -394,6 +394,23 @@ async fn the_log_shows_the_clients_of_a_trusted_proxy() {
 }
 
 #[tokio::test]
+async fn the_number_of_connections_can_be_limited() {
+    for (option, status) in [("--max-connections", 503), ("--max-connections-per-ip", 429)] {
+        let mut server = ws(&["serve", "--listen", "127.0.0.1:0", option, "1"]).spawn().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let first = in_time(lines.next_line()).await.unwrap().unwrap();
+        let url = first.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap();
+        let client = Client::new(format!("ws://{url}echo"));
+        let open = in_time(client.clone().connect()).await.unwrap();
+        let refused = in_time(client.clone().connect()).await.map(drop).unwrap_err();
+        assert_eq!(refused.response().map(|response| response.status().as_u16()), Some(status), "{refused}");
+        in_time(open.close(CloseCode::NORMAL, "")).await.unwrap();
+        server.start_kill().unwrap();
+        in_time(server.wait()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_none_is_bad_usage() {
     for bad in ["8765", "localhost", ":1", "localhost:http", "127.0.0.1:65536"] {
         let output = run(&["serve", "--listen", bad], "").await;

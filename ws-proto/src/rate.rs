@@ -194,7 +194,7 @@ mod tests {
             while bucket.try_take(&rate, 1, at(5)).is_ok() {}
             let wait = bucket.wait(&rate, at(5));
             assert_eq!(bucket.try_take(&rate, 1, at(5)), Err(wait));
-            assert!(bucket.try_take(&rate, 1, at(5) + wait - Duration::from_nanos(1)).is_err());
+            assert!(bucket.try_take(&rate, 1, at(5) + (wait - Duration::from_nanos(1))).is_err());
             assert!(bucket.try_take(&rate, 1, at(5) + wait).is_ok());
         }
     }

@@ -93,6 +93,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NETWORK")]
     trust_proxy: Vec<String>,
 
+    /// The most open connections. Further requests are refused with 503. No limit by default
+    #[arg(long, value_name = "NUMBER")]
+    max_connections: Option<usize>,
+
+    /// The most open connections of one client: of its IP address, or of its IPv6 network of 64 bits. Further requests are
+    /// refused with 429. Behind a proxy, name it with --trust-proxy. No limit by default
+    #[arg(long, value_name = "NUMBER")]
+    max_connections_per_ip: Option<usize>,
+
     /// An origin whose pages may use /chat and /counter, such as `https://example.com`, or null; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
@@ -128,6 +137,10 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     let allowed = args.allow_origin;
     let mut server =
         Server::new().on_request(move |request| answer(request, &allowed)).trusted_proxies(&args.trust_proxy);
+    server = server.max_connections_per_ip(args.max_connections_per_ip);
+    if let Some(connections) = args.max_connections {
+        server = server.max_connections(connections);
+    }
     if args.no_compression {
         server = server.compression(None);
     }

@@ -1,12 +1,11 @@
 //! Guards: a server that waits, an opening handshake in progress, an open connection.
 
-#[cfg(feature = "http2")]
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::handshakes::PendingHandshake;
-use super::{Awaited, Observing, Registry, State};
+use super::{Awaited, NoRoom, Observing, Quota, Registry, State};
 use crate::shared::{Shared, set_waker};
 
 /// A server that accepts connections or waits for their end.
@@ -115,20 +114,20 @@ impl HandshakeGuard {
         }
     }
 
-    /// Whether the server has room for one more connection. If so, the place is reserved.
-    pub(crate) fn admit(&self, max_connections: Option<usize>) -> bool {
-        let mut state = self.registry.lock();
-        let has_room = state.has_room(max_connections);
-        if has_room {
-            state.handshakes.admit(self.id);
-        }
-        has_room
+    /// Reserves a place among the connections.
+    pub(crate) fn admit(&self, quota: Quota, source: Option<IpAddr>) -> Result<(), NoRoom> {
+        self.registry.lock().admit(self.id, quota, source)
+    }
+
+    /// The registry that it is counted in.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 }
 
 impl Drop for HandshakeGuard {
     fn drop(&mut self) {
-        self.registry.change(|state| state.handshakes.end(self.id));
+        self.registry.change(|state| state.end_handshake(self.id));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The connections of a server, and its shutdown.
 
+mod addresses;
 #[cfg(feature = "http2")]
 mod carriers;
 mod guards;
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseFrame, Timestamp};
 
+pub(crate) use self::addresses::ConnectionRate;
+use self::addresses::{Counts, Rates};
 #[cfg(feature = "http2")]
 pub(crate) use self::carriers::{CarrierGuard, StreamGuard};
 pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard, ServingGuard};
@@ -31,6 +34,9 @@ pub(crate) struct Registry {
 struct State {
     open: BTreeMap<u64, Arc<Shared>>,
     handshakes: Handshakes,
+    /// Both are empty unless there is a limit for each address.
+    counts: Counts,
+    rates: Rates,
     shutting_down: bool,
     /// Whether the drain deadline of a shutdown has passed.
     aborted: bool,
@@ -50,6 +56,24 @@ struct Observing {
     key: u64,
     awaited: Awaited,
     waker: Waker,
+}
+
+/// The most connections, open or about to be. `None` for no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Quota {
+    pub(crate) all: Option<usize>,
+    /// Of each address.
+    pub(crate) of_one: Option<usize>,
+}
+
+/// The reason why there is no room for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    ShuttingDown,
+    /// For none.
+    Full,
+    /// For none of its address.
+    FullForOne,
 }
 
 /// A condition that a server waits for. It is not woken for anything else.
@@ -83,10 +107,29 @@ impl State {
         false
     }
 
-    /// Whether there is room for one more connection.
-    fn has_room(&self, max_connections: Option<usize>) -> bool {
+    /// Counts an accepted handshake as a connection, if there is room for one more.
+    fn admit(&mut self, handshake: u64, quota: Quota, source: Option<IpAddr>) -> Result<(), NoRoom> {
+        if self.shutting_down {
+            return Err(NoRoom::ShuttingDown);
+        }
         let taken = self.open.len() + self.handshakes.admitted();
-        !self.shutting_down && max_connections.is_none_or(|most| taken < most)
+        if quota.all.is_some_and(|most| taken >= most) {
+            return Err(NoRoom::Full);
+        }
+        if let (Some(source), Some(most)) = (source, quota.of_one) {
+            if self.counts.of(source) >= most {
+                return Err(NoRoom::FullForOne);
+            }
+            self.counts.admit(handshake, source);
+        }
+        self.handshakes.admit(handshake);
+        Ok(())
+    }
+
+    /// Removes a handshake that has not become a connection.
+    fn end_handshake(&mut self, handshake: u64) {
+        self.handshakes.end(handshake);
+        self.counts.end(handshake);
     }
 
     fn forget_observer(&mut self, key: u64) -> Option<Observing> {
@@ -166,19 +209,27 @@ impl Registry {
         is_one
     }
 
-    /// Reserves a place for a connection whose request was accepted, unless the server is shutting down or at its limit.
-    pub(crate) fn reserve(self: &Arc<Self>, max_connections: Option<usize>) -> Option<HandshakeGuard> {
+    /// Reserves a place for a connection whose request was accepted.
+    pub(crate) fn reserve(self: &Arc<Self>, quota: Quota, source: Option<IpAddr>) -> Result<HandshakeGuard, NoRoom> {
         let mut state = self.lock();
-        if !state.has_room(max_connections) {
-            return None;
-        }
         let id = state.handshakes.begin(None, Timestamp::ZERO);
-        state.handshakes.admit(id);
-        Some(HandshakeGuard { registry: Arc::clone(self), id })
+        match state.admit(id, quota, source) {
+            Ok(()) => Ok(HandshakeGuard { registry: Arc::clone(self), id }),
+            Err(reason) => {
+                state.handshakes.end(id);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Counts a request for the rate of its address. The error is the time until the next is allowed.
+    pub(crate) fn take_rate(&self, source: IpAddr, limit: &ConnectionRate) -> Result<(), Duration> {
+        self.lock().rates.take(source, limit)
     }
 
     fn enter(&self, connection: &Arc<Shared>, handshake: u64) {
         let mut state = self.lock();
+        state.counts.enter(handshake, connection.info.id);
         state.handshakes.end(handshake);
         let (stopped, aborted) = (state.shutting_down, state.aborted);
         state.open.insert(connection.info.id, Arc::clone(connection));
@@ -194,7 +245,10 @@ impl Registry {
     /// Stops counting a connection.
     pub(crate) fn leave(&self, id: u64) {
         let mut gone = None;
-        self.change(|state| gone = state.open.remove(&id));
+        self.change(|state| {
+            gone = state.open.remove(&id);
+            state.counts.leave(id);
+        });
     }
 
     /// Starts the shutdown: closes all open connections with 1001, and lets no more in.

@@ -17,6 +17,7 @@ use ws_proto::handshake::server::{Rejection, RequestReader};
 
 use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, decide_at_once, identify};
 use super::hooks::in_time;
+use super::limits::Door;
 use super::{Server, ServerSettings};
 use crate::driver::Driver;
 use crate::error::AcceptError;
@@ -56,6 +57,9 @@ impl<R: Runtime> Server<R> {
     /// The caller must run the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]). No TLS
     /// handshake is done; the transport may be a TLS connection.
     ///
+    /// The connection counts among those of this server and its [`handle`](Self::handle): for the limits of connections, and
+    /// for a shutdown, which closes it with 1001. Clones of a server share their connections.
+    ///
     /// # Errors
     ///
     /// If the handshake fails. The client has got a response with the reason, if it could.
@@ -89,7 +93,8 @@ impl<R: Runtime> Server<R> {
         self.check()?;
         let timer = R::timer();
         let deadline = timer.now() + self.settings.handshake_timeout;
-        accept(&self.settings, None, transport, timer, deadline, &mut Caller::new(addresses)).await
+        let door = Door::new(&self.registry);
+        accept(&self.settings, door, transport, timer, deadline, &mut Caller::new(addresses)).await
     }
 }
 
@@ -99,6 +104,7 @@ struct Grant {
     subprotocol: Option<Box<str>>,
     agreement: NegotiatedCompression,
     attached: Attached,
+    place: Option<HandshakeGuard>,
     /// The target of the request.
     target: Uri,
 }
@@ -106,12 +112,12 @@ struct Grant {
 impl Grant {
     /// `head` is the request's, as it came.
     fn new(decision: AcceptedRequest, mut head: Vec<u8>) -> Self {
-        let AcceptedRequest { request, mut response, subprotocol, agreement, attached } = decision;
+        let AcceptedRequest { request, mut response, subprotocol, agreement, attached, place } = decision;
         set_date(&mut response);
         let response_at = head.len();
         encode::response_head(&response, &mut head);
         let heads = Heads::from_bytes(head, response_at);
-        Self { heads, subprotocol, agreement, attached, target: request.into_parts().0.uri }
+        Self { heads, subprotocol, agreement, attached, place, target: request.into_parts().0.uri }
     }
 }
 
@@ -132,17 +138,17 @@ fn encode_unread(settings: &ServerSettings, mut refusal: RefusedRequest) -> (Vec
     encode_refusal(refusal, false)
 }
 
-/// Does the handshake within the deadline. On a server that listens, `guard` counts it. Headers of a proxy may complete
+/// Does the handshake within the deadline. `door` counts it. Headers of a proxy may complete
 /// `caller`.
 pub(crate) async fn accept<T: Transport, C: Timer>(
     settings: &ServerSettings,
-    guard: Option<&HandshakeGuard>,
+    door: Door<'_>,
     transport: T,
     timer: C,
     deadline: Timestamp,
     caller: &mut Caller,
 ) -> Result<Parts<T, C>, AcceptError> {
-    accept_from(settings, guard, exchange(transport, timer, deadline), caller).await
+    accept_from(settings, door, exchange(transport, timer, deadline), caller).await
 }
 
 /// A transport from which nothing was read yet.
@@ -153,19 +159,19 @@ pub(super) fn exchange<T, C>(transport: T, timer: C, deadline: Timestamp) -> Exc
 /// Continues with the bytes that were received.
 pub(super) async fn accept_from<T: Transport, C: Timer>(
     settings: &ServerSettings,
-    guard: Option<&HandshakeGuard>,
+    door: Door<'_>,
     mut exchange: Exchange<T, C>,
     caller: &mut Caller,
 ) -> Result<Parts<T, C>, AcceptError> {
     // Requests and responses are large, so none is kept across an await.
-    let decision = match read_request(settings, guard, &mut exchange).await {
+    let decision = match read_request(settings, door.guard, &mut exchange).await {
         Ok((request, head)) => {
             log_head("<", &head);
             let is_head = request.method() == Method::HEAD;
             identify(caller, settings, request.headers());
             let decision = match settings.hooks.may_wait() {
-                false => decide_at_once(settings, guard, request, Form::Upgrade, caller),
-                true => decide_in_time(settings, guard, &mut exchange, request, caller).await,
+                false => decide_at_once(settings, door, request, Form::Upgrade, caller),
+                true => decide_in_time(settings, door, &mut exchange, request, caller).await,
             };
             decision.map(|decision| Grant::new(decision, head)).map_err(|refusal| encode_refusal(refusal, is_head))
         }
@@ -192,14 +198,14 @@ pub(super) async fn accept_from<T: Transport, C: Timer>(
 /// Decides on a request with hooks that take time, within the deadline.
 async fn decide_in_time<T: Transport, C: Timer>(
     settings: &ServerSettings,
-    guard: Option<&HandshakeGuard>,
+    door: Door<'_>,
     exchange: &mut Exchange<T, C>,
     request: Request<()>,
     caller: &Caller,
 ) -> Result<AcceptedRequest, RefusedRequest> {
-    let deciding = Box::pin(decide(settings, guard, request, Form::Upgrade, caller));
+    let deciding = Box::pin(decide(settings, door, request, Form::Upgrade, caller));
     let Exchange { timer, deadline, .. } = exchange;
-    let decided = in_time(deciding, |cx| timer.poll_at(cx, *deadline), guard).await;
+    let decided = in_time(deciding, |cx| timer.poll_at(cx, *deadline), door.guard).await;
     decided.unwrap_or_else(|mut late| {
         settings.name_server(late.response.headers_mut());
         Err(late)
@@ -258,12 +264,12 @@ fn open<T: Transport, C: Timer>(
     grant: Grant,
     caller: &Caller,
 ) -> Parts<T, C> {
-    let Grant { heads, subprotocol, agreement, attached, target } = grant;
+    let Grant { heads, subprotocol, agreement, attached, place, target } = grant;
     let Exchange { transport, timer, received, .. } = exchange;
     let parts = Parts::server(transport, timer).config(Arc::clone(&settings.config)).received(received);
     let (inbound, notsent_lowat) = (settings.inbound, settings.notsent_lowat);
     let (target, caller) = (Some(target), caller.clone());
-    Parts { inbound, notsent_lowat, agreement, attached, subprotocol, heads, target, caller, ..parts }
+    Parts { inbound, notsent_lowat, agreement, attached, place, subprotocol, heads, target, caller, ..parts }
 }
 
 /// Sends a response other than 101 and ends the connection, so that the client gets all of it. Errors are ignored.

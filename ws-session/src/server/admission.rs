@@ -1,7 +1,7 @@
 //! Limits the opening handshakes in progress: all of them, and those of each address.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 use ws_proto::Timestamp;
 
 use super::ServerSettings;
+use super::limits::network;
 use crate::logging::TARGET;
 use crate::registry::{Awaited, HandshakeGuard, Registry};
 use crate::transport::{Addresses, Timer};
@@ -127,26 +128,5 @@ impl<'a, C: Timer> Admission<'a, C> {
             "opening handshakes gave way to others: too many under way (max_handshakes, max_handshakes_per_ip)"
         );
         self.crowding = Crowding { reported: Some(now), ..Crowding::default() };
-    }
-}
-
-/// The unit of the limit: an IPv4 address, or an IPv6 network of 64 bits, in which one client may use any address.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_client_counts_by_its_network() {
-        let of = |ip: &str| network(ip.parse().unwrap()).to_string();
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
     }
 }

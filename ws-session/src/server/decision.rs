@@ -12,6 +12,7 @@ use ws_proto::handshake::server::{AcceptedUpgrade, Rejection, Upgrade, join_cook
 
 use super::ServerSettings;
 use super::hooks::{Granted, ask, revise};
+use super::limits::Door;
 use crate::error::AcceptError;
 use crate::info::{Attached, Caller, ClientIp};
 use crate::logging::{TARGET, unless_heard};
@@ -25,6 +26,8 @@ pub(super) struct AcceptedRequest {
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) agreement: NegotiatedCompression,
     pub(super) attached: Attached,
+    /// The place among the connections of a server that does not listen.
+    pub(super) place: Option<HandshakeGuard>,
 }
 
 /// A request that gets another response, and no connection.
@@ -87,17 +90,20 @@ pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: 
 /// Decides on a request. It waits only for hooks that do.
 pub(super) async fn decide(
     settings: &ServerSettings,
-    guard: Option<&HandshakeGuard>,
+    door: Door<'_>,
     mut request: Request<()>,
     form: Form<'_>,
     caller: &Caller,
 ) -> Result<AcceptedRequest, RefusedRequest> {
+    if let Err(too_fast) = door.ask(settings, caller) {
+        return complete(settings, form, Err(too_fast.into()));
+    }
     if let Form::ExtendedConnect(_) = form {
         join_cookies(request.headers_mut());
         name_host(&mut request);
     }
     if settings.hooks.is_empty() && !settings.subprotocols.is_function() {
-        let decided = settle(settings, guard, request, form, caller, Granted::default());
+        let decided = settle(settings, door, request, form, caller, Granted::default());
         return complete(settings, form, decided);
     }
     let extensions = request.extensions_mut();
@@ -110,11 +116,11 @@ pub(super) async fn decide(
         let decided = granted.and_then(|granted| {
             // A hook may have kept it.
             let request = Arc::try_unwrap(request).unwrap_or_else(|request| head_of(&request));
-            settle(settings, guard, request, form, caller, granted)
+            settle(settings, door, request, form, caller, granted)
         });
         return complete(settings, form, decided).map_err(|refusal| refusal.with_length(is_head));
     }
-    let decided = granted.and_then(|granted| settle(settings, guard, head_of(&request), form, caller, granted));
+    let decided = granted.and_then(|granted| settle(settings, door, head_of(&request), form, caller, granted));
     let decided = complete(settings, form, decided);
     let decided = revise(&settings.hooks, &request, decided).await;
     decided.map_err(|refusal| refusal.in_form(form).with_length(is_head))
@@ -123,12 +129,12 @@ pub(super) async fn decide(
 /// Decides on a request at once. A hook that waits has failed.
 pub(super) fn decide_at_once(
     settings: &ServerSettings,
-    guard: Option<&HandshakeGuard>,
+    door: Door<'_>,
     request: Request<()>,
     form: Form<'_>,
     caller: &Caller,
 ) -> Result<AcceptedRequest, RefusedRequest> {
-    let deciding = pin!(decide(settings, guard, request, form, caller));
+    let deciding = pin!(decide(settings, door, request, form, caller));
     match deciding.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(decided) => decided,
         Poll::Pending => {
@@ -167,7 +173,7 @@ fn name_host(request: &mut Request<()>) {
 /// Decides on a request that no hook has responded to.
 fn settle(
     settings: &ServerSettings,
-    guard: Option<&HandshakeGuard>,
+    door: Door<'_>,
     request: Request<()>,
     form: Form<'_>,
     caller: &Caller,
@@ -178,9 +184,7 @@ fn settle(
         origins.check(upgrade.request().headers())?;
     }
     let subprotocol = settings.subprotocols.select(&upgrade)?;
-    if guard.is_some_and(|guard| !guard.admit(settings.max_connections)) {
-        return Err(Rejection::service_unavailable().into());
-    }
+    let place = door.enter(settings, caller)?;
     let (extension, agreement) = settings.compression.accept(upgrade.extensions());
     let mut headers = settings.headers.clone();
     headers.extend(granted.headers);
@@ -191,7 +195,7 @@ fn settle(
         Rejection::from(mistake)
     })?;
     let subprotocol = subprotocol.map(String::into_boxed_str);
-    Ok(AcceptedRequest { request, response, subprotocol, agreement, attached: granted.attached })
+    Ok(AcceptedRequest { request, response, subprotocol, agreement, attached: granted.attached, place })
 }
 
 /// A request without its body.

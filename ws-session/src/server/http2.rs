@@ -20,6 +20,7 @@ use super::Server;
 use super::accept::{FINISH_TIME, read_more, set_date};
 use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, decide_at_once, identify};
 use super::hooks::in_time;
+use super::limits::Door;
 use super::task::{Serving, log_rejection, run};
 use crate::error::{AcceptError, HandlerResult, InvalidSetting};
 use crate::handle::WebSocket;
@@ -251,7 +252,7 @@ impl Asked {
     fn decide_at_once(&self, request: Request<()>, protocol: Option<&str>) -> Result<AcceptedRequest, RefusedRequest> {
         let (settings, form) = (&self.serving.settings, Form::ExtendedConnect(protocol));
         self.check_limits(&request, form)?;
-        decide_at_once(settings, Some(&self.place), request, form, &self.caller)
+        decide_at_once(settings, Door::of(&self.place), request, form, &self.caller)
     }
 
     /// Decides with hooks that take time, within the deadline of an opening handshake. On a crowded server they must decide at
@@ -268,7 +269,7 @@ impl Asked {
                 Ok(()) => {
                     let mut timer = R::timer();
                     let deadline = timer.now() + settings.handshake_timeout;
-                    let mut deciding = Box::pin(decide(settings, Some(&self.place), request, form, &self.caller));
+                    let mut deciding = Box::pin(decide(settings, Door::of(&self.place), request, form, &self.caller));
                     let decided = match is_crowded {
                         true => match poll_fn(|cx| Poll::Ready(deciding.as_mut().poll(cx))).await {
                             Poll::Ready(decided) => Ok(decided),
@@ -302,7 +303,7 @@ impl Asked {
         match decided {
             Ok(mut accepted) => {
                 set_date(&mut accepted.response);
-                let handshake = accepted.complete::<R>(&serving.settings, caller, place);
+                let handshake = accepted.complete::<R>(&serving.settings, caller, Some(place));
                 let response = handshake.response().clone();
                 let open = move |transport: Box<dyn Transport + Send>| {
                     let opened = run(handshake.parts(transport), move |socket| handler(socket));

@@ -12,6 +12,7 @@ mod headers;
 mod hooks;
 #[cfg(feature = "http2")]
 mod http2;
+mod limits;
 mod listen;
 mod origins;
 #[cfg(feature = "proxies")]
@@ -280,13 +281,6 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Limits the number of open connections. A further request gets 503. No limit by default.
-    #[must_use]
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.settings.max_connections = Some(connections);
-        self
-    }
-
     /// Limits the time that a shutdown waits for handlers and closing handshakes. Then they are dropped. Default 10 s.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
@@ -316,7 +310,7 @@ impl<R> fmt::Debug for Server<R> {
             .field("config", &self.settings.config)
             .field("origins", &self.settings.origins)
             .field("subprotocols", &self.settings.subprotocols)
-            .field("max_connections", &self.settings.max_connections)
+            .field("max_connections", &self.settings.quota.all)
             .finish_non_exhaustive()
     }
 }

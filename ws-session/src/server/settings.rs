@@ -23,6 +23,7 @@ use crate::error::InvalidSetting;
 use crate::http2::Http2;
 use crate::info::Caller;
 use crate::opening::compression::Compression;
+use crate::registry::{ConnectionRate, Quota};
 use crate::shared::inbound::InboundLimits;
 use crate::transport::tcp::NOTSENT_LOWAT;
 
@@ -53,7 +54,8 @@ pub(crate) struct ServerSettings {
     pub(crate) max_handshakes: usize,
     pub(crate) max_handshakes_per_ip: Option<usize>,
     pub(crate) handshake_grace: Duration,
-    pub(crate) max_connections: Option<usize>,
+    pub(crate) quota: Quota,
+    pub(crate) connection_rate: Option<ConnectionRate>,
     pub(crate) drain_timeout: Duration,
     /// The first invalid setting. It is reported when the server starts.
     pub(crate) mistake: Option<InvalidSetting>,
@@ -86,7 +88,8 @@ impl Default for ServerSettings {
             max_handshakes: 1024,
             max_handshakes_per_ip: Some(256),
             handshake_grace: Duration::from_secs(1),
-            max_connections: None,
+            quota: Quota::default(),
+            connection_rate: None,
             drain_timeout: Duration::from_secs(10),
             mistake: None,
         }

@@ -15,6 +15,7 @@ use super::ServerSettings;
 use super::accept::{accept_from, exchange};
 #[cfg(feature = "http2")]
 use super::http2::{BoxedHandler, serve_http2, speaks_http2};
+use super::limits::Door;
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
@@ -155,7 +156,7 @@ async fn accept_stream<R: Runtime>(
         }
         exchange
     };
-    accept_from(settings, Some(handshake), exchange, caller).await.map(Accepted::WebSocket)
+    accept_from(settings, Door::of(handshake), exchange, caller).await.map(Accepted::WebSocket)
 }
 
 pin_project! {

@@ -14,6 +14,7 @@ use ws_proto::handshake::server::Rejection;
 
 use super::decision::{AcceptedRequest, Form, RefusedRequest, check_form, decide, decide_at_once, head_of, identify};
 use super::hooks::in_time;
+use super::limits::Door;
 use super::{Server, ServerSettings};
 use crate::error::AcceptError;
 use crate::info::Caller;
@@ -34,9 +35,9 @@ impl AcceptedRequest {
         self,
         settings: &ServerSettings,
         caller: Caller,
-        place: HandshakeGuard,
+        place: Option<HandshakeGuard>,
     ) -> CompletedHandshake<R> {
-        let Self { request, response, subprotocol, agreement, attached } = self;
+        let Self { request, response, subprotocol, agreement, attached, .. } = self;
         CompletedHandshake {
             role: Role::Server,
             request,
@@ -48,7 +49,7 @@ impl AcceptedRequest {
             inbound: settings.inbound,
             notsent_lowat: settings.notsent_lowat,
             caller,
-            place: Some(place),
+            place,
             runtime: PhantomData,
         }
     }
@@ -58,12 +59,12 @@ impl<R: Runtime> Server<R> {
     /// Does the opening handshake without I/O, for an HTTP server that parses requests and sends responses itself: hyper,
     /// axum, or one of your own.
     ///
-    /// These settings apply: the request hook, origins, subprotocols, compression, headers of the response, and trusted
-    /// proxies. Settings of listening do not apply: TLS, deadlines and limits of opening handshakes.
+    /// These settings apply: the request hook, origins, subprotocols, compression, headers of the response, trusted proxies,
+    /// and the limits of connections, in all and of each address. Settings of listening do not apply: TLS, deadlines and limits of opening handshakes.
     /// `addresses` are those of the transport, as far as they are known.
     ///
     /// The connection counts among those of this server and its [`handle`](Self::handle): for
-    /// [`max_connections`](Self::max_connections), and for a shutdown, which closes it with 1001. It counts from now on until
+    /// [`max_connections`](Self::max_connections) and others, and for a shutdown, which closes it with 1001. It counts from now on until
     /// its driver, stream, or handler ([`CompletedHandshake::run`]) has ended, or what is returned here is dropped. Use one
     /// `Server` for all requests, or clones of it, which share their connections.
     ///
@@ -151,10 +152,10 @@ impl<R: Runtime> Server<R> {
             let settings = &self.settings;
             let mut timer = R::timer();
             let deadline = timer.now() + settings.handshake_timeout;
-            let deciding = Box::pin(decide(settings, None, head, form, &caller));
+            let deciding = Box::pin(decide(settings, Door::new(&self.registry), head, form, &caller));
             let decided = in_time(deciding, |cx| timer.poll_at(cx, deadline), None).await;
             let decided = decided.unwrap_or_else(|late| Err(late.in_form(form)));
-            self.reserve(decided, form, caller)
+            self.completed(decided, caller)
         }
     }
 
@@ -165,8 +166,9 @@ impl<R: Runtime> Server<R> {
         addresses: Addresses,
     ) -> Result<CompletedHandshake<R>, Refused> {
         let caller = self.examine_caller(request, form, addresses)?;
-        let decided = decide_at_once(&self.settings, None, head_of(request), form, &caller);
-        self.reserve(decided, form, caller)
+        let door = Door::new(&self.registry);
+        let decided = decide_at_once(&self.settings, door, head_of(request), form, &caller);
+        self.completed(decided, caller)
     }
 
     /// The client, if the settings are valid.
@@ -183,19 +185,13 @@ impl<R: Runtime> Server<R> {
         Ok(caller)
     }
 
-    /// Reserves a place for an accepted request.
-    fn reserve(
+    fn completed(
         &self,
         decided: Result<AcceptedRequest, RefusedRequest>,
-        form: Form<'_>,
         caller: Caller,
     ) -> Result<CompletedHandshake<R>, Refused> {
-        let accepted = decided.map_err(|refusal| Refused { refusal })?;
-        let Some(place) = self.registry.reserve(self.settings.max_connections) else {
-            let mut refusal = RefusedRequest::from(Rejection::service_unavailable()).in_form(form);
-            self.settings.name_server(refusal.response.headers_mut());
-            return Err(Refused { refusal });
-        };
+        let mut accepted = decided.map_err(|refusal| Refused { refusal })?;
+        let place = accepted.place.take();
         Ok(accepted.complete(&self.settings, caller, place))
     }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use h2::Reason;
-use ws_tokio::HeadLimits;
+use ws_test_support::frames::{CLOSE, Frame, TEXT};
 use ws_tokio::http::{Method, StatusCode};
+use ws_tokio::{HeadLimits, OverRate, Rate};
 
 use super::*;
 
@@ -69,6 +70,44 @@ async fn heads_beyond_the_limits_are_refused() {
         Err(error) => assert!(error.is_reset(), "{error}"),
     }
     peer.open().await.echo("the connection continues").await;
+    running.stop().await;
+}
+
+/// Each stream is a connection, and each request counts for the rate, over one connection of HTTP/2 or several.
+#[tokio::test]
+async fn streams_of_an_address_are_limited_in_number_and_rate() {
+    let limited = server().max_connections_per_ip(2).connection_rate_per_ip(Rate::new(4, Duration::from_secs(3600)));
+    let running = start(limited, echo).await;
+    let (mut peer, mut other) = (Peer::connect(running.address).await, Peer::connect(running.address).await);
+    let (mut first, mut second) = (peer.open().await, other.open().await);
+    for retry_after in ["10", "10", "900"] {
+        let request = peer.connect_request("/", &[]);
+        let (response, body) = peer.ask(request).await;
+        assert_eq!(
+            (response.status(), response.headers()["retry-after"].to_str().unwrap()),
+            (StatusCode::TOO_MANY_REQUESTS, retry_after)
+        );
+        assert!(body.starts_with(b"Your address "), "{body:?}");
+        assert!(!response.headers().contains_key("connection"));
+    }
+    first.echo("the others continue").await;
+    second.echo("both").await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn messages_of_each_stream_come_at_its_rate() {
+    let rate = Rate::new(3, Duration::from_secs(3600));
+    let running = start(server().message_rate(rate).over_rate(OverRate::Close), echo).await;
+    let mut peer = Peer::connect(running.address).await;
+    let (mut first, mut second) = (peer.open().await, peer.open().await);
+    for _ in 0..3 {
+        first.echo("within the rate").await;
+    }
+    first.send_frame(TEXT, "one too many", false);
+    let Frame(CLOSE, close) = first.frame().await else { panic!("a Close frame") };
+    assert_eq!(close[..2], 1008_u16.to_be_bytes());
+    second.echo("it has a rate of its own").await;
     running.stop().await;
 }
 

@@ -9,6 +9,7 @@ fn one_connection_too_many_gets_503_until_another_has_ended() {
     let (mut first, _second) = (site.open(), site.open());
     let (_peer, head) = site.ask(REQUEST);
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert_eq!(header(&head, "retry-after"), Some("10"));
     assert_eq!(site.handle.connections(), 2);
     says_goodbye(&mut first);
     site.world.run();

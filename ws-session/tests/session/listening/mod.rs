@@ -1,6 +1,7 @@
 //! A server that listens: what it accepts, what it refuses and how, and its end.
 
 mod accepting;
+mod addresses;
 #[cfg(feature = "auth")]
 mod auth;
 mod crowding;
