@@ -134,17 +134,19 @@ pub use ws_session::{
 // Servers: where they listen, who may connect, and what runs then.
 #[cfg(all(feature = "async-std", unix))]
 pub use ws_session::UnixSocket;
-#[cfg(feature = "async-std")]
-#[cfg(feature = "auth")]
+#[cfg(all(feature = "async-std", feature = "auth"))]
 pub use ws_session::{Credentials, Token, Verdict};
+#[cfg(feature = "async-std")]
 pub use ws_session::{Decision, ListeningSocket, RequestExt};
+#[cfg(all(feature = "async-std", feature = "proxies"))]
+pub use ws_session::ProxyHeader;
 #[cfg(all(feature = "async-std", any(feature = "json", feature = "messagepack")))]
 pub use ws_session::{Format, Typed};
 #[cfg(all(feature = "async-std", feature = "json"))]
 pub use ws_session::{Json, JsonError};
 #[cfg(all(feature = "async-std", feature = "messagepack"))]
 pub use ws_session::{MessagePack, MessagePackError};
-#[cfg(feature = "routes")]
+#[cfg(all(feature = "async-std", feature = "routes"))]
 pub use ws_session::{PathParams, Routes};
 
 pub use self::bytes::ByteStream;

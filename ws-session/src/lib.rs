@@ -141,6 +141,8 @@ pub use self::server::UnixSocket;
 #[cfg(feature = "auth")]
 pub use self::server::{Credentials, Token, Verdict};
 pub use self::server::{Decision, Handover, Listening, ListeningSocket, Refused, ServeError, Server, ServerHandle};
+#[cfg(feature = "proxies")]
+pub use self::server::ProxyHeader;
 #[cfg(feature = "routes")]
 pub use self::server::{PathParams, Routes};
 pub use self::shared::{RoundTrip, Unwanted};

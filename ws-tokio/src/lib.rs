@@ -227,6 +227,8 @@ pub use ws_session::UnixSocket;
 #[cfg(feature = "auth")]
 pub use ws_session::{Credentials, Token, Verdict};
 pub use ws_session::{Decision, ListeningSocket, RequestExt};
+#[cfg(feature = "proxies")]
+pub use ws_session::ProxyHeader;
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use ws_session::{Format, Typed};
 #[cfg(feature = "json")]

@@ -7,6 +7,8 @@ mod admission;
 mod auth;
 mod bind;
 mod decision;
+#[cfg(feature = "proxies")]
+mod forwarded;
 mod handover;
 mod headers;
 mod hooks;
@@ -57,7 +59,7 @@ pub use self::handover::Handover;
 pub use self::hooks::Decision;
 pub use self::listen::Listening;
 #[cfg(feature = "proxies")]
-use self::proxies::TrustedProxies;
+pub use self::proxies::ProxyHeader;
 #[cfg(feature = "routes")]
 pub use self::routes::{PathParams, Routes};
 use self::settings::ServerSettings;
@@ -175,63 +177,6 @@ impl<R: Runtime> Server<R> {
     #[must_use]
     pub fn head_limits(mut self, limits: HeadLimits) -> Self {
         self.settings.head = limits;
-        self
-    }
-
-    /// Trusts these reverse proxies to name their client's address. See
-    /// [`WebSocket::client_ip`](crate::WebSocket::client_ip) and [`ClientIp`](crate::ClientIp).
-    ///
-    /// A proxy is given as an IP address (`127.0.0.1`, `::1`) or a network (`10.0.0.0/8`). `unix:` stands for peers without
-    /// an address, as over a Unix socket.
-    ///
-    /// Each proxy adds the address of its own peer at the right of `X-Forwarded-For`, so the header is read from the right.
-    /// Trusted proxies are skipped. The first address that is not trusted is the client's. Without that header, the client's
-    /// address is that in `X-Real-IP`. If a trusted proxy gives no valid address (`unknown`), its own address counts.
-    ///
-    /// **No proxy is trusted by default.** Anyone can send these headers. A client that is trusted by mistake can claim any
-    /// address, and so evade a ban, a limit per address or an access list. Name only addresses from which nobody but your
-    /// proxies can connect, and have the proxies set `X-Forwarded-For`. A proxy that sets only `X-Real-IP` must remove an
-    /// `X-Forwarded-For` that the client sent.
-    ///
-    /// **Some proxies pass on the client's own `X-Forwarded-For`** by default. Then any client chooses its `client_ip`. With
-    /// these settings, the proxy adds the client's address at the right, which is read first:
-    ///
-    /// | proxy | setting |
-    /// | --- | --- |
-    /// | nginx | `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;` |
-    /// | haproxy, `mode http` | `option forwardfor`, without `if-none` and `except` |
-    /// | Envoy | `use_remote_address: true` in its HTTP connection manager |
-    /// | nghttpx | `--add-x-forwarded-for`, best with `--strip-incoming-x-forwarded-for` |
-    /// | mitmproxy | it can only remove: `--modify-headers '/~q/X-Forwarded-For/'` and the same for `X-Real-IP`; `client_ip` is the proxy then |
-    /// | stunnel, hitch, haproxy in `mode tcp` | none: they do not understand HTTP, so never name them here |
-    ///
-    /// `Forwarded` (RFC 7239) and the PROXY protocol are not supported. A connection that begins with a PROXY header gets a
-    /// 400 that says so.
-    #[cfg(feature = "proxies")]
-    #[must_use]
-    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        match TrustedProxies::new(proxies) {
-            Ok(proxies) => self.settings.proxies = proxies,
-            Err(mistake) => self.mistake(InvalidSetting::TrustedProxies(mistake)),
-        }
-        self
-    }
-
-    /// Sets whether a request from one of the [`trusted_proxies`](Self::trusted_proxies) may lack `Sec-WebSocket-Key`. Default
-    /// `false`: it gets 400.
-    ///
-    /// WebSocket over HTTP/2 has no key (RFC 8441 §5). A proxy that translates it into HTTP/1.1 has to make one up. Envoy does
-    /// not: with HTTP/2 in front and HTTP/1.1 behind, no connection opens without this setting. haproxy, nghttpx, lighttpd and
-    /// Apache httpd do.
-    ///
-    /// The response to such a request has no `Sec-WebSocket-Accept`, so no client of RFC 6455 would take it. The key proves
-    /// to the server that the client speaks WebSocket: other requests that a web page can make have none (RFC 6455 §10.8).
-    /// So the proxy must let nothing through that is not an opening handshake. Requests with a key are checked as always.
-    /// `docs/http2.md` in the repository has more about proxies.
-    #[cfg(feature = "proxies")]
-    #[must_use]
-    pub fn keyless_proxies(mut self, accepted: bool) -> Self {
-        self.settings.keyless_proxies = accepted;
         self
     }
 

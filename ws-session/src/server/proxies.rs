@@ -3,14 +3,102 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str;
 
+use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::Server;
+use super::forwarded::from_the_right;
+use crate::error::InvalidSetting;
+use crate::runtime::Runtime;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
+/// The header in which trusted proxies name their client. See [`Server::proxy_header`](crate::Server::proxy_header).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`. Without it, `X-Real-IP`. The default.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
 /// The name of peers without an address in [`Server::trusted_proxies`](crate::Server::trusted_proxies), as in nginx.
 const UNADDRESSED: &str = "unix:";
+
+impl<R: Runtime> Server<R> {
+    /// Trusts these reverse proxies to name their client's address. See
+    /// [`WebSocket::client_ip`](crate::WebSocket::client_ip) and [`ClientIp`](crate::ClientIp).
+    ///
+    /// A proxy is given as an IP address (`127.0.0.1`, `::1`) or a network (`10.0.0.0/8`). `unix:` stands for peers without
+    /// an address, as over a Unix socket.
+    ///
+    /// Each proxy adds the address of its own peer at the right of `X-Forwarded-For`, so the header is read from the right.
+    /// Trusted proxies are skipped. The first address that is not trusted is the client's. Without that header, the client's
+    /// address is that in `X-Real-IP`. If a trusted proxy gives no valid address (`unknown`), its own address counts.
+    ///
+    /// **No proxy is trusted by default.** Anyone can send these headers. A client that is trusted by mistake can claim any
+    /// address, and so evade a ban, a limit per address or an access list. Name only addresses from which nobody but your
+    /// proxies can connect, and have the proxies set `X-Forwarded-For`. A proxy that sets only `X-Real-IP` must remove an
+    /// `X-Forwarded-For` that the client sent.
+    ///
+    /// **Some proxies pass on the client's own `X-Forwarded-For`** by default. Then any client chooses its `client_ip`. With
+    /// these settings, the proxy adds the client's address at the right, which is read first:
+    ///
+    /// | proxy | setting |
+    /// | --- | --- |
+    /// | nginx | `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;` |
+    /// | haproxy, `mode http` | `option forwardfor`, without `if-none` and `except` |
+    /// | Envoy | `use_remote_address: true` in its HTTP connection manager |
+    /// | nghttpx | `--add-x-forwarded-for`, best with `--strip-incoming-x-forwarded-for` |
+    /// | mitmproxy | it can only remove: `--modify-headers '/~q/X-Forwarded-For/'` and the same for `X-Real-IP`; `client_ip` is the proxy then |
+    /// | stunnel, hitch, haproxy in `mode tcp` | none: they do not understand HTTP, so never name them here |
+    ///
+    /// For proxies that send `Forwarded` (RFC 7239) instead, set [`proxy_header`](Self::proxy_header).
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        match TrustedProxies::new(proxies) {
+            Ok(proxies) => self.settings.proxies = proxies,
+            Err(mistake) => self.mistake(InvalidSetting::TrustedProxies(mistake)),
+        }
+        self
+    }
+
+    /// Sets the header in which the [`trusted_proxies`](Self::trusted_proxies) name their client. Default
+    /// [`ProxyHeader::XForwardedFor`].
+    ///
+    /// Only this header is believed, because proxies pass on the other as their clients have sent it. All trusted proxies on the
+    /// way must send the same one.
+    ///
+    /// [`ProxyHeader::Forwarded`] is read like `X-Forwarded-For`: from the right, over several fields, and trusted proxies are
+    /// skipped. Of each element only `for` counts. An element without an address (`unknown`, `_hidden`) ends the search, and
+    /// the proxy that sent it counts as the client. In haproxy, `option forwarded for` sends it.
+    #[must_use]
+    pub fn proxy_header(mut self, header: ProxyHeader) -> Self {
+        self.settings.proxy_header = header;
+        self
+    }
+
+    /// Sets whether a request from one of the [`trusted_proxies`](Self::trusted_proxies) may lack `Sec-WebSocket-Key`. Default
+    /// `false`: it gets 400.
+    ///
+    /// WebSocket over HTTP/2 has no key (RFC 8441 §5). A proxy that translates it into HTTP/1.1 has to make one up. Envoy does
+    /// not: with HTTP/2 in front and HTTP/1.1 behind, no connection opens without this setting. haproxy, nghttpx, lighttpd and
+    /// Apache httpd do.
+    ///
+    /// The response to such a request has no `Sec-WebSocket-Accept`, so no client of RFC 6455 would take it. The key proves
+    /// to the server that the client speaks WebSocket: other requests that a web page can make have none (RFC 6455 §10.8).
+    /// So the proxy must let nothing through that is not an opening handshake. Requests with a key are checked as always.
+    /// `docs/http2.md` in the repository has more about proxies.
+    #[must_use]
+    pub fn keyless_proxies(mut self, accepted: bool) -> Self {
+        self.settings.keyless_proxies = accepted;
+        self
+    }
+}
 
 /// The peers that are trusted to name their client's address.
 #[derive(Clone, Debug, Default)]
@@ -36,19 +124,31 @@ impl TrustedProxies {
     /// The client's address. It is the peer's own, unless that is a trusted proxy. Then it is the address that the proxy
     /// gives, and so on through all trusted proxies. If one gives no valid address, its own address is the result: anything
     /// before it may be forged.
-    pub(crate) fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut believed = peer.map(|peer| peer.to_canonical());
+    pub(crate) fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap, header: ProxyHeader) -> Option<IpAddr> {
+        let believed = peer.map(|peer| peer.to_canonical());
         if !self.trusts(believed) {
             return believed;
+        }
+        if header == ProxyHeader::Forwarded {
+            return self.last_believed(believed, from_the_right(headers.get_all(FORWARDED).iter()));
         }
         let forwarded_for = headers.get_all(X_FORWARDED_FOR);
         if forwarded_for.iter().all(says_nothing) {
             return real_ip(headers).or(believed);
         }
         // A list that is spread over several fields is one list (RFC 9110 §5.3). Each proxy adds on the right.
-        let mut told = forwarded_for.iter().rev().flat_map(|field| field.as_bytes().rsplit(|&byte| byte == b','));
+        let told = forwarded_for.iter().rev().flat_map(|field| field.as_bytes().rsplit(|&byte| byte == b','));
+        self.last_believed(believed, told.map(parse_address))
+    }
+
+    /// Follows the addresses that were told as long as their tellers are trusted. The last teller has told the first.
+    fn last_believed(
+        &self,
+        mut believed: Option<IpAddr>,
+        mut told: impl Iterator<Item = Option<IpAddr>>,
+    ) -> Option<IpAddr> {
         while self.trusts(believed)
-            && let Some(address) = told.next().and_then(parse_address)
+            && let Some(address) = told.next().flatten()
         {
             believed = Some(address);
         }
@@ -77,7 +177,7 @@ fn says_nothing(field: &HeaderValue) -> bool {
 }
 
 /// An address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
-fn parse_address(text: &[u8]) -> Option<IpAddr> {
+pub(super) fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
@@ -111,12 +211,16 @@ mod tests {
     }
 
     fn client_behind(trusted: &[&str], peer: &str, fields: &[(&'static str, &str)]) -> String {
+        client_in(ProxyHeader::XForwardedFor, trusted, peer, fields)
+    }
+
+    fn client_in(header: ProxyHeader, trusted: &[&str], peer: &str, fields: &[(&'static str, &str)]) -> String {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let peer = (peer != "-").then(|| peer.parse().unwrap());
-        let client = TrustedProxies::new(trusted).unwrap().client_ip(peer, &headers);
+        let client = TrustedProxies::new(trusted).unwrap().client_ip(peer, &headers, header);
         client.map_or("-".to_owned(), |client| client.to_string())
     }
 
@@ -280,6 +384,39 @@ mod tests {
             Case("10.0.0.1", &[(REAL, "6.6.6.6, 203.0.113.9")], "10.0.0.1"),
             Case("10.0.0.1", &[(REAL, "6.6.6.6"), (REAL, "203.0.113.9")], "10.0.0.1"),
         ]);
+    }
+
+    /// A proxy that sends one header passes on the others as its client sent them.
+    #[test]
+    fn only_the_header_that_proxies_send_counts() {
+        const FORWARDED: &str = "forwarded";
+        let trusted = &["10.0.0.0/8"];
+        let told = &[(FORWARDED, "for=203.0.113.1"), (XFF, "203.0.113.2"), (REAL, "203.0.113.3")];
+        for (fields, in_forwarded, otherwise) in [
+            (&told[..], "203.0.113.1", "203.0.113.2"),
+            (&told[..1], "203.0.113.1", "10.0.0.1"),
+            (&told[1..], "10.0.0.1", "203.0.113.2"),
+            (&told[2..], "10.0.0.1", "203.0.113.3"),
+            (&[], "10.0.0.1", "10.0.0.1"),
+        ] {
+            assert_eq!(client_in(ProxyHeader::Forwarded, trusted, "10.0.0.1", fields), in_forwarded, "{fields:?}");
+            assert_eq!(client_in(ProxyHeader::XForwardedFor, trusted, "10.0.0.1", fields), otherwise, "{fields:?}");
+            assert_eq!(client_in(ProxyHeader::Forwarded, trusted, "11.0.0.1", fields), "11.0.0.1", "{fields:?}");
+        }
+        for (field, expected) in [
+            ("for=6.6.6.6, for=203.0.113.9, for=\"10.0.0.3:8080\"", "203.0.113.9"),
+            ("for=6.6.6.6, for=unknown, for=10.0.0.3", "10.0.0.3"),
+            ("for=10.0.0.4, for=10.0.0.3", "10.0.0.4"),
+            ("for=6.6.6.6, for=_hidden", "10.0.0.1"),
+            ("for=6.6.6.6, by=203.0.113.9", "10.0.0.1"),
+            ("for=6.6.6.6, for=\"[2001:db8::9]:_x\";proto=wss", "2001:db8::9"),
+        ] {
+            assert_eq!(
+                client_in(ProxyHeader::Forwarded, trusted, "10.0.0.1", &[(FORWARDED, field)]),
+                expected,
+                "{field}"
+            );
+        }
     }
 
     #[test]

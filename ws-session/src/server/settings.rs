@@ -14,7 +14,7 @@ use ws_proto::handshake::server::Origins;
 use super::bind::TcpOptions;
 use super::hooks::Hooks;
 #[cfg(feature = "proxies")]
-use super::proxies::TrustedProxies;
+use super::proxies::{ProxyHeader, TrustedProxies};
 #[cfg(feature = "routes")]
 use super::routes::RouteTable;
 use super::subprotocols::Subprotocols;
@@ -41,6 +41,9 @@ pub(crate) struct ServerSettings {
     pub(crate) tcp: TcpOptions,
     #[cfg(feature = "proxies")]
     pub(crate) proxies: TrustedProxies,
+    /// The header in which they name their client.
+    #[cfg(feature = "proxies")]
+    pub(crate) proxy_header: ProxyHeader,
     /// Whether requests of trusted proxies may lack a key.
     pub(crate) keyless_proxies: bool,
     #[cfg(feature = "tls")]
@@ -76,6 +79,8 @@ impl Default for ServerSettings {
             tcp: TcpOptions::default(),
             #[cfg(feature = "proxies")]
             proxies: TrustedProxies::default(),
+            #[cfg(feature = "proxies")]
+            proxy_header: ProxyHeader::default(),
             keyless_proxies: false,
             #[cfg(feature = "tls")]
             tls: None,
@@ -113,7 +118,7 @@ impl ServerSettings {
 
     /// The client's address, by the headers of a trusted proxy.
     pub(super) fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        self.proxies.client_ip(peer, headers)
+        self.proxies.client_ip(peer, headers, self.proxy_header)
     }
 }
 
