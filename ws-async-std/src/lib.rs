@@ -88,6 +88,8 @@
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
+//! | `proxy-protocol` | no | the PROXY protocol of load balancers, on servers: `Server::proxy_protocol` |
+//! | `socket-activation` | no | sockets that a service manager passes, such as systemd (Unix): `ListeningSocket::from_environment` |
 //! | `socks` | no | clients through SOCKS5 proxies |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 
@@ -132,6 +134,8 @@ pub use ws_session::{
     Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
 };
 // Servers: where they listen, who may connect, and what runs then.
+#[cfg(all(feature = "async-std", feature = "proxy-protocol"))]
+pub use ws_session::ProxyProtocol;
 #[cfg(all(feature = "async-std", unix))]
 pub use ws_session::UnixSocket;
 #[cfg(all(feature = "async-std", feature = "auth"))]

@@ -40,6 +40,8 @@
 //! | `tokio`, `futures-io` | no | `AsyncRead` of that library for streamed messages, both ways; adapters enable theirs |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
+//! | `proxy-protocol` | no | the PROXY protocol of load balancers, on servers: `Server::proxy_protocol` |
+//! | `socket-activation` | no | sockets that a service manager passes, such as systemd (Unix): `ListeningSocket::from_environment` |
 //! | `socks` | no | clients through SOCKS5 proxies (`tokio-socks`, without tokio) |
 //! | `idna` | no | URLs with hosts that are not ASCII. Without it, their ASCII form works (`xn--…`), and other hosts fail with [`UrlError::InternationalHost`]. |
 //!
@@ -136,6 +138,8 @@ pub use self::http2::{
 pub use self::info::{ClientIp, RequestExt};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
+#[cfg(feature = "proxy-protocol")]
+pub use self::server::ProxyProtocol;
 #[cfg(unix)]
 pub use self::server::UnixSocket;
 #[cfg(feature = "auth")]

@@ -132,7 +132,7 @@ impl From<HeadError> for Rejection {
             HeadError::ProxyProtocol { version } => {
                 let message = alloc::format!(
                     "The connection begins with a header of the PROXY protocol, version {version}, which this server does not \
-                     read. Have the proxy send plain HTTP: in haproxy without \"send-proxy\" and \"send-proxy-v2\", in nginx \
+                     read, or not from this address. Have the server read it and trust the proxy, or have the proxy send plain HTTP: in haproxy without \"send-proxy\" and \"send-proxy-v2\", in nginx \
                      without \"proxy_protocol on\", in stunnel without \"protocol = proxy\". It can name the client in \
                      X-Forwarded-For instead."
                 );

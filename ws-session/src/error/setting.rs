@@ -30,6 +30,9 @@ pub enum InvalidSetting {
     Http2Unsupported,
     /// [`Server::reuse_port`](crate::Server::reuse_port) on a system without it.
     ReusePortUnsupported,
+    /// The PROXY protocol (`Server::proxy_protocol`) without
+    /// [`Server::trusted_proxies`](crate::Server::trusted_proxies).
+    ProxyProtocolUntrusted,
 }
 
 impl fmt::Display for InvalidSetting {
@@ -43,6 +46,9 @@ impl fmt::Display for InvalidSetting {
             Self::Tls(error) => error.fmt(f),
             Self::Http2Unsupported => f.write_str("this runtime does not speak HTTP/2"),
             Self::ReusePortUnsupported => f.write_str("this system lets one socket listen on a port (reuse_port)"),
+            Self::ProxyProtocolUntrusted => {
+                f.write_str("no proxy may send a header of the PROXY protocol (proxy_protocol without trusted_proxies)")
+            }
         }
     }
 }

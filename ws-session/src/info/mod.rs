@@ -34,8 +34,9 @@ pub(crate) struct HandshakeInfo {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) addresses: Addresses,
-    /// The client's address as named by a trusted proxy, the peer. Boxed, because it is rare.
-    pub(crate) forwarded_for: Option<Box<IpAddr>>,
+    /// The client's address as named by a trusted proxy, the peer. Boxed, because it is rare. If there is one, the headers of
+    /// a request name no other. `None` within it is an unknown client.
+    pub(crate) forwarded_for: Option<Box<Option<IpAddr>>>,
 }
 
 impl Caller {
@@ -46,7 +47,7 @@ impl Caller {
     /// The client's address, on a server.
     pub(crate) fn client_ip(&self) -> Option<IpAddr> {
         let peer = || Some(self.addresses.peer?.ip().to_canonical());
-        self.forwarded_for.as_deref().copied().or_else(peer)
+        self.forwarded_for.as_deref().copied().unwrap_or_else(peer)
     }
 
     /// The peer's address, for the log.
@@ -56,6 +57,6 @@ impl Caller {
 
     /// The client's address, for the log, if it is not the peer's.
     pub(crate) fn client(&self) -> Option<DisplayValue<IpAddr>> {
-        self.forwarded_for.as_deref().copied().map(display)
+        self.forwarded_for.as_deref().copied().flatten().map(display)
     }
 }

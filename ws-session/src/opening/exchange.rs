@@ -36,10 +36,17 @@ impl From<io::Error> for Interrupted {
 impl<T: Transport, C: Timer> Exchange<T, C> {
     /// Reads once, and appends to the received bytes. Returns 0 at the end of the stream.
     pub(crate) async fn read(&mut self) -> Result<usize, Interrupted> {
+        self.read_at_most(usize::MAX).await
+    }
+
+    /// Reads at most this many bytes, once, and appends them to the received ones. Returns 0 at the end of the stream.
+    pub(crate) async fn read_at_most(&mut self, most: usize) -> Result<usize, Interrupted> {
         let Self { transport, timer, deadline, received } = self;
         poll_fn(|cx| {
             let read = with_read_buffer(|buffer| {
                 let buffer = buffer.shared();
+                let most = most.min(buffer.len());
+                let buffer = buffer.get_mut(..most).unwrap_or_default();
                 transport.poll_read(cx, buffer).map_ok(|n| {
                     received.extend_from_slice(buffer.get(..n).unwrap_or_default());
                     n

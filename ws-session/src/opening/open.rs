@@ -184,7 +184,7 @@ impl<T, C> Parts<T, C> {
 
     /// Sets the client's address for [`WebSocket::client_ip`] on a server, if the peer is a proxy.
     pub fn client_ip(mut self, client: IpAddr) -> Self {
-        self.caller.forwarded_for = Some(Box::new(client));
+        self.caller.forwarded_for = Some(Box::new(Some(client)));
         self
     }
 

@@ -235,8 +235,17 @@ pub(super) async fn read_more<T: Transport, C: Timer>(
     guard: Option<&HandshakeGuard>,
     exchange: &mut Exchange<T, C>,
 ) -> Result<(), AcceptError> {
+    read_at_most(usize::MAX, guard, exchange).await
+}
+
+/// Reads at most this many bytes, once, unless the server is shutting down.
+pub(super) async fn read_at_most<T: Transport, C: Timer>(
+    most: usize,
+    guard: Option<&HandshakeGuard>,
+    exchange: &mut Exchange<T, C>,
+) -> Result<(), AcceptError> {
     let read = {
-        let mut read = pin!(exchange.read());
+        let mut read = pin!(exchange.read_at_most(most));
         poll_fn(|cx| match read.as_mut().poll(cx) {
             Poll::Ready(read) => Poll::Ready(Some(read)),
             Poll::Pending => guard.map_or(Poll::Pending, |guard| guard.poll_stopped(cx)).map(|()| None),
@@ -255,6 +264,19 @@ pub(super) async fn read_more<T: Transport, C: Timer>(
         }
         Some(Err(interrupted)) => Err(interrupted.into()),
     }
+}
+
+/// Sends the response to a connection whose request was not read, and ends it. Returns the reason.
+#[cfg(feature = "proxy-protocol")]
+pub(super) async fn refuse<T: Transport, C: Timer>(
+    settings: &ServerSettings,
+    exchange: &mut Exchange<T, C>,
+    refusal: RefusedRequest,
+) -> AcceptError {
+    let (bytes, error) = encode_unread(settings, refusal);
+    log_head(">", &bytes);
+    answer(exchange, &bytes).await;
+    error
 }
 
 /// Hands over a connection that has been answered.

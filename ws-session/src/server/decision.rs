@@ -82,9 +82,12 @@ impl RefusedRequest {
 
 /// Records the client's address if a trusted proxy names it.
 pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: &HeaderMap) {
+    if caller.forwarded_for.is_some() {
+        return;
+    }
     let peer = caller.client_ip();
     let client = settings.client_ip(peer, headers);
-    caller.forwarded_for = client.filter(|_| client != peer).map(Box::new);
+    caller.forwarded_for = (client != peer).then(|| Box::new(client));
 }
 
 /// Decides on a request. It waits only for hooks that do.

@@ -19,6 +19,8 @@ mod listen;
 mod origins;
 #[cfg(feature = "proxies")]
 mod proxies;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 #[cfg(feature = "routes")]
 mod routes;
 #[cfg(feature = "tls")]
@@ -60,6 +62,8 @@ pub use self::hooks::Decision;
 pub use self::listen::Listening;
 #[cfg(feature = "proxies")]
 pub use self::proxies::ProxyHeader;
+#[cfg(feature = "proxy-protocol")]
+pub use self::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "routes")]
 pub use self::routes::{PathParams, Routes};
 use self::settings::ServerSettings;
@@ -103,6 +107,8 @@ impl<R: Runtime> Server<R> {
         if self.settings.tcp.reuse_port && !HAS_REUSE_PORT {
             return Err(InvalidSetting::ReusePortUnsupported);
         }
+        #[cfg(feature = "proxy-protocol")]
+        self.settings.check_proxy_protocol()?;
         #[cfg(feature = "http2")]
         let server = self.ready_for_http2()?;
         #[cfg(not(feature = "http2"))]

@@ -155,6 +155,11 @@ impl TrustedProxies {
         believed
     }
 
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.unaddressed
+    }
+
     pub(super) fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {
             Some(address) => self.networks.iter().any(|network| network.contains(&address)),

@@ -15,6 +15,8 @@ use super::bind::TcpOptions;
 use super::hooks::Hooks;
 #[cfg(feature = "proxies")]
 use super::proxies::{ProxyHeader, TrustedProxies};
+#[cfg(feature = "proxy-protocol")]
+use super::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "routes")]
 use super::routes::RouteTable;
 use super::subprotocols::Subprotocols;
@@ -44,6 +46,8 @@ pub(crate) struct ServerSettings {
     /// The header in which they name their client.
     #[cfg(feature = "proxies")]
     pub(crate) proxy_header: ProxyHeader,
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// Whether requests of trusted proxies may lack a key.
     pub(crate) keyless_proxies: bool,
     #[cfg(feature = "tls")]
@@ -81,6 +85,8 @@ impl Default for ServerSettings {
             proxies: TrustedProxies::default(),
             #[cfg(feature = "proxies")]
             proxy_header: ProxyHeader::default(),
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol: None,
             keyless_proxies: false,
             #[cfg(feature = "tls")]
             tls: None,

@@ -194,6 +194,41 @@ impl From<UnixListener> for ListeningSocket {
     }
 }
 
+#[cfg(all(feature = "socket-activation", unix))]
+impl ListeningSocket {
+    /// The sockets that a service manager passes to this process, in its order (`LISTEN_FDS`, as systemd and systemfd do).
+    /// Empty if it passes none. TCP sockets and Unix sockets for streams are possible.
+    ///
+    /// The second call returns none: the first one removes the environment variables, so that child processes do not take the
+    /// sockets for theirs. Make it at the start of the program, before other threads read the environment.
+    ///
+    /// ```no_run
+    /// # use ws_session::{ListeningSocket, Runtime, Server};
+    /// # async fn example<R: Runtime>() -> std::io::Result<()> {
+    /// let given = ListeningSocket::from_environment()?;
+    /// let listening = match given.is_empty() {
+    ///     true => Server::<R>::new().bind("127.0.0.1:8765").await?,
+    ///     false => Server::<R>::new().listen_on_each(given)?,
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If one of them is of another kind. The error has its number among them, from 0 on.
+    pub fn from_environment() -> io::Result<Vec<Self>> {
+        let mut given = listenfd::ListenFd::from_env();
+        let sockets = given.len();
+        let mut take = |n| match given.take_tcp_listener(n) {
+            Ok(Some(listener)) => Some(listener.into()),
+            _ => given.take_unix_listener(n).ok().flatten().map(Self::from),
+        };
+        let other = |n| format!("socket {n} of LISTEN_FDS is neither a TCP socket nor a Unix socket for streams");
+        (0..sockets).map(|n| take(n).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, other(n)))).collect()
+    }
+}
+
 /// A descriptor from another process. It must be a socket for streams, of IPv4, IPv6 or Unix.
 #[cfg(unix)]
 impl TryFrom<OwnedFd> for ListeningSocket {

@@ -16,6 +16,8 @@ use super::accept::{accept_from, exchange};
 #[cfg(feature = "http2")]
 use super::http2::{BoxedHandler, serve_http2, speaks_http2};
 use super::limits::Door;
+#[cfg(feature = "proxy-protocol")]
+use super::proxy_protocol::read_header;
 #[cfg(feature = "tls")]
 use super::secure::secure;
 use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
@@ -139,15 +141,20 @@ async fn accept_stream<R: Runtime>(
 ) -> Result<Accepted<MaybeTls<R::Stream>, R::Timer>, AcceptError> {
     let timer = R::timer();
     let deadline = timer.now() + settings.handshake_timeout;
-    #[cfg(feature = "tls")]
-    let (stream, timer) = match &settings.tls {
-        Some(config) => {
-            let (stream, timer) = secure::<R>(Arc::clone(config), handshake, stream, timer, deadline).await?;
-            (MaybeTls::tls(stream), timer)
-        }
-        None => (stream, timer),
-    };
     let exchange = exchange(stream, timer, deadline);
+    #[cfg(feature = "proxy-protocol")]
+    let exchange = {
+        let mut exchange = exchange;
+        if let Some(expected) = settings.expected_header(&caller.addresses) {
+            Box::pin(read_header(expected, settings, handshake, &mut exchange, caller)).await?;
+        }
+        exchange
+    };
+    #[cfg(feature = "tls")]
+    let exchange = match &settings.tls {
+        Some(config) => secure::<R>(Arc::clone(config), handshake, exchange).await?,
+        None => exchange,
+    };
     #[cfg(feature = "http2")]
     let exchange = {
         let mut exchange = exchange;

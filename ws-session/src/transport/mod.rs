@@ -1,5 +1,7 @@
 //! The traits of an adapter for moving bytes and for waiting: [`Transport`] and [`Timer`].
 
+#[cfg(all(feature = "proxy-protocol", feature = "tls"))]
+mod prefixed;
 mod stream;
 pub mod tcp;
 
@@ -9,6 +11,8 @@ use std::task::{Context, Poll};
 
 use ws_proto::{InFlight, Timestamp};
 
+#[cfg(all(feature = "proxy-protocol", feature = "tls"))]
+pub(crate) use self::prefixed::Prefixed;
 pub use self::stream::MaybeTls;
 
 /// A reliable stream of bytes both ways: a TCP or TLS connection, a pipe.

@@ -7,6 +7,8 @@ mod auth;
 mod crowding;
 mod hooks;
 mod limits;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 mod requests;
 #[cfg(feature = "routes")]
 mod routes;
