@@ -42,3 +42,4 @@ mod tls;
 #[cfg(all(feature = "json", feature = "messagepack"))]
 mod typed;
 mod unheard;
+mod workers;

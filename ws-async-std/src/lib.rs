@@ -134,6 +134,8 @@ pub use ws_session::{
     Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
 };
 // Servers: where they listen, who may connect, and what runs then.
+#[cfg(all(feature = "async-std", feature = "proxies"))]
+pub use ws_session::ProxyHeader;
 #[cfg(all(feature = "async-std", feature = "proxy-protocol"))]
 pub use ws_session::ProxyProtocol;
 #[cfg(all(feature = "async-std", unix))]
@@ -142,8 +144,6 @@ pub use ws_session::UnixSocket;
 pub use ws_session::{Credentials, Token, Verdict};
 #[cfg(feature = "async-std")]
 pub use ws_session::{Decision, ListeningSocket, RequestExt};
-#[cfg(all(feature = "async-std", feature = "proxies"))]
-pub use ws_session::ProxyHeader;
 #[cfg(all(feature = "async-std", any(feature = "json", feature = "messagepack")))]
 pub use ws_session::{Format, Typed};
 #[cfg(all(feature = "async-std", feature = "json"))]
@@ -157,8 +157,8 @@ pub use self::bytes::ByteStream;
 pub use self::io::AsyncIo;
 #[cfg(feature = "async-std")]
 pub use self::on_async_std::{
-    AsyncStd, AsyncStdTasks, Client, ClientStream, Listening, Parts, Server, WebSocketStream, accept, accept_stream,
-    client_parts, connect, connect_stream, serve, serve_until, server_parts,
+    AsyncStd, AsyncStdTasks, Client, ClientStream, Listening, Parts, Server, WebSocketStream, Workers, accept,
+    accept_stream, client_parts, connect, connect_stream, serve, serve_until, server_parts,
 };
 pub use self::reactor::{Executor, Reactor};
 pub use self::time::AsyncTimer;

@@ -1,6 +1,6 @@
 //! [`adapter!`](crate::adapter!): the names that every adapter has.
 
-/// Defines the names that every adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening` and `Client`, the
+/// Defines the names that every adapter has beside its [`Runtime`](crate::Runtime): `Server`, `Listening`, `Workers` and `Client`, the
 /// functions `connect`, `serve` and `accept`, and the parts of connections. So a program changes its runtime by changing the name of a crate.
 ///
 /// Its arguments are the runtime, a type whose `new` makes a [`Transport`](crate::Transport) of a stream, and the bounds of
@@ -13,6 +13,9 @@ macro_rules! adapter {
 
         #[doc = concat!("A server on [`", stringify!($runtime), "`] that listens. See [`ws_session::Listening`].")]
         pub type Listening = $crate::Listening<$runtime>;
+
+        #[doc = concat!("A server on several threads, each with a [`", stringify!($runtime), "`] of its own. See [`ws_session::Workers`].")]
+        pub type Workers = $crate::Workers<$runtime>;
 
         #[doc = concat!("A client on [`", stringify!($runtime), "`]. See [`ws_session::Client`].")]
         pub type Client = $crate::Client<$runtime>;

@@ -138,15 +138,17 @@ pub use self::http2::{
 pub use self::info::{ClientIp, RequestExt};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::runtime::Runtime;
+#[cfg(feature = "proxies")]
+pub use self::server::ProxyHeader;
 #[cfg(feature = "proxy-protocol")]
 pub use self::server::ProxyProtocol;
 #[cfg(unix)]
 pub use self::server::UnixSocket;
 #[cfg(feature = "auth")]
 pub use self::server::{Credentials, Token, Verdict};
-pub use self::server::{Decision, Handover, Listening, ListeningSocket, Refused, ServeError, Server, ServerHandle};
-#[cfg(feature = "proxies")]
-pub use self::server::ProxyHeader;
+pub use self::server::{
+    Decision, Handover, Listening, ListeningSocket, Refused, ServeError, Server, ServerHandle, Workers,
+};
 #[cfg(feature = "routes")]
 pub use self::server::{PathParams, Routes};
 pub use self::shared::{RoundTrip, Unwanted};

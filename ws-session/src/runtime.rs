@@ -44,6 +44,20 @@ pub trait Runtime: Send + Sync + 'static {
     /// Spawns a task.
     fn spawn(task: impl Future<Output = ()> + Send + 'static);
 
+    /// Runs a future to its end on the calling thread, with a single-threaded runtime that is made for it. The tasks that it
+    /// [spawns](Self::spawn) run on this thread, and are dropped with the runtime.
+    ///
+    /// It is called on threads without a runtime, by [`Workers`](crate::Workers). A runtime without such a mode keeps the
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime cannot be made.
+    fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+        drop(future);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this runtime cannot run a thread's tasks on that thread"))
+    }
+
     /// Resolves a host to addresses with this port, in the system's order of preference. `host` is a name, or an IPv6 address
     /// with a zone (`fe80::1%eth0`), which is resolved for its scope ID.
     fn resolve(host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;

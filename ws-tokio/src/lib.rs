@@ -105,6 +105,7 @@
 //! | `typed_messages` | JSON, MessagePack and Protobuf; work on a pool of blocking threads |
 //! | `keepalive`, `graceful_shutdown` | dead peers are removed; work is finished when the server stops |
 //! | `request_hook`, `origin_check` | pages and tokens on the same port; pages of one site only |
+//! | `unix_socket`, `workers` | a Unix socket; several threads, each with a runtime of its own |
 //! | `behind_nginx`, `many_clients`, `logging` | a reverse proxy, 5,000 connections, the log |
 //!
 //! The folder `docs` in the repository has pages about browsers, TLS, proxies, deployment, limits, tests, logs, the texts of
@@ -198,6 +199,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::runtime::Builder;
 
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -224,6 +226,8 @@ pub use ws_session::{
     Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
 };
 // Servers: where they listen, who may connect, and what runs then.
+#[cfg(feature = "proxies")]
+pub use ws_session::ProxyHeader;
 #[cfg(feature = "proxy-protocol")]
 pub use ws_session::ProxyProtocol;
 #[cfg(unix)]
@@ -231,8 +235,6 @@ pub use ws_session::UnixSocket;
 #[cfg(feature = "auth")]
 pub use ws_session::{Credentials, Token, Verdict};
 pub use ws_session::{Decision, ListeningSocket, RequestExt};
-#[cfg(feature = "proxies")]
-pub use ws_session::ProxyHeader;
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use ws_session::{Format, Typed};
 #[cfg(feature = "json")]
@@ -280,6 +282,10 @@ impl Runtime for Tokio {
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(task);
+    }
+
+    fn block_on<F: Future>(future: F) -> Result<F::Output> {
+        Ok(Builder::new_current_thread().enable_all().build()?.block_on(future))
     }
 
     async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {

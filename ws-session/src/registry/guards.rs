@@ -1,4 +1,4 @@
-//! Guards: a server that waits, an opening handshake in progress, an open connection.
+//! Guards: a task that waits, an opening handshake in progress, an open connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,20 +8,7 @@ use super::handshakes::PendingHandshake;
 use super::{Awaited, NoRoom, Observing, Quota, Registry, State};
 use crate::shared::{Shared, set_waker};
 
-/// A server that accepts connections or waits for their end.
-#[derive(Debug)]
-pub(crate) struct ServingGuard<'a> {
-    pub(super) registry: &'a Registry,
-}
-
-impl Drop for ServingGuard<'_> {
-    fn drop(&mut self) {
-        let forgotten = self.registry.lock().server.take();
-        drop(forgotten);
-    }
-}
-
-/// A task that waits for the end of a shutdown.
+/// A task that waits for a condition: a server that accepts connections, or whoever waits for the end of a shutdown.
 #[derive(Debug)]
 pub(crate) struct Observer<'a> {
     pub(super) registry: &'a Registry,

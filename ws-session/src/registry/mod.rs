@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use ws_proto::{CloseCode, CloseFrame, Timestamp};
@@ -19,7 +19,7 @@ pub(crate) use self::addresses::ConnectionRate;
 use self::addresses::{Counts, Rates};
 #[cfg(feature = "http2")]
 pub(crate) use self::carriers::{CarrierGuard, StreamGuard};
-pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard, ServingGuard};
+pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard};
 use self::handshakes::Handshakes;
 use crate::shared::{Shared, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,17 +40,15 @@ struct State {
     shutting_down: bool,
     /// Whether the drain deadline of a shutdown has passed.
     aborted: bool,
-    /// The tasks that wait for the end of a shutdown, and the conditions they wait for.
+    /// The tasks that wait, and the conditions they wait for.
     observers: Vec<Observing>,
     next_observer: u64,
-    /// The waker of the server's own task, and the condition it waits for.
-    server: Option<(Awaited, Waker)>,
     /// The connections of HTTP/2.
     #[cfg(feature = "http2")]
     carriers: carriers::Carriers,
 }
 
-/// A task that waits for the end of a shutdown.
+/// A task that waits.
 #[derive(Debug)]
 struct Observing {
     key: u64,
@@ -76,7 +74,7 @@ pub(crate) enum NoRoom {
     FullForOne,
 }
 
-/// A condition that a server waits for. It is not woken for anything else.
+/// A condition that a task waits for. It is not woken for anything else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Awaited {
     /// Fewer handshakes in progress than this, or a shutdown.
@@ -137,17 +135,15 @@ impl State {
         Some(self.observers.swap_remove(place))
     }
 
-    /// The wakers of the server and of observers whose conditions hold.
-    fn due(&mut self) -> (Option<Waker>, Vec<Waker>) {
-        let is_due = self.server.as_ref().is_some_and(|(awaited, _)| self.has_come(*awaited));
-        let server = if is_due { self.server.take().map(|(_, waker)| waker) } else { None };
+    /// The wakers of observers whose conditions hold.
+    fn due(&mut self) -> Vec<Waker> {
         if !self.observers.iter().any(|observer| self.has_come(observer.awaited)) {
-            return (server, Vec::new());
+            return Vec::new();
         }
         let all = mem::take(&mut self.observers).into_iter();
         let (due, waiting): (Vec<_>, Vec<_>) = all.partition(|observer| self.has_come(observer.awaited));
         self.observers = waiting;
-        (server, due.into_iter().map(|observer| observer.waker).collect())
+        due.into_iter().map(|observer| observer.waker).collect()
     }
 
     /// The wakers of the opening handshakes, and of the connections of HTTP/2.
@@ -256,11 +252,10 @@ impl Registry {
         let mut state = self.lock();
         state.shutting_down = true;
         let open: Vec<_> = state.open.values().cloned().collect();
-        let (server, observers) = state.due();
+        let observers = state.due();
         let handshakes = state.opening_wakers();
         drop(state);
         open.iter().for_each(close);
-        wake(server);
         wake(observers);
         wake(handshakes);
     }
@@ -276,25 +271,7 @@ impl Registry {
         wake(handshakes);
     }
 
-    /// Lets the server's own task wait here, until the guard is dropped.
-    pub(crate) fn serving(&self) -> ServingGuard<'_> {
-        ServingGuard { registry: self }
-    }
-
-    /// Ready when the server's condition holds.
-    pub(crate) fn poll(&self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
-        if state.has_come(awaited) {
-            return Poll::Ready(());
-        }
-        let replaced = state.server.replace((awaited, cx.waker().clone()));
-        // Dropping it may drop a task and everything it holds.
-        drop(state);
-        drop(replaced);
-        Poll::Pending
-    }
-
-    /// Lets another task wait for the end of a shutdown, until the guard is dropped.
+    /// Lets a task wait for a condition, until the guard is dropped.
     pub(crate) fn observe(&self) -> Observer<'_> {
         let mut state = self.lock();
         state.next_observer += 1;
@@ -304,9 +281,8 @@ impl Registry {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let (server, observers) = state.due();
+        let observers = state.due();
         drop(state);
-        wake(server);
         wake(observers);
     }
 }
@@ -317,7 +293,7 @@ fn close(connection: &Arc<Shared>) {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Wake;
+    use std::task::{Context, Wake};
 
     use super::*;
 
@@ -331,8 +307,8 @@ mod tests {
     fn a_handle_that_watches_a_server_does_not_keep_it() {
         let (registry, task) = (Registry::default(), Arc::new(Task));
         let waker = Waker::from(Arc::clone(&task));
-        let serving = registry.serving();
-        assert!(registry.poll(Awaited::Shutdown, &mut Context::from_waker(&waker)).is_pending());
+        let serving = registry.observe();
+        assert!(serving.poll(Awaited::Shutdown, &mut Context::from_waker(&waker)).is_pending());
         drop(waker);
         assert_eq!(Arc::strong_count(&task), 2);
         drop(serving);

@@ -12,7 +12,7 @@ use ws_proto::Timestamp;
 use super::ServerSettings;
 use super::limits::network;
 use crate::logging::TARGET;
-use crate::registry::{Awaited, HandshakeGuard, Registry};
+use crate::registry::{Awaited, HandshakeGuard, Observer, Registry};
 use crate::transport::{Addresses, Timer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,6 +26,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 pub(super) struct Admission<'a, C> {
     settings: &'a ServerSettings,
     registry: &'a Arc<Registry>,
+    observer: &'a Observer<'a>,
     timer: C,
     crowding: Crowding,
     /// The last time at which waiting for an address with too many handshakes was in vain.
@@ -41,8 +42,13 @@ struct Crowding {
 }
 
 impl<'a, C: Timer> Admission<'a, C> {
-    pub(super) fn new(settings: &'a ServerSettings, registry: &'a Arc<Registry>, timer: C) -> Self {
-        Self { settings, registry, timer, crowding: Crowding::default(), waited_in_vain: None }
+    pub(super) fn new(
+        settings: &'a ServerSettings,
+        registry: &'a Arc<Registry>,
+        observer: &'a Observer<'a>,
+        timer: C,
+    ) -> Self {
+        Self { settings, registry, observer, timer, crowding: Crowding::default(), waited_in_vain: None }
     }
 
     pub(super) fn timer(&mut self) -> &mut C {
@@ -81,8 +87,8 @@ impl<'a, C: Timer> Admission<'a, C> {
         // there is no other for a while, because other connections wait behind this one.
         let now = self.timer.now();
         if self.waited_in_vain.is_none_or(|then| now >= then + SECOND) {
-            let Self { registry, timer, .. } = self;
-            let has_room = poll_fn(|cx| match registry.poll(Awaited::SlotOf(source, most), cx) {
+            let Self { observer, timer, .. } = self;
+            let has_room = poll_fn(|cx| match observer.poll(Awaited::SlotOf(source, most), cx) {
                 Poll::Ready(()) => Poll::Ready(true),
                 Poll::Pending => timer.poll_at(cx, now + MOMENT).map(|()| false),
             });
@@ -98,9 +104,9 @@ impl<'a, C: Timer> Admission<'a, C> {
 
     /// Waits until a place is free. Makes a handshake give way as soon as one has waited long enough.
     async fn wait_for_a_place(&mut self) {
-        let Self { settings, registry, timer, crowding, .. } = self;
+        let Self { settings, registry, observer, timer, crowding, .. } = self;
         poll_fn(|cx| {
-            if registry.poll(Awaited::Slot(settings.max_handshakes), cx).is_ready() {
+            if observer.poll(Awaited::Slot(settings.max_handshakes), cx).is_ready() {
                 return Poll::Ready(());
             }
             if let Some(since) = registry.oldest_waiting()

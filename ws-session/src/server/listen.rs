@@ -77,18 +77,7 @@ impl<R: Runtime> Listening<R> {
         F: Future<Output = HandlerResult> + Send + 'static, // wrap others: handler(…)
     {
         let handle = self.handle();
-        let mut serving = pin!(self.serve(handler));
-        let mut shutdown = pin!(Some(shutdown));
-        poll_fn(|cx| {
-            if let Some(waiting) = shutdown.as_mut().as_pin_mut()
-                && waiting.poll(cx).is_ready()
-            {
-                shutdown.set(None);
-                handle.shutdown();
-            }
-            serving.as_mut().poll(cx)
-        })
-        .await
+        serve_until(self.serve(handler), shutdown, &handle).await
     }
 
     /// Accepts connections and runs `handler` for each, in a task of its own, until [`ServerHandle::shutdown`].
@@ -125,12 +114,12 @@ impl<R: Runtime> Listening<R> {
     {
         let Self { listeners, shared } = self;
         let registry = &shared.registry;
-        let _serving = registry.serving();
+        let observer = registry.observe();
         let handler = Arc::new(handler);
         let mut acceptor = Acceptor::new(&listeners);
-        let mut admission = Admission::new(&shared.settings, registry, R::timer());
+        let mut admission = Admission::new(&shared.settings, registry, &observer, R::timer());
         loop {
-            let accepted = poll_fn(|cx| match registry.poll(Awaited::Shutdown, cx) {
+            let accepted = poll_fn(|cx| match observer.poll(Awaited::Shutdown, cx) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => acceptor.poll(admission.timer(), cx).map(Some),
             });
@@ -142,9 +131,29 @@ impl<R: Runtime> Listening<R> {
         }
         drop(listeners);
         let timeout = shared.settings.drain_timeout;
-        drain(registry, admission.timer(), timeout, |cx| registry.poll(Awaited::Idle, cx)).await;
+        drain(registry, admission.timer(), timeout, |cx| observer.poll(Awaited::Idle, cx)).await;
         Ok(())
     }
+}
+
+/// Serves, and shuts the server down when the second future is ready.
+pub(super) async fn serve_until(
+    serving: impl Future<Output = io::Result<()>>,
+    shutdown: impl Future,
+    handle: &ServerHandle,
+) -> io::Result<()> {
+    let mut serving = pin!(serving);
+    let mut shutdown = pin!(Some(shutdown));
+    poll_fn(|cx| {
+        if let Some(waiting) = shutdown.as_mut().as_pin_mut()
+            && waiting.poll(cx).is_ready()
+        {
+            shutdown.set(None);
+            handle.shutdown();
+        }
+        serving.as_mut().poll(cx)
+    })
+    .await
 }
 
 impl<R: Runtime> fmt::Debug for Listening<R> {

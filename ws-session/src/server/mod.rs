@@ -33,6 +33,7 @@ mod task;
 #[cfg(unix)]
 mod unix;
 mod upgrade;
+mod workers;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -72,6 +73,7 @@ pub use self::sockets::ListeningSocket;
 #[cfg(unix)]
 pub use self::unix::UnixSocket;
 pub use self::upgrade::Refused;
+pub use self::workers::Workers;
 
 /// Configures a server. [`bind`](Self::bind) starts listening, and [`Listening::serve`] runs a handler for each connection.
 ///

@@ -7,6 +7,8 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 #[cfg(unix)]
@@ -116,7 +118,7 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    fn listening(self) -> Listening<R> {
+    pub(super) fn listening(self) -> Listening<R> {
         Listening::new(self.settings, self.registry)
     }
 }
@@ -151,12 +153,9 @@ impl<R: Runtime> Listening<R> {
     ///
     /// [`ServeError::BindUnix`] if the socket cannot be made.
     #[cfg(unix)]
-    pub async fn bind_unix(mut self, socket: impl Into<UnixSocket>) -> Result<Self, ServeError> {
-        let (listener, file) = socket.into().bind()?;
-        let mut socket = Listener::new(listener.into())?;
-        socket.file = Some(file);
-        self.listeners.push(socket);
-        Ok(self)
+    pub async fn bind_unix(self, socket: impl Into<UnixSocket>) -> Result<Self, ServeError> {
+        let socket = socket.into().bind()?;
+        Ok(self.listen_on(socket)?)
     }
 
     /// Uses one more socket that listens already. See [`Server::listen_on`].
@@ -178,7 +177,37 @@ pub struct ListeningSocket(Given);
 enum Given {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener),
+    Unix {
+        listener: UnixListener,
+        /// The file to be removed when the last socket of it is gone.
+        file: Option<Arc<SocketFile>>,
+    },
+}
+
+impl ListeningSocket {
+    /// A Unix socket whose file is removed with it.
+    #[cfg(unix)]
+    pub(super) fn with_file(listener: UnixListener, file: SocketFile) -> Self {
+        Self(Given::Unix { listener, file: Some(Arc::new(file)) })
+    }
+
+    /// Another descriptor of the same socket.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self(match &self.0 {
+            Given::Tcp(listener) => Given::Tcp(listener.try_clone()?),
+            #[cfg(unix)]
+            Given::Unix { listener, file } => Given::Unix { listener: listener.try_clone()?, file: file.clone() },
+        }))
+    }
+
+    /// The address of a TCP socket.
+    pub(super) fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
+        match &self.0 {
+            Given::Tcp(listener) => listener.local_addr().map(Some),
+            #[cfg(unix)]
+            Given::Unix { .. } => Ok(None),
+        }
+    }
 }
 
 impl From<TcpListener> for ListeningSocket {
@@ -190,7 +219,7 @@ impl From<TcpListener> for ListeningSocket {
 #[cfg(unix)]
 impl From<UnixListener> for ListeningSocket {
     fn from(listener: UnixListener) -> Self {
-        Self(Given::Unix(listener))
+        Self(Given::Unix { listener, file: None })
     }
 }
 
@@ -253,7 +282,7 @@ pub(super) struct Listener<R: Runtime> {
     socket: Socket<R::Listener>,
     /// The file of a Unix socket, which is removed with it.
     #[cfg(unix)]
-    file: Option<SocketFile>,
+    file: Option<Arc<SocketFile>>,
 }
 
 enum Socket<L> {
@@ -263,22 +292,21 @@ enum Socket<L> {
 
 impl<R: Runtime> Listener<R> {
     fn new(ListeningSocket(given): ListeningSocket) -> io::Result<Self> {
-        let socket = match given {
+        match given {
             Given::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
-                Socket::Tcp(R::listen(listener)?)
+                Ok(Self {
+                    socket: Socket::Tcp(R::listen(listener)?),
+                    #[cfg(unix)]
+                    file: None,
+                })
             }
             #[cfg(unix)]
-            Given::Unix(listener) => {
+            Given::Unix { listener, file } => {
                 listener.set_nonblocking(true)?;
-                Socket::Other(R::listen_unix(listener)?)
+                Ok(Self { socket: Socket::Other(R::listen_unix(listener)?), file })
             }
-        };
-        Ok(Self {
-            socket,
-            #[cfg(unix)]
-            file: None,
-        })
+        }
     }
 
     /// The address of a TCP socket.

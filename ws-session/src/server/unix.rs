@@ -3,13 +3,13 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, lchown};
-use std::os::unix::net::UnixListener;
 use std::path::{self, Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tracing::{debug, info};
 
 use super::bind::{BACKLOG, ServeError};
+use super::sockets::ListeningSocket;
 use crate::logging::TARGET;
 
 /// The bits of a mode that a socket can have.
@@ -39,12 +39,12 @@ impl UnixSocket {
         self
     }
 
-    /// Listens. The file is removed when the second value is dropped.
-    pub(super) fn bind(self) -> Result<(UnixListener, SocketFile), ServeError> {
+    /// Listens. The file is removed with the socket.
+    pub(super) fn bind(self) -> Result<ListeningSocket, ServeError> {
         self.try_bind().map_err(|error| ServeError::BindUnix { path: self.path, error })
     }
 
-    fn try_bind(&self) -> io::Result<(UnixListener, SocketFile)> {
+    fn try_bind(&self) -> io::Result<ListeningSocket> {
         if let Some(mode) = self.mode.filter(|mode| mode & !PERMISSIONS != 0) {
             return Err(io::Error::new(
                 ErrorKind::InvalidInput,
@@ -64,7 +64,7 @@ impl UnixSocket {
         }
         // Before this, connections are refused. So nobody connects who may not.
         socket.listen(BACKLOG)?;
-        Ok((socket.into(), file))
+        Ok(ListeningSocket::with_file(socket.into(), file))
     }
 }
 
