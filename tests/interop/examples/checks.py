@@ -27,7 +27,7 @@ import urllib.request
 
 import msgpack
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import connect, unix_connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -716,6 +716,49 @@ def nginx_configuration():
     lines = (REPO / "ws-tokio/examples/behind_nginx.rs").read_text().splitlines()
     begin, end = lines.index("//! ```nginx"), lines.index("//! ```")
     return "\n".join(line.removeprefix("//!").removeprefix(" ") for line in lines[begin + 1 : end])
+
+
+@check("unix_socket", "async_std_unix_socket")
+async def unix_socket(name):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "server.sock"
+        # One that a server has left there.
+        with socket.socket(socket.AF_UNIX) as old:
+            old.bind(str(path))
+        async with running(name, path) as server:
+            await server.prints(f"^Listening at {path}; ")
+            same(path.stat().st_mode & 0o777, 0o660)
+            async with unix_connect(str(path), "ws://localhost/") as ws:
+                await ws.send("Grüße")
+                same(await ws.recv(), "Grüße")
+            async with running(name, "client", path) as client:
+                await client.prints("^< Hello$")
+                await client.ends()
+            claim = {"X-Forwarded-For": "203.0.113.9"}
+            async with unix_connect(str(path), "ws://localhost/", additional_headers=claim):
+                await server.prints(r"^a client has connected: Some\(203.0.113.9\)$")
+            async with running(name, path) as second:
+                await second.prints("a server answers there")
+                await second.ends(1)
+            server.interrupt()
+            await server.ends()
+        same(path.exists(), False)
+
+
+@check("workers")
+async def workers(name):
+    async with serving(name, 3) as server:
+        threads = set()
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(40):
+                ws = await stack.enter_async_context(dial(server.url))
+                threads.add(await ws.recv())
+                await ws.send("Grüße")
+                same(await ws.recv(), "Grüße")
+            assert 1 < len(threads) <= 3 and all(thread.startswith("ws-worker-") for thread in threads), threads
+            server.interrupt()
+            await server.prints("^40 connections on all threads$")
+            same(await closed(ws), 1001)
 
 
 @check("behind_nginx")
