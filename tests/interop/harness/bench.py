@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+from harness.balancers import Balancers
 from harness.bytes import Bytes
 from harness.install import INTEROP, certutil, chromium, tool
 from harness.nginx import Nginx
@@ -83,6 +84,20 @@ class Bench:
         proxies.stop()
         PROCESSES.stop(plain)
         PROCESSES.stop(secure)
+        self.report.end(problem)
+
+    def balanced(self, title, checks, server, expected):
+        """Runs the checks of our server behind load balancers."""
+        self.report.begin(title, expected)
+        socket = self.home / "balanced.sock"
+        serving, listeners = self.serve(title, [*server, f"balanced={socket}"], secure=True)
+        if serving is None:
+            return
+        balancers = Balancers(self.home, listeners | {"local": str(socket)})
+        arguments = settings(balancers.ports | {"announced": listeners["announced"]})
+        problem = self.run_client([*checks, *arguments], title)
+        balancers.stop()
+        PROCESSES.stop(serving)
         self.report.end(problem)
 
     def bytes(self, title, client, python, websockify, tunnel, expected):

@@ -12,10 +12,10 @@ import time
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "proxies", "bytes", "examples", "control"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "proxies", "balancers", "bytes", "examples", "control"}
 NEED_NODE = {"node", "chromium", "nginx", "h2", "examples", "control"}
 NEED_BROWSER = {"chromium", "nginx", "h2", "examples"}
-NEED_NGINX = {"nginx", "examples"}
+NEED_NGINX = {"nginx", "balancers", "examples"}
 # Which groups run no programs of ours, or only the examples.
 NEED_NO_PEERS = {"examples", "control"}
 
@@ -47,6 +47,10 @@ def require_tools(groups):
         forward = {"squid": "squid", "tinyproxy": "tinyproxy-bin", "privoxy": "privoxy", "stunnel4": "stunnel4"}
         forward["microsocks"] = "microsocks"
         wanted += [package for name, package in forward.items() if tool(name) is None and package not in wanted]
+    if "balancers" in groups:
+        wanted += ["haproxy"] if tool("haproxy") is None else []
+        # nginx's own packages have the module built in.
+        wanted += ["libnginx-mod-stream"] if shutil.which("dpkg") and not has_stream_module() else []
     if "bytes" in groups and not all(map(tool, ("redis-server", "redis-cli", "redis-benchmark"))):
         wanted.append("redis-server")
     if "bytes" in groups and not all(map(tool, ("sshd", "ssh", "scp", "ssh-keygen"))):
@@ -74,6 +78,14 @@ def chromium():
 
 def certutil():
     return shutil.which("certutil")
+
+
+def has_stream_module():
+    """Whether nginx can pass on TCP."""
+    if nginx() is None:
+        return False
+    version = subprocess.run([nginx(), "-V"], capture_output=True, text=True, check=True).stderr
+    return "--with-stream " in version + " " or os.path.exists("/usr/lib/nginx/modules/ngx_stream_module.so")
 
 
 def nginx():

@@ -1,8 +1,8 @@
 //! The server that `tests/interop/run` points other people's clients at: the command language of
 //! `tests/interop/README.md`, over ws-tokio.
 //!
-//! usage: `interop-server [certificates=DIRECTORY] [http2=yes] [axum]`: with certificates over TLS, with `http2=yes` over HTTP/2
-//! beside HTTP/1.1, with `axum` through the extractor
+//! usage: `interop-server [certificates=DIRECTORY] [http2=yes] [axum] [balanced=SOCKET]`: with certificates over TLS, with `http2=yes` over HTTP/2
+//! beside HTTP/1.1, with `axum` through the extractor, with `balanced=SOCKET` for load balancers and on this Unix socket
 //!
 //! Prints `ready main=URL limited=URL guarded=URL deflate=URL alone=URL lively=URL`, over TLS also `mutual=URL expired=URL
 //! early=URL misnamed=URL stranger=URL`, and ends after `/shutdown`, SIGINT or SIGTERM.
@@ -28,8 +28,11 @@ use ws_tokio::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use ws_tokio::rustls::server::WebPkiClientVerifier;
 use ws_tokio::rustls::{RootCertStore, ServerConfig};
 use ws_tokio::{
-    Bytes, ClientIp, CloseCode, Config, Deflate, HandlerResult, Http2, Message, Server, ServerHandle, WebSocket,
+    Bytes, ClientIp, CloseCode, Config, Deflate, HandlerResult, Http2, Listening, Message, Server, ServerHandle,
+    WebSocket,
 };
+#[cfg(unix)]
+use ws_tokio::{ProxyHeader, ProxyProtocol, UnixSocket};
 
 const MIB: usize = 1 << 20;
 /// Where nginx connects from in `tests/interop/nginx`.
@@ -64,6 +67,12 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     if args.iter().any(|arg| arg == "axum") {
         return serve_with_axum(all).await;
     }
+    #[cfg(unix)]
+    if let (Some(socket), Some(certificates)) =
+        (args.iter().find_map(|arg| arg.strip_prefix("balanced=")), &certificates)
+    {
+        return serve_behind_balancers(server, socket, certificates).await;
+    }
     if args.iter().any(|arg| arg == "http2=yes") {
         all = all.into_iter().map(|(name, server)| (name, server.http2(Http2::default()))).collect();
     }
@@ -87,6 +96,11 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         ready += &format!(" {name}={scheme}://{}", listening.local_addr()?);
         servers.push(listening);
     }
+    serve(servers, ready).await
+}
+
+/// Serves until it is told to stop.
+async fn serve(servers: Vec<Listening>, ready: String) -> Result<(), Box<dyn Error + Send + Sync>> {
     let handles = servers.iter().map(|listening| listening.handle()).collect();
     let desk = Arc::new(Desk { servers: handles, endings: Mutex::default() });
     let mut serving = Vec::new();
@@ -106,6 +120,32 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         server.await??;
     }
     Ok(())
+}
+
+/// Serves behind proxies that send the PROXY protocol or `Forwarded`, and on a Unix socket.
+#[cfg(unix)]
+async fn serve_behind_balancers(
+    server: impl Fn() -> Server,
+    socket: &str,
+    certificates: &Certificates,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let announced = || server().proxy_protocol(ProxyProtocol::Required);
+    let secure = announced().tls(certificates.read("server.pem")?, certificates.read("server.key")?);
+    let mut ready = String::from("ready");
+    let mut servers = Vec::new();
+    for (name, scheme, server) in [
+        ("announced", "ws", announced()),
+        ("secure", "wss", secure),
+        ("forwarded", "ws", server().proxy_header(ProxyHeader::Forwarded)),
+    ] {
+        let listening = server.bind("127.0.0.1:0").await?;
+        ready += &format!(" {name}={scheme}://{}", listening.local_addr()?);
+        servers.push(listening);
+    }
+    // nginx's workers have another user.
+    let local = server().trusted_proxies(["unix:"]).bind_unix(UnixSocket::new(socket).mode(0o777)).await?;
+    servers.push(local);
+    serve(servers, ready).await
 }
 
 /// Serves the same through the axum extractor, without TLS.
