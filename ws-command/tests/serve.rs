@@ -411,8 +411,72 @@ async fn the_number_of_connections_can_be_limited() {
 }
 
 #[tokio::test]
+async fn several_addresses_are_listened_on() {
+    let mut demo = Demo::start_with(&["--listen", "127.0.0.2:0"]).await;
+    let second = in_time(demo.lines.next_line()).await.unwrap().unwrap();
+    let address = second.strip_prefix("Or: http://").unwrap().trim_end_matches('/');
+    assert!(address.starts_with("127.0.0.2:"), "{second}");
+    for url in [demo.url("/echo"), format!("ws://{address}/echo")] {
+        let mut ws = in_time(ws_tokio::connect(&url)).await.unwrap();
+        in_time(ws.send("there")).await.unwrap();
+        assert_eq!(text(&mut ws).await, "there");
+    }
+    assert_eq!(in_time(demo.lines.next_line()).await.unwrap().unwrap(), "Press Ctrl-C to stop.");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_is_listened_on() {
+    let path = std::env::temp_dir().join(format!("ws-serve-{}.sock", std::process::id()));
+    let listen = format!("unix:{}", path.display());
+    let mut server = ws(&["serve", "--listen", &listen]).spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    assert_eq!(in_time(lines.next_line()).await.unwrap().unwrap(), format!("Listening at {listen}"));
+    let client = Client::new("ws://localhost/echo").unix_socket(&path);
+    let mut socket = in_time(client.connect()).await.unwrap();
+    in_time(socket.send("there")).await.unwrap();
+    assert_eq!(text(&mut socket).await, "there");
+
+    let output = run(&["serve", "--listen", &listen], "").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), format!("Cannot listen on {listen}: a server answers there.\n"));
+
+    server.start_kill().unwrap();
+    in_time(server.wait()).await.unwrap();
+    // Killed, it leaves its socket behind, and the next one replaces it.
+    assert!(path.exists());
+    let mut next = ws(&["serve", "--listen", &listen]).spawn().unwrap();
+    let mut lines = BufReader::new(next.stdout.take().unwrap()).lines();
+    assert_eq!(in_time(lines.next_line()).await.unwrap().unwrap(), format!("Listening at {listen}"));
+    next.start_kill().unwrap();
+    in_time(next.wait()).await.unwrap();
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn a_load_balancer_names_the_clients() {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--trust-proxy", "127.0.0.1", "--proxy-protocol"];
+    let mut server = ws(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let first = in_time(lines.next_line()).await.unwrap().unwrap();
+    let address = first.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    for (header, status) in [("PROXY TCP4 203.0.113.9 198.51.100.7 56324 443\r\n", "101"), ("", "400")] {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(format!("{header}{}", request("/echo", &[])).as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        in_time(stream.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes());
+    }
+    server.start_kill().unwrap();
+    let output = in_time(server.wait_with_output()).await.unwrap();
+    assert!(stderr(&output).contains("203.0.113.9:56324"), "{}", stderr(&output));
+    let output = run(&["serve", "--proxy-protocol"], "").await;
+    assert_eq!(output.status.code(), Some(2), "whose header is believed?");
+}
+
+#[tokio::test]
 async fn an_address_that_is_none_is_bad_usage() {
-    for bad in ["8765", "localhost", ":1", "localhost:http", "127.0.0.1:65536"] {
+    for bad in ["8765", "localhost", ":1", "localhost:http", "127.0.0.1:65536", "unix:"] {
         let output = run(&["serve", "--listen", bad], "").await;
         assert_eq!(output.status.code(), Some(2), "{bad}");
     }

@@ -10,6 +10,8 @@ mod seldom;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use clap::Args;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{Request, Response, StatusCode};
 use tracing_subscriber::filter::LevelFilter;
-use ws_tokio::{HandlerResult, InvalidSetting, ServeError, Server, WebSocket};
+use ws_tokio::{HandlerResult, InvalidSetting, Listening, ProxyProtocol, ServeError, Server, WebSocket};
 
 use self::chat::Chat;
 use self::counter::Counter;
@@ -73,13 +75,16 @@ Examples:
   ws serve --listen 127.0.0.1:0     on any free port, which the printed URL shows
   ws serve --listen 0.0.0.0:8765 --allow-origin http://mybox.lan:8765    with the page opened by that host name
   ws serve --trust-proxy 127.0.0.1  behind a reverse proxy on this machine
+  ws serve --trust-proxy 127.0.0.1 --proxy-protocol    behind a load balancer that sends the PROXY protocol
+  ws serve --listen unix:/tmp/ws.sock --trust-proxy unix:    on a Unix socket, behind a reverse proxy
+  ws serve --listen 127.0.0.1:8765 --listen [::1]:8765    on two addresses
   ws serve --cert cert.pem --key key.pem    with TLS: https:// and wss://
   ws serve -v                       with every frame in the log
   RUST_LOG=warn ws serve            with only warnings and errors in the log")]
 pub(crate) struct ServeArgs {
-    /// The address to listen on
+    /// An address to listen on, or `unix:PATH` for a Unix socket; may be repeated
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8765")]
-    listen: Address,
+    listen: Vec<Address>,
 
     #[command(flatten)]
     identity: IdentityFiles,
@@ -102,6 +107,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NUMBER")]
     max_connections_per_ip: Option<usize>,
 
+    /// The proxies of --trust-proxy begin each connection with a header of the PROXY protocol, version 1 or 2, and must
+    #[arg(long, requires = "trust_proxy")]
+    proxy_protocol: bool,
+
     /// An origin whose pages may use /chat and /counter, such as `https://example.com`, or null; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
@@ -111,24 +120,44 @@ pub(crate) struct ServeArgs {
     verbose: bool,
 }
 
-/// `HOST:PORT`, before the host is resolved.
+/// Where to listen.
 #[derive(Debug, Clone)]
-struct Address(String);
+enum Address {
+    /// `HOST:PORT`, before the host is resolved.
+    Tcp(String),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
 
 impl FromStr for Address {
     type Err = &'static str;
 
     fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = argument.strip_prefix("unix:") {
+            #[cfg(unix)]
+            return if path.is_empty() { Err("expected a path after unix:") } else { Ok(Self::Unix(path.into())) };
+            #[cfg(not(unix))]
+            return Err(if path.is_empty() {
+                "expected a path after unix:"
+            } else {
+                "this system has no Unix sockets"
+            });
+        }
         match argument.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Self(argument.to_owned())),
-            _ => Err("expected HOST:PORT, as in 127.0.0.1:8765, [::1]:8765 or localhost:8765"),
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Self::Tcp(argument.to_owned())),
+            _ => Err("expected HOST:PORT, as in 127.0.0.1:8765, [::1]:8765 or localhost:8765, or unix:PATH"),
         }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Tcp(address) => f.write_str(address),
+            #[cfg(unix)]
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
     }
 }
 
@@ -141,6 +170,9 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     if let Some(connections) = args.max_connections {
         server = server.max_connections(connections);
     }
+    if args.proxy_protocol {
+        server = server.proxy_protocol(ProxyProtocol::Required);
+    }
     if args.no_compression {
         server = server.compression(None);
     }
@@ -151,15 +183,15 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
         }
         Err(why) => return fail(format_args!("{why}")),
     };
-    let listening = match server.bind(&*args.listen.0).await {
+    let listening = match listen(server, &args.listen).await {
         Ok(listening) => listening,
-        Err(ServeError::Setting(InvalidSetting::Tls(error))) => {
+        Err((_, ServeError::Setting(InvalidSetting::Tls(error)))) => {
             return fail(format_args!("{}", args.identity.explain(None, &error)));
         }
-        Err(error) => return fail(format_args!("{}.", explain(&args.listen, &error))),
+        Err((address, error)) => return fail(format_args!("{}.", explain(address, &error))),
     };
-    match listening.local_addr() {
-        Ok(address) => greet(address, is_secure),
+    match listening.local_addrs() {
+        Ok(addresses) => greet(&addresses, &args.listen, is_secure),
         Err(error) => return fail(format_args!("Cannot read the listening address: {error}.")),
     }
     let stop = match Stop::listen() {
@@ -178,6 +210,23 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     }
 }
 
+/// Listens on all of the addresses, at least one. The error is that of one of them.
+async fn listen(server: Server, addresses: &[Address]) -> Result<Listening, (&Address, ServeError)> {
+    let mut listening: Option<Listening> = None;
+    for address in addresses {
+        let bound = match (address, listening) {
+            (Address::Tcp(address), None) => server.clone().bind(&**address).await,
+            (Address::Tcp(address), Some(listening)) => listening.bind(&**address).await,
+            #[cfg(unix)]
+            (Address::Unix(path), None) => server.clone().bind_unix(path).await,
+            #[cfg(unix)]
+            (Address::Unix(path), Some(listening)) => listening.bind_unix(path).await,
+        };
+        listening = Some(bound.map_err(|error| (address, error))?);
+    }
+    Ok(listening.expect("there is an address by default"))
+}
+
 /// Adds TLS if a certificate is given, and returns whether it was. The error is a sentence that names a file.
 fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), String> {
     match identity.read()? {
@@ -190,31 +239,45 @@ fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), S
 fn explain(listen: &Address, error: &ServeError) -> String {
     // A name may have several addresses.
     let which = match error {
-        ServeError::Bind { address, .. } if address.to_string() != listen.0 => format!(" ({address})"),
+        ServeError::Bind { address, .. } if address.to_string() != listen.to_string() => format!(" ({address})"),
         _ => String::new(),
     };
     let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
     let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "; is another server running there? --listen sets another port",
+        io::ErrorKind::AddrInUse if matches!(listen, Address::Tcp(_)) => {
+            "; is another server running there? --listen sets another port"
+        }
+        io::ErrorKind::PermissionDenied if !matches!(listen, Address::Tcp(_)) => "",
         io::ErrorKind::PermissionDenied => "; ports below 1024 are often reserved",
         _ => "",
     };
     format!("Cannot listen on {listen}{which}: {why}{advice}")
 }
 
-/// Prints the URL to open, and how to stop the server.
-fn greet(address: SocketAddr, is_secure: bool) {
-    let reachable = match address.ip() {
+/// Prints the URL to open, the other places where the server listens, and how to stop it.
+fn greet(addresses: &[SocketAddr], listen: &[Address], is_secure: bool) {
+    let s = if is_secure { "s" } else { "" };
+    let mut text = String::new();
+    for (n, address) in addresses.iter().copied().map(reachable).enumerate() {
+        text += &match n {
+            0 => format!("Open http{s}://{address}/ in a browser, or run: ws connect ws{s}://{address}/chat\n"),
+            _ => format!("Or: http{s}://{address}/\n"),
+        };
+    }
+    for address in listen.iter().filter(|address| !matches!(address, Address::Tcp(_))) {
+        text += &format!("Listening at {address}\n");
+    }
+    // A closed standard output is not an error here.
+    let _ = writeln!(io::stdout(), "{text}Press Ctrl-C to stop.");
+}
+
+/// The address at which this machine reaches a server.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
         _ => address,
-    };
-    let s = if is_secure { "s" } else { "" };
-    // A closed standard output is not an error here.
-    let _ = writeln!(
-        io::stdout(),
-        "Open http{s}://{reachable}/ in a browser, or run: ws connect ws{s}://{reachable}/chat\nPress Ctrl-C to stop."
-    );
+    }
 }
 
 /// The state that the connections of an endpoint share.
