@@ -155,7 +155,7 @@ impl<R: Runtime> Listening<R> {
     #[cfg(unix)]
     pub async fn bind_unix(self, socket: impl Into<UnixSocket>) -> Result<Self, ServeError> {
         let socket = socket.into().bind()?;
-        Ok(self.listen_on(socket)?)
+        self.listen_on(socket)
     }
 
     /// Uses one more socket that listens already. See [`Server::listen_on`].
