@@ -194,3 +194,57 @@ fn silent_clients_make_room_for_one_that_asks() {
     drop(honest);
     server.stop();
 }
+
+/// All clients here have one address. `ws-session` tests the addresses, and the rates in virtual time.
+#[test]
+fn an_address_has_limits_of_its_own() {
+    let status = |server: &Running| {
+        let error = block_on(server.client().connect()).unwrap_err();
+        let response = error.response().expect("a response");
+        assert!(response.headers().contains_key("retry-after"), "{response:?}");
+        response.status().as_u16()
+    };
+    let server = start(Server::new().max_connections_per_ip(2), echo);
+    let (first, second) = (server.connect(), server.connect());
+    assert_eq!(status(&server), 429);
+    close(first);
+    close(second);
+    until(|| server.handle.connections() == 0);
+    close(server.connect());
+    server.stop();
+
+    let server = start(Server::new().connection_rate_per_ip(Rate::new(2, NEVER)), echo);
+    close(server.connect());
+    close(server.connect());
+    assert_eq!(status(&server), 429);
+    server.stop();
+}
+
+#[test]
+fn messages_come_at_their_rate() {
+    // A burst at once, and each further message 100 ms after the one before it.
+    let server = start(uncompressed().message_rate(Rate::per_second(10).with_burst(3)), echo);
+    let mut ws = server.connect();
+    let begun = std::time::Instant::now();
+    for n in 0..6 {
+        send(&ws, n.to_string());
+    }
+    for n in 0..6 {
+        assert_eq!(text(&mut ws), n.to_string());
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(250), "{:?}", begun.elapsed());
+    close(ws);
+    server.stop();
+
+    let server = start(uncompressed().message_rate(Rate::new(3, NEVER)).over_rate(OverRate::Close), echo);
+    let mut ws = server.connect();
+    for n in 0..4 {
+        send(&ws, n.to_string());
+    }
+    for n in 0..3 {
+        assert_eq!(text(&mut ws), n.to_string());
+    }
+    let (code, reason) = ending(&mut ws);
+    assert!(code == 1008 && reason.contains("limits.message_rate"), "{code} {reason}");
+    server.stop();
+}
