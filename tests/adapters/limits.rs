@@ -110,7 +110,7 @@ fn one_more_connection_than_there_may_be_gets_503() {
         let error = block_on(server.client().connect()).unwrap_err();
         let response = error.response().expect("a response");
         assert_eq!(response.status(), 503);
-        assert!(response.body().starts_with(b"The server takes no new connections now."), "{response:?}");
+        assert!(response.body().starts_with(b"The server has as many connections as it allows."), "{response:?}");
     }
     until(|| server.handle.connections() == 2);
     close(first);
