@@ -38,7 +38,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// Authentication is a hook: it takes its turn among those of [`on_request`](Self::on_request), in the order in which they
     /// were added. A hook before it, such as a health check, can respond to requests without credentials. If Basic and Bearer
-    /// are both set, either is accepted.
+    /// are both set, either is accepted. So are the users of each call, if there are several; they are asked in order.
     #[must_use]
     pub fn basic_auth<U: Into<String>, P: Into<String>>(
         self,
@@ -288,30 +288,32 @@ pub(super) fn decide(schemes: &Arc<[Scheme]>, request: &Request<()>) -> Deciding
     let Some((name, token)) = sent else {
         return Box::pin(ready(refuse(schemes, None, "The request has no credentials.")));
     };
-    let Some(scheme) = schemes.iter().find(|scheme| scheme.kind.name().eq_ignore_ascii_case(name)) else {
+    let of_this_kind = |scheme: &&Scheme| scheme.kind.name().eq_ignore_ascii_case(name);
+    let Some(kind) = schemes.iter().find(of_this_kind).map(|scheme| scheme.kind) else {
         return Box::pin(ready(refuse(
             schemes,
             None,
             "The Authorization header has no credentials of a scheme that this server accepts.",
         )));
     };
-    let Some(checking) = (scheme.check)(token.trim_ascii()) else {
-        return Box::pin(ready(refuse(schemes, None, "The credentials in the Authorization header are malformed.")));
-    };
-    let (schemes, kind) = (Arc::clone(schemes), scheme.kind);
+    let (schemes, token) = (Arc::clone(schemes), token.trim_ascii().to_owned());
     Box::pin(async move {
-        match checking.await.0 {
-            Outcome::Accepted(Some(user)) => Decision::proceed().user(user),
-            Outcome::Accepted(None) => Decision::proceed(),
-            Outcome::Failed(error) => Err::<(), _>(error).into(),
-            Outcome::Refused => refuse(
-                &schemes,
-                Some(kind),
-                match kind {
-                    Kind::Basic => "The user name or the password is wrong.",
-                    Kind::Bearer => "The token is not valid, or no longer.",
-                },
-            ),
+        let mut is_malformed = true;
+        // Another of this kind may accept what the first refuses.
+        for scheme in schemes.iter().filter(|scheme| scheme.kind == kind) {
+            let Some(checking) = (scheme.check)(&token) else { continue };
+            is_malformed = false;
+            match checking.await.0 {
+                Outcome::Accepted(Some(user)) => return Decision::proceed().user(user),
+                Outcome::Accepted(None) => return Decision::proceed(),
+                Outcome::Failed(error) => return Err::<(), _>(error).into(),
+                Outcome::Refused => {}
+            }
+        }
+        match kind {
+            _ if is_malformed => refuse(&schemes, None, "The credentials in the Authorization header are malformed."),
+            Kind::Basic => refuse(&schemes, Some(kind), "The user name or the password is wrong."),
+            Kind::Bearer => refuse(&schemes, Some(kind), "The token is not valid, or no longer."),
         }
     })
 }

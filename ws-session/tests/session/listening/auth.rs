@@ -1,5 +1,7 @@
 //! Authentication: Basic and Bearer, before the handshake.
 
+use std::future::ready;
+
 use ws_session::http::Response;
 use ws_session::{BoxError, Bytes, RequestExt, Verdict, WebSocket};
 use ws_test_support::opening::request;
@@ -66,6 +68,25 @@ fn basic_accepts_the_users_of_a_list_and_keeps_the_name() {
         assert_eq!((&*status, &*told), ("401", text), "{lines:?}");
         assert_eq!(challenges, [r#"Basic realm="a \"chat\"", charset="UTF-8""#], "{lines:?}");
     }
+}
+
+#[test]
+fn the_users_of_each_call_are_accepted() {
+    let server = Server::new().basic_auth("chat", [("bob", "hush")]).basic_auth("staff", [("ann", "secret")]);
+    let server = server.bearer_auth("chat", |token| ready(token.is("one").then_some("first")));
+    let server = server.bearer_auth("staff", |token| ready(token.is("two").then_some("second")));
+    let site = Site::new(World::new(1), server, tell);
+    for (line, name) in [
+        (ANN, "ann"),
+        ("Authorization: Basic Ym9iOmh1c2g=", "bob"),
+        ("Authorization: Bearer one", "first"),
+        ("Authorization: Bearer two", "second"),
+    ] {
+        assert_eq!(user(&site, &[line]).unwrap(), name);
+    }
+    let (status, challenges, text) = user(&site, &["Authorization: Basic YW5uOmh1c2g="]).unwrap_err();
+    assert_eq!((&*status, &*text), ("401", "The user name or the password is wrong.\n"));
+    assert_eq!(challenges.len(), 4, "{challenges:?}");
 }
 
 #[test]
