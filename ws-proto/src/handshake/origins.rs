@@ -63,6 +63,11 @@ impl Origins {
         self.same_origin
     }
 
+    /// Whether [`or_none`](Self::or_none) was called.
+    pub fn accepts_none(&self) -> bool {
+        self.or_none
+    }
+
     /// Checks the Origin header of a request.
     ///
     /// # Errors

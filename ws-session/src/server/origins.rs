@@ -9,7 +9,8 @@ use crate::runtime::Runtime;
 impl<R: Runtime> Server<R> {
     /// Accepts only requests from web pages of these origins, such as `https://example.com`. Others get 403 (RFC 6455 §10.2).
     /// Requests without an `Origin` header are refused too; browsers send none of these.
-    /// [`origins_or_none`](Self::origins_or_none) accepts them.
+    /// [`origins_or_none`](Self::origins_or_none) accepts them. Another call replaces the list, but not
+    /// [`same_origin`](Self::same_origin) and [`same_origin_or_none`](Self::same_origin_or_none).
     ///
     /// | origin | accepts |
     /// | --- | --- |
@@ -22,11 +23,14 @@ impl<R: Runtime> Server<R> {
     /// [`bind`](Self::bind) refuses anything else, such as a path or a `*` elsewhere.
     #[must_use]
     pub fn origins(mut self, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let same_origin = self.settings.origins.as_ref().is_some_and(Origins::accepts_same_origin);
-        match Origins::new(origins) {
-            Ok(origins) if same_origin => self.settings.origins = Some(origins.same_origin()),
-            Ok(origins) => self.settings.origins = Some(origins),
-            Err(error) => self.mistake(InvalidSetting::Origins(error.to_string())),
+        let before = self.settings.origins.take().filter(Origins::accepts_same_origin);
+        match (Origins::new(origins), before) {
+            (Ok(origins), None) => self.settings.origins = Some(origins),
+            (Ok(origins), Some(before)) if before.accepts_none() => {
+                self.settings.origins = Some(origins.same_origin().or_none());
+            }
+            (Ok(origins), Some(_)) => self.settings.origins = Some(origins.same_origin()),
+            (Err(error), _) => self.mistake(InvalidSetting::Origins(error.to_string())),
         }
         self
     }
