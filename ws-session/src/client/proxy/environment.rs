@@ -15,6 +15,15 @@ pub(super) fn variables(secure: bool) -> &'static [&'static str] {
     }
 }
 
+/// Whether the variable may be read by its name in lower and in upper case. A client of a CGI program chooses the value of
+/// `HTTP_PROXY`: it is that of its header `Proxy` (RFC 3875 §4.1.18).
+pub(super) fn trusted_cases(name: &str, is_cgi: bool, ignores_case: bool) -> (bool, bool) {
+    match is_cgi && name == "http_proxy" {
+        true => (!ignores_case, false),
+        false => (true, true),
+    }
+}
+
 /// Whether `no_proxy` lists this server.
 pub(super) fn excludes(list: &str, host: &Host, port: u16) -> bool {
     let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
@@ -139,6 +148,10 @@ mod tests {
         assert_eq!(chosen(&[("HTTP_PROXY", "evil:1"), cgi], "ws://a"), None);
         assert_eq!(chosen(&[("http_proxy", "p:1"), cgi], "ws://a").unwrap(), "http://p:1");
         assert_eq!(chosen(&[("HTTPS_PROXY", "p:1"), cgi], "ws://a").unwrap(), "http://p:1");
+        // Where the system ignores case, both are one variable.
+        assert_eq!(trusted_cases("http_proxy", true, true), (false, false));
+        assert_eq!(trusted_cases("https_proxy", true, true), (true, true));
+        assert_eq!(trusted_cases("http_proxy", false, true), (true, true));
     }
 
     #[test]
@@ -162,6 +175,10 @@ mod tests {
             ("socks5h://u@proxy:9050", "socks5h://proxy:9050"),
             ("socks://10.0.0.1", "socks5h://10.0.0.1:1080"),
             ("http://u:se/cret@proxy:1/x", "http://proxy:1"),
+            ("http://u:se?c#ret@proxy:1/x", "http://proxy:1"),
+            ("http://proxy:1/?x=@y", "http://proxy:1"),
+            ("http://u:secret@proxy:1/?x=@y", "http://proxy:1"),
+            ("http://proxy#@y", "http://proxy:80"),
         ] {
             assert_eq!(Proxy::parse(url, None).unwrap().to_string(), shown, "{url}");
         }

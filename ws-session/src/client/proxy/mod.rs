@@ -28,7 +28,7 @@ use crate::runtime::Runtime;
 use crate::tls::ClientTls;
 use crate::transport::{Addresses, MaybeTls};
 
-use self::environment::{excludes, variables};
+use self::environment::{excludes, trusted_cases, variables};
 
 /// The choice of a proxy.
 #[derive(Clone, Default)]
@@ -98,7 +98,7 @@ impl<R: Runtime> Client<R> {
     /// | `ws://` | `ws_proxy`, `https_proxy`, `http_proxy`, `all_proxy` |
     ///
     /// Each may also be in upper case; lower case goes first. `HTTP_PROXY` is ignored in a CGI program (`REQUEST_METHOD` is
-    /// set), because a client of that program chooses its value.
+    /// set), because a client of that program chooses its value. So is `http_proxy` on Windows, where it is the same variable.
     ///
     /// `no_proxy` lists servers that are reached directly, separated by commas: a domain with the names below it
     /// (`example.com`, `.example.com`), an IP address, a network (`10.0.0.0/8`, `fd00::/8`), each with an optional port
@@ -182,20 +182,22 @@ impl Choice {
             // A value that is not UTF-8 names no host.
             _ => env::var(name).ok(),
         };
-        let lookup = |name: &str| given(name).or_else(|| given(&name.to_ascii_uppercase()));
+        let lookup = |name: &str, (lower, upper): (bool, bool)| {
+            let given_if = |wanted: bool, name: &str| wanted.then(|| given(name)).flatten();
+            given_if(lower, name).or_else(|| given_if(upper, &name.to_ascii_uppercase()))
+        };
         match self {
             Self::Never => Ok(None),
             Self::Given(url) => Proxy::parse(url, None).map(Some),
             Self::Environment | Self::Variables(_) => {
                 let is_cgi = given("REQUEST_METHOD").is_some();
-                let value = |name: &&str| match *name == "http_proxy" && is_cgi {
-                    true => given(name),
-                    false => lookup(name),
-                };
+                // On Windows, a variable has its name in either case.
+                let ignores_case = cfg!(windows) && matches!(self, Self::Environment);
+                let value = |name: &str| lookup(name, trusted_cases(name, is_cgi, ignores_case));
                 let set =
                     variables(secure).iter().find_map(|name| Some((*name, value(name).filter(|url| !url.is_empty())?)));
                 let Some((name, url)) = set else { return Ok(None) };
-                if lookup("no_proxy").is_some_and(|list| excludes(&list, host, port)) {
+                if lookup("no_proxy", (true, true)).is_some_and(|list| excludes(&list, host, port)) {
                     return Ok(None);
                 }
                 Proxy::parse(&url, Some(name)).map(Some)
@@ -223,10 +225,7 @@ impl Proxy {
             "socks5h" | "socks" => (Scheme::Socks5h, 1080),
             _ => return Err(invalid("its scheme must be http, https, socks5 or socks5h".to_owned())),
         };
-        // What follows the host means nothing to a proxy. A password may contain a slash that is not percent-encoded.
-        let end = rest.rfind('@').map_or(0, |at| at + 1);
-        let end = rest.get(end..).and_then(|host| host.find(['/', '?', '#'])).map_or(rest.len(), |n| end + n);
-        let authority = rest.get(..end).unwrap_or(rest);
+        let authority = authority(rest);
         let Authority { user_info, host, port } =
             Authority::parse(authority).map_err(|error| invalid(error.to_string()))?;
         Ok(Self { scheme, host, port: port.unwrap_or(own_port), user_info: user_info.to_owned() })
@@ -248,6 +247,22 @@ impl Proxy {
             error => self.failed(ProxyCause::Connect(Box::new(error))),
         }
     }
+}
+
+/// The user, password, host and port in the rest of a URL. What follows the host means nothing to a proxy. A password may
+/// contain characters that should be percent-encoded, such as a slash.
+fn authority(rest: &str) -> &str {
+    let until = |begin: usize, ends: &[char]| {
+        let end = rest.get(begin..).and_then(|behind| behind.find(ends)).map_or(rest.len(), |n| begin + n);
+        rest.get(..end).unwrap_or(rest)
+    };
+    let last_at = |text: &str| text.rfind('@').map(|at| at + 1);
+    let host_at = match last_at(until(0, &['?', '#'])) {
+        Some(host_at) => host_at,
+        None if Authority::parse(until(0, &['/', '?', '#'])).is_ok() => 0,
+        None => last_at(rest).unwrap_or(0),
+    };
+    until(host_at, &['/', '?', '#'])
 }
 
 /// The proxy without its credentials.
