@@ -1,5 +1,6 @@
-//! Log events: their target, and the formats of errors, heads and messages. Frames are in `tap`.
+//! Log events: their target, and the formats of errors and messages. Heads are in `heads`, frames in `tap`.
 
+mod heads;
 mod tap;
 
 use std::error::Error as StdError;
@@ -8,8 +9,9 @@ use std::io::{self, Write as _};
 
 use tracing::subscriber::NoSubscriber;
 use tracing::{debug, dispatcher};
-use ws_proto::{EscapedBytes, Message};
+use ws_proto::Message;
 
+pub(crate) use self::heads::{Redacted, log_head};
 pub(crate) use self::tap::Tap;
 
 /// The target of every event, whichever crate it comes from and whichever the adapter.
@@ -17,9 +19,6 @@ pub(crate) const TARGET: &str = "ws_tokio";
 
 /// The most characters of a payload in a log line.
 pub(crate) const SHOWN: usize = 75;
-
-/// Headers with secret values.
-const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
 /// Prints an important line to standard error if the program has not set up `tracing`.
 pub(crate) fn unless_heard(line: fmt::Arguments<'_>) {
@@ -54,30 +53,6 @@ pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<I
         let error: &'a (dyn StdError + 'static) = *error;
         error.source()
     })
-}
-
-/// Logs the head of a request or a response, one line for each header, without secret values.
-#[inline]
-pub(crate) fn log_head(direction: &str, bytes: &[u8]) {
-    if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
-        log_lines(direction, bytes);
-    }
-}
-
-#[cold]
-fn log_lines(direction: &str, bytes: &[u8]) {
-    for line in bytes.split(|&byte| byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return;
-        }
-        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(0);
-        let (name, _) = line.split_at(colon);
-        match SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes())) {
-            true => debug!(target: TARGET, "{direction} {}: …", EscapedBytes(name)),
-            false => debug!(target: TARGET, "{direction} {}", EscapedBytes(line)),
-        }
-    }
 }
 
 /// Logs a message that has come in.

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tracing::debug;
 use ws_proto::handshake::head::{HeadError, HeadLimits};
 use ws_proto::handshake::server::Rejection;
-use ws_proto::{Escaped, Timestamp};
+use ws_proto::Timestamp;
 
 use super::Server;
 use super::accept::{FINISH_TIME, read_more, set_date};
@@ -26,7 +26,7 @@ use crate::error::{AcceptError, HandlerResult, InvalidSetting};
 use crate::handle::WebSocket;
 use crate::http2::{Http2, Http2Accepted, Http2Decision, Http2Policy, Http2Refused, Http2State};
 use crate::info::Caller;
-use crate::logging::TARGET;
+use crate::logging::{Redacted, TARGET};
 use crate::opening::exchange::Exchange;
 use crate::registry::{CarrierGuard, HandshakeGuard, StreamGuard};
 use crate::runtime::Runtime;
@@ -219,7 +219,8 @@ impl<R: Runtime> Http2Policy for Carrier<R> {
         let stream = self.guard.begin_stream();
         self.usage = Usage::Busy;
         let mut caller = self.caller.clone();
-        debug!(target: TARGET, peer = caller.peer(), "< {} {} HTTP/2", request.method(), Escaped(request.uri()));
+        let uri = request.uri().to_string();
+        debug!(target: TARGET, peer = caller.peer(), "< {} {} HTTP/2", request.method(), Redacted(&uri));
         let serving = Arc::clone(&self.serving);
         identify(&mut caller, &serving.settings, request.headers());
         let waits = serving.settings.hooks.may_wait();

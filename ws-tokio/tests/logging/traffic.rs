@@ -3,7 +3,7 @@
 use crate::common::*;
 use tracing::Level;
 use ws_test_support::frames::masked;
-use ws_tokio::{Client, Server};
+use ws_tokio::{Client, Server, http};
 
 use super::*;
 
@@ -79,19 +79,29 @@ async fn frames_are_traced_as_they_travel_compressed_or_against_the_rules() {
 #[tokio::test]
 async fn heads_are_traced_at_debug_without_credentials() {
     capture();
-    let server = start(Server::new().header("Set-Cookie", "session=our-secret"), echo).await;
-    let url = server.url("/room?n=1").replace("ws://", "ws://user:url-secret@");
+    let server = Server::new().header("Set-Cookie", "session=our-secret").on_request(|request| {
+        let location = "/room?token=moved-secret&n=1";
+        let moved = http::Response::builder().status(307).header("location", location);
+        (request.uri().path() == "/").then(|| moved.body("".into()).unwrap())
+    });
+    let server = start(server, echo).await;
+    let url = server.url("/?token=query-secret").replace("ws://", "ws://user:url-secret@");
     let client = Client::new(url).header("Cookie", "session=their-secret").header("X-Example", "shown");
+    let client = client.header("X-Auth-Token", "secret").header("Referer", "https://secret@example.com/?secret");
     let ws = in_time(client.connect()).await.unwrap();
     ws.close(1000, "").await.unwrap();
     server.stop().await;
     for direction in ["<", ">"] {
-        line(Level::DEBUG, &format!("{direction} GET /room?n=1 HTTP/1.1"));
+        line(Level::DEBUG, &format!("{direction} GET /?token=… HTTP/1.1"));
+        line(Level::DEBUG, &format!("{direction} GET /room?token=…&n=… HTTP/1.1"));
+        line(Level::DEBUG, &format!("{direction} Location: /room?token=…&n=…"));
+        line(Level::DEBUG, &format!("{direction} Referer: https://…@example.com/?…"));
         line(Level::DEBUG, &format!("{direction} X-Example: shown"));
         line(Level::DEBUG, &format!("{direction} HTTP/1.1 101"));
     }
     let lines = traced(Level::DEBUG);
     let hidden = |name: &str| lines.iter().filter(|line| line.to_lowercase().contains(&format!(" {name}: …"))).count();
-    assert_eq!((hidden("authorization"), hidden("cookie"), hidden("set-cookie")), (2, 2, 2), "{lines:#?}");
+    assert_eq!((hidden("authorization"), hidden("cookie"), hidden("set-cookie")), (4, 4, 2), "{lines:#?}");
+    assert_eq!(hidden("x-auth-token"), 4);
     assert!(!lines.concat().contains("secret"), "{lines:#?}");
 }
