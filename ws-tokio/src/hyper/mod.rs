@@ -151,9 +151,12 @@ pub fn upgrade_async<Q, B: Default>(
     let addresses = request.extensions().get::<Addresses>().copied().unwrap_or_default();
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let deciding = server.upgrade_async(request, protocol(request.extensions()), addresses);
+    // Another handler may still want it after a refusal.
+    let extensions = request.extensions_mut();
+    on_upgrade.map(|on_upgrade| extensions.insert(on_upgrade));
     async move {
         let handshake = deciding.await?;
-        let on_upgrade = on_upgrade.ok_or_else(not_upgradable)?;
+        let on_upgrade = extensions.remove::<OnUpgrade>().ok_or_else(not_upgradable)?;
         let response = handshake.response().clone().map(|()| B::default());
         Ok((response, Upgrade { handshake, on_upgrade }))
     }

@@ -1,6 +1,8 @@
 //! The transport that hyper hands over: its bytes, its socket.
 
+use std::pin::pin;
 use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
 
 use axum::Router;
 use axum::response::Response;
@@ -14,7 +16,7 @@ use ws_test_support::frames::{TEXT, from, to};
 use ws_test_support::opening::request;
 use ws_tokio::axum::WebSocketUpgrade;
 use ws_tokio::http::Request;
-use ws_tokio::hyper::{Upgrade, upgrade};
+use ws_tokio::hyper::{Upgrade, upgrade, upgrade_async};
 use ws_tokio::{Bytes, Server, Transport as _};
 
 use crate::common::{Raw, echo, in_time};
@@ -43,6 +45,29 @@ async fn frames_behind_the_request_are_not_lost() {
     let answer = |request: &mut Request<Incoming>| ws_tokio::hyper::answer(&Server::new(), request, echo);
     tokio::spawn(serve_with_hyper(HyperUtilIo::new(far), answer));
     is_greedy(Raw::new(near)).await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_refused_can_still_be_upgraded() {
+    for waits in [false, true] {
+        let answer = move |request: &mut Request<Incoming>| {
+            let refusing = Server::new().on_request(|_| Some(ws_tokio::http::Response::new(Bytes::new())));
+            let is_refused = match waits {
+                false => upgrade::<_, Bytes>(&refusing, request).is_err(),
+                true => {
+                    let deciding = pin!(upgrade_async::<_, Bytes>(&refusing, request));
+                    matches!(deciding.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+                }
+            };
+            assert!(is_refused);
+            // It is not lost with a decision that nobody awaits either.
+            drop(upgrade_async::<_, Bytes>(&refusing, request));
+            ws_tokio::hyper::answer(&Server::new(), request, echo)
+        };
+        let (near, far) = duplex(1 << 16);
+        tokio::spawn(serve_with_hyper(HyperUtilIo::new(far), answer));
+        is_greedy(Raw::new(near)).await;
+    }
 }
 
 /// Tells of the socket of each connection whether it is TCP, and whether the system knows what is in flight.
