@@ -58,3 +58,38 @@ fn a_redirect_leads_to_tls_and_never_away_from_it() {
     back.stop();
     plain.stop();
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn the_client_certificate_is_not_shown_to_another_origin() {
+    use std::sync::mpsc::channel;
+
+    use super::tls::pki::{Authority, secure_client, secure_url, with_client_certificate};
+
+    let authority = Authority::new();
+    let (tell, told) = channel();
+    let tell = move |name: &'static str| {
+        let tell = tell.clone();
+        move |request: &http::Request<()>| {
+            tell.send((name, request.path().to_owned(), request.tls().unwrap().peer_certificates().len())).unwrap();
+        }
+    };
+    let asking = || ServerTls::new().client_ca(authority.pem()).optional_client_certificates();
+    let asking = || authority.identify(asking());
+    let second = start(Server::new().tls_with(asking()).on_request(tell("second")), echo);
+    let location = secure_url(&second);
+    let first = Server::new().tls_with(asking()).on_request(tell("first")).on_request(move |request| {
+        let location = if request.path() == "/" { "/again" } else { &*location };
+        Some(http::Response::builder().status(307).header("location", location).body("".into()).unwrap())
+    });
+    let first = start(first, echo);
+    for client in with_client_certificate(&authority, secure_client(&first, &authority)) {
+        close(block_on(client.connect()).unwrap());
+        let told: Vec<_> = (0..3).map(|_| hear(&told)).collect();
+        let expected = [("first", "/", 1), ("first", "/again", 1), ("second", "/", 0)];
+        assert_eq!(told, expected.map(|(name, path, shown)| (name, path.to_owned(), shown)));
+    }
+    for server in [first, second] {
+        server.stop();
+    }
+}

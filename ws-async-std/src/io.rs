@@ -10,8 +10,19 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "tls")]
+use ws_session::rustls::CommonState;
 use ws_session::tcp::TcpSocket;
 use ws_session::{InFlight, Transport};
+#[cfg(feature = "tls")]
+use ws_session::{MaybeTls, TlsInfo};
+
+#[cfg(feature = "tls")]
+use crate::carrier::Carrier;
+
+/// A client's transport below TLS, if it is not TCP.
+#[cfg(feature = "tls")]
+type Other = Carrier<MaybeTls<AsyncIo<async_net::TcpStream>>>;
 
 /// A stream that `futures-io` can read and write, as a [`Transport`]: a stream of smol or async-std, TLS on one of them, or
 /// a pipe.
@@ -27,6 +38,12 @@ impl<S> AsyncIo<S> {
     /// Wraps a stream.
     pub fn new(stream: S) -> Self {
         Self { stream }
+    }
+
+    /// The stream.
+    #[cfg(feature = "tls")]
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
     }
 
     /// Returns the stream.
@@ -56,6 +73,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for AsyncIo<S> {
         Poll::Ready(end_writing(&self.stream))
     }
 
+    #[cfg(feature = "tls")]
+    fn negotiated_protocol(&self) -> Option<&[u8]> {
+        session(&self.stream)?.0.alpn_protocol()
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<TlsInfo> {
+        session(&self.stream).map(|(session, server_name)| TlsInfo::new(session, server_name))
+    }
+
     fn in_flight(&self) -> Option<InFlight> {
         socket(&self.stream)?.in_flight()
     }
@@ -65,6 +92,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for AsyncIo<S> {
             // This fails only on a connection that has ended already, and the next read reports that.
             let _ = socket.set_notsent_lowat(bytes);
         }
+    }
+}
+
+/// The TLS of a stream, if it is futures-rustls' `TlsStream` on smol's `TcpStream`, or a client's on another transport of
+/// ours. With the host name that a client has sent.
+#[cfg(feature = "tls")]
+fn session(stream: &dyn Any) -> Option<(&CommonState, Option<&str>)> {
+    use async_net::TcpStream;
+    use futures_rustls::{TlsStream, client, server};
+
+    let server = stream.downcast_ref::<server::TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
+    let client = stream.downcast_ref::<client::TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
+    let other = stream.downcast_ref::<client::TlsStream<Other>>().map(|stream| stream.get_ref().1);
+    let (server, client) = match stream.downcast_ref() {
+        Some(TlsStream::<TcpStream>::Server(stream)) => (Some(stream.get_ref().1), None),
+        Some(TlsStream::Client(stream)) => (None, Some(stream.get_ref().1)),
+        None => (server, client.or(other)),
+    };
+    match (server, client) {
+        (Some(server), _) => Some((server, server.server_name())),
+        (None, client) => Some((client?, None)),
     }
 }
 

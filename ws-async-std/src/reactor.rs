@@ -128,6 +128,17 @@ impl<E: Executor> Runtime for Reactor<E> {
     }
 
     #[cfg(feature = "tls")]
+    fn poll_peek(stream: &mut Self::Stream, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        let socket: Arc<Async<std::net::TcpStream>> = stream.get_ref().clone().into();
+        loop {
+            match socket.get_ref().peek(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(socket.poll_readable(cx))?,
+                peeked => return Poll::Ready(peeked),
+            }
+        }
+    }
+
+    #[cfg(feature = "tls")]
     async fn tls_accept(
         transport: MaybeTls<Self::Stream>,
         config: Arc<ServerConfig>,

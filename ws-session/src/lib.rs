@@ -155,6 +155,8 @@ pub use self::shared::{RoundTrip, Unwanted};
 pub use self::socket::MessageSocket;
 pub use self::stream::{StreamParts, WebSocketStream};
 pub use self::tls::{PemInput, TlsConfigError, TlsError};
+#[cfg(feature = "tls")]
+pub use self::tls::{ServerTls, TlsInfo};
 pub use self::transport::{Addresses, MaybeTls, Timer, Transport, TransportListener, tcp};
 #[cfg(any(feature = "json", feature = "messagepack"))]
 pub use self::typed::{Format, Typed};

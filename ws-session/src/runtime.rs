@@ -142,6 +142,15 @@ pub trait Runtime: Send + Sync + 'static {
         async { Err(io::ErrorKind::Unsupported.into()) }
     }
 
+    /// Reads the bytes that have arrived and leaves them there, so that the next read returns them again. A server with TLS
+    /// looks at the first byte, to answer clients that speak plain HTTP. The default cannot: then the byte is
+    /// read, and put before the others in a transport around the stream.
+    #[cfg(feature = "tls")]
+    fn poll_peek(stream: &mut Self::Stream, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let _ = (stream, cx, buffer);
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
     /// Does a server's TLS handshake. A runtime without TLS keeps the default. The transport is a [`Stream`](Self::Stream), or
     /// any other, such as a Unix socket.
     ///

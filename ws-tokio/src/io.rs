@@ -8,9 +8,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
-use ws_session::MaybeTls;
+use ws_session::rustls::CommonState;
 use ws_session::tcp::TcpSocket;
 use ws_session::{InFlight, Transport};
+#[cfg(feature = "tls")]
+use ws_session::{MaybeTls, TlsInfo};
 
 #[cfg(feature = "tls")]
 use crate::carrier::Carrier;
@@ -35,6 +37,12 @@ impl<S> TokioIo<S> {
     /// Wraps a stream.
     pub fn new(stream: S) -> Self {
         Self { stream }
+    }
+
+    /// The stream.
+    #[cfg(feature = "tls")]
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
     }
 
     /// Returns the stream.
@@ -66,11 +74,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for TokioIo<S> {
 
     #[cfg(feature = "tls")]
     fn negotiated_protocol(&self) -> Option<&[u8]> {
-        use tokio_rustls::client::TlsStream;
+        session(&self.stream)?.0.alpn_protocol()
+    }
 
-        let stream: &dyn Any = &self.stream;
-        let (tcp, other) = (stream.downcast_ref::<TlsStream<TcpStream>>(), stream.downcast_ref::<TlsStream<Other>>());
-        tcp.map(|stream| stream.get_ref().1).or_else(|| Some(other?.get_ref().1))?.alpn_protocol()
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<TlsInfo> {
+        session(&self.stream).map(|(session, server_name)| TlsInfo::new(session, server_name))
     }
 
     fn in_flight(&self) -> Option<InFlight> {
@@ -82,6 +91,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for TokioIo<S> {
             // This fails only on a connection that has ended already, and the next read reports that.
             let _ = TcpSocket::of(socket).set_notsent_lowat(bytes);
         }
+    }
+}
+
+/// The TLS of a stream, if it is tokio-rustls' `TlsStream` on a `TcpStream`, or a client's on another transport of ours.
+/// With the host name that a client has sent.
+#[cfg(feature = "tls")]
+fn session(stream: &dyn Any) -> Option<(&CommonState, Option<&str>)> {
+    use tokio_rustls::{TlsStream, client, server};
+
+    let server = stream.downcast_ref::<server::TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
+    let client = stream.downcast_ref::<client::TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
+    let other = stream.downcast_ref::<client::TlsStream<Other>>().map(|stream| stream.get_ref().1);
+    let (server, client) = match stream.downcast_ref() {
+        Some(TlsStream::<TcpStream>::Server(stream)) => (Some(stream.get_ref().1), None),
+        Some(TlsStream::Client(stream)) => (None, Some(stream.get_ref().1)),
+        None => (server, client.or(other)),
+    };
+    match (server, client) {
+        (Some(server), _) => Some((server, server.server_name())),
+        (None, client) => Some((client?, None)),
     }
 }
 

@@ -107,6 +107,7 @@
 //! | `request_hook`, `origin_check` | pages and tokens on the same port; pages of one site only |
 //! | `unix_socket`, `workers` | a Unix socket; several threads, each with a runtime of its own |
 //! | `behind_nginx`, `many_clients`, `logging` | a reverse proxy, 5,000 connections, the log |
+//! | `tls_reload` | a certificate that is renewed while the server runs |
 //!
 //! The folder `docs` in the repository has pages about browsers, TLS, proxies, deployment, limits, tests, logs, the texts of
 //! errors, and more. `docs/README.md` lists them.
@@ -195,6 +196,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "tls")]
+use tokio::io::ReadBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -219,6 +222,8 @@ pub use ws_session::{
     TransportListener, Unwanted, UpgradeError, UrlError, Violation, WebSocket, broadcast, handler, http, tcp,
     without_password,
 };
+#[cfg(feature = "tls")]
+pub use ws_session::{ServerTls, TlsInfo};
 // Clients: where they connect, and how.
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
@@ -347,6 +352,11 @@ impl Runtime for Tokio {
             // Boxed, because its future is seldom needed.
             Err(other) => Box::new(TokioIo::new(Box::pin(connector.connect(name, Carrier::new(other))).await?)),
         })
+    }
+
+    #[cfg(feature = "tls")]
+    fn poll_peek(stream: &mut Self::Stream, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        stream.get_ref().poll_peek(cx, &mut ReadBuf::new(buffer))
     }
 
     #[cfg(feature = "tls")]

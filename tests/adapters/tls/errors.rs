@@ -150,6 +150,39 @@ fn a_client_shows_its_certificate_to_a_server_that_asks() {
 }
 
 #[test]
+fn a_server_may_ask_for_a_certificate_and_take_clients_without_one() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let identity = authority.issue(&["127.0.0.1"]);
+    let tls = ServerTls::new().certificate(&identity.certificate, &identity.key).client_ca(clients.pem());
+    let required = start(Server::new().tls_with(tls.clone()), echo);
+    let optional = Server::new().tls_with(tls.optional_client_certificates()).on_request(|request| {
+        let shown = request.tls().is_some_and(|tls| !tls.peer_certificates().is_empty());
+        match request.path() == "/members" && !shown {
+            true => Decision::reject(http::StatusCode::FORBIDDEN, "Show your certificate."),
+            false => Decision::proceed(),
+        }
+    });
+    let optional = start(optional, echo);
+    let (member, stranger) = (clients.issue(&[]), authority.issue(&[]));
+    for (server, is_required) in [(required, true), (optional, false)] {
+        let client = |path| Client::new(format!("wss://{}{path}", server.address)).ca(authority.pem());
+        let with = |identity: &Identity| client("/members").client_certificate(&identity.certificate, &identity.key);
+        close(block_on(with(&member).connect()).unwrap());
+        let error = block_on(with(&stranger).connect()).unwrap_err().to_string();
+        assert!(error.ends_with("it does not trust the issuer of the certificate it got"), "{error}");
+        let error = block_on(client("/members").connect()).unwrap_err();
+        match is_required {
+            true => assert!(error.to_string().ends_with("it asks for a certificate, and got none"), "{error}"),
+            false => {
+                assert_eq!(error.response().unwrap().body(), "Show your certificate.\n");
+                close(block_on(client("/").connect()).unwrap());
+            }
+        }
+        server.stop();
+    }
+}
+
+#[test]
 fn a_client_without_a_certificate_learns_that_one_is_wanted() {
     let (authority, clients) = (Authority::new(), Authority::new());
     let identity = authority.issue(&["127.0.0.1"]);

@@ -149,19 +149,63 @@ fn a_shutdown_does_not_wait_for_tls_handshakes() {
     assert_eq!(stalling.rest(), b"");
 }
 
+/// The text for a client that speaks plain HTTP.
+const USE_TLS: &str = "This port speaks TLS: use wss://, or https:// for a page.\n";
+
 #[test]
 fn plain_http_on_a_tls_port_is_answered() {
     let (server, _) = secure_server();
-    let server = start(server, echo);
+    let server = start(server.server_header("ours").on_request(|_| -> () { panic!("no request") }), echo);
     let error = block_on(server.client().connect()).unwrap_err();
-    assert!(matches!(error, ConnectError::Tls(TlsError::Unexpected)), "{error:?}");
-    assert_eq!(error.to_string(), "the peer speaks TLS (wss://), and this connection does not");
-    // More than TLS reads at once: what is not read must not undo the answer.
-    let mut browser = server.peer();
-    browser.write(format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(100 * KIB)));
-    let alert = browser.rest();
+    let response = error.response().unwrap();
+    assert_eq!((response.status().as_u16(), &response.body()[..]), (400, USE_TLS.as_bytes()));
+    assert!(
+        error.to_string().ends_with("HTTP 400 Bad Request; its text says that the port is for TLS (wss://)"),
+        "{error}"
+    );
+
+    let large = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(100 * KIB));
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for request in ["GET / HTTP/1.0\r\n\r\n", "post / HTTP/1.1\r\nHost: x\r\n\r\n", &*large, preface, "HELO x\r\n"] {
+        let mut browser = server.peer();
+        browser.write(request);
+        let answer = String::from_utf8(browser.rest()).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.contains("\r\nServer: ours\r\n") && answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{USE_TLS}")), "{answer}");
+    }
+    let mut curl = server.peer();
+    curl.write("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = String::from_utf8(curl.rest()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(answer.contains(&format!("\r\nContent-Length: {}\r\n", USE_TLS.len())), "{answer}");
+
+    let mut proxy = server.peer();
+    proxy.write("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
+    let answer = String::from_utf8(proxy.rest()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("header of the PROXY protocol"), "{answer}");
+
+    // Neither, as SOCKS: the rest of the answer is TLS's.
+    let mut other = server.peer();
+    other.write([5, 1, 0, 0, 0, 0, 0, 0]);
+    let alert = other.rest();
     assert_eq!((alert[0], alert.len()), (0x15, 7), "an alert, and a clean end: {alert:?}");
-    drop(browser);
+    drop(other);
+    server.stop();
+}
+
+#[test]
+fn plain_http_on_a_tls_port_that_is_not_complete_is_answered_at_the_deadline() {
+    let (server, _) = secure_server();
+    let server = start(server.handshake_timeout(LATER), echo);
+    let mut slow = server.peer();
+    slow.write("GET / HT");
+    let answer = String::from_utf8(slow.rest()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with(USE_TLS), "{answer}");
+    let mut leaving = server.peer();
+    leaving.write("GET / HT");
+    leaving.finish();
+    assert_eq!(leaving.rest(), b"");
     server.stop();
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::super::setup::rustls;
-use super::super::setup::{Client, KIB, Running, Server, TOO_LONG, request, response_to, uncompressed};
+use super::super::setup::{Client, KIB, Running, Server, ServerTls, TOO_LONG, request, response_to, uncompressed};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
@@ -38,7 +38,7 @@ pub(super) struct Identity {
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Two of the same name would be taken for each other.
@@ -59,17 +59,31 @@ impl Authority {
         Arc::new(roots)
     }
 
+    /// Adds a certificate for `localhost` and `127.0.0.1`.
+    pub(in super::super) fn identify(&self, tls: ServerTls) -> ServerTls {
+        let identity = self.issue(&["localhost", "127.0.0.1"]);
+        tls.certificate(identity.certificate, identity.key)
+    }
+
     /// A certificate for these names and addresses.
     pub(super) fn issue(&self, names: &[&str]) -> Identity {
         self.issue_with(names, |_| {})
     }
 
     pub(super) fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        self.sign(names, &KeyPair::generate().unwrap(), change)
+    }
+
+    /// A certificate for this key.
+    pub(super) fn issue_for(&self, names: &[&str], key: &KeyPair) -> Identity {
+        self.sign(names, key, |_| {})
+    }
+
+    fn sign(&self, names: &[&str], key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        Identity { certificate: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
+        Identity { certificate: params.signed_by(key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
     }
 }
 
@@ -136,6 +150,15 @@ pub(in super::super) fn secure_url(server: &Running) -> String {
 /// A client of it, who trusts the authority.
 pub(in super::super) fn secure_client(server: &Running, authority: &Authority) -> Client {
     Client::new(secure_url(server)).ca(authority.pem())
+}
+
+/// The client with a certificate, and with a complete configuration that has one.
+pub(in super::super) fn with_client_certificate(authority: &Authority, client: Client) -> [Client; 2] {
+    let shown = authority.issue(&[]);
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(authority.roots());
+    let config = config.with_client_auth_cert(shown.certificates(), shown.private_key()).unwrap();
+    [client.clone().client_certificate(&shown.certificate, &shown.key), client.tls_config(Arc::new(config))]
 }
 
 // ---- peers ----

@@ -36,6 +36,8 @@ use crate::opening::exchange::{Exchange, Interrupted};
 use crate::random::nonce;
 use crate::runtime::Runtime;
 use crate::shared::inbound::InboundLimits;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 use crate::tls::{self, TlsError};
 use crate::transport::Addresses;
 use crate::transport::MaybeTls;
@@ -185,6 +187,25 @@ pub(super) fn build(builder: Builder, compression: &Compression) -> Result<Clien
     compression.offer(builder).build(nonce()).map_err(ConnectError::Request)
 }
 
+/// The name that TLS asks the server for (SNI). There is none for an address.
+#[cfg(feature = "tls")]
+pub(super) fn sent_name(target: &Target) -> Option<&str> {
+    match &target.host {
+        Host::Name(name) if target.secure => Some(name),
+        _ => None,
+    }
+}
+
+/// The result of the TLS handshake on a transport.
+#[cfg(feature = "tls")]
+pub(super) fn tls_of(transport: &impl Transport, name: Option<&str>) -> Option<TlsInfo> {
+    let tls = transport.tls()?;
+    Some(match name {
+        Some(name) => tls.with_server_name(name),
+        None => tls,
+    })
+}
+
 /// The name that the certificate must be for.
 #[cfg(feature = "tls")]
 pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>, ConnectError> {
@@ -214,14 +235,27 @@ struct ClientOpening {
     inbound: InboundLimits,
     notsent_lowat: Option<u32>,
     on_informational: Option<OnInformational>,
+    /// The name that TLS asks the server for.
+    #[cfg(feature = "tls")]
+    server_name: Option<String>,
 }
 
 impl ClientOpening {
     fn new<R>(client: Client<R>) -> Result<Self, ConnectError> {
         let Client { request, config, inbound, notsent_lowat, compression, on_informational, .. } = client;
-        let (_, builder) = request.map_err(ConnectError::Url)?;
+        #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
+        let (target, builder) = request.map_err(ConnectError::Url)?;
         let handshake = build(builder, &compression)?;
-        Ok(Self { handshake, compression, config, inbound, notsent_lowat, on_informational })
+        Ok(Self {
+            handshake,
+            compression,
+            config,
+            inbound,
+            notsent_lowat,
+            on_informational,
+            #[cfg(feature = "tls")]
+            server_name: sent_name(&target).map(str::to_owned),
+        })
     }
 
     async fn open<T: Transport, C: Timer>(
@@ -230,7 +264,7 @@ impl ClientOpening {
         addresses: Addresses,
         deadline: Deadline<C>,
     ) -> Result<Parts<T, C>, ConnectError> {
-        let Self { mut handshake, compression, config, inbound, notsent_lowat, on_informational } = self;
+        let Self { mut handshake, compression, config, inbound, notsent_lowat, on_informational, .. } = self;
         let show = |response: &Response<()>| on_informational.iter().for_each(|hook| hook(response));
         let Deadline { timer, at, timeout } = deadline;
         let mut exchange = Exchange { transport, timer, deadline: at, received: Vec::new() };
@@ -273,7 +307,9 @@ impl ClientOpening {
         let Exchange { transport, timer, mut received, .. } = exchange;
         received.drain(..established.consumed);
         let parts = Parts::client(transport, timer).config(config).addresses(addresses).received(received);
-        let parts = parts.heads(handshake.into_request(), established.response);
+        let mut parts = parts.heads(handshake.into_request(), established.response);
+        #[cfg(feature = "tls")]
+        parts.caller.note_tls(tls_of(&parts.transport, self.server_name.as_deref()));
         let subprotocol = established.subprotocol.map(Into::into);
         Ok(Parts { inbound, notsent_lowat, agreement, subprotocol, ..parts })
     }

@@ -18,6 +18,7 @@ use super::dial::Deadline;
 use super::url::Target;
 use crate::error::{ConnectError, Stage, TimedOut};
 use crate::http2::{Http2Failure, Http2Opened};
+use crate::info::Caller;
 use crate::logging::TARGET;
 use crate::opening::Parts;
 use crate::opening::exchange::Exchange;
@@ -68,7 +69,11 @@ pub(super) async fn open<R: Runtime>(
         return connect::open_over_http1(client, deadline).await;
     }
     let upgrade = client.clone().extended_connect()?;
-    let origin = Origin { secure: target.secure, host: target.host.to_string(), port: target.port };
+    #[cfg(feature = "tls")]
+    let anonymous = client.tls.has_forgotten_identity();
+    #[cfg(not(feature = "tls"))]
+    let anonymous = false;
+    let origin = Origin { secure: target.secure, host: target.host.to_string(), port: target.port, anonymous };
     // Whether it opens a connection without a look at the shared ones.
     let mut alone = false;
     loop {
@@ -97,7 +102,8 @@ pub(super) async fn open<R: Runtime>(
                 }
             }
         };
-        let Requested { opened, addresses } = requested;
+        let Requested { opened, server } = requested;
+        let addresses = server.addresses;
         let opened = match deadline.wait_for(opened).await {
             Some(opened) => opened,
             None => return Err(TimedOut::new(Stage::Handshake, deadline.timeout, peer(addresses)).into()),
@@ -106,7 +112,7 @@ pub(super) async fn open<R: Runtime>(
             Ok(Http2Opened { response, transport }) => {
                 let transport = MaybeTls::other(transport, target.secure);
                 return match upgrade.confirm(&response) {
-                    Ok(completed) => Ok(completed.parts(transport).addresses(addresses)),
+                    Ok(completed) => Ok(Parts { caller: server, ..completed.parts(transport) }),
                     Err(ConnectError::Rejected(response)) => {
                         Err(ConnectError::Rejected(Box::new(read_body(*response, transport, deadline).await)))
                     }
@@ -134,8 +140,12 @@ async fn connect_session<R: Runtime>(
         debug!(target: TARGET, peer = peer(addresses), "the server chose HTTP/1.1");
         return Ok(Connected::Http1(transport, addresses));
     }
+    #[cfg_attr(not(feature = "tls"), expect(unused_mut))]
+    let mut server = Caller::new(addresses);
+    #[cfg(feature = "tls")]
+    server.note_tls(connect::tls_of(&transport, connect::sent_name(target)));
     match deadline.wait_for(R::connect_http2(transport)).await {
-        Some(Ok(Some(session))) => Ok(Connected::Http2(share(Shared { session, addresses }))),
+        Some(Ok(Some(session))) => Ok(Connected::Http2(share(Shared { session, server }))),
         Some(Ok(None)) => {
             debug!(target: TARGET, peer = peer(addresses), "the server does not offer WebSocket over HTTP/2");
             Ok(Connected::NotOffered)

@@ -22,7 +22,7 @@ impl<R: Runtime> Client<R> {
     ///
     /// The `Location` may be relative, `ws://` or `wss://`, or `http://` or `https://`, which mean the same. A redirect from
     /// `wss://` to `ws://` is never followed. To another origin (scheme, host and port), `Authorization`, `Cookie` and a
-    /// `Host` given by [`header`](Self::header) are not sent. All requests share
+    /// `Host` given by [`header`](Self::header) are not sent, and no client certificate is shown. All requests share
     /// [`connect_timeout`](Self::connect_timeout). [`handshake`](Self::handshake) and [`upgrade`](Self::upgrade) follow none.
     ///
     /// A cookie that a redirecting server sets is sent to the same host in the requests after it, as its `Path`, `Secure`,
@@ -85,6 +85,8 @@ impl Redirects {
         }
         if !same_origin {
             builder = builder.remove_header(AUTHORIZATION).remove_header(COOKIE).remove_header(HOST);
+            #[cfg(feature = "tls")]
+            client.tls.forget_identity();
         }
         if let Some(credentials) = &next.authorization {
             builder = builder.header(AUTHORIZATION, credentials.as_str());

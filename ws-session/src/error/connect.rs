@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use ws_proto::handshake::client::{BuildError, HandshakeError, describe_refusal};
 use ws_proto::{Escaped, EscapedBytes};
 
@@ -113,7 +113,14 @@ impl fmt::Display for ConnectError {
             }
             Self::Eof => f.write_str("the server closed the connection before it answered"),
             Self::NotHttp(line) => write!(f, "the server does not speak HTTP; it said {:?}", EscapedBytes(line)),
-            Self::Rejected(response) => describe_refusal(response).fmt(f),
+            Self::Rejected(response) => {
+                describe_refusal(response).fmt(f)?;
+                f.write_str(if asks_for_tls(response) {
+                    "; its text says that the port is for TLS (wss://)"
+                } else {
+                    ""
+                })
+            }
             Self::Redirect(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
             Self::Compression(error) => error.fmt(f),
@@ -136,6 +143,16 @@ impl StdError for ConnectError {
             _ => self.io_error().and_then(StdError::source),
         }
     }
+}
+
+/// Whether the server says that the request came over plain HTTP to a port for TLS, in the words of these crates, nginx, Go or
+/// Apache httpd.
+fn asks_for_tls(response: &Response<Bytes>) -> bool {
+    let says = |words: &str| response.body().windows(words.len()).any(|window| window == words.as_bytes());
+    response.status() == StatusCode::BAD_REQUEST
+        && ["This port speaks TLS", "to HTTPS port", "to an HTTPS server", "SSL-enabled server port"]
+            .into_iter()
+            .any(says)
 }
 
 impl From<ConnectError> for io::Error {

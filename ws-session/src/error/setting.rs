@@ -24,7 +24,7 @@ pub enum InvalidSetting {
     /// A proxy is neither an address nor a network
     /// ([`Server::trusted_proxies`](crate::Server::trusted_proxies)).
     TrustedProxies(String),
-    /// The certificate or the private key (`Server::tls`).
+    /// The certificates or a private key (`Server::tls`, `Server::tls_with`).
     Tls(TlsConfigError),
     /// HTTP/2 (`Server::http2`) on a runtime without it.
     Http2Unsupported,

@@ -17,6 +17,8 @@ use ws_proto::{CloseCode, Message, Outcome, Prepared, Role, SendError};
 use super::Sender;
 use crate::error::Error;
 use crate::shared::{RoundTrip, Shared, State, Waiting, wake};
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
 /// An open WebSocket: receives messages, and sends like a [`Sender`].
 ///
@@ -240,6 +242,15 @@ impl WebSocket {
             Role::Server => state.caller.client_ip(),
             Role::Client => None,
         }
+    }
+
+    /// The result of the TLS handshake: the host name that was asked for, version, cipher suite, and the peer's certificates.
+    ///
+    /// `None` without TLS, and where the TLS is not ours: behind a proxy that ends it, and over an HTTP library that hides the
+    /// socket. On a stream of HTTP/2, it is that of the connection which carries the stream.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsInfo> {
+        self.sender.shared.lock().caller.tls().cloned()
     }
 }
 

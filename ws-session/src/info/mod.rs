@@ -12,6 +12,8 @@ use tracing::field::{DisplayValue, display};
 pub(crate) use self::attached::Attached;
 pub(crate) use self::head::Heads;
 pub use self::request::{ClientIp, RequestExt};
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 use crate::transport::Addresses;
 
 /// The facts about a connection that do not change while it is open.
@@ -34,20 +36,54 @@ pub(crate) struct HandshakeInfo {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) addresses: Addresses,
-    /// The client's address as named by a trusted proxy, the peer. Boxed, because it is rare. If there is one, the headers of
-    /// a request name no other. `None` within it is an unknown client.
-    pub(crate) forwarded_for: Option<Box<Option<IpAddr>>>,
+    /// Boxed, because it is rare.
+    known: Option<Box<Known>>,
+}
+
+/// What else is known of a peer.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    /// The client's address as named by a trusted proxy, the peer. If there is one, the headers of a request name no other.
+    /// `None` within it is an unknown client.
+    forwarded_for: Option<Option<IpAddr>>,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsInfo>,
 }
 
 impl Caller {
     pub(crate) fn new(addresses: Addresses) -> Self {
-        Self { addresses, forwarded_for: None }
+        Self { addresses, known: None }
+    }
+
+    /// Sets the client's address as named by a trusted proxy.
+    pub(crate) fn set_forwarded_for(&mut self, client: Option<Option<IpAddr>>) {
+        if client.is_some() || self.known.is_some() {
+            self.known.get_or_insert_default().forwarded_for = client;
+        }
+    }
+
+    /// The client's address as named by a trusted proxy. `None` within it is an unknown client.
+    pub(crate) fn forwarded_for(&self) -> Option<Option<IpAddr>> {
+        self.known.as_ref()?.forwarded_for
+    }
+
+    /// Notes the result of a TLS handshake, unless it is known.
+    #[cfg(feature = "tls")]
+    pub(crate) fn note_tls(&mut self, tls: Option<TlsInfo>) {
+        if let (Some(tls), None) = (tls, self.tls()) {
+            self.known.get_or_insert_default().tls = Some(tls);
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(&self) -> Option<&TlsInfo> {
+        self.known.as_ref()?.tls.as_ref()
     }
 
     /// The client's address, on a server.
     pub(crate) fn client_ip(&self) -> Option<IpAddr> {
         let peer = || Some(self.addresses.peer?.ip().to_canonical());
-        self.forwarded_for.as_deref().copied().unwrap_or_else(peer)
+        self.forwarded_for().unwrap_or_else(peer)
     }
 
     /// The peer's address, for the log.
@@ -57,6 +93,6 @@ impl Caller {
 
     /// The client's address, for the log, if it is not the peer's.
     pub(crate) fn client(&self) -> Option<DisplayValue<IpAddr>> {
-        self.forwarded_for.as_deref().copied().flatten().map(display)
+        self.forwarded_for().flatten().map(display)
     }
 }

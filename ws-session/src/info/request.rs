@@ -7,6 +7,8 @@ use http::header::COOKIE;
 use http::{HeaderValue, Request};
 
 use super::fields;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 use crate::transport::Addresses;
 
 /// The client's address: an extension of the requests that [`Server::on_request`](crate::Server::on_request) gets. See
@@ -43,6 +45,11 @@ pub trait RequestExt {
     /// The client's address, if it is known, in a hook's request. See
     /// [`WebSocket::client_ip`](crate::WebSocket::client_ip).
     fn client_ip(&self) -> Option<IpAddr>;
+
+    /// The result of the TLS handshake, in a hook's request: the host name that was asked for, and the client's certificate.
+    /// `None` without TLS, or if the TLS is not the server's own. See [`WebSocket::tls`](crate::WebSocket::tls).
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&TlsInfo>;
 }
 
 impl<B> RequestExt for Request<B> {
@@ -65,5 +72,10 @@ impl<B> RequestExt for Request<B> {
     fn client_ip(&self) -> Option<IpAddr> {
         let peer = || Some(self.extensions().get::<Addresses>()?.peer?.ip().to_canonical());
         self.extensions().get::<ClientIp>().map(|client| client.0).or_else(peer)
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&TlsInfo> {
+        self.extensions().get()
     }
 }

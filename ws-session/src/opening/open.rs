@@ -100,7 +100,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
     ///
     /// The caller must run the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]).
     /// Deadlines start with this call.
-    pub fn open(self) -> (WebSocket, Driver<T, C>) {
+    pub fn open(#[cfg_attr(not(feature = "tls"), expect(unused_mut))] mut self) -> (WebSocket, Driver<T, C>) {
         let now = self.timer.now();
         let mut connection = match self.role {
             Role::Server => Connection::server(self.config, now),
@@ -110,6 +110,8 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             },
         };
         connection.set_multiplexed(self.multiplexed);
+        #[cfg(feature = "tls")]
+        self.caller.note_tls(self.transport.tls());
         self.agreement.apply(&mut connection);
         let opening = HandshakeInfo { heads: self.heads, subprotocol: self.subprotocol, attached: self.attached };
         let path = self.target.as_ref().map(Uri::path);
@@ -184,7 +186,7 @@ impl<T, C> Parts<T, C> {
 
     /// Sets the client's address for [`WebSocket::client_ip`] on a server, if the peer is a proxy.
     pub fn client_ip(mut self, client: IpAddr) -> Self {
-        self.caller.forwarded_for = Some(Box::new(Some(client)));
+        self.caller.set_forwarded_for(Some(Some(client)));
         self
     }
 

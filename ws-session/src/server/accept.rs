@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "tls")]
+use http::StatusCode;
 use http::header::DATE;
 use http::{HeaderValue, Method, Request, Response, Uri};
 use ws_proto::Timestamp;
@@ -93,8 +95,10 @@ impl<R: Runtime> Server<R> {
         self.check()?;
         let timer = R::timer();
         let deadline = timer.now() + self.settings.handshake_timeout;
-        let door = Door::new(&self.registry);
-        accept(&self.settings, door, transport, timer, deadline, &mut Caller::new(addresses)).await
+        let mut caller = Caller::new(addresses);
+        #[cfg(feature = "tls")]
+        caller.note_tls(transport.tls());
+        accept(&self.settings, Door::new(&self.registry), transport, timer, deadline, &mut caller).await
     }
 }
 
@@ -193,6 +197,36 @@ pub(super) async fn accept_from<T: Transport, C: Timer>(
         Err((bytes, _)) => answer(&mut exchange, bytes).await,
     }
     decision.map(|grant| open(settings, exchange, grant, caller)).map_err(|(_, error)| error)
+}
+
+/// Answers a client that speaks plain HTTP where TLS was expected.
+#[cfg(feature = "tls")]
+pub(super) async fn refuse_plain_http<T: Transport, C: Timer>(
+    settings: &ServerSettings,
+    guard: &HandshakeGuard,
+    mut exchange: Exchange<T, C>,
+) -> AcceptError {
+    let is_head = match read_request(settings, Some(guard), &mut exchange).await {
+        Ok((request, head)) => {
+            log_head("<", &head);
+            request.method() == Method::HEAD
+        }
+        Err(AcceptError::Rejected(rejection)) if exchange.received.starts_with(b"PROXY ") => {
+            let (bytes, error) = encode_unread(settings, rejection.into());
+            answer(&mut exchange, &bytes).await;
+            return error;
+        }
+        // The answer is the same for a request that is malformed, too long or too slow.
+        Err(AcceptError::Rejected(_) | AcceptError::Timeout) => false,
+        Err(error) => return error,
+    };
+    let message = "This port speaks TLS: use wss://, or https:// for a page.";
+    let mut response = Rejection::new(StatusCode::BAD_REQUEST, message).into_response();
+    settings.name_server(response.headers_mut());
+    let (bytes, error) = encode_refusal(RefusedRequest::new(response, AcceptError::Tls(TlsError::NotTls)), is_head);
+    log_head(">", &bytes);
+    answer(&mut exchange, &bytes).await;
+    error
 }
 
 /// Decides on a request with hooks that take time, within the deadline.

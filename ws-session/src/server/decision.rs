@@ -82,12 +82,12 @@ impl RefusedRequest {
 
 /// Records the client's address if a trusted proxy names it.
 pub(super) fn identify(caller: &mut Caller, settings: &ServerSettings, headers: &HeaderMap) {
-    if caller.forwarded_for.is_some() {
+    if caller.forwarded_for().is_some() {
         return;
     }
     let peer = caller.client_ip();
     let client = settings.client_ip(peer, headers);
-    caller.forwarded_for = (client != peer).then(|| Box::new(client));
+    caller.set_forwarded_for((client != peer).then_some(client));
 }
 
 /// Decides on a request. It waits only for hooks that do.
@@ -112,6 +112,8 @@ pub(super) async fn decide(
     let extensions = request.extensions_mut();
     extensions.insert(caller.addresses);
     caller.client_ip().map(|client| extensions.insert(ClientIp(client)));
+    #[cfg(feature = "tls")]
+    caller.tls().map(|tls| extensions.insert(tls.clone()));
     let is_head = request.method() == Method::HEAD;
     let request = Arc::new(request);
     let granted = ask(&settings.hooks, &request).await;

@@ -12,9 +12,9 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, Request};
 use pin_project_lite::pin_project;
 use tracing::debug;
+use ws_proto::Timestamp;
 use ws_proto::handshake::head::{HeadError, HeadLimits};
 use ws_proto::handshake::server::Rejection;
-use ws_proto::Timestamp;
 
 use super::Server;
 use super::accept::{FINISH_TIME, read_more, set_date};
@@ -31,7 +31,7 @@ use crate::opening::exchange::Exchange;
 use crate::registry::{CarrierGuard, HandshakeGuard, StreamGuard};
 use crate::runtime::Runtime;
 #[cfg(feature = "tls")]
-use crate::tls;
+use crate::tls::ServerTlsSource;
 use crate::transport::{MaybeTls, Timer, Transport};
 
 /// The first bytes of a client that speaks HTTP/2 (RFC 9113 §3.4).
@@ -69,7 +69,7 @@ impl<R: Runtime> Server<R> {
 
     #[cfg(feature = "tls")]
     fn negotiating_http2(mut self) -> Self {
-        self.settings.tls = self.settings.tls.map(tls::with_http2);
+        self.settings.tls = self.settings.tls.map(ServerTlsSource::offering_http2);
         self
     }
 }

@@ -52,7 +52,7 @@ use crate::registry::Registry;
 use crate::runtime::Runtime;
 use crate::settings::connection_settings;
 #[cfg(feature = "tls")]
-use crate::tls;
+use crate::tls::{ServerTls, ServerTlsSource};
 
 #[cfg(feature = "auth")]
 pub use self::auth::{Credentials, Token, Verdict};
@@ -136,8 +136,10 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Serves `wss://` and `https://` with this certificate and private key, both in PEM. The certificates of its issuers
-    /// follow the certificate. Clients are not asked for a certificate. ALPN offers HTTP/1.1. Without this setting, or
-    /// [`tls_config`](Self::tls_config), there is no TLS.
+    /// follow the certificate. Clients are not asked for a certificate. ALPN offers HTTP/1.1. Without this setting,
+    /// [`tls_with`](Self::tls_with) or [`tls_config`](Self::tls_config), there is no TLS.
+    ///
+    /// A client that speaks plain HTTP gets a 400 that says so.
     ///
     /// The TLS handshake is part of the opening handshake: it counts for the same [deadline](Self::handshake_timeout) and
     /// the same [limit](Self::max_handshakes).
@@ -146,9 +148,19 @@ impl<R: Runtime> Server<R> {
     /// certificate ([`InvalidSetting::Tls`](crate::InvalidSetting::Tls)).
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn tls(mut self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
-        match tls::server_config(certificate.as_ref(), key.as_ref()) {
-            Ok(config) => self.settings.tls = Some(config),
+    pub fn tls(self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.tls_with(ServerTls::new().certificate(certificate, key))
+    }
+
+    /// Serves `wss://` and `https://` with these certificates: several, from files, with certificates of clients, or
+    /// renewed while the server runs. See [`tls`](Self::tls) for what else applies.
+    ///
+    /// The certificates are loaded now. [`bind`](Self::bind) reports an error ([`InvalidSetting::Tls`]).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_with(mut self, tls: ServerTls) -> Self {
+        match tls.load() {
+            Ok(()) => self.settings.tls = Some(ServerTlsSource::Certificates { tls, http2: false }),
             Err(error) => self.mistake(InvalidSetting::Tls(error)),
         }
         self
@@ -159,7 +171,7 @@ impl<R: Runtime> Server<R> {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls_config(mut self, config: Arc<ServerConfig>) -> Self {
-        self.settings.tls = Some(tls::with_http(config));
+        self.settings.tls = Some(ServerTlsSource::fixed(config));
         self
     }
 

@@ -136,7 +136,7 @@ fn name(header: Header, caller: &mut Caller) {
         Header::Client(addresses) => caller.addresses = addresses,
         Header::Unknown => {
             let proxy: Option<IpAddr> = caller.client_ip();
-            caller.forwarded_for = Some(Box::new(proxy));
+            caller.set_forwarded_for(Some(proxy));
         }
         Header::Local => {}
     }

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-#[cfg(feature = "tls")]
-use rustls::ServerConfig;
 use ws_proto::Config;
 use ws_proto::handshake::head::HeadLimits;
 use ws_proto::handshake::server::Origins;
@@ -27,6 +25,8 @@ use crate::info::Caller;
 use crate::opening::compression::Compression;
 use crate::registry::{ConnectionRate, Quota};
 use crate::shared::inbound::InboundLimits;
+#[cfg(feature = "tls")]
+use crate::tls::ServerTlsSource;
 use crate::transport::tcp::NOTSENT_LOWAT;
 
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub(crate) struct ServerSettings {
     /// Whether requests of trusted proxies may lack a key.
     pub(crate) keyless_proxies: bool,
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) tls: Option<ServerTlsSource>,
     #[cfg(feature = "http2")]
     pub(crate) http2: Option<Http2>,
     pub(crate) hooks: Hooks,

@@ -12,6 +12,8 @@ use tracing::{Instrument, debug, error, info, info_span};
 use ws_proto::Escaped;
 
 use super::ServerSettings;
+#[cfg(feature = "tls")]
+use super::accept::refuse_plain_http;
 use super::accept::{accept_from, exchange};
 #[cfg(feature = "http2")]
 use super::http2::{BoxedHandler, serve_http2, speaks_http2};
@@ -19,7 +21,7 @@ use super::limits::Door;
 #[cfg(feature = "proxy-protocol")]
 use super::proxy_protocol::read_header;
 #[cfg(feature = "tls")]
-use super::secure::secure;
+use super::secure::{secure, speaks_http};
 use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
 use crate::handle::{Sender, WebSocket};
 use crate::info::Caller;
@@ -152,7 +154,16 @@ async fn accept_stream<R: Runtime>(
     };
     #[cfg(feature = "tls")]
     let exchange = match &settings.tls {
-        Some(config) => secure::<R>(Arc::clone(config), handshake, exchange).await?,
+        Some(source) => {
+            let mut exchange = exchange;
+            if speaks_http::<R>(handshake, &mut exchange).await? {
+                return Err(Box::pin(refuse_plain_http(settings, handshake, exchange)).await);
+            }
+            let config = source.config().ok_or(AcceptError::Stopped)?;
+            let exchange = secure::<R>(config, handshake, exchange).await?;
+            caller.note_tls(exchange.transport.tls());
+            exchange
+        }
         None => exchange,
     };
     #[cfg(feature = "http2")]

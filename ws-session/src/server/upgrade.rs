@@ -60,8 +60,9 @@ impl<R: Runtime> Server<R> {
     /// axum, or one of your own.
     ///
     /// These settings apply: the request hook, origins, subprotocols, compression, headers of the response, trusted proxies,
-    /// and the limits of connections, in all and of each address. Settings of listening do not apply: TLS, deadlines and limits of opening handshakes.
-    /// `addresses` are those of the transport, as far as they are known.
+    /// and the limits of connections, in all and of each address. Settings of listening do not apply: TLS, deadlines and limits
+    /// of opening handshakes. `addresses` are those of the transport, as far as they are known. A `TlsInfo` in the request's
+    /// extensions is what hooks and handlers see of TLS. Without it, a handler sees what the transport tells (`Transport::tls`).
     ///
     /// The connection counts among those of this server and its [`handle`](Self::handle): for
     /// [`max_connections`](Self::max_connections) and others, and for a shutdown, which closes it with 1001. It counts from now on until
@@ -182,6 +183,8 @@ impl<R: Runtime> Server<R> {
         }
         let mut caller = Caller::new(addresses);
         identify(&mut caller, &self.settings, request.headers());
+        #[cfg(feature = "tls")]
+        caller.note_tls(request.extensions().get().cloned());
         Ok(caller)
     }
 

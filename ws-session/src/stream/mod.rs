@@ -29,6 +29,8 @@ use crate::error::Error;
 use crate::handle::outbound::{Fragment, Outbound};
 use crate::handle::{AwaitsEnd, PingGuard, Sender, WebSocket};
 use crate::shared::RoundTrip;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 use crate::transport::{Timer, Transport};
 
 /// An open WebSocket that owns its transport, without a task of its own. It moves bytes while it is polled.
@@ -338,6 +340,12 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// The address of the client. See [`WebSocket::client_ip`].
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.socket.client_ip()
+    }
+
+    /// The result of the TLS handshake. See [`WebSocket::tls`].
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsInfo> {
+        self.socket.tls()
     }
 
     /// The transport.

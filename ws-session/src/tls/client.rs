@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::ClientConfig;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
 
 #[cfg(feature = "http2")]
 use super::HTTP_2;
@@ -19,6 +21,7 @@ pub(crate) struct ClientTls {
     /// More certificates to trust.
     ca: Vec<CertificateDer<'static>>,
     identity: Option<Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>>,
+    has_forgotten_identity: bool,
     mistake: Option<TlsConfigError>,
 }
 
@@ -36,6 +39,22 @@ impl ClientTls {
             Ok(identity) => self.identity = Some(Arc::new(identity)),
             Err(mistake) => self.mistake = self.mistake.take().or(Some(mistake)),
         }
+    }
+
+    /// Forgets the client certificate, which is for another server. So is a session with it that could be resumed.
+    pub(crate) fn forget_identity(&mut self) {
+        self.has_forgotten_identity |= self.identity.take().is_some();
+        if let Some(config) = self.config.as_mut().filter(|config| config.client_auth_cert_resolver.has_certs()) {
+            self.has_forgotten_identity = true;
+            let config = Arc::make_mut(config);
+            config.client_auth_cert_resolver = Arc::new(NoIdentity);
+            config.resumption = Resumption::default();
+        }
+    }
+
+    #[cfg(feature = "http2")]
+    pub(crate) fn has_forgotten_identity(&self) -> bool {
+        self.has_forgotten_identity
     }
 
     /// Builds the configuration for a proxy, which does not see the client certificate.
@@ -65,6 +84,20 @@ impl ClientTls {
         }
         let identity = self.identity.as_ref().map(|identity| (identity.0.clone(), identity.1.clone_key()));
         build(self.ca.clone(), identity)
+    }
+}
+
+/// Answers a server that asks for a certificate.
+#[derive(Debug)]
+struct NoIdentity;
+
+impl ResolvesClientCert for NoIdentity {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ws_proto::Escaped;
@@ -144,6 +145,20 @@ pub enum TlsConfigError {
     KeyMismatch,
     /// The crypto provider of this process cannot be used.
     Provider(String),
+    /// A file cannot be read.
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// The system's error.
+        why: String,
+    },
+    /// The content of this file has a fault.
+    InFile {
+        /// The file.
+        file: PathBuf,
+        /// The fault.
+        error: Box<TlsConfigError>,
+    },
 }
 
 /// The PEM a [`TlsConfigError`] is about.
@@ -164,7 +179,17 @@ impl TlsConfigError {
         match self {
             Self::Pem { input, .. } | Self::NoCertificate(input) | Self::Certificate { input, .. } => Some(*input),
             Self::NoKey | Self::EncryptedKey | Self::Key(_) | Self::KeyMismatch => Some(PemInput::Key),
-            Self::Provider(_) => None,
+            Self::InFile { error, .. } => error.input(),
+            Self::Provider(_) | Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// The file that cannot be read, or whose content has a fault. If the key does not belong to the certificate, it is the
+    /// file of the key.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Unreadable { file, .. } | Self::InFile { file, .. } => Some(file),
+            _ => None,
         }
     }
 }
@@ -180,6 +205,8 @@ impl fmt::Display for TlsConfigError {
             Self::Key(why) => write!(f, "the private key cannot be used: {why}"),
             Self::KeyMismatch => f.write_str("the private key does not belong to the certificate"),
             Self::Provider(why) => write!(f, "the crypto provider cannot be used: {why}"),
+            Self::Unreadable { file, why } => write!(f, "cannot read {}: {why}", file.display()),
+            Self::InFile { file, error } => write!(f, "{}: {error}", file.display()),
         }
     }
 }

@@ -5,10 +5,16 @@
 //! The error types exist with and without the feature `tls`, because a peer may use TLS although this end does not.
 
 #[cfg(feature = "tls")]
+mod by_name;
+#[cfg(feature = "tls")]
+mod certificates;
+#[cfg(feature = "tls")]
 mod classify;
 #[cfg(feature = "tls")]
 mod client;
 mod error;
+#[cfg(feature = "tls")]
+mod info;
 #[cfg(feature = "tls")]
 mod pem;
 #[cfg(feature = "tls")]
@@ -23,14 +29,16 @@ mod verifier;
 use std::io;
 
 #[cfg(feature = "tls")]
+pub use self::certificates::ServerTls;
+#[cfg(feature = "tls")]
 pub(crate) use self::client::ClientTls;
 #[cfg(all(feature = "tls", feature = "http2"))]
 pub(crate) use self::client::with_http2 as client_with_http2;
 pub use self::error::{PemInput, TlsConfigError, TlsError};
-#[cfg(all(feature = "tls", feature = "http2"))]
-pub(crate) use self::server::with_http2;
 #[cfg(feature = "tls")]
-pub(crate) use self::server::{server_config, with_http};
+pub use self::info::TlsInfo;
+#[cfg(feature = "tls")]
+pub(crate) use self::server::ServerTlsSource;
 
 /// Our protocol in ALPN (RFC 7301), so that no peer chooses HTTP/2.
 #[cfg(feature = "tls")]

@@ -1,4 +1,4 @@
-//! A server's TLS settings: its certificate and key.
+//! A server's TLS configuration: where each handshake gets it from.
 
 use std::sync::Arc;
 
@@ -6,24 +6,46 @@ use rustls::ServerConfig;
 
 #[cfg(feature = "http2")]
 use super::HTTP_2;
-use super::provider::{provider, provider_error};
-use super::{HTTP_1_1, PemInput, TlsConfigError, pem};
+use super::{HTTP_1_1, ServerTls};
 
-/// The configuration of a server with this certificate. It asks clients for none.
-pub(crate) fn server_config(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsConfigError> {
-    let chain = pem::certificates(PemInput::Certificate, chain)?;
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(provider_error)?
-        .with_no_client_auth()
-        .with_single_cert(chain, pem::key(key)?)
-        .map_err(pem::identity_error)?;
-    Ok(with_http(Arc::new(config)))
+/// The configuration of a server, or the certificates of which it is made.
+#[derive(Clone)]
+pub(crate) enum ServerTlsSource {
+    Fixed(Arc<ServerConfig>),
+    Certificates {
+        tls: ServerTls,
+        /// Whether ALPN offers HTTP/2.
+        http2: bool,
+    },
+}
+
+impl ServerTlsSource {
+    /// A complete configuration, with HTTP/1.1 in ALPN unless it has protocols.
+    pub(crate) fn fixed(config: Arc<ServerConfig>) -> Self {
+        Self::Fixed(with_http(config))
+    }
+
+    /// The configuration for a connection that begins now. `None` if the certificates could never be loaded.
+    pub(crate) fn config(&self) -> Option<Arc<ServerConfig>> {
+        match self {
+            Self::Fixed(config) => Some(Arc::clone(config)),
+            Self::Certificates { tls, http2 } => tls.config(*http2),
+        }
+    }
+
+    /// Offers HTTP/2 in ALPN, too.
+    #[cfg(feature = "http2")]
+    pub(crate) fn offering_http2(self) -> Self {
+        match self {
+            Self::Fixed(config) => Self::Fixed(with_http2(config)),
+            Self::Certificates { tls, .. } => Self::Certificates { tls, http2: true },
+        }
+    }
 }
 
 /// Offers HTTP/2 in ALPN, before the other protocols, unless it is offered already.
 #[cfg(feature = "http2")]
-pub(crate) fn with_http2(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
+pub(super) fn with_http2(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
     if config.alpn_protocols.iter().any(|protocol| protocol == HTTP_2) {
         return config;
     }
@@ -33,7 +55,7 @@ pub(crate) fn with_http2(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
 }
 
 /// Sets ALPN to HTTP/1.1, unless the configuration has protocols.
-pub(crate) fn with_http(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
+pub(super) fn with_http(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
     if !config.alpn_protocols.is_empty() {
         return config;
     }

@@ -1,6 +1,6 @@
 //! The traits of an adapter for moving bytes and for waiting: [`Transport`] and [`Timer`].
 
-#[cfg(all(feature = "proxy-protocol", feature = "tls"))]
+#[cfg(feature = "tls")]
 mod prefixed;
 mod stream;
 pub mod tcp;
@@ -11,9 +11,11 @@ use std::task::{Context, Poll};
 
 use ws_proto::{InFlight, Timestamp};
 
-#[cfg(all(feature = "proxy-protocol", feature = "tls"))]
+#[cfg(feature = "tls")]
 pub(crate) use self::prefixed::Prefixed;
 pub use self::stream::MaybeTls;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
 /// A reliable stream of bytes both ways: a TCP or TLS connection, a pipe.
 ///
@@ -40,6 +42,13 @@ pub trait Transport {
 
     /// The protocol that TLS has negotiated (ALPN, RFC 7301), such as `h2`. `None`, the default, if there is none.
     fn negotiated_protocol(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// The result of the TLS handshake, for [`WebSocket::tls`](crate::WebSocket::tls). `None`, the default, without TLS, or if
+    /// it is unknown. It is called once, when a connection opens.
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<TlsInfo> {
         None
     }
 
@@ -82,6 +91,11 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn negotiated_protocol(&self) -> Option<&[u8]> {
         (**self).negotiated_protocol()
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<TlsInfo> {
+        (**self).tls()
     }
 
     fn in_flight(&self) -> Option<InFlight> {

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use ws_proto::InFlight;
 
 use super::Transport;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
 /// A connection's transport: a TCP connection of the runtime, or TLS on one. It can also be a Unix socket, the transport of a
 /// [`Client::connector`](crate::Client::connector), a tunnel through a proxy, or a stream of HTTP/2.
@@ -53,6 +55,14 @@ impl<S> MaybeTls<S> {
     /// A plain stream of a runtime, in an adapter that is given it back.
     pub fn from_tcp(stream: S) -> Self {
         Self::plain(stream)
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tcp_mut(&mut self) -> Option<&mut S> {
+        match &mut self.0 {
+            Inner::Plain(stream) => Some(stream),
+            _ => None,
+        }
     }
 
     /// The TCP connection, if it is a plain one of this runtime.
@@ -124,6 +134,16 @@ impl<S: Transport> Transport for MaybeTls<S> {
             #[cfg(feature = "tls")]
             Inner::Tls(stream) => stream.negotiated_protocol(),
             Inner::Other { stream, .. } => stream.negotiated_protocol(),
+        }
+    }
+
+    /// TLS to a proxy is not the server's.
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<TlsInfo> {
+        match &self.0 {
+            Inner::Plain(stream) => stream.tls(),
+            Inner::Tls(stream) => stream.tls(),
+            Inner::Other { stream, tls } => stream.tls().filter(|_| *tls),
         }
     }
 

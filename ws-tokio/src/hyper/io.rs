@@ -5,6 +5,8 @@ use std::io::{IoSlice, Result};
 use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use ws_session::TlsInfo;
 use ws_session::{InFlight, Transport};
 
 use crate::TokioIo;
@@ -64,6 +66,14 @@ impl Transport for UpgradedIo {
 
     fn ends_when_dropped(&self) -> bool {
         self.is_tcp()
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<TlsInfo> {
+        match &self.0 {
+            Inner::Tcp(_) => None,
+            Inner::Other(stream) => stream.tls(),
+        }
     }
 
     fn in_flight(&self) -> Option<InFlight> {

@@ -39,8 +39,11 @@
 //!
 //! hyper hands over a stream that hides the socket. If it is hyper-util's `TokioIo` around tokio's `TcpStream`, or around
 //! tokio-rustls' `TlsStream` on one, also as `axum::serve` and hyper-util's `auto` builder wrap it, it is unwrapped. Then
-//! deadlines follow the bytes that the peer has taken, `TCP_NODELAY` is set, and the addresses of both ends are known. Any
-//! other stream works too, without these.
+//! deadlines follow the bytes that the peer has taken, `TCP_NODELAY` is set, and the addresses of both ends are known. So is
+//! the result of the TLS handshake, in the handler (`WebSocket::tls`). Any other stream works too, without these.
+//!
+//! Hooks run before hyper hands the socket over. They know of TLS what your accept loop puts into the extensions of each
+//! request: a `TlsInfo`. Over HTTP/2, so do handlers.
 //!
 //! # HTTP/2
 //!

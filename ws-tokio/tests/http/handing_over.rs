@@ -18,6 +18,8 @@ use ws_tokio::axum::WebSocketUpgrade;
 use ws_tokio::http::Request;
 use ws_tokio::hyper::{Upgrade, upgrade, upgrade_async};
 use ws_tokio::{Bytes, Server, Transport as _};
+#[cfg(feature = "tls")]
+use ws_tokio::{RequestExt as _, TlsInfo};
 
 use crate::common::{Raw, echo, in_time};
 use crate::setup::*;
@@ -45,29 +47,6 @@ async fn frames_behind_the_request_are_not_lost() {
     let answer = |request: &mut Request<Incoming>| ws_tokio::hyper::answer(&Server::new(), request, echo);
     tokio::spawn(serve_with_hyper(HyperUtilIo::new(far), answer));
     is_greedy(Raw::new(near)).await;
-}
-
-#[tokio::test]
-async fn a_request_that_was_refused_can_still_be_upgraded() {
-    for waits in [false, true] {
-        let answer = move |request: &mut Request<Incoming>| {
-            let refusing = Server::new().on_request(|_| Some(ws_tokio::http::Response::new(Bytes::new())));
-            let is_refused = match waits {
-                false => upgrade::<_, Bytes>(&refusing, request).is_err(),
-                true => {
-                    let deciding = pin!(upgrade_async::<_, Bytes>(&refusing, request));
-                    matches!(deciding.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
-                }
-            };
-            assert!(is_refused);
-            // It is not lost with a decision that nobody awaits either.
-            drop(upgrade_async::<_, Bytes>(&refusing, request));
-            ws_tokio::hyper::answer(&Server::new(), request, echo)
-        };
-        let (near, far) = duplex(1 << 16);
-        tokio::spawn(serve_with_hyper(HyperUtilIo::new(far), answer));
-        is_greedy(Raw::new(near)).await;
-    }
 }
 
 /// Tells of the socket of each connection whether it is TCP, and whether the system knows what is in flight.
@@ -151,16 +130,35 @@ async fn the_socket_below_tls_is_found() {
     let url = format!("wss://localhost:{}", listener.local_addr().unwrap().port());
     let (tell, reports) = mpsc::channel();
     let answer = answer_with(tell);
+    let client = ws_tokio::Client::new(&url).ca(certified.cert.pem());
     tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let stream = acceptor.accept(stream).await.unwrap();
+        let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
         serve_with_hyper(HyperUtilIo::new(stream), answer).await;
+        // Hooks know of TLS what the request's extensions tell, and handlers what the stream tells.
+        for is_told in [false, true] {
+            let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            let session = stream.get_ref().1;
+            let info = is_told.then(|| TlsInfo::new(session, session.server_name()));
+            let answer = move |request: &mut Request<Incoming>| {
+                info.clone().map(|info| request.extensions_mut().insert(info));
+                let server = Server::new().on_request(move |request| assert_eq!(request.tls().is_some(), is_told));
+                ws_tokio::hyper::answer(&server, request, |ws| async move {
+                    let name = ws.tls().and_then(|tls| tls.server_name().map(str::to_owned));
+                    let _ = ws.send(name.unwrap_or_default()).await;
+                })
+            };
+            serve_with_hyper(HyperUtilIo::new(stream), answer).await;
+        }
     });
-    let client = ws_tokio::Client::new(url).ca(certified.cert.pem());
-    let mut ws = in_time(client.connect()).await.unwrap();
+    let mut ws = in_time(client.clone().connect()).await.unwrap();
     ws.send("Hello").await.unwrap();
     assert_eq!(in_time(ws.recv()).await.unwrap().unwrap(), "Hello");
     assert_eq!(told(&reports), (false, knows));
+    drop(ws);
+    for _ in 0..2 {
+        let mut ws = in_time(client.clone().connect()).await.unwrap();
+        assert_eq!(in_time(ws.recv()).await.unwrap().unwrap(), "localhost");
+    }
 }
 
 #[tokio::test]
@@ -177,4 +175,22 @@ async fn a_refused_request_keeps_its_connection() {
     tokio::spawn(serve_with_hyper(HyperUtilIo::new(far), answer));
     is_greedy(Raw::new(near)).await;
     assert_eq!(told.recv().unwrap(), 403);
+}
+
+#[tokio::test]
+async fn a_request_that_a_slow_hook_refused_keeps_its_connection() {
+    let (near, far) = duplex(1 << 16);
+    let answer = |request: &mut Request<Incoming>| {
+        let strict = Server::new().origins(["https://example.com"]);
+        // It is not lost with a decision that nobody awaits either.
+        drop(upgrade_async::<_, Bytes>(&strict, request));
+        {
+            let deciding = pin!(upgrade_async::<_, Bytes>(&strict, request));
+            let decided = deciding.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(decided, Poll::Ready(Err(_))));
+        }
+        ws_tokio::hyper::answer(&Server::new(), request, echo)
+    };
+    tokio::spawn(serve_with_hyper(HyperUtilIo::new(far), answer));
+    is_greedy(Raw::new(near)).await;
 }

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use ws_tokio::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use ws_tokio::rustls::{ClientConfig, RootCertStore};
-use ws_tokio::{Client, Server};
+use ws_tokio::{Client, Http2Connections, RequestExt as _, Server, ServerTls};
 
 use super::*;
 
@@ -61,5 +61,67 @@ async fn without_the_setting_alpn_offers_http_1_1_only() {
     let running = start(Server::new().tls(&certificate, &key), echo).await;
     let stream = connect(&running, config(&certificate, &["h2", "http/1.1"])).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn streams_know_the_tls_of_their_connection() {
+    let (certificate, key) = identity();
+    let tls = ServerTls::new().certificate(&certificate, &key).client_ca(&certificate).optional_client_certificates();
+    let (tell, mut told) = unbounded_channel();
+    let asked = tell.clone();
+    let server = server().tls_with(tls).on_request(move |request| asked.send(request.tls().cloned()).unwrap());
+    let running = start(server, move |ws| {
+        tell.send(ws.tls()).unwrap();
+        echo(ws)
+    })
+    .await;
+    let connections = Http2Connections::new();
+    let client = Client::new(format!("wss://localhost:{}/", running.address.port())).ca(&certificate);
+    let client = client.http2(&connections);
+    for _ in ["first stream", "second stream"] {
+        let ws = in_time(client.clone().connect()).await.unwrap();
+        let ours = ws.tls().unwrap();
+        assert_eq!(ours.peer_certificates(), [CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()]);
+        for info in [Some(ours), in_time(told.recv()).await.unwrap(), in_time(told.recv()).await.unwrap()] {
+            let info = info.unwrap();
+            assert_eq!((info.server_name(), info.alpn_protocol()), (Some("localhost"), Some(&b"h2"[..])));
+        }
+        in_time(ws.close(1000, "")).await.unwrap();
+    }
+    assert_eq!(connections.count(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn renewed_certificates_offer_both_versions_too() {
+    let files = ["cert", "key"].map(|name| std::env::temp_dir().join(format!("ws-h2-{}-{name}", std::process::id())));
+    let renew = || {
+        let (certificate, key) = identity();
+        std::fs::write(&files[0], &certificate).unwrap();
+        std::fs::write(&files[1], key).unwrap();
+        certificate
+    };
+    let first = renew();
+    let tls = ServerTls::new().certificate_files(&files[0], &files[1]);
+    let running = start(server().tls_with(tls.clone()), echo).await;
+    let second = renew();
+    for (certificate, renewed) in [(first, false), (second, true)] {
+        assert_eq!(renewed && tls.reload().unwrap(), renewed);
+        let stream = connect(&running, config(&certificate, &["h2"])).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    }
+    running.stop().await;
+    files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}
+
+#[tokio::test]
+async fn plain_http2_on_a_tls_port_is_answered() {
+    let (certificate, key) = identity();
+    let running = start(server().tls(&certificate, &key), echo).await;
+    let mut raw = running.raw().await;
+    raw.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    let answer = String::from_utf8(raw.rest().await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("This port speaks TLS"), "{answer}");
     running.stop().await;
 }

@@ -252,3 +252,29 @@ async fn the_credentials_of_a_proxy_are_not_logged() {
         assert!(TRACED.with_borrow(|all| all.iter().all(|event| !event.line.contains(secret))));
     }
 }
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn certificates_that_cannot_be_renewed_are_named_and_plain_http_on_their_port_is() {
+    capture();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = ["cert", "key"].map(|name| std::env::temp_dir().join(format!("ws-log-{}-{name}", std::process::id())));
+    std::fs::write(&files[0], cert.pem()).unwrap();
+    std::fs::write(&files[1], signing_key.serialize_pem()).unwrap();
+    let tls =
+        ws_tokio::ServerTls::new().certificate_files(&files[0], &files[1]).reload_every(std::time::Duration::ZERO);
+    let server = start(Server::new().tls_with(tls), echo).await;
+    let connect = || Client::new(server.url("/").replace("ws://127.0.0.1", "wss://localhost")).ca(cert.pem()).connect();
+    drop(in_time(connect()).await.unwrap());
+    assert_eq!(traced(Level::ERROR), [""; 0]);
+    std::fs::write(&files[0], &cert.pem()[..100]).unwrap();
+    drop(in_time(connect()).await.unwrap());
+    let told = line(Level::ERROR, "the TLS certificates were not renewed, and the old ones stay in use: ");
+    assert!(told.contains(&files[0].display().to_string()) && told.contains("invalid PEM"), "{told}");
+    std::fs::write(&files[0], cert.pem()).unwrap();
+    let error = in_time(Client::new(server.url("/")).connect()).await.unwrap_err();
+    assert_eq!(error.response().unwrap().status(), 400);
+    server.stop().await;
+    wait_for(Level::INFO, "opening handshake failed: the peer does not speak TLS").await;
+    files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}

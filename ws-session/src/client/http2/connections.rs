@@ -10,8 +10,8 @@ use http::Request;
 
 use super::opening::{Ended, Opening};
 use crate::http2::{Http2Failure, Http2Opened, Http2Session};
+use crate::info::Caller;
 use crate::sync::{Mutex, PoisonError};
-use crate::transport::Addresses;
 
 /// Connections of HTTP/2 that clients share: [`Client::http2`](crate::Client::http2). Cheap to clone; a clone shares them.
 ///
@@ -34,6 +34,8 @@ pub(super) struct Origin {
     pub(super) secure: bool,
     pub(super) host: String,
     pub(super) port: u16,
+    /// Whether it is for clients whose certificate is for another origin.
+    pub(super) anonymous: bool,
 }
 
 /// The connections to one origin.
@@ -47,13 +49,13 @@ struct Pool {
 /// An open connection.
 pub(super) struct Shared {
     pub(super) session: Arc<dyn Http2Session>,
-    pub(super) addresses: Addresses,
+    pub(super) server: Caller,
 }
 
 /// A stream that has been requested.
 pub(super) struct Requested {
     pub(super) opened: Pin<Box<dyn Future<Output = Result<Http2Opened, Http2Failure>> + Send>>,
-    pub(super) addresses: Addresses,
+    pub(super) server: Caller,
 }
 
 /// The result of looking for a stream.
@@ -136,7 +138,7 @@ impl Http2Connections {
 
 impl Shared {
     fn request(&self, request: &Request<()>) -> Requested {
-        Requested { opened: self.session.open(request.clone()), addresses: self.addresses }
+        Requested { opened: self.session.open(request.clone()), server: self.server.clone() }
     }
 }
 

@@ -38,7 +38,8 @@ impl<R: Runtime> Server<R> {
     /// default. If it lets such a request go on, the request is refused with 505.
     ///
     /// [`RequestExt`](crate::RequestExt) reads a query parameter, a header or a cookie, and the client's address. The
-    /// request's extensions hold [`ClientIp`](crate::ClientIp), if it is known, and [`Addresses`](crate::Addresses).
+    /// request's extensions hold [`ClientIp`](crate::ClientIp), if it is known, [`Addresses`](crate::Addresses), and with TLS a
+    /// `TlsInfo`.
     #[must_use]
     pub fn on_request<D: Into<Decision>>(mut self, hook: impl Fn(&Request<()>) -> D + Send + Sync + 'static) -> Self {
         self.settings.hooks.requests.push(RequestHook::Sync(Arc::new(move |request| hook(request).into())));
