@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ws_tokio::{PemInput, TlsConfigError};
+use ws_tokio::{PemInput, ServerTls, TlsConfigError};
 
 /// The files of our TLS certificate and its key.
 #[derive(Debug, Clone, Args)]
@@ -33,6 +33,14 @@ impl IdentityFiles {
         }
     }
 
+    /// Both files for a server, which can read them again, if they are given.
+    pub(crate) fn server_tls(&self) -> Option<ServerTls> {
+        match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some(ServerTls::new().certificate_files(cert, key)),
+            _ => None,
+        }
+    }
+
     /// A sentence that names the file that a TLS error is about.
     pub(crate) fn explain(&self, ca: Option<&Path>, error: &TlsConfigError) -> String {
         let file = match error.input() {
@@ -45,6 +53,15 @@ impl IdentityFiles {
             Some(file) => format!("Cannot use {}: {error}.", file.display()),
             None => format!("Cannot use TLS: {error}."),
         }
+    }
+}
+
+/// A sentence that names the file that an error of a server's certificates is about.
+pub(crate) fn explain_server_tls(error: &TlsConfigError) -> String {
+    match error {
+        TlsConfigError::InFile { file, error } => format!("Cannot use {}: {error}.", file.display()),
+        TlsConfigError::Unreadable { file, why } => format!("Cannot read {}: {why}.", file.display()),
+        error => format!("Cannot use TLS: {error}."),
     }
 }
 

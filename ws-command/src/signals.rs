@@ -7,14 +7,15 @@ use tokio::sync::Notify;
 
 use crate::exit;
 
-/// A notification that the program is asked to stop: Ctrl-C (SIGINT), and on Unix SIGTERM and SIGHUP.
+/// A notification that the program is asked to stop: Ctrl-C (SIGINT), and on Unix SIGTERM and usually SIGHUP.
 #[derive(Clone)]
 pub(crate) struct Stop(Arc<Notify>);
 
 impl Stop {
-    /// Starts to listen. The first of these signals is reported; the second ends the process at once.
-    pub(crate) fn listen() -> io::Result<Self> {
-        let mut signals = Signals::listen()?;
+    /// Starts to listen. The first of these signals is reported; the second ends the process at once. `hangup` tells whether
+    /// SIGHUP is one of them.
+    pub(crate) fn listen(hangup: bool) -> io::Result<Self> {
+        let mut signals = Signals::listen(hangup)?;
         let stop = Self(Arc::new(Notify::new()));
         let told = stop.clone();
         tokio::spawn(async move {
@@ -34,22 +35,53 @@ impl Stop {
     }
 }
 
+/// Calls a function at each SIGHUP, on Unix.
+pub(crate) fn at_hangup(mut call: impl FnMut() + Send + 'static) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                call();
+            }
+        });
+    }
+    #[cfg(not(unix))]
+    let _ = &mut call;
+    Ok(())
+}
+
 #[cfg(unix)]
-struct Signals([tokio::signal::unix::Signal; 3]);
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: Option<tokio::signal::unix::Signal>,
+}
 
 #[cfg(unix)]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    fn listen(hangup: bool) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: if hangup { Some(signal(SignalKind::hangup())?) } else { None },
+        })
     }
 
     async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
+        let Self { interrupt, terminate, hangup } = self;
+        let hung_up = async {
+            match hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = hung_up => {}
         }
     }
 }
@@ -59,7 +91,7 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    fn listen(_hangup: bool) -> io::Result<Self> {
         Ok(Self)
     }
 

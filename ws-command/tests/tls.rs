@@ -147,3 +147,43 @@ async fn plain_on_one_side_and_tls_on_the_other_is_told() {
     let output = run(&["connect", &secure.url("/echo")], "").await;
     assert!(stderr(&output).contains("the peer speaks TLS"), "{}", stderr(&output));
 }
+
+#[tokio::test]
+async fn clients_show_a_certificate_of_the_authority() {
+    let (files, clients) = (Files::new("127.0.0.1"), Files::new("client"));
+    let (cert, key, ca) = (files.path("cert.pem"), files.path("key.pem"), clients.path("cert.pem"));
+    let demo = Demo::start_with(&["--cert", &cert, "--key", &key, "--client-ca", &ca]).await;
+    let (shown, its_key) = (clients.path("cert.pem"), clients.path("key.pem"));
+    let output = run(&["connect", "--ca", &cert, "--cert", &shown, "--key", &its_key, &url(&demo)], "Hello\n").await;
+    assert!(stdout(&output).contains("< Hello\n"), "{}", stderr(&output));
+    let output = run(&["connect", "--ca", &cert, &url(&demo)], "Hello\n").await;
+    assert!(stderr(&output).contains("it asks for a certificate, and got none"), "{}", stderr(&output));
+    let empty = files.write("empty.pem", "");
+    let output = run(&["serve", "--cert", &cert, "--key", &key, "--client-ca", &empty], "").await;
+    let told = format!("Cannot use {empty}: no certificate in the PEM of the CA certificates.\n");
+    assert_eq!((stderr(&output), output.status.code()), (&*told, Some(1)));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_hangup_has_the_certificate_read_again() {
+    let (files, renewed) = (Files::new("127.0.0.1"), Files::new("127.0.0.1"));
+    let old = fs::read(files.path("cert.pem")).unwrap();
+    let demo = files.serve().await;
+    let connects = async |ca: Vec<u8>| ws_tokio::Client::new(url(&demo)).ca(ca).connect().await;
+    let mut open = connects(old.clone()).await.unwrap();
+    for name in ["cert.pem", "key.pem"] {
+        fs::copy(renewed.path(name), files.path(name)).unwrap();
+    }
+    crate::support::signal(&demo.child, rustix::process::Signal::HUP);
+    let new = fs::read(files.path("cert.pem")).unwrap();
+    crate::support::in_time(async {
+        while connects(new.clone()).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert!(connects(old).await.is_err());
+    open.send("still here").await.unwrap();
+    assert_eq!(crate::support::text(&mut open).await, "still here");
+}

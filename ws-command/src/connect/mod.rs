@@ -234,7 +234,7 @@ pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
         Ok(ws) => ws,
         Err(error) => return refused(&args, &error),
     };
-    let ended = match Stop::listen() {
+    let ended = match Stop::listen(true) {
         Ok(stop) => converse(&args, ws, &stop, pings).await,
         Err(error) => Err(error),
     };

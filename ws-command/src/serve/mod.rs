@@ -8,9 +8,8 @@ mod origins;
 mod seldom;
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-#[cfg(unix)]
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -21,14 +20,14 @@ use clap::Args;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{Request, Response, StatusCode};
 use tracing_subscriber::filter::LevelFilter;
-use ws_tokio::{HandlerResult, InvalidSetting, Listening, ProxyProtocol, ServeError, Server, WebSocket};
+use ws_tokio::{HandlerResult, Listening, ProxyProtocol, ServeError, Server, ServerTls, WebSocket};
 
 use self::chat::Chat;
 use self::counter::Counter;
 use self::origins::Origin;
-use crate::files::IdentityFiles;
+use crate::files::{IdentityFiles, explain_server_tls};
 use crate::output::fail;
-use crate::signals::Stop;
+use crate::signals::{Stop, at_hangup};
 use crate::{exit, logging};
 
 const PAGE: &str = include_str!("page.html");
@@ -66,7 +65,8 @@ Of all web pages, only the server's own may use /chat and /counter, opened by IP
 the page of another site could act for you, also through a host name that points to this server. --allow-origin
 allows other origins: a page behind a proxy with its own host name, or the server's page opened by a host name.
 
-Ctrl-C closes every connection with 1001 and ends the server. A second Ctrl-C does not wait.
+Ctrl-C closes every connection with 1001 and ends the server. A second Ctrl-C does not wait. SIGHUP has the certificate
+read again, unless the server runs in a terminal.
 
 Exit status: 0 after Ctrl-C, 1 if the server cannot listen or fails, 2 for bad usage.
 
@@ -88,6 +88,10 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     identity: IdentityFiles,
+
+    /// A PEM file of the authorities whose certificates clients must show; needs --cert
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    client_ca: Option<PathBuf>,
 
     /// Decline compression (permessage-deflate)
     #[arg(long)]
@@ -176,25 +180,31 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     if args.no_compression {
         server = server.compression(None);
     }
-    let is_secure = match secured(server, &args.identity) {
-        Ok((secured, is_secure)) => {
-            server = secured;
-            is_secure
+    let tls = args.identity.server_tls().map(|tls| match &args.client_ca {
+        Some(file) => tls.client_ca_file(file),
+        None => tls,
+    });
+    if let Some(tls) = &tls {
+        if let Err(error) = tls.reload() {
+            return fail(format_args!("{}", explain_server_tls(&error)));
         }
-        Err(why) => return fail(format_args!("{why}")),
-    };
+        server = server.tls_with(tls.clone());
+    }
     let listening = match listen(server, &args.listen).await {
         Ok(listening) => listening,
-        Err((_, ServeError::Setting(InvalidSetting::Tls(error)))) => {
-            return fail(format_args!("{}", args.identity.explain(None, &error)));
-        }
         Err((address, error)) => return fail(format_args!("{}.", explain(address, &error))),
     };
     match listening.local_addrs() {
-        Ok(addresses) => greet(&addresses, &args.listen, is_secure),
+        Ok(addresses) => greet(&addresses, &args.listen, tls.is_some()),
         Err(error) => return fail(format_args!("Cannot read the listening address: {error}.")),
     }
-    let stop = match Stop::listen() {
+    // Closing the terminal sends the signal, too.
+    let renewing = tls.filter(|_| !io::stdin().is_terminal());
+    let listened = Stop::listen(renewing.is_none()).and_then(|stop| {
+        renewing.map_or(Ok(()), |tls| at_hangup(move || renew(&tls)))?;
+        Ok(stop)
+    });
+    let stop = match listened {
         Ok(stop) => stop,
         Err(error) => return fail(format_args!("Cannot listen for signals: {error}.")),
     };
@@ -227,11 +237,12 @@ async fn listen(server: Server, addresses: &[Address]) -> Result<Listening, (&Ad
     Ok(listening.expect("there is an address by default"))
 }
 
-/// Adds TLS if a certificate is given, and returns whether it was. The error is a sentence that names a file.
-fn secured(server: Server, identity: &IdentityFiles) -> Result<(Server, bool), String> {
-    match identity.read()? {
-        Some(pem) => Ok((server.tls(pem.certificate, pem.key), true)),
-        None => Ok((server, false)),
+/// Reads the files of the certificates again.
+fn renew(tls: &ServerTls) {
+    match tls.reload() {
+        Ok(true) => tracing::info!("the TLS certificates were renewed"),
+        Ok(false) => tracing::info!("the TLS certificates have not changed"),
+        Err(error) => tracing::error!("the TLS certificates were not renewed, and the old ones stay in use: {error}"),
     }
 }
 
