@@ -219,6 +219,37 @@ async def hello_server_tls(name):
                 same((await client.ends())[-1], "< Hello both!")
 
 
+@check("tls_reload")
+async def tls_reload(name):
+    with tempfile.TemporaryDirectory() as folder:
+        files = [pathlib.Path(folder) / file for file in ("cert.pem", "key.pem")]
+        others = [pathlib.Path(folder) / file for file in ("other.pem", "other.key")]
+        async with serving(name, *files) as server:
+            url = f"wss://localhost:{server.port}"
+            trust = [ssl.create_default_context(cafile=files[0])]
+            async with serving(name, *others), dial(url, ssl=trust[0]) as ws:
+                trust.append(ssl.create_default_context(cafile=others[0]))
+                # A file that is half written, and then both.
+                files[0].write_bytes(others[0].read_bytes()[:200])
+                os.kill(server.process.pid, signal.SIGHUP)
+                await server.prints(f"^The old certificate stays in use: {re.escape(str(files[0]))}: ")
+                async with dial(url, ssl=trust[0]):
+                    pass
+                for file, other in zip(files, others):
+                    file.write_bytes(other.read_bytes())
+                os.kill(server.process.pid, signal.SIGHUP)
+                await server.prints("^The certificate was renewed.$")
+                async with dial(url, ssl=trust[1]):
+                    pass
+                try:
+                    async with dial(url, ssl=trust[0]):
+                        raise AssertionError("the old certificate is still in use")
+                except ssl.SSLCertVerificationError:
+                    pass
+                await ws.send("still open")
+                same(await ws.recv(), "still open")
+
+
 @check("hello_client_tls")
 async def hello_client_tls(name):
     certificates = pathlib.Path(args["certificates"])
