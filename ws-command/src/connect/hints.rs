@@ -45,6 +45,8 @@ pub(super) fn for_failure(error: &ConnectError, asked: Asked, host: &str) -> Opt
         ConnectError::Tls(TlsError::UnknownIssuer | TlsError::Authority) => {
             return Some("--ca FILE trusts a certificate; --insecure accepts any certificate.".to_owned());
         }
+        // The error itself says what to do.
+        ConnectError::Rejected(_) if error.to_string().ends_with("(wss://)") => return None,
         // ws (npm) and autobahn answer so, although RFC 7692 §7 has a server decline the offer.
         ConnectError::Rejected(response) if response.status() == StatusCode::BAD_REQUEST && asked.compression => {
             return Some(

@@ -307,6 +307,7 @@ impl ClientOpening {
         let Exchange { transport, timer, mut received, .. } = exchange;
         received.drain(..established.consumed);
         let parts = Parts::client(transport, timer).config(config).addresses(addresses).received(received);
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut))]
         let mut parts = parts.heads(handshake.into_request(), established.response);
         #[cfg(feature = "tls")]
         parts.caller.note_tls(tls_of(&parts.transport, self.server_name.as_deref()));

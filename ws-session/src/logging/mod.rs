@@ -11,7 +11,9 @@ use tracing::subscriber::NoSubscriber;
 use tracing::{debug, dispatcher};
 use ws_proto::Message;
 
-pub(crate) use self::heads::{Redacted, log_head};
+#[cfg(feature = "http2")]
+pub(crate) use self::heads::Redacted;
+pub(crate) use self::heads::log_head;
 pub(crate) use self::tap::Tap;
 
 /// The target of every event, whichever crate it comes from and whichever the adapter.

@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, SignatureScheme};
 
 #[cfg(feature = "http2")]
 use super::HTTP_2;
@@ -20,8 +18,10 @@ pub(crate) struct ClientTls {
     pub(crate) config: Option<Arc<ClientConfig>>,
     /// More certificates to trust.
     ca: Vec<CertificateDer<'static>>,
-    identity: Option<Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>>,
-    has_forgotten_identity: bool,
+    pub(super) identity: Option<Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>>,
+    /// Whether it had a client certificate, which is for another origin.
+    #[cfg_attr(not(feature = "http2"), allow(dead_code, reason = "only connections of HTTP/2 are shared"))]
+    pub(super) has_forgotten_identity: bool,
     mistake: Option<TlsConfigError>,
 }
 
@@ -38,17 +38,6 @@ impl ClientTls {
         match chain.and_then(|chain| Ok((chain, pem::key(key)?))) {
             Ok(identity) => self.identity = Some(Arc::new(identity)),
             Err(mistake) => self.mistake = self.mistake.take().or(Some(mistake)),
-        }
-    }
-
-    /// Forgets the client certificate, which is for another server. So is a session with it that could be resumed.
-    pub(crate) fn forget_identity(&mut self) {
-        self.has_forgotten_identity |= self.identity.take().is_some();
-        if let Some(config) = self.config.as_mut().filter(|config| config.client_auth_cert_resolver.has_certs()) {
-            self.has_forgotten_identity = true;
-            let config = Arc::make_mut(config);
-            config.client_auth_cert_resolver = Arc::new(NoIdentity);
-            config.resumption = Resumption::default();
         }
     }
 
@@ -84,20 +73,6 @@ impl ClientTls {
         }
         let identity = self.identity.as_ref().map(|identity| (identity.0.clone(), identity.1.clone_key()));
         build(self.ca.clone(), identity)
-    }
-}
-
-/// Answers a server that asks for a certificate.
-#[derive(Debug)]
-struct NoIdentity;
-
-impl ResolvesClientCert for NoIdentity {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        None
-    }
-
-    fn has_certs(&self) -> bool {
-        false
     }
 }
 

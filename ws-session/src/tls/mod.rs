@@ -4,6 +4,8 @@
 //!
 //! The error types exist with and without the feature `tls`, because a peer may use TLS although this end does not.
 
+#[cfg(all(feature = "tls", feature = "redirects"))]
+mod anonymous;
 #[cfg(feature = "tls")]
 mod by_name;
 #[cfg(feature = "tls")]

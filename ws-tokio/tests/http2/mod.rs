@@ -1,6 +1,7 @@
 //! WebSocket over HTTP/2 (RFC 8441), with `h2` as a peer that misbehaves.
 
 mod client;
+#[cfg(all(feature = "proxies", feature = "redirects"))]
 mod elsewhere;
 mod ends;
 mod flow;

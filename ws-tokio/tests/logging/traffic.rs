@@ -76,6 +76,7 @@ async fn frames_are_traced_as_they_travel_compressed_or_against_the_rules() {
     line(Level::DEBUG, "> frame CLOSE FIN 1002 (protocol error)");
 }
 
+#[cfg(feature = "redirects")]
 #[tokio::test]
 async fn heads_are_traced_at_debug_without_credentials() {
     capture();
