@@ -157,6 +157,7 @@
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `axum` | no | the module `axum`: an extractor for axum 0.8 |
 //! | `hyper` | no | the module `hyper`: WebSockets on the connections of hyper 1, and of axum, warp, reqwest, which are built on it |
+//! | `files` | no | a folder of files on the port of a server: `Files` |
 //! | `http2` | no | WebSocket over HTTP/2 (RFC 8441): `Server::http2`, `Client::http2`; over hyper and axum, with their features |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
@@ -177,6 +178,8 @@ pub mod axum;
 mod bytes;
 #[cfg(any(feature = "http2", feature = "tls"))]
 mod carrier;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(feature = "hyper")]
@@ -258,6 +261,8 @@ pub use ws_session::{
 pub use self::bytes::ByteStream;
 #[cfg(feature = "tls")]
 use self::carrier::Carrier;
+#[cfg(feature = "files")]
+pub use self::files::Files;
 #[cfg(feature = "http2")]
 pub use self::http2::Http2Stream;
 pub use self::io::TokioIo;

@@ -6,6 +6,8 @@
 mod common;
 
 mod deadlines;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(feature = "http2")]
 mod http2;
 mod io;

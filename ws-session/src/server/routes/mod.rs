@@ -78,8 +78,8 @@ use crate::runtime::Runtime;
 /// | a page, by another method than GET or HEAD | 405 |
 /// | the path of a handler, without an upgrade or by another method than GET | 426 or 405 |
 ///
-/// Folders of files are not served: the crates that do are built on hyper and tokio. Beside a WebSocket they are simple with
-/// axum (`docs/axum.md` in the repository).
+/// Folders of files are served by `Files` of `ws-tokio` (feature `files`), a hook that is added before the routes. The crate that
+/// reads them needs tokio, so there is no such hook for other runtimes.
 ///
 /// [matchit]: https://docs.rs/matchit
 #[derive(Default)]
