@@ -22,7 +22,8 @@ pub(crate) struct Keepalive {
     in_flight: VecDeque<Ping>,
     /// The position where the last answered ping ends. The peer has read up to there.
     read: u64,
-    latency: Option<Duration>,
+    /// The last round-trip time, as a time since the origin, which takes half the memory of a `Duration`.
+    latency: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl Keepalive {
         self.read = ping.end;
         let took = now - ping.at;
         if exact.is_some() {
-            self.latency = Some(took);
+            self.latency = Some(Timestamp::new(took));
         }
         Some((ping.id, took))
     }
@@ -90,7 +91,7 @@ impl Keepalive {
 
     /// The last round-trip time.
     pub(crate) fn latency(&self) -> Option<Duration> {
-        self.latency
+        self.latency.map(Timestamp::since_origin)
     }
 
     /// Whether the most unanswered pings are reached.

@@ -187,6 +187,7 @@ mod receive;
 mod send;
 mod sizes;
 mod state;
+mod stats;
 mod time;
 mod timer;
 
@@ -211,4 +212,5 @@ pub use self::outcome::{Cause, Outcome};
 pub use self::outgoing::Outgoing;
 pub use self::prepared::Prepared;
 pub use self::rate::{Rate, TokenBucket};
+pub use self::stats::{ConnectionStats, Traffic};
 pub use self::time::Timestamp;

@@ -27,6 +27,7 @@ mod reading;
 mod refusals;
 mod sending;
 mod slow_readers;
+mod stats;
 mod streamed;
 mod streaming;
 mod texts;

@@ -15,6 +15,21 @@ use crate::state::{ConnectionState, Transition};
 use crate::time::Timestamp;
 use crate::timer::TimerKind;
 
+/// The progress of a connection's end, from our Close on.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    /// The time at which the connection is aborted in any case.
+    by: Timestamp,
+    /// The last time at which the peer was known to take sent bytes, once our Close is written.
+    pub(super) since: Option<Timestamp>,
+    /// The progress of the peer at that time.
+    mark: u64,
+    /// Whether sent bytes were not acknowledged at that time.
+    is_untaken: bool,
+    /// The number of bytes that were discarded since our error Close was written.
+    discarded: usize,
+}
+
 impl Connection {
     /// Reports that the transport's read side has ended (RFC 6455 §7.1.1). An incomplete message is discarded.
     pub fn receive_eof(&mut self, _now: Timestamp) -> Option<Event<'static>> {
@@ -49,7 +64,7 @@ impl Connection {
         }
         if self.multiplexed {
             // The time for the end of the stream begins with both Close frames.
-            self.close_since = None;
+            self.farewell.iter_mut().for_each(|farewell| farewell.since = None);
         }
         if self.state != ConnectionState::Ended {
             self.send_close(*frame, now);
@@ -166,7 +181,7 @@ impl Connection {
 
     /// Queues our Close, unless one was sent before, and sets the deadline for the end of the connection.
     pub(super) fn send_close(&mut self, frame: CloseFrame, now: Timestamp) {
-        let close_by = *self.close_by.get_or_insert(now + self.config.deadlines.close_total);
+        let close_by = self.farewell(now).by;
         let stall = self.timers.get(TimerKind::WriteStall);
         self.timers.clear();
         self.timers.set(TimerKind::Close, Some(close_by));
@@ -194,12 +209,14 @@ impl Connection {
     pub(super) fn await_farewell(&mut self, now: Timestamp) {
         let (taking, is_untaken) = (self.taking(), self.awaits_taking());
         let fails_now = self.state == ConnectionState::Failing && !self.discarding;
-        let mut since = self.close_since.unwrap_or(now);
+        let farewell = self.farewell(now);
+        let mut since = farewell.since.unwrap_or(now);
         // Bytes in flight at the last report may have been acknowledged right after it.
-        if fails_now || is_untaken || (taking != self.close_mark && !self.is_untaken) {
+        if fails_now || is_untaken || (taking != farewell.mark && !farewell.is_untaken) {
             since = now;
         }
-        (self.close_since, self.close_mark, self.is_untaken) = (Some(since), taking, is_untaken);
+        (farewell.since, farewell.mark, farewell.is_untaken) = (Some(since), taking, is_untaken);
+        let by = farewell.by;
         self.discarding |= fails_now;
 
         let deadlines = &self.config.deadlines;
@@ -211,7 +228,7 @@ impl Connection {
             ConnectionState::Exchanged if self.multiplexed => deadlines.stream_end.min(deadlines.close),
             _ => deadlines.close,
         };
-        let over = self.close_by.map_or(since + wait, |by| by.min(since + wait));
+        let over = by.min(since + wait);
         // A transport that reports the bytes in flight is asked again meanwhile.
         let look = self.looks_at().map_or(over, |look| if look > now { look } else { now + ASK_EVERY });
         self.timers.set(TimerKind::Close, Some(over.min(look)));
@@ -244,12 +261,21 @@ impl Connection {
 
     /// Discards input after the end. After an error Close, [`Limits::discard`](crate::Limits::discard) bounds it.
     pub(super) fn discard(&mut self, n: usize) {
-        if self.discarding {
-            self.discarded = self.discarded.saturating_add(n);
-            if self.discarded > self.config.limits.discard {
+        self.decoder.count_input(n);
+        if self.discarding
+            && let Some(farewell) = &mut self.farewell
+        {
+            farewell.discarded = farewell.discarded.saturating_add(n);
+            if farewell.discarded > self.config.limits.discard {
                 self.end(Cause::Aborted);
             }
         }
+    }
+
+    fn farewell(&mut self, now: Timestamp) -> &mut Farewell {
+        let by = now + self.config.deadlines.close_total;
+        self.farewell
+            .get_or_insert_with(|| Box::new(Farewell { by, since: None, mark: 0, is_untaken: false, discarded: 0 }))
     }
 
     pub(super) fn apply(&mut self, transition: Transition) -> bool {

@@ -38,7 +38,7 @@ impl Connection {
 
     /// Whether our Close is written, and its deadlines depend on the bytes the peer has acknowledged.
     fn awaits_farewell(&self, now: Timestamp) -> bool {
-        let is_first = self.close_since.is_none();
+        let is_first = self.farewell.as_ref().is_none_or(|farewell| farewell.since.is_none());
         self.state.is_closing()
             && self.encoder.is_idle()
             && (is_first || self.looks_at().is_some_and(|look| look <= now))

@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use self::closing::Farewell;
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 #[cfg(feature = "deflate")]
@@ -24,6 +25,7 @@ use crate::receive::ReceivedClose;
 use crate::receive::{Decoder, ReceivedCounts};
 use crate::send::Encoder;
 use crate::state::{ConnectionState, Transition};
+use crate::stats::ConnectionStats;
 use crate::time::Timestamp;
 use crate::timer::{TimerKind, Timers};
 
@@ -89,20 +91,12 @@ pub struct Connection {
     answer: Option<Box<CloseFrame>>,
     /// Whether the transport's read side has ended.
     eof: bool,
-    /// The time at which the connection is aborted in any case, once our Close is queued.
-    close_by: Option<Timestamp>,
-    /// The last time at which the peer was known to take sent bytes, once our Close is written.
-    close_since: Option<Timestamp>,
-    /// The progress of the peer at that time.
-    close_mark: u64,
-    /// Whether sent bytes were not acknowledged at that time.
-    is_untaken: bool,
+    /// The progress of the end, once our Close is queued. Boxed, because most connections are open.
+    farewell: Option<Box<Farewell>>,
     /// Whether the time has passed in which a client's write side stays open for the answer to its Close.
     is_late: bool,
     /// Whether our error Close has been written, and input is only discarded.
     discarding: bool,
-    /// The number of bytes that were discarded since.
-    discarded: usize,
     /// Whether anything but a Close frame was discarded before it was written.
     has_lost: bool,
     /// Whether the transport is one stream of many.
@@ -167,13 +161,9 @@ impl Connection {
             holding_close: false,
             answer: None,
             eof: false,
-            close_by: None,
-            close_since: None,
-            close_mark: 0,
-            is_untaken: false,
+            farewell: None,
             is_late: false,
             discarding: false,
-            discarded: 0,
             has_lost: false,
             multiplexed: false,
             meter,
@@ -264,6 +254,11 @@ impl Connection {
     #[inline]
     pub fn is_above_high_water(&self) -> bool {
         self.queued() >= self.config.limits.high_water
+    }
+
+    /// The counters of this connection. Reading them is cheap.
+    pub fn stats(&self) -> ConnectionStats {
+        ConnectionStats { received: self.decoder.stats(), sent: self.encoder.stats() }
     }
 
     /// The round-trip time of the last answered ping.

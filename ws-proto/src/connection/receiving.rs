@@ -87,11 +87,13 @@ impl Connection {
         if buffer.target() == ReadTarget::Payload {
             self.decoder.payload_received(n);
             self.count_later(n);
+            self.decoder.count_input(n);
             return &mut [];
         }
         self.decoder.set_last_read(n);
         let rest = self.decoder.message_received(&self.config, n, buffer.message(), self.state.receives()).len();
         self.count_later(n - rest);
+        self.decoder.count_input(n.saturating_sub(rest));
         buffer.first_of_message(rest)
     }
 
@@ -135,7 +137,9 @@ impl Connection {
         }
         self.heard = true;
         let before = input.len();
+        let mark = self.decoder.mark(before);
         let mut item = self.decoder.next(&self.config, self.encoder.outgoing().memory(), input);
+        self.decoder.count_since(mark, input.len(), item.as_ref().ok().and_then(Option::as_ref));
         if self.meter.is_some() {
             item = self.count_item(item, before - input.len(), now);
         }

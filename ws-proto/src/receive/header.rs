@@ -14,7 +14,15 @@ use crate::sizes::SHORT_UP_TO;
 #[derive(Debug, Default)]
 pub(super) struct PartialHeader {
     pub(super) bytes: [u8; FrameHeader::MAX_SIZE],
-    pub(super) len: usize,
+    pub(super) len: u8,
+}
+
+impl PartialHeader {
+    /// Its bytes.
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 impl Decoder {
@@ -33,7 +41,7 @@ impl Decoder {
     /// Adds to a partial header byte by byte until it is complete.
     fn next_header_slow(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, Violation> {
         loop {
-            let bytes = self.header.bytes.get(..self.header.len).unwrap_or_default();
+            let bytes = self.header.bytes();
             // The header of a message that was held is complete at once.
             if let Some((header, _)) = self.decode(bytes)? {
                 self.header.len = 0;
@@ -41,7 +49,7 @@ impl Decoder {
             }
             let Some(&byte) = input.first() else { return Ok(None) };
             take(input, 1);
-            if let Some(slot) = self.header.bytes.get_mut(self.header.len) {
+            if let Some(slot) = self.header.bytes.get_mut(usize::from(self.header.len)) {
                 *slot = byte;
                 self.header.len += 1;
             }
@@ -80,7 +88,7 @@ impl Decoder {
     /// The header that `input` completes, and the number of bytes of `input` that it takes.
     pub(super) fn peek_header(&self, input: &[u8]) -> Option<(FrameHeader, usize)> {
         let mut bytes = self.header.bytes;
-        let before = self.header.len;
+        let before = usize::from(self.header.len);
         let size = input.len().min(bytes.len() - before);
         bytes.get_mut(before..before + size)?.copy_from_slice(input.get(..size)?);
         let (header, size) = self.decode(bytes.get(..before + size)?).ok()??;
@@ -89,10 +97,11 @@ impl Decoder {
 }
 
 /// The size in bytes below which a payload exceeds no limit and may take the short path.
-pub(super) fn short_below(config: &Config) -> usize {
+pub(super) fn short_below(config: &Config) -> u8 {
     let Limits { message, frame, .. } = config.limits;
     let longest = message.unwrap_or(usize::MAX).min(frame.unwrap_or(usize::MAX)).min(SHORT_UP_TO);
     // Where messages are counted, each takes the long path.
     let is_short = config.delivery == Delivery::Messages && !config.limits.has_rates();
-    if is_short { longest + 1 } else { 0 }
+    // At most 126.
+    if is_short { longest as u8 + 1 } else { 0 }
 }

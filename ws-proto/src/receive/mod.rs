@@ -3,6 +3,7 @@
 mod close;
 #[cfg(feature = "deflate")]
 mod compressed;
+mod counting;
 mod header;
 mod items;
 mod own;
@@ -27,6 +28,7 @@ use crate::sizes::COPIED_FROM;
 
 pub(crate) use self::close::ReceivedClose;
 
+use self::counting::Counters;
 use self::header::{PartialHeader, short_below};
 use self::items::{control_item, kind_of, take, take_copy, take_payload, whole_message};
 use self::streaming::Hold;
@@ -48,7 +50,7 @@ pub(crate) enum Item<'i> {
 pub(crate) struct Decoder {
     role: Role,
     /// The size in bytes below which a payload exceeds no limit and may take the short path.
-    short_below: usize,
+    short_below: u8,
     /// The beginning of an incomplete header.
     header: PartialHeader,
     /// The frame with incomplete payload.
@@ -62,6 +64,7 @@ pub(crate) struct Decoder {
     /// The incomplete message. Boxed, because usually there is none.
     assembly: Option<Box<Assembly>>,
     progress: ReceivedCounts,
+    counters: Counters,
     /// The size at which a frame or message was refused, in bytes.
     refused: u64,
     /// Whether a server accepts frames that are not masked.
@@ -107,6 +110,7 @@ impl Decoder {
             last_read: 0,
             assembly: None,
             progress: ReceivedCounts::default(),
+            counters: Counters::default(),
             refused: 0,
             accepts_unmasked: false,
             announces: false,
@@ -152,8 +156,8 @@ impl Decoder {
         self.assembly = None;
         self.hold = Hold::Open;
         #[cfg(feature = "deflate")]
-        {
-            self.inflater = None;
+        if let Some(inflater) = &mut self.inflater {
+            inflater.release();
         }
     }
 
@@ -200,18 +204,20 @@ impl Decoder {
             Role::Server => (6, 0x80),
             Role::Client => (2, 0),
         };
-        let len = usize::from(second ^ masked);
+        let len = second ^ masked;
         let is_between = self.header.len == 0 && self.frame.is_none() && self.assembly.is_none();
-        if len >= self.short_below || !is_between || input.len() < header_size + len {
+        let size = header_size + usize::from(len);
+        if len >= self.short_below || !is_between || input.len() < size {
             return None;
         }
-        let (header, payload) = take(input, header_size + len).split_at_mut_checked(header_size)?;
+        let (header, payload) = take(input, size).split_at_mut_checked(header_size)?;
         if let [_, _, key @ ..] = header
             && let Some(key) = key.first_chunk()
         {
             mask::apply_short(payload, *key);
         }
         self.progress.messages += 1;
+        self.counters.payload += payload.len() as u64;
         Some(whole_message(kind, payload))
     }
 
@@ -265,6 +271,7 @@ impl Decoder {
                     self.begin_frame(&header, &config.limits)?;
                 }
                 let FrameHeader { opcode, fin, mask: key, len: left, .. } = header;
+                self.counters.fragments += u64::from(!fin && !opcode.is_control());
                 // A fragment without payload ends with its header.
                 let is_done = left == 0 && !fin && !opcode.is_control();
                 self.frame = (!is_done).then_some(PartialFrame { opcode, fin, key, left });

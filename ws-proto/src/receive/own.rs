@@ -78,7 +78,7 @@ impl Decoder {
         }
         let key = if self.role == Role::Server { 4 } else { 0 };
         let len_size = if len > 0xFFFF { 8 } else { 2 };
-        let size = 2 + len_size + key + len + 1 - self.header.len;
+        let size = 2 + len_size + key + len + 1 - usize::from(self.header.len);
         (ALONE_ABOVE < size || self.last_read as usize + 1 == size).then_some(size)
     }
 
@@ -150,12 +150,14 @@ impl Decoder {
     /// Takes that message.
     pub(crate) fn take_complete(&mut self) -> Option<Incoming<'static>> {
         self.frame = None;
-        self.progress.messages += 1;
-        match self.assembly.take() {
+        let message = match self.assembly.take() {
             // Only text can turn out to be invalid.
             Some(assembly) => assembly.finish().ok(),
             None => Some(Incoming::Binary(Cow::Owned(mem::take(&mut self.held)))),
-        }
+        };
+        self.progress.messages += 1;
+        self.count_own(message.as_ref());
+        message
     }
 
     /// Expects the next message to be as long as this one.

@@ -61,6 +61,7 @@ impl Decoder {
             Some(assembly) => {
                 self.hold = Hold::Open;
                 let (kind, payload) = (assembly.kind(), assembly.stream());
+                self.count_beginning(payload.len());
                 Some(Chunk { kind, payload: Cow::Owned(payload), first: true, last: false })
             }
             None => held.map(|kind| {
@@ -91,7 +92,8 @@ impl Decoder {
         codec::encode(header, &mut bytes);
         if let Some(place) = self.header.bytes.get_mut(..bytes.len()) {
             place.copy_from_slice(&bytes);
-            self.header.len = bytes.len();
+            // At most `FrameHeader::MAX_SIZE`.
+            self.header.len = bytes.len() as u8;
         }
         self.hold = Hold::Held(kind);
         Ok(Some(Item::Held(kind)))

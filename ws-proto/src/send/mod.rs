@@ -20,6 +20,7 @@ use crate::frame::{FrameHeader, OpCode};
 use crate::message::{Message, MessageKind};
 use crate::outgoing::Outgoing;
 use crate::prepared::Prepared;
+use crate::stats::Traffic;
 
 /// Encodes messages and control frames into the outgoing queue.
 pub(crate) struct Encoder {
@@ -28,8 +29,19 @@ pub(crate) struct Encoder {
     outgoing: Outgoing,
     /// The kind of the fragmented message that is being sent.
     unfinished: Option<MessageKind>,
+<<<<<<< HEAD
     /// The number of fragments that have been queued, of all messages, modulo 2^32.
     fragments: u32,
+=======
+    /// The number of fragments that have been queued, of all messages. It is only compared with an earlier value, and may wrap.
+    fragments: u32,
+    /// The number of messages that have been queued as a whole.
+    messages: u64,
+    /// The bytes of messages that have been queued, before compression.
+    payload: u64,
+    /// The number of frames that have been queued and do not end a message: fragments and control frames.
+    other_frames: u64,
+>>>>>>> b2973ba (Count messages, frames and bytes of each connection)
     /// The pongs that have not been written, if any.
     pongs: Option<Box<Pongs>>,
     /// The compressor of messages, if compression was negotiated.
@@ -52,6 +64,9 @@ impl Encoder {
             outgoing: Outgoing::default(),
             unfinished: None,
             fragments: 0,
+            messages: 0,
+            payload: 0,
+            other_frames: 0,
             pongs: None,
             #[cfg(feature = "deflate")]
             compressor: None,
@@ -79,7 +94,33 @@ impl Encoder {
         self.outgoing.is_empty() && self.pongs.as_ref().is_none_or(|pongs| pongs.waiting.is_empty())
     }
 
-    /// Checks whether a whole message of `len` bytes may be queued now. If so, queues the pongs that go before it.
+    /// Counts a fragment of a message, which ends it or not.
+    fn count(&mut self, last: bool, payload: usize) {
+        match last {
+            true => self.messages += 1,
+            false => self.other_frames += 1,
+        }
+        self.payload += payload as u64;
+    }
+
+    pub(crate) fn stats(&self) -> Traffic {
+        #[cfg(feature = "deflate")]
+        let (compressed_bytes, uncompressed_bytes) =
+            self.compressor.as_ref().map_or((0, 0), |compressor| compressor.counts());
+        #[cfg(not(feature = "deflate"))]
+        let (compressed_bytes, uncompressed_bytes) = (0, 0);
+        Traffic {
+            messages: self.messages,
+            frames: self.messages + self.other_frames,
+            payload_bytes: self.payload,
+            wire_bytes: self.outgoing.written(),
+            compressed_bytes,
+            uncompressed_bytes,
+        }
+    }
+
+    /// Checks whether a whole message of `len` bytes may be queued now. If so, counts it, and queues the pongs that go before
+    /// it.
     #[inline]
     fn admit(&mut self, len: usize, limits: &Limits) -> Result<(), SendError<()>> {
         if self.unfinished.is_some() {
@@ -88,6 +129,9 @@ impl Encoder {
         if !self.has_room(len, limits) {
             return Err(SendError::Full(()));
         }
+        // Before the pongs, so that the length need not be kept.
+        self.messages += 1;
+        self.payload += len as u64;
         self.queue_pongs(limits);
         Ok(())
     }
@@ -176,6 +220,10 @@ impl Encoder {
         self.queue_pongs(limits);
         self.unfinished = (!last).then_some(kind);
         self.fragments = self.fragments.wrapping_add(1);
+<<<<<<< HEAD
+=======
+        self.count(last, fragment.len());
+>>>>>>> b2973ba (Count messages, frames and bytes of each connection)
         Ok((opcode, fragment))
     }
 
@@ -184,7 +232,11 @@ impl Encoder {
         self.unfinished.is_some()
     }
 
+<<<<<<< HEAD
     /// How many fragments have been queued, of all messages, modulo 2^32.
+=======
+    /// How many fragments have been queued, of all messages.
+>>>>>>> b2973ba (Count messages, frames and bytes of each connection)
     pub(crate) fn fragments(&self) -> u32 {
         self.fragments
     }
@@ -196,6 +248,7 @@ impl Encoder {
         }
         self.queue_pongs(limits);
         self.push_copied(true, OpCode::Ping, payload);
+        self.other_frames += 1;
         Some(self.outgoing.queued())
     }
 
@@ -205,6 +258,10 @@ impl Encoder {
             return None;
         }
         self.queue_pongs(limits);
+        match frame.opcode.is_control() {
+            true => self.other_frames += 1,
+            false => self.count(frame.fin, payload.len()),
+        }
         let mask = self.keys.as_mut().map(|keys| keys.next_key());
         let header = FrameHeader { mask, len: payload.len() as u64, ..*frame };
         match mask {
@@ -240,6 +297,7 @@ impl Encoder {
         while self.outgoing.is_empty() || pongs.queued.len() + 1 < limit {
             let Some(payload) = pongs.waiting.pop_front() else { break };
             self.push_copied(true, OpCode::Pong, &payload);
+            self.other_frames += 1;
             pongs.queued.push_back(self.outgoing.queued());
         }
         if !(pongs.waiting.is_empty() && pongs.queued.is_empty()) {
@@ -251,6 +309,7 @@ impl Encoder {
     pub(crate) fn close(&mut self, frame: &CloseFrame) {
         for payload in self.pongs.take().into_iter().flat_map(|pongs| pongs.waiting) {
             self.push_copied(true, OpCode::Pong, &payload);
+            self.other_frames += 1;
         }
         self.unfinished = None;
         let mut body = Vec::new();
@@ -259,6 +318,7 @@ impl Encoder {
             body.extend_from_slice(frame.reason.as_bytes());
         }
         self.push_copied(true, OpCode::Close, &body);
+        self.other_frames += 1;
         self.release_compressor();
     }
 
@@ -280,7 +340,7 @@ impl Encoder {
     fn release_compressor(&mut self) {
         #[cfg(feature = "deflate")]
         {
-            self.compressor = None;
+            self.compressor.iter_mut().for_each(|compressor| compressor.release());
         }
     }
 

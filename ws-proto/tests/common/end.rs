@@ -55,12 +55,14 @@ impl End {
     #[track_caller]
     pub(crate) fn receive(&mut self, bytes: impl AsRef<[u8]>) {
         let mut buffer = bytes.as_ref().to_vec();
+        let counted = self.connection.stats().received.wire_bytes + buffer.len() as u64;
         let mut input = buffer.as_mut_slice();
         while let Some(event) = self.connection.receive(&mut input, self.now) {
             let event = Seen::from(event);
             self.saw(event);
         }
         assert!(input.is_empty(), "input is left over");
+        assert_eq!(self.connection.stats().received.wire_bytes, counted, "every byte counts once");
     }
 
     /// One read of a frame from the peer.

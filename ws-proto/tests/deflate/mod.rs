@@ -7,5 +7,5 @@ mod examples;
 #[cfg(feature = "handshake")]
 mod negotiation;
 mod receiving;
-mod samples;
+pub(crate) mod samples;
 mod sending;

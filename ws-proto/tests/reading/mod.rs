@@ -72,6 +72,7 @@ fn read(connection: &mut Connection, input: &[u8], size: usize) -> Read {
 
 fn read_with(connection: &mut Connection, buffer: &mut ReadBuffer, mut input: &[u8], size: usize) -> Read {
     let mut read = Read::default();
+    let counted = connection.stats().received.wire_bytes + input.len() as u64;
     let shared = buffer.shared().as_ptr();
     while !input.is_empty() {
         let room = connection.read_buffer(buffer);
@@ -98,5 +99,6 @@ fn read_with(connection: &mut Connection, buffer: &mut ReadBuffer, mut input: &[
         read.reads += 1;
         input = &input[n..];
     }
+    assert_eq!(connection.stats().received.wire_bytes, counted, "every byte counts once");
     read
 }

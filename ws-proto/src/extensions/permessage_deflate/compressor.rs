@@ -15,11 +15,29 @@ pub(crate) struct MessageCompressor {
     compressor: Option<Box<Compressor>>,
     /// Whether the current fragmented message is compressed.
     in_message: bool,
+    /// The bytes that were compressed, before and after.
+    uncompressed: u64,
+    compressed: u64,
 }
 
 impl MessageCompressor {
     pub(crate) fn new(agreed: DeflateParams) -> Self {
-        Self { agreed, compressor: None, in_message: false }
+        Self { agreed, compressor: None, in_message: false, uncompressed: 0, compressed: 0 }
+    }
+
+    /// The size of what was sent compressed: with compression, and without.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.compressed, self.uncompressed)
+    }
+
+    /// Releases all memory: nothing more is compressed.
+    pub(crate) fn release(&mut self) {
+        self.compressor = None;
+    }
+
+    fn count(&mut self, uncompressed: usize, compressed: usize) {
+        self.uncompressed += uncompressed as u64;
+        self.compressed += compressed as u64;
     }
 
     /// Compresses a whole message. `None` when it is to be sent uncompressed.
@@ -36,7 +54,11 @@ impl MessageCompressor {
         out.truncate(out.len() - TAIL.len());
         // What has been compressed with takeover must be sent so: the next message looks back on it.
         let must = self.agreed.send_context_takeover || compress == Compress::Always;
-        (must || out.len() < payload.len()).then_some(out)
+        if !must && out.len() >= payload.len() {
+            return None;
+        }
+        self.count(payload.len(), out.len());
+        Some(out)
     }
 
     /// Compresses a message once for many connections. `None` when it is to be sent uncompressed.
@@ -49,6 +71,7 @@ impl MessageCompressor {
         if self.agreed.send_context_takeover {
             self.compressor().remember(payload);
         }
+        self.count(payload.len(), compressed.payload.len());
         Some(compressed)
     }
 
@@ -76,6 +99,7 @@ impl MessageCompressor {
                 self.compressor = None;
             }
         }
+        self.count(payload.len(), out.len());
         Some(out)
     }
 

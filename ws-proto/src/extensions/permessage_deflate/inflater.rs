@@ -28,6 +28,9 @@ pub(crate) struct MessageInflater {
     window: Vec<u8>,
     /// The remaining budget. `None` for no limit.
     budget: Option<usize>,
+    /// The bytes that were inflated, and their inflated size.
+    compressed: u64,
+    inflated: u64,
 }
 
 impl MessageInflater {
@@ -36,7 +39,27 @@ impl MessageInflater {
 
     pub(crate) fn new(agreed: DeflateParams) -> Self {
         let inflater = Inflater::new(agreed.receive_window_bits);
-        Self { agreed, inflater, has_begun: false, has_finished: false, window: Vec::new(), budget: None }
+        Self {
+            agreed,
+            inflater,
+            has_begun: false,
+            has_finished: false,
+            window: Vec::new(),
+            budget: None,
+            compressed: 0,
+            inflated: 0,
+        }
+    }
+
+    /// The compressed bytes that were taken, and their inflated size.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.compressed, self.inflated)
+    }
+
+    /// Releases all memory: nothing more is inflated.
+    pub(crate) fn release(&mut self) {
+        self.inflater = Inflater::new(self.agreed.receive_window_bits);
+        self.window = Vec::new();
     }
 
     pub(crate) fn set_budget(&mut self, budget: Option<usize>) {
@@ -67,7 +90,10 @@ impl MessageInflater {
         let before = self.make_room(room + Inflater::OVERSHOOT);
         let compressed = input.len();
         self.inflater.inflate(input, &mut self.window, room)?;
-        self.spend((compressed - input.len()) * COMPRESSED_BYTE + self.window.len() - before);
+        let (taken, inflated) = (compressed - input.len(), self.window.len() - before);
+        self.compressed += taken as u64;
+        self.inflated += inflated as u64;
+        self.spend(taken * COMPRESSED_BYTE + inflated);
         Ok((self.window.get(before..).unwrap_or_default(), self.inflater.is_complete()))
     }
 
@@ -76,6 +102,7 @@ impl MessageInflater {
     pub(crate) fn tail(&mut self) -> Result<&[u8], Corrupt> {
         let before = self.window.len();
         self.inflater.finish(&mut self.window)?;
+        self.inflated += (self.window.len() - before) as u64;
         Ok(self.window.get(before..).unwrap_or_default())
     }
 
