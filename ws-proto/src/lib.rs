@@ -208,7 +208,7 @@ pub use self::in_flight::InFlight;
 pub use self::keepalive::PingId;
 pub use self::memory::Memory;
 pub use self::message::{Incoming, Message, MessageKind};
-pub use self::outcome::{Cause, Outcome};
+pub use self::outcome::{Cause, ClosedBy, Outcome};
 pub use self::outgoing::Outgoing;
 pub use self::prepared::Prepared;
 pub use self::rate::{Rate, TokenBucket};

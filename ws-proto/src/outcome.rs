@@ -41,6 +41,11 @@ impl Outcome {
         self.received.as_ref().map_or("", |frame| &frame.reason)
     }
 
+    /// The side that ended the connection. See [`Cause::closed_by`].
+    pub fn closed_by(&self) -> ClosedBy {
+        self.cause.closed_by()
+    }
+
     /// Whether the peer's Close frame was received and neither end reported an error of the other (RFC 6455 §7.1.4).
     ///
     /// [`sent`](Self::sent) may be `None` even so: a peer that closes the transport right after its Close frame cannot be
@@ -98,6 +103,47 @@ pub enum Cause {
     TransportFailed,
     /// The application aborted the connection.
     Aborted,
+}
+
+impl Cause {
+    /// The side that ended the connection. [`ClosedBy::Us`] includes the ends that the peer is to blame for, such as a
+    /// violation or a missing pong.
+    pub const fn closed_by(&self) -> ClosedBy {
+        match self {
+            Self::Local
+            | Self::Violation(_)
+            | Self::KeepaliveTimeout
+            | Self::MessageTimeout
+            | Self::WriteStall
+            | Self::CloseTimeout
+            | Self::Unanswered
+            | Self::Aborted => ClosedBy::Us,
+            Self::Peer | Self::Eof => ClosedBy::Peer,
+            Self::TransportFailed => ClosedBy::Transport,
+        }
+    }
+}
+
+/// The side that ended a connection: it closed first, or gave the connection up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClosedBy {
+    /// This end.
+    Us,
+    /// The peer: by a Close frame, or by the end of the transport without one.
+    Peer,
+    /// Neither: the transport failed.
+    Transport,
+}
+
+impl fmt::Display for ClosedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Us => "us",
+            Self::Peer => "peer",
+            Self::Transport => "transport",
+        })
+    }
 }
 
 impl fmt::Display for Cause {

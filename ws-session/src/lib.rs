@@ -113,8 +113,9 @@ pub use ws_proto::handshake::server::Rejection;
 #[cfg(feature = "deflate")]
 pub use ws_proto::permessage_deflate::{Compress, Deflate, DeflateParams, InvalidAnswer};
 pub use ws_proto::{
-    ByteString, Bytes, Cause, CloseCode, CloseFrame, Config, Deadlines, Escaped, EscapedBytes, InFlight, Limits,
-    MaskKeys, Message, MessageKind, Outcome, OverRate, Prepared, Rate, SendError, Timestamp, TokenBucket, Violation,
+    ByteString, Bytes, Cause, CloseCode, CloseFrame, ClosedBy, Config, ConnectionStats, Deadlines, Escaped,
+    EscapedBytes, InFlight, Limits, MaskKeys, Message, MessageKind, Outcome, OverRate, Prepared, Rate, SendError,
+    Timestamp, TokenBucket, Traffic, Violation,
 };
 
 pub use self::bytes::ByteChannel;
@@ -128,8 +129,8 @@ pub use self::error::{
     Stage, TimedOut, UpgradeError, UrlError,
 };
 pub use self::handle::{
-    BroadcastOutcome, Handled, HandlerOutput, IncomingStream, Sender, SlowConsumer, StreamItem, StreamReader,
-    StreamSource, WebSocket, broadcast, handler,
+    BroadcastOutcome, Handled, HandlerOutput, IncomingStream, OpenConnection, Sender, SlowConsumer, StreamItem,
+    StreamReader, StreamSource, WebSocket, broadcast, handler,
 };
 #[cfg(feature = "http2")]
 pub use self::http2::{
@@ -137,6 +138,7 @@ pub use self::http2::{
 };
 pub use self::info::{ClientIp, RequestExt};
 pub use self::opening::{CompletedHandshake, Parts};
+pub use self::registry::{Ends, FailedHandshakes, HandshakeFailure, ServerStats};
 pub use self::runtime::Runtime;
 #[cfg(feature = "proxies")]
 pub use self::server::ProxyHeader;

@@ -29,11 +29,7 @@ pub(crate) struct Encoder {
     outgoing: Outgoing,
     /// The kind of the fragmented message that is being sent.
     unfinished: Option<MessageKind>,
-<<<<<<< HEAD
     /// The number of fragments that have been queued, of all messages, modulo 2^32.
-    fragments: u32,
-=======
-    /// The number of fragments that have been queued, of all messages. It is only compared with an earlier value, and may wrap.
     fragments: u32,
     /// The number of messages that have been queued as a whole.
     messages: u64,
@@ -41,7 +37,6 @@ pub(crate) struct Encoder {
     payload: u64,
     /// The number of frames that have been queued and do not end a message: fragments and control frames.
     other_frames: u64,
->>>>>>> b2973ba (Count messages, frames and bytes of each connection)
     /// The pongs that have not been written, if any.
     pongs: Option<Box<Pongs>>,
     /// The compressor of messages, if compression was negotiated.
@@ -220,10 +215,7 @@ impl Encoder {
         self.queue_pongs(limits);
         self.unfinished = (!last).then_some(kind);
         self.fragments = self.fragments.wrapping_add(1);
-<<<<<<< HEAD
-=======
         self.count(last, fragment.len());
->>>>>>> b2973ba (Count messages, frames and bytes of each connection)
         Ok((opcode, fragment))
     }
 
@@ -232,11 +224,7 @@ impl Encoder {
         self.unfinished.is_some()
     }
 
-<<<<<<< HEAD
     /// How many fragments have been queued, of all messages, modulo 2^32.
-=======
-    /// How many fragments have been queued, of all messages.
->>>>>>> b2973ba (Count messages, frames and bytes of each connection)
     pub(crate) fn fragments(&self) -> u32 {
         self.fragments
     }

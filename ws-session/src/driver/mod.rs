@@ -133,8 +133,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
 
     /// The guard by which a server counts the connection. The driver no longer holds it.
     fn take_guard(&mut self) -> Option<OpenGuard> {
-        let id = self.shared.info.id;
-        self.registry.take().map(|registry| OpenGuard::new(registry, id))
+        self.registry.take().map(|registry| OpenGuard::new(registry, Arc::clone(&self.shared)))
     }
 
     /// Begins a poll, with a new share of work.

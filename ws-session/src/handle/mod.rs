@@ -7,6 +7,7 @@ mod gathered;
 mod guard;
 #[cfg(feature = "json")]
 mod json;
+mod open_connection;
 pub(crate) mod outbound;
 mod outcome;
 mod receiving;
@@ -20,6 +21,8 @@ mod within;
 
 pub use self::broadcast::{BroadcastOutcome, SlowConsumer, broadcast};
 pub(crate) use self::facts::opening_facts;
+pub use self::open_connection::OpenConnection;
+pub(crate) use self::open_connection::check_code;
 pub use self::outcome::{Handled, HandlerOutput, handler};
 pub use self::recv_stream::{IncomingStream, StreamSource};
 pub(crate) use self::sender::PingGuard;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
-use ws_proto::{CloseCode, CloseError, CloseFrame, Message, Outcome, Prepared, SendError};
+use ws_proto::{CloseCode, CloseFrame, ConnectionStats, Message, Outcome, Prepared, SendError};
 
+use super::check_code;
 use super::guard::WaitGuard;
 #[cfg(feature = "deflate")]
 use super::outbound::WithCompression;
@@ -227,6 +228,11 @@ impl Sender {
         self.shared.lock().connection.latency()
     }
 
+    /// The counters of the connection: messages, frames, bytes, and the compression ratio. They stay after its end.
+    pub fn stats(&self) -> ConnectionStats {
+        self.shared.lock().connection.stats()
+    }
+
     /// A connection ID, unique within this process. Logs carry it.
     pub fn id(&self) -> u64 {
         self.shared.info.id
@@ -234,9 +240,7 @@ impl Sender {
 
     /// Asks for the closing handshake, unless it has begun.
     pub(crate) fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        if !code.may_be_sent() && code != CloseCode::NO_STATUS {
-            return Err(CloseError(code).into());
-        }
+        check_code(code)?;
         self.shared.close(CloseFrame::new(code, reason));
         Ok(())
     }

@@ -12,7 +12,7 @@ use futures_sink::Sink;
 use http::{Request, Response};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
-use ws_proto::{CloseCode, Message, Outcome, Prepared, Role, SendError};
+use ws_proto::{CloseCode, ConnectionStats, Message, Outcome, Prepared, Role, SendError};
 
 use super::Sender;
 use crate::error::Error;
@@ -198,6 +198,11 @@ impl WebSocket {
     /// The round-trip time of the last answered ping, keepalive pings included.
     pub fn latency(&self) -> Option<Duration> {
         self.sender.latency()
+    }
+
+    /// The counters of the connection. See [`Sender::stats`].
+    pub fn stats(&self) -> ConnectionStats {
+        self.sender.stats()
     }
 
     /// A connection ID, unique within this process. Logs carry it.

@@ -6,6 +6,8 @@ mod head;
 mod request;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::field::{DisplayValue, display};
 
@@ -20,7 +22,31 @@ use crate::transport::Addresses;
 #[derive(Debug)]
 pub(crate) struct ConnectionInfo {
     pub(crate) id: u64,
+    pub(crate) opened_at: OpenedAt,
     pub(crate) opening: HandshakeInfo,
+}
+
+/// A connection ID, unique within this process.
+pub(crate) fn next_id() -> u64 {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The time at which a connection opened: nanoseconds after 1970, which take half the memory of a `SystemTime`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenedAt(u64);
+
+impl OpenedAt {
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<OpenedAt> for SystemTime {
+    fn from(at: OpenedAt) -> Self {
+        UNIX_EPOCH + Duration::from_nanos(at.0)
+    }
 }
 
 /// The heads of the opening handshake.

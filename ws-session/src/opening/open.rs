@@ -13,7 +13,7 @@ use ws_proto::{Config, Connection, Delivery, MaskKeys, Role};
 use super::compression::NegotiatedCompression;
 use crate::driver::Driver;
 use crate::handle::{Sender, WebSocket};
-use crate::info::{Attached, Caller, HandshakeInfo, Heads};
+use crate::info::{Attached, Caller, HandshakeInfo, Heads, next_id};
 use crate::random::masking_key;
 use crate::registry::HandshakeGuard;
 use crate::shared::Shared;
@@ -100,7 +100,15 @@ impl<T: Transport, C: Timer> Parts<T, C> {
     ///
     /// The caller must run the driver: in a task of its own ([`Driver::spawn`]) or beside a handler ([`Driver::run`]).
     /// Deadlines start with this call.
-    pub fn open(#[cfg_attr(not(feature = "tls"), expect(unused_mut))] mut self) -> (WebSocket, Driver<T, C>) {
+    pub fn open(self) -> (WebSocket, Driver<T, C>) {
+        self.open_as(next_id())
+    }
+
+    /// Opens the connection with this ID, which is new.
+    pub(crate) fn open_as(
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut))] mut self,
+        id: u64,
+    ) -> (WebSocket, Driver<T, C>) {
         let now = self.timer.now();
         let mut connection = match self.role {
             Role::Server => Connection::server(self.config, now),
@@ -115,7 +123,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         self.agreement.apply(&mut connection);
         let opening = HandshakeInfo { heads: self.heads, subprotocol: self.subprotocol, attached: self.attached };
         let path = self.target.as_ref().map(Uri::path);
-        let shared = Shared::new(connection, self.inbound, opening, path, self.caller);
+        let shared = Shared::new(id, connection, self.inbound, opening, path, self.caller);
         let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
         let registry = self.place.map(|place| place.enter(&shared));
         let mut driver = Driver::new(self.transport, self.timer, shared, self.received, self.notsent_lowat);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::handshakes::PendingHandshake;
-use super::{Awaited, NoRoom, Observing, Quota, Registry, State};
+use super::{Awaited, HandshakeFailure, NoRoom, Observing, Quota, Registry, State};
 use crate::shared::{Shared, set_waker};
 
 /// A task that waits for a condition: a server that accepts connections, or whoever waits for the end of a shutdown.
@@ -101,6 +101,11 @@ impl HandshakeGuard {
         }
     }
 
+    /// Counts the handshake as failed.
+    pub(crate) fn fail(&self, reason: HandshakeFailure) {
+        self.registry.fail(reason);
+    }
+
     /// Reserves a place among the connections.
     pub(crate) fn admit(&self, quota: Quota, source: Option<IpAddr>) -> Result<(), NoRoom> {
         self.registry.lock().admit(self.id, quota, source)
@@ -122,18 +127,18 @@ impl Drop for HandshakeGuard {
 #[derive(Debug)]
 pub(crate) struct OpenGuard {
     registry: Arc<Registry>,
-    id: u64,
+    connection: Arc<Shared>,
 }
 
 impl OpenGuard {
     /// The guard of a connection that has [entered](HandshakeGuard::enter).
-    pub(crate) fn new(registry: Arc<Registry>, id: u64) -> Self {
-        Self { registry, id }
+    pub(crate) fn new(registry: Arc<Registry>, connection: Arc<Shared>) -> Self {
+        Self { registry, connection }
     }
 }
 
 impl Drop for OpenGuard {
     fn drop(&mut self) {
-        self.registry.leave(self.id);
+        self.registry.leave(&self.connection);
     }
 }

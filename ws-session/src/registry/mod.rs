@@ -5,6 +5,8 @@ mod addresses;
 mod carriers;
 mod guards;
 mod handshakes;
+mod listing;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -21,6 +23,8 @@ use self::addresses::{Counts, Rates};
 pub(crate) use self::carriers::{CarrierGuard, StreamGuard};
 pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard};
 use self::handshakes::Handshakes;
+pub use self::totals::{Ends, FailedHandshakes, HandshakeFailure, ServerStats};
+use self::totals::{Final, Totals};
 use crate::shared::{Shared, wake};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -37,6 +41,7 @@ struct State {
     /// Both are empty unless there is a limit for each address.
     counts: Counts,
     rates: Rates,
+    totals: Totals,
     shutting_down: bool,
     /// Whether the drain deadline of a shutdown has passed.
     aborted: bool,
@@ -229,6 +234,7 @@ impl Registry {
         state.handshakes.end(handshake);
         let (stopped, aborted) = (state.shutting_down, state.aborted);
         state.open.insert(connection.info.id, Arc::clone(connection));
+        state.totals.stats.opened += 1;
         drop(state);
         if stopped {
             close(connection);
@@ -238,13 +244,20 @@ impl Registry {
         }
     }
 
-    /// Stops counting a connection.
-    pub(crate) fn leave(&self, id: u64) {
+    /// Stops counting a connection, which has ended, as an open one.
+    pub(crate) fn leave(&self, connection: &Shared) {
+        let ended = Final::of(connection);
         let mut gone = None;
         self.change(|state| {
-            gone = state.open.remove(&id);
-            state.counts.leave(id);
+            gone = state.open.remove(&connection.info.id);
+            state.counts.leave(connection.info.id);
+            state.totals.end(&ended);
         });
+    }
+
+    /// Counts an opening handshake that has failed.
+    pub(crate) fn fail(&self, reason: HandshakeFailure) {
+        self.lock().totals.fail(reason);
     }
 
     /// Starts the shutdown: closes all open connections with 1001, and lets no more in.

@@ -12,7 +12,7 @@ use ws_proto::Timestamp;
 use super::ServerSettings;
 use super::limits::network;
 use crate::logging::TARGET;
-use crate::registry::{Awaited, HandshakeGuard, Observer, Registry};
+use crate::registry::{Awaited, HandshakeFailure, HandshakeGuard, Observer, Registry};
 use crate::transport::{Addresses, Timer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -62,6 +62,7 @@ impl<'a, C: Timer> Admission<'a, C> {
             && !self.has_room_for(source).await
         {
             self.crowding.refused += 1;
+            self.registry.fail(HandshakeFailure::Crowded);
             debug!(target: TARGET, peer = addresses.peer.map(tracing::field::display), "too many opening handshakes of one address");
             self.report();
             return None;

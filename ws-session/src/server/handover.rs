@@ -13,6 +13,7 @@ use crate::error::{BoxError, UpgradeError};
 use crate::handle::{Handled, HandlerOutput, WebSocket};
 use crate::logging::{Chain, TARGET};
 use crate::opening::{CompletedHandshake, Parts};
+use crate::registry::HandshakeFailure;
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, Transport};
 
@@ -64,11 +65,15 @@ impl<R: Runtime> CompletedHandshake<R> {
         let Handover { transport, received, addresses } = {
             let mut transport = pin!(transport);
             poll_fn(|cx| match transport.as_mut().poll(cx) {
-                Poll::Ready(handed_over) => {
-                    Poll::Ready(handed_over.map_err(|error| UpgradeError::NotHandedOver(error.into())))
-                }
+                Poll::Ready(handed_over) => Poll::Ready(handed_over.map_err(|error| {
+                    self.place.iter().for_each(|place| place.fail(HandshakeFailure::Left));
+                    UpgradeError::NotHandedOver(error.into())
+                })),
                 Poll::Pending => match &self.place {
-                    Some(place) => place.poll_aborted(cx).map(|()| Err(UpgradeError::Stopped)),
+                    Some(place) => place.poll_aborted(cx).map(|()| {
+                        place.fail(HandshakeFailure::Stopped);
+                        Err(UpgradeError::Stopped)
+                    }),
                     None => Poll::Pending,
                 },
             })

@@ -21,7 +21,7 @@ use super::accept::{FINISH_TIME, read_more, set_date};
 use super::decision::{AcceptedRequest, Form, RefusedRequest, decide, decide_at_once, identify};
 use super::hooks::in_time;
 use super::limits::Door;
-use super::task::{Serving, log_rejection, run};
+use super::task::{Serving, failure_of, log_rejection, run};
 use crate::error::{AcceptError, HandlerResult, InvalidSetting};
 use crate::handle::WebSocket;
 use crate::http2::{Http2, Http2Accepted, Http2Decision, Http2Policy, Http2Refused, Http2State};
@@ -313,6 +313,7 @@ impl Asked {
                 Ok(Http2Accepted { response, open: Box::new(open) })
             }
             Err(RefusedRequest { mut response, error }) => {
+                place.fail(failure_of(&error));
                 log_rejection(&error, &caller);
                 set_date(&mut response);
                 let length = response.body().len();

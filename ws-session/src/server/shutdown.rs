@@ -1,23 +1,26 @@
 //! [`ServerHandle`]: the connections of a server, and their end.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tracing::warn;
+use ws_proto::CloseCode;
 
 use super::Server;
+use crate::error::Error;
+use crate::handle::{OpenConnection, check_code};
 use crate::logging::TARGET;
-use crate::registry::{Awaited, Registry};
+use crate::registry::{Awaited, Registry, ServerStats};
 use crate::runtime::Runtime;
 use crate::transport::Timer;
 
 /// The time for tasks to end after they were told to.
 const ABORT_TIME: Duration = Duration::from_secs(1);
 
-/// Observes the connections of a server and shuts it down, from any task. Cheap to clone.
+/// Observes the connections of a server, lists, counts and closes them, and shuts the server down, from any task. Cheap to clone.
 ///
 /// [`Listening::handle`](crate::Listening::handle) returns one for a server that listens. [`Server::handle`] returns one for
 /// a server that does not: its connections come from an HTTP server ([`Server::upgrade`]).
@@ -65,6 +68,97 @@ impl ServerHandle {
         poll_fn(|cx| observer.poll(Awaited::Shutdown, cx)).await;
         let mut timer = (self.timer)();
         drain(&self.registry, &mut *timer, self.drain_timeout, |cx| observer.poll(Awaited::Idle, cx)).await;
+    }
+
+    /// The connections that are open now, in the order of their IDs. Some may end before they are looked at:
+    /// [`OpenConnection::is_open`].
+    ///
+    /// The list is made in pieces, so a server with many connections accepts others meanwhile.
+    ///
+    /// ```
+    /// # fn example(handle: &ws_session::ServerHandle) {
+    /// for connection in handle.list() {
+    ///     println!("{} {:?} {}", connection.id(), connection.client_ip(), connection.path());
+    /// }
+    /// # }
+    /// ```
+    pub fn list(&self) -> Vec<OpenConnection> {
+        self.registry.list().into_iter().map(OpenConnection::new).collect()
+    }
+
+    /// The open connection with this ID.
+    pub fn get(&self, id: u64) -> Option<OpenConnection> {
+        self.registry.get(id).map(OpenConnection::new)
+    }
+
+    /// Closes the open connections for which `which` returns true, with this code and reason. Returns how many closing
+    /// handshakes it began, and does not wait for them. See [`OpenConnection::close`].
+    ///
+    /// # Errors
+    ///
+    /// If the code must not be sent. Then no connection is closed.
+    ///
+    /// ```
+    /// # fn example(handle: &ws_session::ServerHandle) -> Result<(), ws_session::Error> {
+    /// let closed = handle.close_where(4001, "signed out", |connection| connection.user() == Some("ann"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn close_where(
+        &self,
+        code: impl Into<CloseCode>,
+        reason: impl AsRef<str>,
+        which: impl FnMut(&OpenConnection) -> bool,
+    ) -> Result<usize, Error> {
+        Ok(self.begin_to_close(code.into(), reason.as_ref(), which)?.len())
+    }
+
+    /// Closes connections as [`close_where`](Self::close_where) does, and waits until each of them has ended. Returns how many
+    /// there were.
+    ///
+    /// A connection ends at the latest when its close deadline has passed
+    /// ([`Server::close_timeout`](crate::Server::close_timeout)). Its handler may still run. Cancel-safe: the closing handshakes
+    /// begin with the call, and continue when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the code must not be sent. Then no connection is closed.
+    pub fn close_where_and_wait(
+        &self,
+        code: impl Into<CloseCode>,
+        reason: impl AsRef<str>,
+        which: impl FnMut(&OpenConnection) -> bool,
+    ) -> impl Future<Output = Result<usize, Error>> + Send {
+        let closing = self.begin_to_close(code.into(), reason.as_ref(), which);
+        async move {
+            let closing = closing?;
+            for connection in &closing {
+                connection.closed().await;
+            }
+            Ok(closing.len())
+        }
+    }
+
+    fn begin_to_close(
+        &self,
+        code: CloseCode,
+        reason: &str,
+        mut which: impl FnMut(&OpenConnection) -> bool,
+    ) -> Result<Vec<OpenConnection>, Error> {
+        check_code(code)?;
+        let mut chosen = self.list();
+        chosen.retain(|connection| which(connection) && connection.close(code, reason).unwrap_or(false));
+        Ok(chosen)
+    }
+
+    /// The counters of the server and of all its connections, open or ended.
+    ///
+    /// They include the connections of [`Listening::serve`](crate::Listening::serve), those over HTTP/2, and those that are
+    /// handed over ([`Server::upgrade`]), but not those of [`Server::accept`]. None is counted twice or left out, and no number
+    /// but [`open`](ServerStats::open) and [`handshakes`](ServerStats::handshakes) ever shrinks. With many connections this takes
+    /// a while (each one is locked for a moment), but does not keep the server from accepting others.
+    pub fn stats(&self) -> ServerStats {
+        self.registry.stats()
     }
 
     /// The number of open connections.

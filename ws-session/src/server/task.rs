@@ -6,8 +6,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use pin_project_lite::pin_project;
+use tracing::instrument::Instrumented;
 use tracing::{Instrument, debug, error, info, info_span};
 use ws_proto::Escaped;
 
@@ -24,12 +25,12 @@ use super::proxy_protocol::read_header;
 use super::secure::{secure, speaks_http};
 use crate::error::{AcceptError, Error, HandlerError, HandlerResult};
 use crate::handle::{Sender, WebSocket};
-use crate::info::Caller;
+use crate::info::{Caller, next_id};
 use crate::logging::{Chain, TARGET, causes, unless_heard};
 use crate::opening::Parts;
 #[cfg(feature = "http2")]
 use crate::opening::exchange::Exchange;
-use crate::registry::{HandshakeGuard, Registry};
+use crate::registry::{HandshakeFailure, HandshakeGuard, Registry};
 use crate::runtime::Runtime;
 use crate::transport::{Addresses, MaybeTls, Timer, Transport};
 
@@ -101,6 +102,7 @@ where
             None
         }
         Err(error) => {
+            handshake.fail(failure_of(&error));
             log_rejection(&error, &caller);
             None
         }
@@ -116,13 +118,13 @@ where
     F: Future<Output = HandlerResult>,
 {
     let (peer, client) = (parts.caller.peer(), parts.caller.client());
-    let (socket, driver) = parts.open();
+    let (id, path) = (next_id(), parts.target.as_ref().map(Uri::path));
+    let span = info_span!(target: TARGET, "websocket", id, peer, client, path);
+    let (socket, driver) = span.in_scope(|| parts.open_as(id));
     // The handler may drop all other handles. The connection stays open until it returns.
     let sender = socket.sender();
-    let id = socket.id();
-    let span = info_span!(target: TARGET, "websocket", id, peer, client);
     let handler = Handler::Ready { handler: Some((handler, socket)) };
-    Opened { running: driver.run(handler.instrument(span)), sender }
+    Opened { running: driver.run(handler).instrument(span), sender }
 }
 
 /// A connection after its first bytes.
@@ -180,8 +182,9 @@ async fn accept_stream<R: Runtime>(
 pin_project! {
     /// An open connection beside its handler, and a handle that keeps it open.
     pub(super) struct Opened<F> {
+        // Its span is that of the connection.
         #[pin]
-        running: F,
+        running: Instrumented<F>,
         sender: Sender,
     }
 }
@@ -191,9 +194,11 @@ impl<F: Future<Output = Result<(), HandlerError>>> Future for Opened<F> {
 
     /// Everything is logged before the server stops counting the connection, which happens when `running` is dropped.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
+        let mut this = self.project();
         let id = this.sender.id();
-        match ready!(this.running.poll(cx)) {
+        let result = ready!(this.running.as_mut().poll(cx));
+        let _entered = this.running.span().enter();
+        match result {
             Ok(()) => {}
             Err(HandlerError::Failed(error)) if is_end_of(id, &*error) => {}
             Err(error) => {
@@ -230,6 +235,22 @@ impl<H: FnOnce(WebSocket) -> F, F: Future<Output = HandlerResult>> Future for Ha
             };
             self.set(Self::Running { running });
         }
+    }
+}
+
+/// The reason for which a failed handshake counts.
+pub(super) fn failure_of(error: &AcceptError) -> HandshakeFailure {
+    match error {
+        AcceptError::Rejected(rejection) => HandshakeFailure::Rejected(rejection.status()),
+        AcceptError::Answered(status) => HandshakeFailure::Answered(*status),
+        AcceptError::Timeout => HandshakeFailure::Timeout,
+        AcceptError::Eof => HandshakeFailure::Left,
+        AcceptError::Silent => HandshakeFailure::Silent,
+        AcceptError::Stopped => HandshakeFailure::Stopped,
+        AcceptError::Displaced => HandshakeFailure::Displaced,
+        AcceptError::Setting(_) => HandshakeFailure::Other,
+        AcceptError::Tls(_) => HandshakeFailure::Tls,
+        AcceptError::Io(_) => HandshakeFailure::Io,
     }
 }
 

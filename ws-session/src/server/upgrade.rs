@@ -15,6 +15,7 @@ use ws_proto::handshake::server::Rejection;
 use super::decision::{AcceptedRequest, Form, RefusedRequest, check_form, decide, decide_at_once, head_of, identify};
 use super::hooks::in_time;
 use super::limits::Door;
+use super::task::failure_of;
 use super::{Server, ServerSettings};
 use crate::error::AcceptError;
 use crate::info::Caller;
@@ -179,7 +180,7 @@ impl<R: Runtime> Server<R> {
             let rejection =
                 Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "The server is not set up as it should be.");
             let refusal = RefusedRequest::new(rejection.into_response(), mistake.into()).in_form(form);
-            return Err(Refused { refusal });
+            return Err(self.refused(refusal));
         }
         let mut caller = Caller::new(addresses);
         identify(&mut caller, &self.settings, request.headers());
@@ -193,9 +194,15 @@ impl<R: Runtime> Server<R> {
         decided: Result<AcceptedRequest, RefusedRequest>,
         caller: Caller,
     ) -> Result<CompletedHandshake<R>, Refused> {
-        let mut accepted = decided.map_err(|refusal| Refused { refusal })?;
+        let mut accepted = decided.map_err(|refusal| self.refused(refusal))?;
         let place = accepted.place.take();
         Ok(accepted.complete(&self.settings, caller, place))
+    }
+
+    /// Counts a request that does not become a connection.
+    fn refused(&self, refusal: RefusedRequest) -> Refused {
+        self.registry.fail(failure_of(&refusal.error));
+        Refused { refusal }
     }
 
     /// Checks the form of a request, without the settings that decide whether it is accepted: for an extractor, whose handler

@@ -15,7 +15,7 @@ mod waiting;
 mod wakers;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tracing::info;
@@ -33,7 +33,7 @@ pub use self::unwanted::Unwanted;
 pub(crate) use self::waiting::Waiting;
 use self::wakers::Wakers;
 pub(crate) use self::wakers::{Due, Replaced, set as set_waker, wake};
-use crate::info::{Caller, ConnectionInfo, HandshakeInfo};
+use crate::info::{Caller, ConnectionInfo, HandshakeInfo, OpenedAt};
 use crate::logging::TARGET;
 use crate::memory::supplied;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// `path` is for the log of a server. A client's caller knows the path.
     pub(crate) fn new(
+        id: u64,
         mut connection: Connection,
         inbound_limits: InboundLimits,
         opening: HandshakeInfo,
@@ -60,12 +61,10 @@ impl Shared {
         // The mailbox holds messages, so those that arrive just before a Close can still be answered.
         connection.hooks().set_hold_close(true);
         connection.set_memory(Some(supplied()));
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let (peer, client) = (caller.peer(), caller.client());
         info!(target: TARGET, id, peer, client, path, subprotocol = opening.subprotocol.as_deref(), "connection open");
         Arc::new(Self {
-            info: ConnectionInfo { id, opening },
+            info: ConnectionInfo { id, opened_at: OpenedAt::now(), opening },
             handles: Handles::default(),
             handler_cancelled: AtomicBool::new(false),
             state: Mutex::new(State {
@@ -107,10 +106,13 @@ impl Shared {
         }
     }
 
-    /// Requests the closing handshake, unless it has begun.
-    pub(crate) fn close(&self, frame: CloseFrame) {
+    /// Requests the closing handshake, unless it has begun. Returns whether this is the first request, and the connection was
+    /// open.
+    pub(crate) fn close(&self, frame: CloseFrame) -> bool {
         let mut state = self.lock();
-        if state.lifecycle.close(frame) {
+        let was_open = !state.is_closing();
+        let is_first = state.lifecycle.close(frame);
+        if is_first {
             // A task that waits for room must learn that there will be none.
             state.wakers.announce();
         }
@@ -119,6 +121,7 @@ impl Shared {
         drop(state);
         wake(driver);
         due.wake();
+        is_first && was_open
     }
 
     /// Removes a handle. The last one wakes the driver. If the driver may never run again, each handle writes the outgoing

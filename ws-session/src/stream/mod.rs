@@ -20,7 +20,7 @@ use std::time::Duration;
 use http::{Request, Response};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
-use ws_proto::{CloseCode, Message, Outcome, Prepared};
+use ws_proto::{CloseCode, ConnectionStats, Message, Outcome, Prepared};
 
 pub use self::detached::StreamParts;
 use self::pollers::{Pollers, Side};
@@ -305,6 +305,11 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// The round-trip time of the last ping that was answered, keepalive's included.
     pub fn latency(&self) -> Option<Duration> {
         self.socket.latency()
+    }
+
+    /// The counters of the connection. See [`Sender::stats`].
+    pub fn stats(&self) -> ConnectionStats {
+        self.socket.stats()
     }
 
     /// A connection ID, unique within this process. Logs carry it.
