@@ -172,6 +172,7 @@ impl<R: Runtime> ClientUpgrade<R> {
             config,
             inbound,
             notsent_lowat,
+            lifetime: None,
             caller: Caller::new(Addresses::default()),
             place: None,
             runtime,

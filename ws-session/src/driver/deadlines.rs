@@ -3,7 +3,7 @@
 use std::task::Context;
 use std::time::Duration;
 
-use ws_proto::Timestamp;
+use ws_proto::{CloseCode, CloseFrame, Timestamp};
 
 use super::Driver;
 use crate::memory::recycle;
@@ -46,6 +46,16 @@ impl<T: Transport, C: Timer> Driver<T, C> {
         }
     }
 
+    /// Requests the closing handshake, because the connection has lived for long enough. The next step sends the Close frame.
+    #[cold]
+    fn expire(&mut self, state: &mut State) {
+        self.expires_at = None;
+        if state.lifecycle.close(CloseFrame::new(CloseCode::GOING_AWAY, "connection lifetime")) {
+            // A task that waits for room must learn that there will be none.
+            state.wakers.announce();
+        }
+    }
+
     /// Acts on deadlines that have passed, and sets the timer to the next one. Returns whether one had passed.
     ///
     /// A timer that is set to an earlier time is left alone. It then expires once without need, but messages do not touch
@@ -59,6 +69,14 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             let mut next = state.connection.poll_timeout(now);
             if self.broken.is_some() {
                 next = next.into_iter().chain(self.broken_until(state, now)).min();
+            }
+            if let Some(expires_at) = self.expires_at {
+                if expires_at <= now {
+                    self.expire(state);
+                    acted = true;
+                    continue;
+                }
+                next = next.into_iter().chain([expires_at]).min();
             }
             let Some(deadline) = next else { return acted };
             if deadline <= now {

@@ -49,6 +49,8 @@ pub struct Driver<T: Transport, C: Timer> {
     unread: Option<Box<Unread>>,
     /// The time at which reading last stopped because the inbound queue was full.
     paused_at: Timestamp,
+    /// The time at which the connection is closed, because it has lived for long enough.
+    expires_at: Option<Timestamp>,
     /// The deadline that the timer is set to.
     armed: Option<(Timestamp, Waker)>,
     /// Whether this poll has done its share of work, and whether the next step is the first of a poll.
@@ -103,6 +105,7 @@ impl<T: Transport, C: Timer> Driver<T, C> {
             shared,
             unread: Unread::new(unread),
             paused_at: Timestamp::ZERO,
+            expires_at: None,
             armed: None,
             is_spent: false,
             is_new_poll: true,
@@ -129,6 +132,11 @@ impl<T: Transport, C: Timer> Driver<T, C> {
     /// Has a server count the connection, which has entered its registry, until the driver is dropped.
     pub(crate) fn set_registry(&mut self, registry: Arc<Registry>) {
         self.registry = Some(registry);
+    }
+
+    /// Sets the time at which the connection is closed, because it has lived for long enough.
+    pub(crate) fn set_lifetime(&mut self, expires_at: Option<Timestamp>) {
+        self.expires_at = expires_at;
     }
 
     /// The guard by which a server counts the connection. The driver no longer holds it.

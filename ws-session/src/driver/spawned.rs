@@ -10,7 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tracing::{Instrument, Span, info_span};
+
 use super::Driver;
+use crate::logging::TARGET;
 use crate::runtime::Runtime;
 use crate::shared::Spawned;
 use crate::sync::{Mutex, PoisonError};
@@ -31,15 +34,32 @@ where
     /// If the runtime does not drop its tasks when the program ends ([`Runtime::DROPS_TASKS`]), a dropped handle writes the
     /// outgoing queue as far as the transport takes it at once. A driver that is spawned in another way does not do that.
     pub fn spawn<R: Runtime>(self) {
+        let span = self.span();
         if R::DROPS_TASKS {
-            R::spawn(self);
+            spawn_in::<R>(span, self);
             return;
         }
         let shared = Arc::clone(self.shared());
         let driver = Arc::new(Mutex::new(self));
         let weak = Arc::downgrade(&driver);
         shared.handles.set_spawned(weak);
-        R::spawn(DriverTask { driver });
+        spawn_in::<R>(span, DriverTask { driver });
+    }
+
+    /// The span of the connection: what the driver logs is in it.
+    fn span(&self) -> Span {
+        let info = &self.shared().info;
+        let caller = &self.shared().lock().caller;
+        let (peer, client, path) = (caller.peer(), caller.client(), info.opening.heads.path());
+        info_span!(target: TARGET, "websocket", id = info.id, peer, client, path)
+    }
+}
+
+/// Spawns a task. A span that nobody listens to would only take memory.
+fn spawn_in<R: Runtime>(span: Span, task: impl Future<Output = ()> + Send + 'static) {
+    match span.is_disabled() {
+        true => R::spawn(task),
+        false => R::spawn(task.instrument(span)),
     }
 }
 

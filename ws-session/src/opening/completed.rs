@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request, Response};
 use ws_proto::{Config, Role};
@@ -32,6 +33,7 @@ pub struct CompletedHandshake<R> {
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
+    pub(crate) lifetime: Option<Duration>,
     pub(crate) caller: Caller,
     /// The place among a server's connections, from the request on.
     pub(crate) place: Option<HandshakeGuard>,
@@ -71,12 +73,24 @@ impl<R: Runtime> CompletedHandshake<R> {
             Role::Server => Parts::server(transport, timer),
             Role::Client => Parts::client(transport, timer),
         };
-        let Self { subprotocol, agreement, attached, inbound, notsent_lowat, caller, place, .. } = self;
+        let Self { subprotocol, agreement, attached, inbound, notsent_lowat, lifetime, caller, place, .. } = self;
         let multiplexed = self.request.method() == Method::CONNECT;
         let parts = parts.config(self.config).multiplexed(multiplexed);
         let target = (self.role == Role::Server).then(|| self.request.uri().clone());
         let heads = Heads::of_library(self.request, self.response);
-        Parts { subprotocol, agreement, attached, inbound, notsent_lowat, heads, target, caller, place, ..parts }
+        Parts {
+            subprotocol,
+            agreement,
+            attached,
+            inbound,
+            notsent_lowat,
+            lifetime,
+            heads,
+            target,
+            caller,
+            place,
+            ..parts
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, Uri};
 #[cfg(feature = "deflate")]
@@ -50,6 +51,7 @@ pub struct Parts<T, C> {
     pub(crate) config: Arc<Config>,
     pub(crate) inbound: InboundLimits,
     pub(crate) notsent_lowat: Option<u32>,
+    pub(crate) lifetime: Option<Duration>,
     pub(crate) agreement: NegotiatedCompression,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) heads: Heads,
@@ -84,6 +86,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
             config: Arc::default(),
             inbound: InboundLimits::default(),
             notsent_lowat: Some(NOTSENT_LOWAT),
+            lifetime: None,
             agreement: NegotiatedCompression::default(),
             subprotocol: None,
             heads: Heads::none(),
@@ -127,6 +130,7 @@ impl<T: Transport, C: Timer> Parts<T, C> {
         let socket = WebSocket::new(Sender::new(Arc::clone(&shared)));
         let registry = self.place.map(|place| place.enter(&shared));
         let mut driver = Driver::new(self.transport, self.timer, shared, self.received, self.notsent_lowat);
+        driver.set_lifetime(self.lifetime.map(|lifetime| now + lifetime));
         if let Some(registry) = registry {
             driver.set_registry(registry);
         }
@@ -215,6 +219,13 @@ impl<T, C> Parts<T, C> {
     /// [`Server::notsent_lowat`](crate::Server::notsent_lowat).
     pub fn notsent_lowat(mut self, bytes: Option<u32>) -> Self {
         self.notsent_lowat = bytes;
+        self
+    }
+
+    /// Sets the time after which the connection is closed with 1001 and the reason `connection lifetime`. Default: none. See
+    /// [`Server::max_lifetime`](crate::Server::max_lifetime), which draws it at random.
+    pub fn lifetime(mut self, lifetime: Option<Duration>) -> Self {
+        self.lifetime = lifetime;
         self
     }
 

@@ -324,8 +324,8 @@ fn open<T: Transport, C: Timer>(
     let Exchange { transport, timer, received, .. } = exchange;
     let parts = Parts::server(transport, timer).config(Arc::clone(&settings.config)).received(received);
     let (inbound, notsent_lowat) = (settings.inbound, settings.notsent_lowat);
-    let (target, caller) = (Some(target), caller.clone());
-    Parts { inbound, notsent_lowat, agreement, attached, place, subprotocol, heads, target, caller, ..parts }
+    let (target, caller, lifetime) = (Some(target), caller.clone(), settings.lifetime.draw());
+    Parts { inbound, notsent_lowat, lifetime, agreement, attached, place, subprotocol, heads, target, caller, ..parts }
 }
 
 /// Sends a response other than 101 and ends the connection, so that the client gets all of it. Errors are ignored.

@@ -14,6 +14,7 @@ mod headers;
 mod hooks;
 #[cfg(feature = "http2")]
 mod http2;
+mod lifetime;
 mod limits;
 mod listen;
 mod origins;

@@ -11,6 +11,7 @@ use ws_proto::handshake::server::Origins;
 
 use super::bind::TcpOptions;
 use super::hooks::Hooks;
+use super::lifetime::Lifetime;
 #[cfg(feature = "proxies")]
 use super::proxies::{ProxyHeader, TrustedProxies};
 #[cfg(feature = "proxy-protocol")]
@@ -64,6 +65,7 @@ pub(crate) struct ServerSettings {
     pub(crate) quota: Quota,
     pub(crate) connection_rate: Option<ConnectionRate>,
     pub(crate) drain_timeout: Duration,
+    pub(crate) lifetime: Lifetime,
     /// The first invalid setting. It is reported when the server starts.
     pub(crate) mistake: Option<InvalidSetting>,
 }
@@ -102,6 +104,7 @@ impl Default for ServerSettings {
             quota: Quota::default(),
             connection_rate: None,
             drain_timeout: Duration::from_secs(10),
+            lifetime: Lifetime::default(),
             mistake: None,
         }
     }

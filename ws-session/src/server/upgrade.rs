@@ -49,6 +49,7 @@ impl AcceptedRequest {
             config: Arc::clone(&settings.config),
             inbound: settings.inbound,
             notsent_lowat: settings.notsent_lowat,
+            lifetime: settings.lifetime.draw(),
             caller,
             place,
             runtime: PhantomData,
