@@ -18,6 +18,7 @@ mod messages;
 mod newcomer;
 mod opening;
 mod overrides;
+mod people;
 #[cfg(all(feature = "auth", feature = "routes"))]
 mod policy;
 mod polled;

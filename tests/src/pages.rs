@@ -34,6 +34,7 @@ pages! {
     Index "docs/README.md"
     Keepalive "docs/keepalive.md"
     Limits "docs/limits.md"
+    Metrics "docs/metrics.md"
     Origins "docs/origins.md"
     Peers "docs/peers.md"
     Proxies "docs/proxies.md"

@@ -88,6 +88,7 @@
 //! | `tls` | yes | `wss://`, with rustls |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
+//! | `metrics` | no | the counters of a server for the `metrics` facade: `ServerHandle::record_metrics` |
 //! | `proxy-protocol` | no | the PROXY protocol of load balancers, on servers: `Server::proxy_protocol` |
 //! | `socket-activation` | no | sockets that a service manager passes, such as systemd (Unix): `ListeningSocket::from_environment` |
 //! | `socks` | no | clients through SOCKS5 proxies |
@@ -128,6 +129,10 @@ pub use ws_session::{
 };
 #[cfg(feature = "tls")]
 pub use ws_session::{ServerTls, TlsInfo};
+#[cfg(feature = "async-std")]
+pub use ws_session::{
+    ClosedBy, ConnectionStats, Ends, FailedHandshakes, HandshakeFailure, OpenConnection, ServerStats, Traffic,
+};
 // Clients: where they connect, and how.
 #[cfg(all(feature = "async-std", feature = "deflate"))]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};

@@ -161,6 +161,7 @@
 //! | `http2` | no | WebSocket over HTTP/2 (RFC 8441): `Server::http2`, `Client::http2`; over hyper and axum, with their features |
 //! | `json` | no | values as JSON: `send_json`, `recv_json`, and `Typed`, a stream and sink of them; with serde |
 //! | `messagepack` | no | values as MessagePack: `Typed`, with serde |
+//! | `metrics` | no | the counters of a server for the `metrics` facade: `ServerHandle::record_metrics` |
 //! | `proxy-protocol` | no | the PROXY protocol of load balancers, on servers: `Server::proxy_protocol` |
 //! | `socket-activation` | no | sockets that a service manager passes, such as systemd (Unix): `ListeningSocket::from_environment` |
 //! | `socks` | no | clients through SOCKS5 proxies |
@@ -232,6 +233,10 @@ pub use ws_session::{ServerTls, TlsInfo};
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 pub use ws_session::{
     Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
+};
+// Servers: the connections that are open, and counters.
+pub use ws_session::{
+    ClosedBy, ConnectionStats, Ends, FailedHandshakes, HandshakeFailure, OpenConnection, ServerStats, Traffic,
 };
 // Servers: where they listen, who may connect, and what runs then.
 #[cfg(feature = "proxies")]

@@ -868,6 +868,34 @@ async def request_hook(name):
             same(await closed(ws), 1001)
 
 
+@check("prometheus")
+async def prometheus(name):
+    async with serving(name) as server:
+
+        def scrape():
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=PATIENCE) as page:
+                assert page.headers["content-type"].startswith("text/plain; version=0.0.4"), page.headers
+                lines = page.read().decode().splitlines()
+            return {key: float(value) for key, value in (line.rsplit(" ", 1) for line in lines if line and line[0] != "#")}
+
+        async with dial(server.url) as ws:
+            for n in range(3):
+                await ws.send(f"message {n}")
+                await ws.recv()
+            page = await asyncio.to_thread(scrape)
+            same(page["websocket_server_connections_active"], 1)
+            same(page['websocket_server_messages_total{network_io_direction="receive"}'], 3)
+            same(page['websocket_server_payload_io_bytes_total{network_io_direction="transmit"}'], 27)
+        for _ in range(100):
+            page = await asyncio.to_thread(scrape)
+            if page["websocket_server_connections_active"] == 0:
+                break
+            await asyncio.sleep(0.05)
+        same(page['websocket_server_connections_closed_total{websocket_closed_by="peer",websocket_close_code="1000"}'], 1)
+        answered = page['websocket_server_requests_answered_total{http_response_status_code="200"}']
+        assert answered >= 1, page
+
+
 @check("graceful_shutdown", "async_std_graceful_shutdown")
 async def graceful_shutdown(name):
     async with serving(name) as server, dial(server.url) as ws:

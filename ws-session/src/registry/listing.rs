@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::totals::ServerStats;
 use super::{Registry, State};
 use crate::shared::Shared;
+#[cfg(feature = "metrics")]
+use crate::sync::PoisonError;
 
 /// The most connections that are visited under one lock.
 const PIECE: usize = 256;
@@ -45,6 +47,15 @@ impl Registry {
             }
             all.extend(piece);
         }
+    }
+
+    /// Passes the counters that were recorded last, and those of now, to `record`.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn since_recorded(&self, record: impl FnOnce(&ServerStats, &ServerStats)) {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.stats();
+        record(&recorded, &now);
+        *recorded = now;
     }
 
     /// The counters of the server, and of all its connections.

@@ -6,6 +6,7 @@ mod carriers;
 mod guards;
 mod handshakes;
 mod listing;
+mod named;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use self::addresses::{Counts, Rates};
 pub(crate) use self::carriers::{CarrierGuard, StreamGuard};
 pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard};
 use self::handshakes::Handshakes;
+#[cfg(feature = "metrics")]
+pub(crate) use self::named::{Kind, Metric};
 pub use self::totals::{Ends, FailedHandshakes, HandshakeFailure, ServerStats};
 use self::totals::{Final, Totals};
 use crate::shared::{Shared, wake};
@@ -32,6 +35,9 @@ use crate::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     state: Mutex<State>,
+    /// The counters that were recorded last. Its lock is taken before that of the state.
+    #[cfg(feature = "metrics")]
+    recorded: Mutex<ServerStats>,
 }
 
 #[derive(Debug, Default)]

@@ -22,6 +22,8 @@ mod origins;
 mod proxies;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
+#[cfg(feature = "metrics")]
+mod recording;
 #[cfg(feature = "routes")]
 mod routes;
 #[cfg(feature = "tls")]

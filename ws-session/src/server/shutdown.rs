@@ -39,9 +39,9 @@ const ABORT_TIME: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Clone)]
 pub struct ServerHandle {
-    registry: Arc<Registry>,
+    pub(super) registry: Arc<Registry>,
     drain_timeout: Duration,
-    timer: fn() -> Box<dyn Timer + Send>,
+    pub(super) timer: fn() -> Box<dyn Timer + Send>,
 }
 
 impl ServerHandle {
@@ -123,12 +123,17 @@ impl ServerHandle {
     /// # Errors
     ///
     /// If the code must not be sent. Then no connection is closed.
-    pub fn close_where_and_wait(
+    pub fn close_where_and_wait<C, S, P>(
         &self,
-        code: impl Into<CloseCode>,
-        reason: impl AsRef<str>,
-        which: impl FnMut(&OpenConnection) -> bool,
-    ) -> impl Future<Output = Result<usize, Error>> + Send {
+        code: C,
+        reason: S,
+        which: P,
+    ) -> impl Future<Output = Result<usize, Error>> + Send + use<C, S, P>
+    where
+        C: Into<CloseCode>,
+        S: AsRef<str>,
+        P: FnMut(&OpenConnection) -> bool,
+    {
         let closing = self.begin_to_close(code.into(), reason.as_ref(), which);
         async move {
             let closing = closing?;

@@ -6,7 +6,9 @@ mod addresses;
 mod auth;
 mod crowding;
 mod hooks;
+mod lifetime;
 mod limits;
+mod people;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
 mod requests;
