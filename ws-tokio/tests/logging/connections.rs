@@ -37,6 +37,11 @@ async fn a_connection_is_traced_from_its_opening_to_its_end() {
     assert!(closed.contains("received 4000 (private use) kicked; sent 4000") && closed.contains(&port), "{closed}");
     let handler = TRACED.with_borrow(|all| all.iter().find(|event| event.line == "said by the handler").cloned());
     assert_eq!(handler.unwrap().spans, ["websocket"], "what a handler traces is in its connection's span");
+    let spans =
+        |line: &str| TRACED.with_borrow(|all| all.iter().find(|event| event.line == line).unwrap().spans.clone());
+    for line in [&open, &closed] {
+        assert_eq!(spans(line), ["websocket"], "so is what its driver traces: {line}");
+    }
     assert_eq!(traced(Level::ERROR), [""; 0]);
     assert_eq!(traced(Level::WARN), [""; 0]);
     assert!(!traced(Level::INFO).concat().contains("secret"), "queries can hold secrets");
@@ -57,6 +62,8 @@ async fn a_client_traces_opening_and_end_too() {
     line(Level::INFO, "connection open");
     let closed = line(Level::INFO, "connection closed");
     assert!(closed.contains("1001 (going away) bye"), "{closed}");
+    let event = TRACED.with_borrow(|all| all.iter().find(|event| event.line == closed).cloned());
+    assert_eq!(event.unwrap().spans, ["websocket"], "a driver in a task of its own has a span, too");
 }
 
 #[tokio::test]
