@@ -269,6 +269,8 @@ mod recorded {
             }
             says_goodbye(&mut peers[0]);
             site.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            // The server waits until the client has read its answer.
+            site.world.advance(secs(3));
             site.handle.record_metrics();
             site.handle.record_metrics();
             assert_eq!(sums.get("websocket.server.connections.active"), 1.0);
