@@ -127,12 +127,12 @@ pub use ws_session::{
     StreamSource, TimedOut, Timer, Timestamp, TlsConfigError, TlsError, TokenBucket, Transport, TransportListener,
     Unwanted, UrlError, Violation, WebSocket, broadcast, handler, http, tcp, without_password,
 };
-#[cfg(feature = "tls")]
-pub use ws_session::{ServerTls, TlsInfo};
 #[cfg(feature = "async-std")]
 pub use ws_session::{
     ClosedBy, ConnectionStats, Ends, FailedHandshakes, HandshakeFailure, OpenConnection, ServerStats, Traffic,
 };
+#[cfg(feature = "tls")]
+pub use ws_session::{ServerTls, TlsInfo};
 // Clients: where they connect, and how.
 #[cfg(all(feature = "async-std", feature = "deflate"))]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
