@@ -332,11 +332,13 @@ fn a_message_that_comes_too_late_leads_to_the_next_connection() {
             let handler = |ws: WebSocket| {
                 runs += 1;
                 async move {
-                    while runs < 3 {
+                    if runs == 3 {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    loop {
                         ws.send("tick").await?;
                         sleep(millis(1)).await;
                     }
-                    Ok(ControlFlow::Break(()))
                 }
             };
             client.reconnect().run(handler).await
