@@ -94,6 +94,16 @@ fn each_level_has_its_lines() {
     }
 }
 
+#[test]
+fn events_of_a_connection_are_in_its_span() {
+    let Some(lines) = log("debug", talk) else { return };
+    for part in ["connection handler failed", "frame TEXT FIN 'now'", "connection closed"] {
+        let is_in_span = |line: &&String| line.contains(part) && line.contains(" websocket{id=");
+        let line = lines.iter().find(is_in_span).unwrap_or_else(|| panic!("{part:?} in a span in {lines:#?}"));
+        assert!(line.contains(" peer=127.0.0.1:") && line.contains(" path=\"/"), "{line}");
+    }
+}
+
 /// A user and a password in a URL, a cookie, a token, and the credentials for a proxy that refuses them.
 fn whisper() {
     let server = start(Server::new().header("Set-Cookie", "session=hunter2"), drain);
