@@ -15,12 +15,11 @@ use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response};
 #[cfg(feature = "deflate")]
 use ws_proto::permessage_deflate::Compress;
-use ws_proto::{CloseCode, ConnectionStats, Message, Outcome, Prepared};
+use ws_proto::{CloseCode, Message, Outcome, Prepared};
 
 pub use self::detached::StreamParts;
 use self::pollers::{Pollers, Side};
@@ -29,8 +28,6 @@ use crate::error::Error;
 use crate::handle::outbound::{Fragment, Outbound};
 use crate::handle::{AwaitsEnd, PingGuard, Sender, WebSocket};
 use crate::shared::RoundTrip;
-#[cfg(feature = "tls")]
-use crate::tls::TlsInfo;
 use crate::transport::{Timer, Transport};
 
 /// An open WebSocket that owns its transport, without a task of its own. It moves bytes while it is polled.
@@ -302,16 +299,6 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         self.socket.sender()
     }
 
-    /// The round-trip time of the last ping that was answered, keepalive's included.
-    pub fn latency(&self) -> Option<Duration> {
-        self.socket.latency()
-    }
-
-    /// The counters of the connection. See [`Sender::stats`].
-    pub fn stats(&self) -> ConnectionStats {
-        self.socket.stats()
-    }
-
     /// A connection ID, unique within this process. Logs carry it.
     pub fn id(&self) -> u64 {
         self.socket.id()
@@ -345,12 +332,6 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
     /// The address of the client. See [`WebSocket::client_ip`].
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.socket.client_ip()
-    }
-
-    /// The result of the TLS handshake. See [`WebSocket::tls`].
-    #[cfg(feature = "tls")]
-    pub fn tls(&self) -> Option<TlsInfo> {
-        self.socket.tls()
     }
 
     /// The transport.
