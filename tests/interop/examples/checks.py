@@ -868,6 +868,28 @@ async def request_hook(name):
             same(await closed(ws), 1001)
 
 
+@check("static_folder")
+async def static_folder(name):
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "index.html").write_text("<title>A page</title>")
+        async with serving(name, folder) as server:
+
+            def get(path):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=PATIENCE) as response:
+                        return response.status, response.headers["content-type"], response.read()
+                except urllib.error.HTTPError as refusal:
+                    return refusal.code, None, None
+
+            page = (200, "text/html", b"<title>A page</title>")
+            same(await asyncio.to_thread(get, "/"), page)
+            same(await asyncio.to_thread(get, "/index.html"), page)
+            same((await asyncio.to_thread(get, "/../etc/passwd"))[0], 404)
+            async with dial(server.url + "/echo") as ws:
+                await ws.send("Hello")
+                same(await ws.recv(), "Hello")
+
+
 @check("prometheus")
 async def prometheus(name):
     async with serving(name) as server:
