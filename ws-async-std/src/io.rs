@@ -95,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for AsyncIo<S> {
     }
 }
 
-/// The TLS of a stream, if it is futures-rustls' `TlsStream` on smol's `TcpStream`, or a client's on another transport of
+/// The TLS of a stream, if it is futures-rustls' `TlsStream` on smol's `TcpStream`, or one on another transport of
 /// ours. With the host name that a client has sent.
 #[cfg(feature = "tls")]
 fn session(stream: &dyn Any) -> Option<(&CommonState, Option<&str>)> {
@@ -104,11 +104,12 @@ fn session(stream: &dyn Any) -> Option<(&CommonState, Option<&str>)> {
 
     let server = stream.downcast_ref::<server::TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
     let client = stream.downcast_ref::<client::TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
-    let other = stream.downcast_ref::<client::TlsStream<Other>>().map(|stream| stream.get_ref().1);
+    let server_of_other = stream.downcast_ref::<server::TlsStream<Other>>().map(|stream| stream.get_ref().1);
+    let client_of_other = stream.downcast_ref::<client::TlsStream<Other>>().map(|stream| stream.get_ref().1);
     let (server, client) = match stream.downcast_ref() {
         Some(TlsStream::<TcpStream>::Server(stream)) => (Some(stream.get_ref().1), None),
         Some(TlsStream::Client(stream)) => (None, Some(stream.get_ref().1)),
-        None => (server, client.or(other)),
+        None => (server.or(server_of_other), client.or(client_of_other)),
     };
     match (server, client) {
         (Some(server), _) => Some((server, server.server_name())),

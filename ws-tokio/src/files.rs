@@ -48,11 +48,13 @@ const MAX_BYTES: u64 = 1 << 20;
 ///
 /// # Security
 ///
-/// No request leads out of the folder: a path with `..`, percent-encoded or not, is 404. Symbolic links
+/// No request leads out of the folder: a path with `..`, percent-encoded or not, is 404. A file has one path: `.`, empty parts of
+/// a path and characters that are encoded without need (`%61`) are 404, too, so that a hook before can guard a part of the
+/// folder by the path that it sees. Symbolic links
 /// are followed, wherever they lead. Files whose names begin with a dot are served, too. So let the folder have nothing but
 /// what everybody may read, and let nobody else write to it.
 ///
-/// A hook that was added before sees the requests first: [authentication](Server::basic_auth) applies to the files if it
+/// A hook that was added before sees the requests first: [authentication](crate::Server::basic_auth) applies to the files if it
 /// was set before.
 ///
 /// # Memory
@@ -120,8 +122,7 @@ impl Files {
         if rest.is_empty() {
             return moved(&format!("{path}/{query}"));
         }
-        // Two slashes begin the name of another host in a redirect.
-        if rest.starts_with("//") {
+        if !is_plain(rest) {
             return Ok(not_found());
         }
         let Ok(uri) = format!("{rest}{query}").parse::<Uri>() else { return Ok(not_found()) };
@@ -160,7 +161,10 @@ impl Files {
             }
             bytes.extend_from_slice(&data);
         }
-        head.headers.insert(CONTENT_LENGTH, bytes.len().into());
+        // That of a 304 would be the length of the file (RFC 9110 §8.6).
+        if head.status != StatusCode::NOT_MODIFIED {
+            head.headers.insert(CONTENT_LENGTH, bytes.len().into());
+        }
         Ok(Decision::respond(Response::from_parts(head, Bytes::from(bytes))))
     }
 
@@ -170,6 +174,21 @@ impl Files {
             format!("This server sends at most {most} bytes of a file at a time. Ask for a part of it with Range.");
         Decision::reject(StatusCode::FORBIDDEN, text)
     }
+}
+
+/// Whether a path is the only one of its file: without `.`, `..` and empty parts, and without encoded characters that need not be
+/// (RFC 3986 §2.3).
+fn is_plain(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1).peekable();
+    while let Some(part) = parts.next() {
+        if part == "." || part == ".." || (part.is_empty() && parts.peek().is_some()) {
+            return false;
+        }
+    }
+    path.split('%').skip(1).all(|piece| {
+        let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_some_and(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'.' | b'_' | b'~'))
+    })
 }
 
 /// A decision that takes time.

@@ -300,7 +300,11 @@ impl Runtime for Tokio {
     }
 
     fn block_on<F: Future>(future: F) -> Result<F::Output> {
-        Ok(Builder::new_current_thread().enable_all().build()?.block_on(future))
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let output = runtime.block_on(future);
+        // A blocking call of a handler that was dropped can last for ever.
+        runtime.shutdown_background();
+        Ok(output)
     }
 
     async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {

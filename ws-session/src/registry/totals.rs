@@ -158,7 +158,9 @@ impl Totals {
         let mut code = Some(ended.code);
         let place = |ends: &[Ends], code| ends.iter().position(|end| end.by == ended.by && end.code == code);
         let mut found = place(ends, code);
-        if found.is_none() && ends.len() >= MOST_ENDS {
+        // A peer chooses its codes, but those below 3000 are few.
+        let is_chosen = ended.by == ClosedBy::Peer && u16::from(ended.code) >= 3000;
+        if found.is_none() && is_chosen && ends.len() >= MOST_ENDS {
             code = None;
             found = place(ends, code);
         }

@@ -134,11 +134,12 @@ async fn refuse_plainly<T: Transport, C: Timer>(
 fn name(header: Header, caller: &mut Caller) {
     match header {
         Header::Client(addresses) => caller.addresses = addresses,
-        Header::Unknown => {
+        // A health check of the proxy, or a client that it cannot name: haproxy writes LOCAL for both. So nobody's
+        // `X-Forwarded-For` is believed.
+        Header::Unknown | Header::Local => {
             let proxy: Option<IpAddr> = caller.client_ip();
             caller.set_forwarded_for(Some(proxy));
         }
-        Header::Local => {}
     }
 }
 

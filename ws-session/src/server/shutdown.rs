@@ -158,8 +158,8 @@ impl ServerHandle {
 
     /// The counters of the server and of all its connections, open or ended.
     ///
-    /// They include the connections of [`Listening::serve`](crate::Listening::serve), those over HTTP/2, and those that are
-    /// handed over ([`Server::upgrade`]), but not those of [`Server::accept`]. None is counted twice or left out, and no number
+    /// They include the connections of [`Listening::serve`](crate::Listening::serve), those over HTTP/2, those that are handed
+    /// over ([`Server::upgrade`]), and those of [`Server::accept`]. None is counted twice or left out, and no number
     /// but [`open`](ServerStats::open) and [`handshakes`](ServerStats::handshakes) ever shrinks. With many connections this takes
     /// a while (each one is locked for a moment), but does not keep the server from accepting others.
     pub fn stats(&self) -> ServerStats {
@@ -174,7 +174,7 @@ impl ServerHandle {
 
 impl<R: Runtime> Server<R> {
     /// A handle that observes this server's connections and shuts them down: those that are accepted by
-    /// [`upgrade`](Self::upgrade), and those of [`bind`](Self::bind). Call it after the other settings.
+    /// [`upgrade`](Self::upgrade) and [`accept`](Self::accept), and those of [`bind`](Self::bind). Call it after the other settings.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle::new::<R>(Arc::clone(&self.registry), self.settings.drain_timeout)
     }

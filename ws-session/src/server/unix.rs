@@ -56,11 +56,12 @@ impl UnixSocket {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&address)?;
         let file = SocketFile::new(&self.path)?;
-        if let Some(owner) = owner {
-            owner.give(&self.path)?;
-        }
+        // While the file is still this process's own: its next owner could put a link in its place.
         if let Some(mode) = self.mode {
             fs::set_permissions(&self.path, fs::Permissions::from_mode(mode))?;
+        }
+        if let Some(owner) = owner {
+            owner.give(&self.path)?;
         }
         // Before this, connections are refused. So nobody connects who may not.
         socket.listen(BACKLOG)?;
@@ -98,7 +99,10 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<Option<Owner>> {
         info!(target: TARGET, path = %path.display(), "replacing a Unix socket on which nobody answers");
         fs::remove_file(path)?;
     }
-    Ok(Some(Owner { user: found.uid(), group: found.gid() }))
+    // Where everybody may leave a socket, its owner is nobody to trust.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_open = fs::metadata(folder)?.mode() & 0o002 != 0;
+    Ok((!is_open).then(|| Owner { user: found.uid(), group: found.gid() }))
 }
 
 struct Owner {
@@ -118,10 +122,10 @@ impl Owner {
                 continue;
             }
             match lchown(path, user, group) {
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(error) => {
                     debug!(target: TARGET, path = %path.display(), user, group, "the Unix socket has another owner than before: {error}");
                 }
-                changed => changed?,
+                Ok(()) => {}
             }
         }
         Ok(())

@@ -41,7 +41,8 @@ pub(super) fn pattern(path: &str) -> String {
     pattern
 }
 
-/// A path whose encoded bytes are those that must be, in upper case (RFC 3986 §6.2.2). A `%` that encodes nothing stays.
+/// A path whose encoded bytes are in upper case (RFC 3986 §6.2.2.1). A `%` that encodes nothing stays, and so does an encoded byte
+/// that need not be (`%61`): a hook that guards `/admin` does not see `/%61dmin`, so no route may be found there.
 pub(super) fn normalized(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return Cow::Borrowed(path);
@@ -49,11 +50,8 @@ pub(super) fn normalized(path: &str) -> Cow<'_, str> {
     let mut pieces = path.split('%');
     let mut normalized = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        match piece.get(..2).and_then(|digits| Some((digits, hex(digits)?))) {
-            Some((_, byte)) if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
-                normalized.push(char::from(byte));
-            }
-            Some((digits, _)) => {
+        match piece.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            Some(digits) => {
                 normalized.push('%');
                 normalized.push_str(&digits.to_ascii_uppercase());
             }
@@ -68,12 +66,6 @@ pub(super) fn normalized(path: &str) -> Cow<'_, str> {
     Cow::Owned(normalized)
 }
 
-/// The byte of two hexadecimal digits.
-fn hex(digits: &str) -> Option<u8> {
-    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    are_digits.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,10 +74,10 @@ mod tests {
     fn paths_have_one_form() {
         for (path, expected) in [
             ("/a/b-c", "/a/b-c"),
-            ("/%61%2D%7e%5F", "/a-~_"),
+            ("/%61%2D%7e%5F", "/%61%2D%7E%5F"),
             ("/%c3%b6%2f%2F", "/%C3%B6%2F%2F"),
             ("/100%/%zz/%4", "/100%/%zz/%4"),
-            ("/%%61%+1", "/%a%+1"),
+            ("/%%61%+1", "/%%61%+1"),
             ("/%ö1", "/%ö1"),
         ] {
             assert_eq!(normalized(path), expected, "{path}");

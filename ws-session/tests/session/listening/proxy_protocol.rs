@@ -81,8 +81,8 @@ fn headers_count_as_the_client_is_trusted() {
         (V1, "10.0.0.1", "203.0.113.9"),
         (V2, "10.0.0.1", "203.0.113.9"),
         (&of_a_proxy[..], "10.0.0.1", "6.6.6.6"),
-        (LOCAL, "10.0.0.1", "6.6.6.6"),
         // Somebody's request, nobody knows whose.
+        (LOCAL, "10.0.0.1", "10.0.0.1"),
         (UNKNOWN, "10.0.0.1", "10.0.0.1"),
     ] {
         let mut peer = site.connect_from(from);

@@ -72,7 +72,6 @@ fn paths_beyond_ascii_are_written_as_text_and_found_encoded() {
     for (path, expected) in [
         ("/gr%C3%B6%C3%9Fe", "größe"),
         ("/gr%c3%b6%c3%9fe", "größe"),
-        ("/%67r%C3%B6%C3%9Fe", "größe"),
         ("/a%20b", "a b"),
         ("/r%C3%A4ume/%E5%A5%BD%2f1", "好/1"),
     ] {
