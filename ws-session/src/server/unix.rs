@@ -121,11 +121,8 @@ impl Owner {
             if user.or(group).is_none() {
                 continue;
             }
-            match lchown(path, user, group) {
-                Err(error) => {
-                    debug!(target: TARGET, path = %path.display(), user, group, "the Unix socket has another owner than before: {error}");
-                }
-                Ok(()) => {}
+            if let Err(error) = lchown(path, user, group) {
+                debug!(target: TARGET, path = %path.display(), user, group, "the Unix socket has another owner than before: {error}");
             }
         }
         Ok(())
