@@ -290,18 +290,24 @@ async fn fifty_clients_pressing_at_once_lose_nothing() {
     let demo = Demo::start().await;
     let mut joined = Vec::new();
     for _ in 0..CLIENTS {
-        joined.push(demo.connect("/counter").await);
+        let mut ws = demo.connect("/counter").await;
+        // The state at joining: before it, the server may not have begun to count this client in.
+        let mut first = None;
+        while first.is_none() {
+            first = value(&text(&mut ws).await);
+        }
+        joined.push((ws, first));
     }
     let mut pressing = JoinSet::new();
-    for (number, mut ws) in joined.into_iter().enumerate() {
+    for (number, (mut ws, first)) in joined.into_iter().enumerate() {
         pressing.spawn(async move {
             // Three press plus for every one that presses minus.
             let action = if number % 4 == 3 { "minus" } else { "plus" };
             for _ in 0..PRESSES {
                 ws.send(format!(r#"{{"action":"{action}"}}"#)).await.unwrap();
             }
-            // The first state is the one at joining; each press is one more.
-            let mut values = Vec::new();
+            // Each press is one more.
+            let mut values = Vec::from_iter(first);
             while values.len() < 1 + CLIENTS * PRESSES {
                 values.extend(value(&text(&mut ws).await));
             }
