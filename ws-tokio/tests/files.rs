@@ -70,7 +70,6 @@ async fn files_are_served_with_their_type_and_length() {
         ("/static/a%20b.txt", "text/plain", "blank"),
         ("/static/empty.css", "text/css", ""),
         ("/static/below/", "text/html", "<p>below"),
-        ("/static/./below/index.html", "text/html", "<p>below"),
     ] {
         let (head, body) = ask(&site, &format!("GET {path}"), "").await;
         assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
@@ -99,9 +98,32 @@ async fn parts_and_copies_that_are_still_good() {
     for condition in [format!("If-None-Match: {tag}\r\n"), format!("If-Modified-Since: {modified}\r\n")] {
         let (head, body) = ask(&site, "GET /static/app.js", &condition).await;
         assert!(head.starts_with("HTTP/1.1 304 ") && body.is_empty(), "{condition}: {head}");
+        // It would be that of the file (RFC 9110 §8.6).
+        assert_eq!(field(&head, "content-length").filter(|length| *length != "11"), None, "{condition}: {head}");
     }
     let (head, _) = ask(&site, "GET /static/app.js", "If-None-Match: \"other\"\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    site.stop().await;
+}
+
+/// A hook before can guard a part of the folder by its path.
+#[tokio::test]
+async fn a_file_has_one_path() {
+    let folder = Folder::new();
+    let site = site(&folder.public()).await;
+    for path in [
+        "/static/./below/index.html",
+        "/static/below/./index.html",
+        "/static/below//index.html",
+        "/static/%62elow/index.html",
+        "/static/below%2Findex.html",
+        "/static/below/x/../index.html",
+        "/static/app%2ejs",
+        "/static/app%2Ejs",
+    ] {
+        let (head, _) = ask(&site, &format!("GET {path}"), "").await;
+        assert!(head.starts_with("HTTP/1.1 404 "), "{path}: {head}");
+    }
     site.stop().await;
 }
 
