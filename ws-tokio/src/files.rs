@@ -177,7 +177,7 @@ impl Files {
 }
 
 /// Whether a path is the only one of its file: without `.`, `..` and empty parts, and without encoded characters that need not be
-/// (RFC 3986 §2.3).
+/// (RFC 3986 §2.3), or that would part it.
 fn is_plain(path: &str) -> bool {
     let mut parts = path.split('/').skip(1).peekable();
     while let Some(part) = parts.next() {
@@ -187,7 +187,7 @@ fn is_plain(path: &str) -> bool {
     }
     path.split('%').skip(1).all(|piece| {
         let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        byte.is_some_and(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'.' | b'_' | b'~'))
+        byte.is_some_and(|byte| !byte.is_ascii_alphanumeric() && !b"-._~/\\".contains(&byte))
     })
 }
 
