@@ -19,10 +19,9 @@ set -eu
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
 cd "$T"
-P="haproxy=2.6.12-1+deb12u4 nginx=1.22.1-9+deb12u11 libnginx-mod-stream=1.22.1-9+deb12u11 apache2-bin=2.4.71-1~deb12u1 varnish=7.1.1-2+deb12u1 \
-  libvarnishapi3 libjemalloc2 libapr1 libaprutil1 libexpat1 liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-8-0"
-# shellcheck disable=SC2086
-apt-get download $P >apt.log 2>&1 || { apt-get update -qq && apt-get download $P >apt.log 2>&1; } || { cat apt.log; exit 1; }
+P=(haproxy=2.6.12-1+deb12u4 nginx=1.22.1-9+deb12u11 libnginx-mod-stream=1.22.1-9+deb12u11 apache2-bin=2.4.71-1~deb12u1 varnish=7.1.1-2+deb12u1
+  libvarnishapi3 libjemalloc2 libapr1 libaprutil1 libexpat1 liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-8-0)
+apt-get download "${P[@]}" >apt.log 2>&1 || { apt-get update -qq && apt-get download "${P[@]}" >apt.log 2>&1; } || { cat apt.log; exit 1; }
 for d in *.deb; do dpkg -x "$d" tree; done
 ls ./*.deb | grep -E '/(haproxy|nginx|apache2-bin|varnish)_' | sed 's#./##; s/_amd64.*\|_arm64.*//'
 python3 -m venv v

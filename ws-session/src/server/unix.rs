@@ -29,8 +29,8 @@ impl UnixSocket {
         Self { path: path.into(), mode: None }
     }
 
-    /// Sets the permissions of the socket's file, such as `0o660`. Who may write may connect. They are set before the first
-    /// connection is accepted. Without them, the umask of the process decides.
+    /// Sets the permissions of the socket's file, such as `0o660`. Users who may write to it may connect. They are set before
+    /// the first connection is accepted. Without them, the umask of the process decides.
     ///
     /// The permissions of the folder count as well. Some systems other than Linux ignore those of the file.
     #[must_use]
