@@ -1,0 +1,201 @@
+//! [`Catchup`]: closes the space between a position and the live publications with history.
+//!
+//! Live publications wait in a gate while history is read. A read begins at the last publication that was seen, inclusive: the
+//! backplane must find that one. Publications that come both ways are told apart by their offsets. The gate holds the newest
+//! publications without a hole in them; if it overflows, what was dropped is in the history, so another read finds it.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+
+use crate::backplane::{HistoryError, Page};
+use crate::position::Position;
+use crate::publication::{Publication, Unrecoverable};
+
+/// The bounds of a recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// Publications that a recovery returns at most.
+    pub(crate) publications: usize,
+    /// Their bytes.
+    pub(crate) bytes: usize,
+}
+
+/// Reads of history that found a hole between them and the gate, after which a recovery is given up. Each follows the one
+/// before at once, so only a stream that grows faster than it can be read needs more.
+const ROUNDS: u32 = 32;
+
+/// Reads without an answer, after which a recovery is given up.
+const PATIENCE: u32 = 10;
+
+pub(crate) struct Catchup {
+    bounds: Bounds,
+    /// The place after the last publication that was found.
+    last: Position,
+    /// A place that was delivered live before the gate was there: what is found must reach it.
+    reach: Option<Position>,
+    found: Vec<Arc<Publication>>,
+    found_bytes: usize,
+    gate: VecDeque<Arc<Publication>>,
+    gate_bytes: usize,
+    /// Publications passed that are neither in `found` nor in the gate, since the read in progress began.
+    is_stale: bool,
+    /// A read is in progress that began after this was there.
+    is_reading: bool,
+    rounds: u32,
+    /// Reads that the broker has not answered since the last one that it has.
+    unanswered: u32,
+}
+
+/// What to do after a read.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Read on, from [`Catchup::since`].
+    Read,
+    /// Everything that was missed was found.
+    Done {
+        /// What was missed, in order. Live publications follow.
+        publications: Vec<Arc<Publication>>,
+        /// The place after them.
+        tail: Position,
+    },
+    /// What was missed cannot be had.
+    Failed {
+        reason: Unrecoverable,
+        /// What came meanwhile, in order. Live publications follow.
+        publications: Vec<Arc<Publication>>,
+        /// The place after them.
+        tail: Position,
+    },
+}
+
+impl Catchup {
+    /// Begins at this position. `reach` is the last place that was delivered live, if there is one.
+    pub(crate) fn new(since: Position, reach: Option<Position>, bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            last: since,
+            reach,
+            found: Vec::new(),
+            found_bytes: 0,
+            gate: VecDeque::new(),
+            gate_bytes: 0,
+            is_stale: false,
+            is_reading: false,
+            rounds: 0,
+            unanswered: 0,
+        }
+    }
+
+    /// The place from which to read.
+    pub(crate) fn since(&self) -> Position {
+        self.last
+    }
+
+    /// A live publication with a position arrived.
+    pub(crate) fn arrived(&mut self, publication: &Arc<Publication>) {
+        if let Some(back) = self.gate.back() {
+            let back = back.position.unwrap_or(self.last);
+            if publication.position.is_some_and(|own| own.epoch == back.epoch && own.offset <= back.offset) {
+                return;
+            }
+            if !publication.follows(back) {
+                self.missed();
+            }
+        }
+        self.gate_bytes += publication.weight();
+        self.gate.push_back(Arc::clone(publication));
+        if self.gate.len() > self.bounds.publications || self.gate_bytes > self.bounds.bytes {
+            self.missed();
+        }
+    }
+
+    /// Publications may be missing from here on: only a read that begins now can find them.
+    pub(crate) fn missed(&mut self) {
+        self.gate.clear();
+        (self.gate_bytes, self.is_stale) = (0, true);
+    }
+
+    /// A read begins that may be of use here: [`ended`](Self::ended) is called with its result.
+    pub(crate) fn begin_read(&mut self, since: Position) {
+        if since.epoch == self.last.epoch && since.offset <= self.last.offset {
+            (self.is_stale, self.is_reading) = (false, true);
+        }
+    }
+
+    /// A read has ended.
+    pub(crate) fn ended(&mut self, since: Position, result: &Result<Page, HistoryError>) -> Step {
+        if !mem::take(&mut self.is_reading) {
+            return Step::Read;
+        }
+        match result {
+            Ok(page) => {
+                self.unanswered = 0;
+                self.read(page)
+            }
+            Err(HistoryError::Unavailable) => {
+                self.unanswered += 1;
+                if self.unanswered < PATIENCE { Step::Read } else { self.fail(Unrecoverable::Unavailable, None) }
+            }
+            Err(HistoryError::Unrecoverable { reason, top }) => {
+                // A read from an earlier place than ours says nothing of ours, but for the stream.
+                let is_ours = since == self.last || matches!(reason, Unrecoverable::Epoch { .. });
+                if is_ours { self.fail(*reason, *top) } else { Step::Read }
+            }
+        }
+    }
+
+    fn read(&mut self, page: &Page) -> Step {
+        let start = if page.since == self.last {
+            0
+        } else {
+            // It was read for others, too, from an earlier place. The publication at ours must be in it.
+            let is_own = |publication: &Arc<Publication>| publication.position == Some(self.last);
+            match page.publications.iter().position(is_own) {
+                Some(own) => own + 1,
+                None if page.is_complete => return self.fail(Unrecoverable::Unknown, None),
+                None => return Step::Read,
+            }
+        };
+        for publication in &page.publications[start..] {
+            let Some(position) = publication.position else { continue };
+            if !publication.follows(self.last) {
+                return self.fail(Unrecoverable::Expired, None);
+            }
+            self.last = position;
+            self.found_bytes += publication.weight();
+            self.found.push(Arc::clone(publication));
+            if self.found.len() > self.bounds.publications || self.found_bytes > self.bounds.bytes {
+                return self.fail(Unrecoverable::TooMany, None);
+            }
+        }
+        if !page.is_complete || self.has_hole() {
+            self.rounds += 1;
+            return if self.rounds < ROUNDS { Step::Read } else { self.fail(Unrecoverable::TooMany, None) };
+        }
+        let mut publications = mem::take(&mut self.found);
+        publications.extend(self.gate.drain(..));
+        let tail = publications.last().and_then(|last| last.position).unwrap_or(self.last);
+        Step::Done { publications, tail }
+    }
+
+    /// Whether publications are missing between those that were found and those in the gate. Removes from the gate those that
+    /// were found, too.
+    fn has_hole(&mut self) -> bool {
+        let last = self.last;
+        let is_found = |own: Position| own.epoch == last.epoch && own.offset <= last.offset;
+        while self.gate.front().and_then(|front| front.position).is_some_and(is_found) {
+            self.gate.pop_front();
+        }
+        let falls_short = self.reach.is_some_and(|reach| reach.epoch == last.epoch && reach.offset > last.offset);
+        self.is_stale || falls_short || self.gate.front().is_some_and(|front| !front.follows(last))
+    }
+
+    /// Gives up. Whoever knows no later place goes on from `last`: then the next publication shows a hole, and is not taken for
+    /// the one that follows.
+    fn fail(&mut self, reason: Unrecoverable, top: Option<Position>) -> Step {
+        let publications: Vec<_> = self.gate.drain(..).collect();
+        let tail = publications.last().and_then(|last| last.position).or(top).unwrap_or(self.last);
+        Step::Failed { reason, publications, tail }
+    }
+}

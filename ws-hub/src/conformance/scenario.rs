@@ -1,0 +1,219 @@
+//! [`storm`]: instances, publishers and subscribers around a broker that fails; and the rules that hold all the same.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::broker::Broker;
+use super::rng::Rng;
+use super::world::{Virtual, World};
+use crate::hub::Hub;
+use crate::options::TopicOptions;
+use crate::position::Position;
+use crate::publication::{Delivery, Publication};
+
+/// The topic with history, and the one without.
+const TOPICS: [&str; 2] = ["kept/a", "plain/a"];
+const INSTANCES: usize = 3;
+const SUBSCRIBERS: usize = 12;
+/// The time with faults, and the time after it in which everything must be in order again.
+const STORM: Duration = Duration::from_secs(60);
+const AFTERMATH: Duration = Duration::from_secs(90);
+
+/// What a run of [`storm`] has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Publications that the broker has accepted.
+    pub accepted: usize,
+    /// Publications that subscribers got.
+    pub delivered: usize,
+    /// Gaps that subscribers were told.
+    pub gaps: usize,
+    /// Recoveries that returned all that was missed, and the publications of them.
+    pub recovered: (usize, usize),
+    /// Recoveries that were refused with a reason.
+    pub unrecoverable: usize,
+}
+
+/// A rule that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// The deliveries of one subscription.
+#[derive(Default)]
+struct Record {
+    topic: &'static str,
+    since: Option<Position>,
+    start: Option<Position>,
+    deliveries: Mutex<Vec<Delivery>>,
+}
+
+type Records = Arc<Mutex<Vec<Arc<Record>>>>;
+
+/// Runs instances with publishers and subscribers around a broker that fails, and checks the rules.
+///
+/// # Errors
+///
+/// The first rule that did not hold. The seed repeats the run.
+pub fn storm(seed: u64) -> Result<Outcome, Violation> {
+    let mut rng = Rng::new(seed);
+    let mut world = World::new(rng.next());
+    let broker = Broker::new(rng.next());
+    let history = TopicOptions::new().history(5 + rng.below(200), Duration::from_secs(3600));
+    let hubs: Vec<_> = (0..INSTANCES)
+        .map(|_| Hub::builder().backplane(broker.clone()).topics("kept/", history.clone()).start::<Virtual>())
+        .collect();
+    let records = Records::default();
+    for hub in &hubs {
+        world.spawn(publish(hub.clone(), Rng::new(rng.next()), STORM));
+    }
+    for subscriber in 0..SUBSCRIBERS {
+        let (hubs, topic) = (hubs.clone(), TOPICS[subscriber % 2]);
+        world.spawn(subscribe(hubs, topic, Rng::new(rng.next()), Arc::clone(&records)));
+    }
+    world.advance(Duration::from_secs(1));
+    broker.disturb();
+    while world.now() < STORM {
+        world.advance(rng.up_to(Duration::from_secs(4)));
+        let (link, time) = (rng.below(INSTANCES), rng.up_to(Duration::from_secs(5)));
+        match rng.below(10) {
+            0 => broker.restart(true, time),
+            1 => broker.restart(false, time),
+            2..5 => broker.cut(link, time),
+            5..7 => broker.freeze(link, time),
+            _ => {}
+        }
+    }
+    broker.calm();
+    world.advance(AFTERMATH);
+    // What is published now reaches everybody who is still there, over everything that was missed.
+    for topic in TOPICS {
+        let hub = hubs[0].clone();
+        world.spawn(async move { drop(hub.publish(topic, "last").await) });
+    }
+    world.advance(AFTERMATH);
+    let records = records.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    check(&broker.accepted(), &records)
+}
+
+async fn publish(hub: Hub, mut rng: Rng, time: Duration) {
+    let clock = hub.clock();
+    let mut n = 0u32;
+    while clock.now().since_origin() < time {
+        clock.sleep(rng.up_to(Duration::from_millis(500))).await;
+        // Bursts, whose order shows.
+        for _ in 0..1 + rng.below(5) {
+            n += 1;
+            let topic = TOPICS[rng.below(2)];
+            let _ = hub.publish(topic, format!("{n} of {:p}", Arc::as_ptr(&hub.inner))).await;
+        }
+    }
+}
+
+/// Subscribes, and after a while at another instance again from the last position.
+async fn subscribe(hubs: Vec<Hub>, topic: &'static str, mut rng: Rng, records: Records) {
+    let mut since = None;
+    loop {
+        let hub = &hubs[rng.below(hubs.len())];
+        let Ok(mut subscription) = hub.subscribe(topic).since(since).await else { return };
+        let record = Arc::new(Record { topic, since, start: subscription.start(), ..Record::default() });
+        records.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record));
+        since = since.or(record.start);
+        let is_in_storm = hub.clock().now().since_origin() < STORM;
+        let stay = if is_in_storm { rng.up_to(Duration::from_secs(20)) } else { Duration::from_secs(3600) };
+        let clock = hub.clock();
+        let deadline = clock.now() + stay;
+        while let Some(left) = deadline.since_origin().checked_sub(clock.now().since_origin())
+            && let Some(Some(delivery)) = clock.within(left, subscription.next()).await
+        {
+            if let Delivery::Publication(publication) = &delivery {
+                since = publication.position.or(since);
+            }
+            record.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(delivery);
+        }
+        drop(subscription);
+        clock.sleep(rng.up_to(Duration::from_secs(5))).await;
+    }
+}
+
+fn check(accepted: &[Arc<Publication>], records: &[Arc<Record>]) -> Result<Outcome, Violation> {
+    let mut outcome = Outcome { accepted: accepted.len(), ..Outcome::default() };
+    let by_position: HashMap<_, _> =
+        accepted.iter().filter_map(|one| one.position.map(|position| (position, one))).collect();
+    for (index, record) in records.iter().enumerate() {
+        let deliveries = record.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        let fail = |what: &str, at: usize| {
+            let from = at.saturating_sub(5);
+            let around = &deliveries[from..deliveries.len().min(at + 5)];
+            let (topic, since) = (record.topic, record.since);
+            Violation(format!("{topic}, subscription {index} since {since:?}: {what} at {at}: {around:#?}"))
+        };
+        // The place after which the next publication must come. `None` where a gap was told, or where nothing was promised.
+        let mut last = record.since.or(record.start);
+        let mut is_recovering = record.since.is_some();
+        for (at, delivery) in deliveries.iter().enumerate() {
+            match delivery {
+                Delivery::Publication(publication) => {
+                    outcome.delivered += 1;
+                    let Some(position) = publication.position else {
+                        if record.topic == TOPICS[0] && !publication.is_local {
+                            return Err(fail("a publication without a position", at));
+                        }
+                        continue;
+                    };
+                    if by_position.get(&position).is_none_or(|own| own.message != publication.message) {
+                        return Err(fail("another publication than the one that was accepted", at));
+                    }
+                    if last.is_some_and(|last| !publication.follows(last)) {
+                        return Err(fail("a silent gap, a double, or another order", at));
+                    }
+                    last = Some(position);
+                }
+                Delivery::Gap(_) => {
+                    outcome.gaps += 1;
+                    last = None;
+                }
+                Delivery::Recovered { publications } => {
+                    let got = deliveries[..at].iter().filter(|delivery| is_positioned(delivery)).count();
+                    if !is_recovering || got != *publications {
+                        return Err(fail("not what was recovered", at));
+                    }
+                    is_recovering = false;
+                    outcome.recovered = (outcome.recovered.0 + 1, outcome.recovered.1 + publications);
+                }
+                Delivery::Unrecoverable(_) => {
+                    if !is_recovering || deliveries[..at].iter().any(is_positioned) {
+                        return Err(fail("a part with a hole", at));
+                    }
+                    is_recovering = false;
+                    outcome.unrecoverable += 1;
+                    last = None;
+                }
+            }
+        }
+    }
+    // Whoever is subscribed at the end has the last publication.
+    for record in &records[records.len() - SUBSCRIBERS..] {
+        let deliveries = record.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_last = |delivery: &Delivery| matches!(delivery, Delivery::Publication(one) if one.message.as_bytes() == b"last");
+        if deliveries.last().is_none_or(|delivery| !is_last(delivery)) {
+            let end = &deliveries[deliveries.len().saturating_sub(5)..];
+            return Err(Violation(format!("{}: the last publication is missing: {end:#?}", record.topic)));
+        }
+    }
+    Ok(outcome)
+}
+
+fn is_positioned(delivery: &Delivery) -> bool {
+    matches!(delivery, Delivery::Publication(publication) if publication.position.is_some())
+}

@@ -1,0 +1,244 @@
+//! [`Entry`]: a topic that is subscribed at this instance, and its members.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use slab::Slab;
+
+use crate::backplane::{HistoryError, Page};
+use crate::catchup::Bounds;
+use crate::member::{Member, Stay};
+use crate::options::TopicOptions;
+use crate::position::Position;
+use crate::publication::{Delivery, GapCause, Publication};
+use crate::stream::Stream;
+use crate::subscriber::Subscriber;
+use crate::topic::Topic;
+
+pub(crate) struct Entry {
+    pub(crate) topic: Topic,
+    pub(crate) options: Arc<TopicOptions>,
+    bounds: Bounds,
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    stream: Stream,
+    members: Slab<Member>,
+    next_id: u64,
+    attachment: Attachment,
+    /// The place from which on publications came, when the topic was subscribed.
+    top: Option<Position>,
+    /// A read of history is in progress.
+    is_reading: bool,
+    /// It is no longer in the hub's table.
+    is_removed: bool,
+    linger: Linger,
+}
+
+/// Whether a task waits to unsubscribe the topic, because it has no subscribers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Linger {
+    No,
+    /// The last subscriber has left since the task looked.
+    Anew,
+    Waiting,
+}
+
+/// The subscription at the backplane.
+enum Attachment {
+    /// It is being made. These tasks wait for it.
+    Making(Vec<Waker>),
+    Made,
+}
+
+/// A subscriber among those of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    key: usize,
+    /// Keys are used again, IDs are not.
+    id: u64,
+}
+
+/// Why a subscriber cannot be added.
+pub(crate) enum NotAdded {
+    /// The entry is no longer in use: another one must be made.
+    Removed,
+    /// The topic has as many subscribers as it may have.
+    Full,
+}
+
+impl Entry {
+    pub(crate) fn new(topic: Topic, options: Arc<TopicOptions>, bounds: Bounds) -> Self {
+        let history = options.history.map(|_| bounds);
+        let state = State {
+            stream: Stream::new(history),
+            members: Slab::new(),
+            next_id: 0,
+            attachment: Attachment::Making(Vec::new()),
+            top: None,
+            is_reading: false,
+            is_removed: false,
+            linger: Linger::No,
+        };
+        Self { topic, options, bounds, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a subscriber, whose first delivery is what it missed since the position, if it has one. Returns the last place
+    /// before its live publications, too, which is unknown until the topic is subscribed.
+    pub(crate) fn add(
+        &self,
+        subscriber: Arc<dyn Subscriber>,
+        since: Option<Position>,
+    ) -> Result<(Seat, Option<Position>), NotAdded> {
+        let mut state = self.lock();
+        if state.is_removed {
+            return Err(NotAdded::Removed);
+        }
+        if self.options.max_subscribers.is_some_and(|most| state.members.len() >= most) {
+            return Err(NotAdded::Full);
+        }
+        state.next_id += 1;
+        let (id, tail) = (state.next_id, state.stream.tail());
+        let member = match since {
+            Some(since) => Member::since(id, subscriber, since, tail, self.bounds),
+            None => Member::live(id, subscriber),
+        };
+        Ok((Seat { key: state.members.insert(member), id }, tail))
+    }
+
+    /// Removes a subscriber, if it is still there. Returns whether there is none left.
+    pub(crate) fn remove(&self, seat: Seat) -> bool {
+        let mut state = self.lock();
+        let is_there = state.members.get(seat.key).is_some_and(|member| member.id == seat.id);
+        let removed = if is_there { state.members.try_remove(seat.key) } else { None };
+        let is_empty = state.members.is_empty();
+        drop(state);
+        // A subscriber's own destructor runs without the lock.
+        drop(removed);
+        is_empty
+    }
+
+    /// The last subscriber has left. Returns whether a task is to be spawned for it.
+    pub(crate) fn begin_lingering(&self) -> bool {
+        let previous = std::mem::replace(&mut self.lock().linger, Linger::Anew);
+        previous == Linger::No
+    }
+
+    /// Whether to wait before the topic is unsubscribed.
+    pub(crate) fn lingers(&self) -> bool {
+        let linger = &mut self.lock().linger;
+        let is_new = *linger == Linger::Anew;
+        *linger = if is_new { Linger::Waiting } else { Linger::No };
+        is_new
+    }
+
+    /// Marks the entry as removed, if it has no subscribers.
+    pub(crate) fn retire(&self) -> bool {
+        let mut state = self.lock();
+        state.is_removed |= state.members.is_empty();
+        state.is_removed
+    }
+
+    pub(crate) fn subscribers(&self) -> usize {
+        self.lock().members.len()
+    }
+
+    /// Whether the topic is subscribed at the backplane. If not, the task is woken when it is.
+    pub(crate) fn is_attached(&self, waker: &Waker) -> bool {
+        match &mut self.lock().attachment {
+            Attachment::Made => true,
+            Attachment::Making(waiting) => {
+                waiting.retain(|other| !other.will_wake(waker));
+                waiting.push(waker.clone());
+                false
+            }
+        }
+    }
+
+    /// The member may have missed publications before the next one.
+    pub(crate) fn owe(&self, seat: Seat, cause: GapCause) {
+        if let Some(member) = self.lock().members.get_mut(seat.key).filter(|member| member.id == seat.id) {
+            member.owe(cause);
+        }
+    }
+
+    /// The place from which on publications came, when the topic was subscribed.
+    pub(crate) fn top(&self) -> Option<Position> {
+        self.lock().top
+    }
+
+    /// The topic is subscribed at the backplane.
+    pub(crate) fn attached(&self, top: Option<Position>) {
+        let mut state = self.lock();
+        state.stream.attached(top);
+        state.top = top;
+        let attachment = std::mem::replace(&mut state.attachment, Attachment::Made);
+        drop(state);
+        if let Attachment::Making(waiting) = attachment {
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// A publication arrived. Returns the number of subscribers.
+    pub(crate) fn arrived(&self, publication: &Arc<Publication>) -> usize {
+        self.change(|stream, deliver| stream.arrived(publication, deliver))
+    }
+
+    pub(crate) fn lost(&self, cause: GapCause) {
+        self.lock().stream.lost(cause);
+    }
+
+    pub(crate) fn restored(&self) {
+        self.change(|stream, deliver| stream.restored(deliver));
+    }
+
+    pub(crate) fn missed(&self, cause: GapCause) {
+        self.change(|stream, deliver| {
+            stream.missed(cause);
+            stream.pay(deliver);
+        });
+    }
+
+    /// Changes the stream, and passes on what it delivers. Returns the number of subscribers.
+    fn change(&self, change: impl FnOnce(&mut Stream, &mut dyn FnMut(Delivery))) -> usize {
+        let state = &mut *self.lock();
+        let (members, policy) = (&mut state.members, self.options.slow);
+        change(&mut state.stream, &mut |delivery| {
+            members.retain(|_, member| member.deliver(&delivery, policy) == Stay::Yes);
+        });
+        members.len()
+    }
+
+    /// The place from which to read history now. The caller reads, and then calls [`read`](Self::read).
+    pub(crate) fn begin_read(&self) -> Option<Position> {
+        let state = &mut *self.lock();
+        let is_attached = matches!(state.attachment, Attachment::Made);
+        if state.is_reading || state.stream.is_lost() || !is_attached {
+            return None;
+        }
+        let members = state.members.iter().filter_map(|(_, member)| member.wanted());
+        // The earliest place serves all, as far as they are in the same stream.
+        let since = state.stream.wanted().into_iter().chain(members).min_by_key(|place| (place.epoch, place.offset))?;
+        state.is_reading = true;
+        state.stream.begin_read(since);
+        state.members.iter_mut().for_each(|(_, member)| member.begin_read(since));
+        Some(since)
+    }
+
+    /// A read of history has ended.
+    pub(crate) fn read(&self, since: Position, result: &Result<Page, HistoryError>) {
+        let state = &mut *self.lock();
+        state.is_reading = false;
+        let (members, policy) = (&mut state.members, self.options.slow);
+        // Members that still recover get what the stream delivers into their gates.
+        state.stream.ended(since, result, &mut |delivery| {
+            members.retain(|_, member| member.deliver(&delivery, policy) == Stay::Yes);
+        });
+        members.retain(|_, member| member.ended(since, result, policy) == Stay::Yes);
+    }
+}

@@ -1,0 +1,128 @@
+//! [`HubBuilder`]: settings of a hub.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use ws_session::Runtime;
+
+use super::table::Table;
+use super::{Hub, Inner};
+use crate::backplane::Backplane;
+use crate::catchup::Bounds;
+use crate::clock::Clock;
+use crate::inbound::Inbound;
+use crate::options::TopicOptions;
+
+/// Settings of a [`Hub`]. [`start`](Self::start) starts it.
+#[must_use]
+pub struct HubBuilder {
+    backplane: Box<dyn Backplane>,
+    settings: Settings,
+}
+
+pub(super) struct Settings {
+    /// Prefixes and their options.
+    rules: Vec<(String, Arc<TopicOptions>)>,
+    others: Arc<TopicOptions>,
+    pub(super) publish_timeout: Duration,
+    pub(super) subscribe_timeout: Duration,
+    pub(super) linger: Duration,
+    pub(super) max_publication: usize,
+    pub(super) recovery: Bounds,
+}
+
+impl HubBuilder {
+    pub(super) fn new(backplane: impl Backplane) -> Self {
+        let settings = Settings {
+            rules: Vec::new(),
+            others: Arc::default(),
+            publish_timeout: Duration::from_secs(5),
+            subscribe_timeout: Duration::from_secs(5),
+            linger: Duration::from_secs(5),
+            max_publication: 1 << 20,
+            recovery: Bounds { publications: 10_000, bytes: 16 << 20 },
+        };
+        Self { backplane: Box::new(backplane), settings }
+    }
+
+    /// Sets what carries publications to other instances. Default [`Memory`](crate::Memory): there are none.
+    pub fn backplane(mut self, backplane: impl Backplane) -> Self {
+        self.backplane = Box::new(backplane);
+        self
+    }
+
+    /// Sets the options of the topics whose names begin with a prefix. The longest prefix counts. All instances must have the
+    /// same.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ws_hub::{Hub, SlowPolicy, TopicOptions};
+    /// let builder = Hub::builder()
+    ///     .topics("chat/", TopicOptions::new().history(100, Duration::from_secs(3600)))
+    ///     .topics("prices/", TopicOptions::new().slow(SlowPolicy::Newest));
+    /// ```
+    pub fn topics(mut self, prefix: impl Into<String>, options: TopicOptions) -> Self {
+        let prefix = prefix.into();
+        self.settings.rules.retain(|(other, _)| *other != prefix);
+        self.settings.rules.push((prefix, Arc::new(options)));
+        self
+    }
+
+    /// Sets the time within which the broker must accept a publication. Default 5 s. After that it is
+    /// [unknown](crate::PublishError::Unknown) whether it was published.
+    pub fn publish_timeout(mut self, time: Duration) -> Self {
+        self.settings.publish_timeout = time;
+        self
+    }
+
+    /// Sets the time for which a new subscription waits until the topic is subscribed at the broker. Default 5 s. After that the
+    /// subscription stands without it, and a [`Gap`](crate::Gap) comes first.
+    pub fn subscribe_timeout(mut self, time: Duration) -> Self {
+        self.settings.subscribe_timeout = time;
+        self
+    }
+
+    /// Sets the time after its last subscriber for which a topic stays subscribed at the broker. Default 5 s, so that clients
+    /// that connect again cost the broker nothing.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.settings.linger = time;
+        self
+    }
+
+    /// Limits the payload of a publication, in bytes. Default 1 MiB. A larger one is [refused](crate::Refusal::TooLarge).
+    pub fn max_publication(mut self, bytes: usize) -> Self {
+        self.settings.max_publication = bytes;
+        self
+    }
+
+    /// Limits what a recovery returns: publications, and their bytes with about 128 for each beside the payload. Default 10,000
+    /// and 16 MiB. Who missed more gets [`Unrecoverable::TooMany`](crate::Unrecoverable::TooMany).
+    pub fn max_recovery(mut self, publications: usize, bytes: usize) -> Self {
+        self.settings.recovery = Bounds { publications, bytes };
+        self
+    }
+
+    /// Starts the hub, on a runtime: `start::<ws_tokio::Tokio>()`.
+    pub fn start<R: Runtime>(self) -> Hub {
+        let clock = Clock::new::<R>();
+        let inner = Arc::new(Inner {
+            settings: self.settings,
+            clock: clock.clone(),
+            table: Table::new(),
+            promises: self.backplane.promises(),
+            is_lost: Mutex::new(None),
+            link: OnceLock::new(),
+        });
+        let link = self.backplane.open(Inbound::new(Arc::downgrade(&inner), clock));
+        inner.link.get_or_init(|| link);
+        Hub { inner }
+    }
+}
+
+impl Settings {
+    /// The options of a topic.
+    pub(super) fn options(&self, topic: &str) -> &Arc<TopicOptions> {
+        let rules = self.rules.iter().filter(|(prefix, _)| topic.starts_with(prefix.as_str()));
+        rules.max_by_key(|(prefix, _)| prefix.len()).map_or(&self.others, |(_, options)| options)
+    }
+}

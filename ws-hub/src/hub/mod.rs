@@ -1,0 +1,130 @@
+//! [`Hub`]: topics of one instance, and their way to the others.
+
+mod builder;
+mod membership;
+mod publish;
+mod recover;
+mod subscribe;
+mod table;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+pub use self::builder::HubBuilder;
+pub use self::membership::Membership;
+pub use self::publish::Publish;
+pub use self::subscribe::{Subscribe, SubscribeError};
+use self::builder::Settings;
+use self::table::Table;
+use crate::backplane::{Link, Memory, Promises};
+use crate::clock::Clock;
+use crate::entry::Entry;
+use crate::publication::{GapCause, Publication};
+
+/// Topics that connections subscribe and publish on, at one instance or at many. Cheap to clone.
+///
+/// ```
+/// # use ws_hub::{Delivery, Hub};
+/// # use ws_session::Runtime;
+/// # async fn f<R: Runtime>() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::builder().start::<R>();
+/// let mut news = hub.subscribe("news").await?;
+/// hub.publish("news", "Hello").await?;
+/// if let Some(Delivery::Publication(publication)) = news.next().await {
+///     println!("{:?}", publication.message);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The tasks of a hub end when its last handle is dropped, [`Membership`]s and [`Subscription`](crate::Subscription)s among them.
+#[derive(Clone)]
+pub struct Hub {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    settings: Settings,
+    clock: Clock,
+    table: Table,
+    promises: Promises,
+    /// Why the broker cannot be reached. Locked while entries change with it, or are made.
+    is_lost: Mutex<Option<GapCause>>,
+    /// Set once, by [`HubBuilder::start`].
+    link: OnceLock<Box<dyn Link>>,
+}
+
+impl Hub {
+    /// Settings of a hub: in memory, until [`HubBuilder::backplane`] says otherwise.
+    pub fn builder() -> HubBuilder {
+        HubBuilder::new(Memory::new())
+    }
+
+    /// What its backplane promises.
+    pub fn promises(&self) -> Promises {
+        self.inner.promises
+    }
+
+    /// The number of subscribers of a topic at this instance.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        self.inner.table.get(topic).map_or(0, |entry| entry.subscribers())
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.inner.clock.clone()
+    }
+
+    /// The number of topics that this instance is subscribed to at the backplane.
+    pub fn topics(&self) -> usize {
+        self.inner.table.len()
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("backplane", &self.inner.promises.name).field("topics", &self.topics()).finish()
+    }
+}
+
+impl Inner {
+    pub(crate) fn arrived(self: &Arc<Self>, publication: &Arc<Publication>) {
+        if let Some(entry) = self.table.get(publication.topic.as_str()) {
+            entry.arrived(publication);
+            self.recover(&entry);
+        }
+    }
+
+    pub(crate) fn lost(&self, cause: GapCause) {
+        let mut is_lost = self.lost_state();
+        *is_lost = Some(cause);
+        self.table.for_each(|entry| entry.lost(cause));
+    }
+
+    pub(crate) fn restored(self: &Arc<Self>) {
+        let mut is_lost = self.lost_state();
+        *is_lost = None;
+        self.table.for_each(|entry| {
+            entry.restored();
+            self.recover(entry);
+        });
+    }
+
+    pub(crate) fn missed(self: &Arc<Self>, topic: Option<&str>, cause: GapCause) {
+        let missed = |entry: &Arc<Entry>| {
+            entry.missed(cause);
+            self.recover(entry);
+        };
+        match topic {
+            Some(topic) => self.table.get(topic).iter().for_each(missed),
+            None => self.table.for_each(missed),
+        }
+    }
+
+    fn lost_state(&self) -> MutexGuard<'_, Option<GapCause>> {
+        self.is_lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self) -> Option<&dyn Link> {
+        self.link.get().map(|link| &**link)
+    }
+}

@@ -1,0 +1,85 @@
+//! Publishing on a topic: [`Publish`].
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+
+use ws_session::{ByteString, Message};
+
+use super::{Hub, Inner};
+use crate::backplane::{BoxFuture, Doubt, Outgoing, PublishError, Refusal};
+use crate::position::Position;
+use crate::publication::Publication;
+use crate::topic::Topic;
+
+impl Hub {
+    /// Publishes a message on a topic, when the result is awaited. Returns its position, if the topic has history.
+    ///
+    /// It waits for the broker, never for a subscriber. It is never retried. If the future is dropped before it is ready, the
+    /// message may have been published.
+    ///
+    /// # Errors
+    ///
+    /// If it was [refused](PublishError::Refused), or if the result is [unknown](PublishError::Unknown).
+    pub fn publish(&self, topic: &str, message: impl Into<Message>) -> Publish<'_> {
+        Publish { hub: self, topic: topic.to_owned(), outgoing: Outgoing::new(message) }
+    }
+}
+
+/// A publication that begins when it is awaited: [`Hub::publish`].
+#[must_use = "nothing is published until it is awaited"]
+pub struct Publish<'a> {
+    hub: &'a Hub,
+    topic: String,
+    outgoing: Outgoing,
+}
+
+impl Publish<'_> {
+    /// Sets the key whose value this is: subscribers with [`SlowPolicy::Newest`](crate::SlowPolicy::Newest) that are slow get
+    /// the newest value of each key.
+    pub fn key(mut self, key: impl Into<ByteString>) -> Self {
+        self.outgoing.key = Some(key.into());
+        self
+    }
+
+    /// Names the publication, so that it can be published again when its result was unknown: while the first one is in the
+    /// topic's history, the second one is not published, and has the position of the first.
+    pub fn idempotency_key(mut self, key: impl Into<ByteString>) -> Self {
+        self.outgoing.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+impl<'a> IntoFuture for Publish<'a> {
+    type Output = Result<Option<Position>, PublishError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { hub, topic, outgoing } = self;
+        Box::pin(async move { hub.inner.publish(topic, outgoing).await })
+    }
+}
+
+impl Inner {
+    async fn publish(&self, topic: String, mut outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
+        let topic = Topic::new(topic).map_err(|invalid| PublishError::Refused(Refusal::Topic(invalid)))?;
+        let (size, limit) = (outgoing.message.len(), self.settings.max_publication);
+        if size > limit {
+            return Err(PublishError::Refused(Refusal::TooLarge { size, limit }));
+        }
+        outgoing.history = self.settings.options(topic.as_str()).history;
+        let (message, key) = (outgoing.message.clone(), outgoing.key.clone());
+        let Some(link) = self.link() else { return Err(PublishError::Refused(Refusal::Unavailable { locally: 0 })) };
+        let published = link.publish(&topic, outgoing);
+        match self.clock.within(self.settings.publish_timeout, published).await {
+            Some(Err(PublishError::Refused(Refusal::Unavailable { .. }))) => {
+                let mut publication = Publication::new(topic, message);
+                (publication.key, publication.is_local) = (key, true);
+                let entry = self.table.get(publication.topic.as_str());
+                let locally = entry.map_or(0, |entry| entry.arrived(&Arc::new(publication)));
+                Err(PublishError::Refused(Refusal::Unavailable { locally }))
+            }
+            Some(result) => result,
+            None => Err(PublishError::Unknown(Doubt::TimedOut)),
+        }
+    }
+}

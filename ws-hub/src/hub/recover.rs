@@ -1,0 +1,98 @@
+//! Reading history for a topic, and subscribing it at the backplane: in tasks of their own, one for each topic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Inner;
+use crate::backplane::HistoryError;
+use crate::entry::Entry;
+use crate::random;
+
+/// Publications of one read.
+const PAGE: usize = 1000;
+/// A broker that does not answer in this time is asked again.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest delay between attempts.
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Inner {
+    /// Reads the topic's history, if somebody there needs it, until nobody does.
+    pub(super) fn recover(self: &Arc<Self>, entry: &Arc<Entry>) {
+        let Some(since) = entry.begin_read() else { return };
+        let (hub, entry) = (Arc::downgrade(self), Arc::clone(entry));
+        let clock = self.clock.clone();
+        self.clock.spawn(async move {
+            let (mut next, mut attempt) = (Some(since), 0);
+            while let Some(since) = next {
+                let read = match (hub.upgrade(), entry.options.history) {
+                    (Some(hub), Some(history)) => {
+                        hub.link().map(|link| link.history(&entry.topic, &history, since, PAGE))
+                    }
+                    _ => None,
+                };
+                let Some(read) = read else { return };
+                let result = clock.within(TIMEOUT, read).await.unwrap_or(Err(HistoryError::Unavailable));
+                if matches!(result, Err(HistoryError::Unavailable)) {
+                    attempt += 1;
+                    clock.sleep(jitter(attempt)).await;
+                } else {
+                    attempt = 0;
+                }
+                entry.read(since, &result);
+                next = entry.begin_read();
+            }
+        });
+    }
+
+    /// Subscribes the topic at the backplane.
+    pub(super) fn attach(self: &Arc<Self>, entry: &Arc<Entry>) {
+        let (hub, entry) = (Arc::downgrade(self), Arc::clone(entry));
+        let clock = self.clock.clone();
+        self.clock.spawn(async move {
+            let mut attempt = 0;
+            loop {
+                let Some(subscribed) = hub.upgrade().and_then(|hub| {
+                    hub.link().map(|link| link.subscribe(&entry.topic, entry.options.history.as_ref()))
+                }) else {
+                    return;
+                };
+                if let Some(Ok(top)) = clock.within(TIMEOUT, subscribed).await {
+                    entry.attached(top);
+                    if let Some(hub) = hub.upgrade() {
+                        hub.recover(&entry);
+                    }
+                    return;
+                }
+                attempt += 1;
+                clock.sleep(jitter(attempt)).await;
+            }
+        });
+    }
+
+    /// The topic has no subscribers: it is unsubscribed after a while, if it still has none.
+    pub(super) fn release(self: &Arc<Self>, entry: &Arc<Entry>) {
+        if !entry.begin_lingering() {
+            return;
+        }
+        let (hub, entry) = (Arc::downgrade(self), Arc::clone(entry));
+        let (clock, linger) = (self.clock.clone(), self.settings.linger);
+        self.clock.spawn(async move {
+            // Again, if it had subscribers meanwhile and has lost them.
+            while entry.lingers() {
+                clock.sleep(linger).await;
+            }
+            let Some(hub) = hub.upgrade() else { return };
+            if hub.table.remove(&entry)
+                && let Some(link) = hub.link()
+            {
+                link.unsubscribe(&entry.topic);
+            }
+        });
+    }
+}
+
+/// A random delay ("full jitter"), whose bound doubles with each attempt, so that many instances do not return at the same time.
+fn jitter(attempt: u32) -> Duration {
+    let bound = Duration::from_millis(100).saturating_mul(1 << attempt.min(10)).min(LONGEST);
+    bound.mul_f64(random::u64() as f64 / u64::MAX as f64)
+}

@@ -1,0 +1,158 @@
+//! [`Member`]: a subscriber on a topic.
+
+use std::sync::Arc;
+
+use crate::backplane::{HistoryError, Page};
+use crate::catchup::{Bounds, Catchup, Step};
+use crate::options::SlowPolicy;
+use crate::position::Position;
+use crate::publication::{Delivery, GapCause, Publication};
+use crate::subscriber::{Offer, Subscriber};
+
+pub(crate) struct Member {
+    pub(crate) id: u64,
+    subscriber: Arc<dyn Subscriber>,
+    progress: Progress,
+    /// Publications passed that it has not got, and of which it was not told.
+    owed: Option<GapCause>,
+}
+
+/// A member's place beside the topic's stream.
+enum Progress {
+    /// It gets what the stream delivers.
+    Live,
+    /// It recovers what it missed.
+    CatchingUp(Box<Catchup>),
+    /// It recovered more than the stream has delivered, up to this place.
+    Ahead(Box<Position>),
+}
+
+/// Whether a member stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stay {
+    Yes,
+    No,
+}
+
+impl Member {
+    /// A member that gets live publications.
+    pub(crate) fn live(id: u64, subscriber: Arc<dyn Subscriber>) -> Self {
+        Self { id, subscriber, progress: Progress::Live, owed: None }
+    }
+
+    /// A member that first gets the publications since a position. `reach` is the last place that was delivered live.
+    pub(crate) fn since(
+        id: u64,
+        subscriber: Arc<dyn Subscriber>,
+        since: Position,
+        reach: Option<Position>,
+        bounds: Bounds,
+    ) -> Self {
+        let catchup = Box::new(Catchup::new(since, reach, bounds));
+        Self { progress: Progress::CatchingUp(catchup), ..Self::live(id, subscriber) }
+    }
+
+    /// The place from which history is to be read.
+    pub(crate) fn wanted(&self) -> Option<Position> {
+        match &self.progress {
+            Progress::CatchingUp(catchup) => Some(catchup.since()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn begin_read(&mut self, since: Position) {
+        if let Progress::CatchingUp(catchup) = &mut self.progress {
+            catchup.begin_read(since);
+        }
+    }
+
+    /// It may have missed publications before the next one.
+    pub(crate) fn owe(&mut self, cause: GapCause) {
+        self.owed.get_or_insert(cause);
+    }
+
+    /// Passes on an item of the topic's stream.
+    pub(crate) fn deliver(&mut self, delivery: &Delivery, policy: SlowPolicy) -> Stay {
+        let place = match delivery {
+            Delivery::Publication(publication) => publication.position.map(|position| (publication, position)),
+            _ => None,
+        };
+        match (&mut self.progress, delivery, place) {
+            (Progress::CatchingUp(catchup), _, Some((publication, _))) => {
+                catchup.arrived(publication);
+                return Stay::Yes;
+            }
+            (Progress::CatchingUp(catchup), Delivery::Gap(_), _) => {
+                catchup.missed();
+                return Stay::Yes;
+            }
+            (Progress::Ahead(seen), _, Some((_, position))) => {
+                if position.epoch == seen.epoch && position.offset <= seen.offset {
+                    return Stay::Yes;
+                }
+                self.progress = Progress::Live;
+            }
+            // A local publication has no place in the order.
+            _ => {}
+        }
+        self.offer(delivery, policy)
+    }
+
+    /// A read of history has ended.
+    pub(crate) fn ended(
+        &mut self,
+        since: Position,
+        result: &Result<Page, HistoryError>,
+        policy: SlowPolicy,
+    ) -> Stay {
+        let Progress::CatchingUp(catchup) = &mut self.progress else { return Stay::Yes };
+        match catchup.ended(since, result) {
+            Step::Read => Stay::Yes,
+            Step::Done { publications, tail } => {
+                self.progress = Progress::Ahead(Box::new(tail));
+                let recovered = Delivery::Recovered { publications: publications.len() };
+                self.offer_all(publications, policy, recovered, false)
+            }
+            Step::Failed { reason, publications, .. } => {
+                self.progress = Progress::Live;
+                self.offer_all(publications, policy, Delivery::Unrecoverable(reason), true)
+            }
+        }
+    }
+
+    fn offer_all(&mut self, publications: Vec<Arc<Publication>>, policy: SlowPolicy, word: Delivery, is_first: bool) -> Stay {
+        if is_first && self.offer(&word, policy) == Stay::No {
+            return Stay::No;
+        }
+        for publication in publications {
+            if self.offer(&Delivery::Publication(publication), policy) == Stay::No {
+                return Stay::No;
+            }
+        }
+        if is_first { Stay::Yes } else { self.offer(&word, policy) }
+    }
+
+    fn offer(&mut self, delivery: &Delivery, policy: SlowPolicy) -> Stay {
+        if let Some(cause) = self.owed {
+            match self.subscriber.offer(&Delivery::Gap(cause.into())) {
+                Offer::Taken => self.owed = None,
+                Offer::Full => return self.is_slow(policy),
+                Offer::Gone => return Stay::No,
+            }
+        }
+        match self.subscriber.offer(delivery) {
+            Offer::Taken => Stay::Yes,
+            Offer::Full => self.is_slow(policy),
+            Offer::Gone => Stay::No,
+        }
+    }
+
+    fn is_slow(&mut self, policy: SlowPolicy) -> Stay {
+        if policy == SlowPolicy::Close {
+            self.subscriber.end();
+            return Stay::No;
+        }
+        self.owed = Some(GapCause::SlowSubscriber);
+        Stay::Yes
+    }
+}

@@ -1,0 +1,155 @@
+//! [`Stream`]: one topic's publications as they reach an instance, made into one order without silent gaps.
+//!
+//! It knows no subscriber and does no I/O: each method returns what to deliver to all of them, and whether history is to be
+//! read.
+
+use std::sync::Arc;
+
+use crate::backplane::{HistoryError, Page};
+use crate::catchup::{Bounds, Catchup, Step};
+use crate::position::Position;
+use crate::publication::{Delivery, GapCause, Publication, Unrecoverable};
+
+pub(crate) struct Stream {
+    /// `None` if the topic has no history.
+    bounds: Option<Bounds>,
+    state: State,
+    /// The broker cannot be reached.
+    is_lost: Option<GapCause>,
+    /// A gap that was not delivered yet, of a topic without history.
+    owed: Option<GapCause>,
+}
+
+enum State {
+    /// Publications are delivered when they come. With history, the next one must follow `tail`, if that is known.
+    Live { tail: Option<Position> },
+    /// Publications were missed, or may have been.
+    CatchingUp { catchup: Catchup, cause: GapCause },
+}
+
+impl Stream {
+    pub(crate) fn new(history: Option<Bounds>) -> Self {
+        Self { bounds: history, state: State::Live { tail: None }, is_lost: None, owed: None }
+    }
+
+    /// The place after the last publication that was delivered. `None` without history, or if it is not known yet.
+    pub(crate) fn tail(&self) -> Option<Position> {
+        match &self.state {
+            State::Live { tail } => *tail,
+            State::CatchingUp { catchup, .. } => Some(catchup.since()),
+        }
+    }
+
+    /// Whether the broker cannot be reached.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.is_some()
+    }
+
+    /// The place from which history is to be read now.
+    pub(crate) fn wanted(&self) -> Option<Position> {
+        match &self.state {
+            State::CatchingUp { catchup, .. } if self.is_lost.is_none() => Some(catchup.since()),
+            _ => None,
+        }
+    }
+
+    /// The topic is subscribed at the broker. `top` is the place from which on publications come live, with history.
+    pub(crate) fn attached(&mut self, top: Option<Position>) {
+        if let State::Live { tail: tail @ None } = &mut self.state {
+            *tail = top;
+        }
+    }
+
+    /// A publication arrived. Calls `deliver` for each item in order.
+    pub(crate) fn arrived(&mut self, publication: &Arc<Publication>, deliver: &mut dyn FnMut(Delivery)) {
+        let Some((position, bounds)) = publication.position.zip(self.bounds) else {
+            self.pay(deliver);
+            return deliver(Delivery::Publication(Arc::clone(publication)));
+        };
+        let tail = match &mut self.state {
+            State::CatchingUp { catchup, .. } => return catchup.arrived(publication),
+            State::Live { tail } => tail,
+        };
+        match *tail {
+            Some(last) if last.epoch != position.epoch => deliver(Delivery::Gap(GapCause::EpochChanged.into())),
+            Some(last) if position.offset <= last.offset => return,
+            Some(last) if !publication.follows(last) => {
+                let mut catchup = Catchup::new(last, None, bounds);
+                catchup.arrived(publication);
+                self.state = State::CatchingUp { catchup, cause: GapCause::Missed };
+                return;
+            }
+            _ => {}
+        }
+        *tail = Some(position);
+        deliver(Delivery::Publication(Arc::clone(publication)));
+    }
+
+    /// Publications may be missing from here on, because the broker cannot be reached, until [`restored`](Self::restored).
+    pub(crate) fn lost(&mut self, cause: GapCause) {
+        self.is_lost = Some(cause);
+        self.missed(cause);
+    }
+
+    /// The broker is reached again, and the topic is subscribed.
+    pub(crate) fn restored(&mut self, deliver: &mut dyn FnMut(Delivery)) {
+        if let Some(cause) = self.is_lost.take()
+            && self.bounds.is_none()
+        {
+            self.owed = Some(cause);
+            self.pay(deliver);
+        }
+    }
+
+    /// Publications may be missing here, although the broker can be reached.
+    pub(crate) fn missed(&mut self, cause: GapCause) {
+        match (&mut self.state, self.bounds) {
+            (State::CatchingUp { catchup, .. }, _) => catchup.missed(),
+            (State::Live { tail: Some(last) }, Some(bounds)) => {
+                let mut catchup = Catchup::new(*last, None, bounds);
+                catchup.missed();
+                self.state = State::CatchingUp { catchup, cause };
+            }
+            // Nothing was promised yet: whoever subscribes now waits until the topic is attached.
+            (State::Live { tail: None }, Some(_)) => {}
+            (State::Live { .. }, None) => self.owed = Some(cause),
+        }
+    }
+
+    /// Delivers the gap that is owed.
+    pub(crate) fn pay(&mut self, deliver: &mut dyn FnMut(Delivery)) {
+        if let Some(cause) = self.owed.take() {
+            deliver(Delivery::Gap(cause.into()));
+        }
+    }
+
+    /// A read of history begins at this place.
+    pub(crate) fn begin_read(&mut self, since: Position) {
+        if let State::CatchingUp { catchup, .. } = &mut self.state {
+            catchup.begin_read(since);
+        }
+    }
+
+    /// A read of history has ended.
+    pub(crate) fn ended(
+        &mut self,
+        since: Position,
+        result: &Result<Page, HistoryError>,
+        deliver: &mut dyn FnMut(Delivery),
+    ) {
+        let State::CatchingUp { catchup, cause } = &mut self.state else { return };
+        let (publications, tail) = match catchup.ended(since, result) {
+            Step::Read => return,
+            Step::Done { publications, tail } => (publications, tail),
+            Step::Failed { reason, publications, tail } => {
+                let is_new = matches!(reason, Unrecoverable::Epoch { .. });
+                deliver(Delivery::Gap(if is_new { GapCause::EpochChanged } else { *cause }.into()));
+                (publications, tail)
+            }
+        };
+        self.state = State::Live { tail: Some(tail) };
+        for publication in publications {
+            deliver(Delivery::Publication(publication));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! [`Topic`]: the name of a topic.
+
+use std::borrow::Borrow;
+use std::error::Error;
+use std::fmt;
+
+use ws_session::ByteString;
+
+/// The name of a topic: 1 to 255 bytes of UTF-8, of any characters. Each backplane encodes it for its broker, so that no rule
+/// of a broker about dots, blanks or wildcards applies. Cheap to clone.
+///
+/// Names that differ in one byte are different topics. Nothing is normalized.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(ByteString);
+
+impl Topic {
+    /// The longest name, in bytes.
+    pub const MAX_LEN: usize = 255;
+
+    /// A name.
+    ///
+    /// # Errors
+    ///
+    /// If it is empty or longer than [`MAX_LEN`](Self::MAX_LEN).
+    pub fn new(name: impl Into<ByteString>) -> Result<Self, InvalidTopic> {
+        let name = name.into();
+        match name.len() {
+            0 => Err(InvalidTopic::Empty),
+            1..=Self::MAX_LEN => Ok(Self(name)),
+            len => Err(InvalidTopic::TooLong { len }),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// As a string literal with escapes, because a name can hold any character.
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.as_str(), f)
+    }
+}
+
+/// A name that no topic can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidTopic {
+    /// It has no bytes.
+    Empty,
+    /// It has more than [`Topic::MAX_LEN`] bytes.
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+}
+
+impl fmt::Display for InvalidTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the name of a topic must not be empty"),
+            Self::TooLong { len } => {
+                write!(f, "the name of a topic has {len} bytes; at most {} are allowed", Topic::MAX_LEN)
+            }
+        }
+    }
+}
+
+impl Error for InvalidTopic {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_1_to_255_bytes_are_valid() {
+        assert_eq!(Topic::new(""), Err(InvalidTopic::Empty));
+        assert_eq!(Topic::new("ü".repeat(128)), Err(InvalidTopic::TooLong { len: 256 }));
+        for name in ["a", "a..b", "*.>", " ", "\0", "ü", &"x".repeat(255)] {
+            assert_eq!(Topic::new(name).unwrap().as_str(), name);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The hub on virtual time.
+
+mod storm;
