@@ -5,6 +5,7 @@ mod catchup;
 mod clock;
 pub mod conformance;
 mod entry;
+mod forward;
 mod hub;
 mod inbound;
 mod member;
@@ -16,6 +17,7 @@ mod stream;
 mod subscriber;
 mod subscription;
 mod topic;
+mod waiting;
 
 pub use self::backplane::{
     Backplane, BoxFuture, Doubt, HistoryError, Link, Memory, Order, Outgoing, Page, Promises, PublishError, Recovery,

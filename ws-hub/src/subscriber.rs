@@ -2,8 +2,9 @@
 
 use crate::publication::Delivery;
 
-/// Takes the deliveries of a subscription, without waiting. [`Subscription`](crate::Subscription) and
-/// [`Forward`](crate::Forward) are such; an application can write its own.
+/// Takes the deliveries of a subscription, without waiting. Hubs have two: for a
+/// [`Subscription`](crate::Subscription), and for a connection ([`Subscribe::forward`](crate::Subscribe::forward)). An
+/// application can write its own.
 ///
 /// The hub calls it with a lock held, so that all deliveries of a topic come in order. It must not block, and must not call the
 /// hub.

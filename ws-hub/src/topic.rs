@@ -9,6 +9,8 @@ use ws_session::ByteString;
 /// The name of a topic: 1 to 255 bytes of UTF-8, of any characters. Each backplane encodes it for its broker, so that no rule
 /// of a broker about dots, blanks or wildcards applies. Cheap to clone.
 ///
+/// Names that begin with a NUL and `ws-hub` are the hub's own.
+///
 /// Names that differ in one byte are different topics. Nothing is normalized.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(ByteString);
@@ -21,14 +23,20 @@ impl Topic {
     ///
     /// # Errors
     ///
-    /// If it is empty or longer than [`MAX_LEN`](Self::MAX_LEN).
+    /// If it is empty, longer than [`MAX_LEN`](Self::MAX_LEN), or one of the hub's own.
     pub fn new(name: impl Into<ByteString>) -> Result<Self, InvalidTopic> {
         let name = name.into();
         match name.len() {
             0 => Err(InvalidTopic::Empty),
+            1..=Self::MAX_LEN if name.starts_with(OWN) => Err(InvalidTopic::Reserved),
             1..=Self::MAX_LEN => Ok(Self(name)),
             len => Err(InvalidTopic::TooLong { len }),
         }
+    }
+
+    /// A topic of the hub itself. It can be longer than others, by less than 32 bytes.
+    pub(crate) fn own(name: fmt::Arguments<'_>) -> Self {
+        Self(format!("{OWN}{name}").into())
     }
 
     /// The name.
@@ -36,6 +44,9 @@ impl Topic {
         &self.0
     }
 }
+
+/// The beginning of the hub's own topics.
+const OWN: &str = "\0ws-hub/";
 
 impl Borrow<str> for Topic {
     fn borrow(&self) -> &str {
@@ -67,12 +78,15 @@ pub enum InvalidTopic {
         /// Its length in bytes.
         len: usize,
     },
+    /// It is one of the hub's own.
+    Reserved,
 }
 
 impl fmt::Display for InvalidTopic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the name of a topic must not be empty"),
+            Self::Reserved => f.write_str("names that begin with \\0ws-hub/ are the hub's own"),
             Self::TooLong { len } => {
                 write!(f, "the name of a topic has {len} bytes; at most {} are allowed", Topic::MAX_LEN)
             }
@@ -90,6 +104,7 @@ mod tests {
     fn names_of_1_to_255_bytes_are_valid() {
         assert_eq!(Topic::new(""), Err(InvalidTopic::Empty));
         assert_eq!(Topic::new("ü".repeat(128)), Err(InvalidTopic::TooLong { len: 256 }));
+        assert_eq!(Topic::new("\0ws-hub/beat"), Err(InvalidTopic::Reserved));
         for name in ["a", "a..b", "*.>", " ", "\0", "ü", &"x".repeat(255)] {
             assert_eq!(Topic::new(name).unwrap().as_str(), name);
         }

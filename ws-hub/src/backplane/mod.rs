@@ -58,6 +58,9 @@ pub trait Link: Send + Sync {
     /// calls.
     fn unsubscribe(&self, topic: &Topic);
 
+    /// The broker is silent: whatever connection there is must be given up, and another one made. The default does nothing.
+    fn reset(&self) {}
+
     /// Reads at most `limit` publications of a topic after a position. The publication at the position itself must still be
     /// there, and be the same one; else what follows cannot be known to be all.
     fn history(

@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) publish_timeout: Duration,
     pub(super) subscribe_timeout: Duration,
     pub(super) linger: Duration,
+    pub(super) heartbeat: Duration,
+    pub(super) silence: Duration,
     pub(super) max_publication: usize,
     pub(super) recovery: Bounds,
 }
@@ -39,6 +41,8 @@ impl HubBuilder {
             publish_timeout: Duration::from_secs(5),
             subscribe_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(3),
+            silence: Duration::from_secs(10),
             max_publication: 1 << 20,
             recovery: Bounds { publications: 10_000, bytes: 16 << 20 },
         };
@@ -89,6 +93,14 @@ impl HubBuilder {
         self
     }
 
+    /// Sets the interval at which the hub publishes a heartbeat to itself through the broker, and the time without one after which
+    /// the broker is taken for silent ([`GapCause::BrokerSilent`](crate::GapCause::BrokerSilent)). Default 3 s and 10 s. No
+    /// client library notices a frozen broker by itself in less than minutes. Without a broker there is none.
+    pub fn heartbeat(mut self, interval: Duration, silence: Duration) -> Self {
+        (self.settings.heartbeat, self.settings.silence) = (interval, silence);
+        self
+    }
+
     /// Limits the payload of a publication, in bytes. Default 1 MiB. A larger one is [refused](crate::Refusal::TooLarge).
     pub fn max_publication(mut self, bytes: usize) -> Self {
         self.settings.max_publication = bytes;
@@ -110,11 +122,14 @@ impl HubBuilder {
             clock: clock.clone(),
             table: Table::new(),
             promises: self.backplane.promises(),
-            is_lost: Mutex::new(None),
+            reach: Mutex::default(),
             link: OnceLock::new(),
         });
         let link = self.backplane.open(Inbound::new(Arc::downgrade(&inner), clock));
         inner.link.get_or_init(|| link);
+        if inner.promises.many_instances {
+            inner.watch_heartbeat();
+        }
         Hub { inner }
     }
 }

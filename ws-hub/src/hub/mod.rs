@@ -1,6 +1,7 @@
 //! [`Hub`]: topics of one instance, and their way to the others.
 
 mod builder;
+mod heartbeat;
 mod membership;
 mod publish;
 mod recover;
@@ -9,6 +10,8 @@ mod table;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tracing::debug;
 
 pub use self::builder::HubBuilder;
 pub use self::membership::Membership;
@@ -20,6 +23,9 @@ use crate::backplane::{Link, Memory, Promises};
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::publication::{GapCause, Publication};
+
+/// The target of all log events.
+const TARGET: &str = "ws_hub";
 
 /// Topics that connections subscribe and publish on, at one instance or at many. Cheap to clone.
 ///
@@ -48,10 +54,25 @@ pub(crate) struct Inner {
     clock: Clock,
     table: Table,
     promises: Promises,
-    /// Why the broker cannot be reached. Locked while entries change with it, or are made.
-    is_lost: Mutex<Option<GapCause>>,
+    /// Locked while entries change with it, or are made.
+    reach: Mutex<Reach>,
     /// Set once, by [`HubBuilder::start`].
     link: OnceLock<Box<dyn Link>>,
+}
+
+/// Why the broker cannot be reached.
+#[derive(Default)]
+struct Reach {
+    /// The link says so.
+    link: Option<GapCause>,
+    /// The heartbeat is missing.
+    is_silent: bool,
+}
+
+impl Reach {
+    fn lost(&self) -> Option<GapCause> {
+        self.link.or(self.is_silent.then_some(GapCause::BrokerSilent))
+    }
 }
 
 impl Hub {
@@ -94,19 +115,33 @@ impl Inner {
         }
     }
 
-    pub(crate) fn lost(&self, cause: GapCause) {
-        let mut is_lost = self.lost_state();
-        *is_lost = Some(cause);
-        self.table.for_each(|entry| entry.lost(cause));
+    pub(crate) fn lost(self: &Arc<Self>, cause: GapCause) {
+        self.reach(|reach| reach.link = Some(cause));
     }
 
     pub(crate) fn restored(self: &Arc<Self>) {
-        let mut is_lost = self.lost_state();
-        *is_lost = None;
-        self.table.for_each(|entry| {
-            entry.restored();
-            self.recover(entry);
-        });
+        self.reach(|reach| reach.link = None);
+    }
+
+    /// Tells the topics, if the broker is lost now, or is reached again.
+    fn reach(self: &Arc<Self>, change: impl FnOnce(&mut Reach)) {
+        let mut reach = self.lock_reach();
+        let was_lost = reach.lost().is_some();
+        change(&mut reach);
+        match reach.lost() {
+            Some(cause) if !was_lost => {
+                debug!(target: TARGET, "{cause}");
+                self.table.for_each(|entry| entry.lost(cause));
+            }
+            None if was_lost => {
+                debug!(target: TARGET, "the broker is reached again");
+                self.table.for_each(|entry| {
+                    entry.restored();
+                    self.recover(entry);
+                });
+            }
+            _ => {}
+        }
     }
 
     pub(crate) fn missed(self: &Arc<Self>, topic: Option<&str>, cause: GapCause) {
@@ -120,8 +155,8 @@ impl Inner {
         }
     }
 
-    fn lost_state(&self) -> MutexGuard<'_, Option<GapCause>> {
-        self.is_lost.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_reach(&self) -> MutexGuard<'_, Reach> {
+        self.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn link(&self) -> Option<&dyn Link> {

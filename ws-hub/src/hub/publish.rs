@@ -60,12 +60,17 @@ impl<'a> IntoFuture for Publish<'a> {
 }
 
 impl Inner {
-    async fn publish(&self, topic: String, mut outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
+    async fn publish(&self, topic: String, outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
         let topic = Topic::new(topic).map_err(|invalid| PublishError::Refused(Refusal::Topic(invalid)))?;
         let (size, limit) = (outgoing.message.len(), self.settings.max_publication);
         if size > limit {
             return Err(PublishError::Refused(Refusal::TooLarge { size, limit }));
         }
+        self.send(topic, outgoing).await
+    }
+
+    /// Publishes, within the timeout.
+    pub(super) async fn send(&self, topic: Topic, mut outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
         outgoing.history = self.settings.options(topic.as_str()).history;
         let (message, key) = (outgoing.message.clone(), outgoing.key.clone());
         let Some(link) = self.link() else { return Err(PublishError::Refused(Refusal::Unavailable { locally: 0 })) };

@@ -6,14 +6,18 @@ use std::future::{IntoFuture, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 
+use ws_session::{Prepared, Sender};
+
 use super::{Hub, Inner, Membership};
 use crate::backplane::BoxFuture;
-use crate::entry::{Entry, NotAdded};
+use crate::entry::{Entry, NotAdded, Seat};
+use crate::forward::Forward;
 use crate::position::Position;
-use crate::publication::GapCause;
+use crate::publication::{Delivery, GapCause};
 use crate::subscriber::Subscriber;
-use crate::subscription::{Bound, Queue, Subscription};
+use crate::subscription::{Queue, Subscription};
 use crate::topic::{InvalidTopic, Topic};
+use crate::waiting::Bound;
 
 impl Hub {
     /// Subscribes to a topic, when the result is awaited: publications that are accepted from then on are delivered.
@@ -57,6 +61,45 @@ impl<'a> Subscribe<'a> {
         self
     }
 
+    /// Subscribes a WebSocket connection. `encode` makes a message of each delivery, or none.
+    ///
+    /// The message of a publication is encoded once for all connections with
+    /// [`Publication::prepared`](crate::Publication::prepared). A [`Gap`](crate::Gap) should be told in the words of the
+    /// application's protocol.
+    ///
+    /// ```
+    /// # use ws_hub::{Delivery, Hub, Membership, SubscribeError};
+    /// # use ws_session::Sender;
+    /// # async fn f(hub: &Hub, sender: &Sender) -> Result<Membership, SubscribeError> {
+    /// hub.subscribe("news").forward(sender, |delivery| match delivery {
+    ///     Delivery::Publication(publication) => Some(publication.prepared().clone()),
+    ///     Delivery::Gap(_) | Delivery::Unrecoverable(_) => Some("reload, please".into()),
+    ///     _ => None,
+    /// }).await
+    /// # }
+    /// ```
+    ///
+    /// Deliveries go into the connection's outgoing queue up to its high-water mark
+    /// ([`Limits::high_water`](ws_session::Limits::high_water)). Above it, the topic's [`SlowPolicy`](crate::SlowPolicy) acts.
+    /// With [`SlowPolicy::Newest`], the newest publication of each key waits until there is room, within
+    /// [`bound`](Self::bound).
+    ///
+    /// Cancel-safe: if the future is dropped, nothing is subscribed.
+    ///
+    /// # Errors
+    ///
+    /// The same as those of the subscription.
+    pub async fn forward(
+        self,
+        sender: &Sender,
+        encode: impl Fn(&Delivery) -> Option<Prepared> + Send + Sync + 'static,
+    ) -> Result<Membership, SubscribeError> {
+        let inner = &self.hub.inner;
+        let policy = inner.settings.options(&self.topic).slow;
+        let forward = Forward::new(sender.clone(), encode, policy, self.bound, inner.clock.clone());
+        self.to(forward).await
+    }
+
     /// Subscribes something that takes deliveries itself.
     ///
     /// Cancel-safe: if the future is dropped, nothing is subscribed.
@@ -86,20 +129,13 @@ impl<'a> IntoFuture for Subscribe<'a> {
 }
 
 impl Inner {
-    async fn subscribe(
+    pub(super) async fn subscribe(
         self: &Arc<Self>,
         topic: &Topic,
         subscriber: Arc<dyn Subscriber>,
         since: Option<Position>,
     ) -> Result<Membership, SubscribeError> {
-        let (entry, (seat, tail)) = loop {
-            let entry = self.entry(topic);
-            match entry.add(Arc::clone(&subscriber), since) {
-                Ok(added) => break (entry, added),
-                Err(NotAdded::Removed) => {}
-                Err(NotAdded::Full) => return Err(SubscribeError::Full),
-            }
-        };
+        let (entry, seat, tail) = self.join(topic, subscriber, since)?;
         // From here on, dropping it unsubscribes.
         let mut membership = Membership::new(Arc::clone(self), Arc::clone(&entry), seat);
         let attached = poll_fn(|cx| if entry.is_attached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
@@ -111,6 +147,23 @@ impl Inner {
         Ok(membership)
     }
 
+    /// Adds a subscriber to a topic. Returns the last place before its live publications, too, if that is known.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        topic: &Topic,
+        subscriber: Arc<dyn Subscriber>,
+        since: Option<Position>,
+    ) -> Result<(Arc<Entry>, Seat, Option<Position>), SubscribeError> {
+        loop {
+            let entry = self.entry(topic);
+            match entry.add(Arc::clone(&subscriber), since) {
+                Ok((seat, tail)) => return Ok((entry, seat, tail)),
+                Err(NotAdded::Removed) => {}
+                Err(NotAdded::Full) => return Err(SubscribeError::Full),
+            }
+        }
+    }
+
     /// The entry of a topic. A new one is subscribed at the backplane.
     fn entry(self: &Arc<Self>, topic: &Topic) -> Arc<Entry> {
         if let Some(entry) = self.table.get(topic.as_str()) {
@@ -118,13 +171,13 @@ impl Inner {
         }
         let settings = &self.settings;
         let make = || Entry::new(topic.clone(), Arc::clone(settings.options(topic.as_str())), settings.recovery);
-        let is_lost = self.lost_state();
+        let reach = self.lock_reach();
         let (entry, is_new) = self.table.get_or_insert(topic, make);
         if is_new {
-            if let Some(cause) = *is_lost {
+            if let Some(cause) = reach.lost() {
                 entry.lost(cause);
             }
-            drop(is_lost);
+            drop(reach);
             self.attach(&entry);
         }
         entry

@@ -71,25 +71,29 @@ pub fn broadcast<C: Borrow<Sender>>(
     slow: SlowConsumer,
 ) -> Vec<(C, BroadcastOutcome)> {
     let send = |connection: C| {
-        let outcome = queue(connection.borrow(), message, slow);
+        let outcome = connection.borrow().offer(message, slow);
         (connection, outcome)
     };
     connections.into_iter().map(send).collect()
 }
 
-fn queue(sender: &Sender, message: &Prepared, slow: SlowConsumer) -> BroadcastOutcome {
-    let is_urgent = slow == SlowConsumer::Queue;
-    match outbound::queue(&sender.shared, &mut Some(message), is_urgent) {
-        Ok(()) => BroadcastOutcome::Queued,
-        Err(SendError::Closed(())) => BroadcastOutcome::Closed,
-        Err(SendError::Full(())) if !sender.shared.lock().wakers.senders_wait => match slow {
-            SlowConsumer::Close(code) => {
-                let code = if code.may_be_sent() { code } else { CloseCode::POLICY_VIOLATION };
-                sender.shared.close(CloseFrame::new(code, REASON));
-                BroadcastOutcome::ClosedAsSlow
-            }
-            _ => BroadcastOutcome::Skipped,
-        },
-        Err(_) => BroadcastOutcome::Busy,
+impl Sender {
+    /// Queues a message without waiting, as [`broadcast`] does on each connection. For collections of which each connection
+    /// has a treatment of its own.
+    pub fn offer(&self, message: &Prepared, slow: SlowConsumer) -> BroadcastOutcome {
+        let is_urgent = slow == SlowConsumer::Queue;
+        match outbound::queue(&self.shared, &mut Some(message), is_urgent) {
+            Ok(()) => BroadcastOutcome::Queued,
+            Err(SendError::Closed(())) => BroadcastOutcome::Closed,
+            Err(SendError::Full(())) if !self.shared.lock().wakers.senders_wait => match slow {
+                SlowConsumer::Close(code) => {
+                    let code = if code.may_be_sent() { code } else { CloseCode::POLICY_VIOLATION };
+                    self.shared.close(CloseFrame::new(code, REASON));
+                    BroadcastOutcome::ClosedAsSlow
+                }
+                _ => BroadcastOutcome::Skipped,
+            },
+            Err(_) => BroadcastOutcome::Busy,
+        }
     }
 }
