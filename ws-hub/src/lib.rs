@@ -11,6 +11,7 @@ mod inbound;
 mod member;
 mod options;
 mod position;
+mod presence;
 mod publication;
 mod random;
 mod stream;
@@ -27,6 +28,7 @@ pub use self::hub::{Hub, HubBuilder, Membership, Publish, Subscribe, SubscribeEr
 pub use self::inbound::Inbound;
 pub use self::options::{History, RESUMABLE, SlowPolicy, TopicOptions};
 pub use self::position::{Epoch, InvalidPosition, Position};
+pub use self::presence::{InvalidMember, Joined, Member, PresenceEvent, PresenceWatch, TopicPresence};
 pub use self::publication::{Delivery, Gap, GapCause, Publication, Unrecoverable};
 pub use self::subscriber::{Offer, Subscriber};
 pub use self::subscription::Subscription;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ws_session::Runtime;
 
+use super::presence::Presences;
 use super::table::Table;
 use super::{Hub, Inner};
 use crate::backplane::Backplane;
@@ -12,6 +13,7 @@ use crate::catchup::Bounds;
 use crate::clock::Clock;
 use crate::inbound::Inbound;
 use crate::options::TopicOptions;
+use crate::random;
 
 /// Settings of a [`Hub`]. [`start`](Self::start) starts it.
 #[must_use]
@@ -20,13 +22,14 @@ pub struct HubBuilder {
     settings: Settings,
 }
 
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Prefixes and their options.
     rules: Vec<(String, Arc<TopicOptions>)>,
     others: Arc<TopicOptions>,
     pub(super) publish_timeout: Duration,
     pub(super) subscribe_timeout: Duration,
     pub(super) linger: Duration,
+    pub(crate) presence_grace: Duration,
     pub(super) heartbeat: Duration,
     pub(super) silence: Duration,
     pub(super) max_publication: usize,
@@ -41,6 +44,7 @@ impl HubBuilder {
             publish_timeout: Duration::from_secs(5),
             subscribe_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(5),
+            presence_grace: Duration::from_secs(15),
             heartbeat: Duration::from_secs(3),
             silence: Duration::from_secs(10),
             max_publication: 1 << 20,
@@ -101,6 +105,13 @@ impl HubBuilder {
         self
     }
 
+    /// Sets the time for which a member stays after its last connection is gone, so that the reload of a page is no leave.
+    /// Default 15 s.
+    pub fn presence_grace(mut self, time: Duration) -> Self {
+        self.settings.presence_grace = time;
+        self
+    }
+
     /// Limits the payload of a publication, in bytes. Default 1 MiB. A larger one is [refused](crate::Refusal::TooLarge).
     pub fn max_publication(mut self, bytes: usize) -> Self {
         self.settings.max_publication = bytes;
@@ -118,9 +129,11 @@ impl HubBuilder {
     pub fn start<R: Runtime>(self) -> Hub {
         let clock = Clock::new::<R>();
         let inner = Arc::new(Inner {
+            instance: random::u64(),
             settings: self.settings,
             clock: clock.clone(),
             table: Table::new(),
+            presences: Presences::default(),
             promises: self.backplane.promises(),
             reach: Mutex::default(),
             link: OnceLock::new(),

@@ -3,6 +3,7 @@
 mod builder;
 mod heartbeat;
 mod membership;
+mod presence;
 mod publish;
 mod recover;
 mod subscribe;
@@ -18,6 +19,7 @@ pub use self::membership::Membership;
 pub use self::publish::Publish;
 pub use self::subscribe::{Subscribe, SubscribeError};
 use self::builder::Settings;
+use self::presence::Presences;
 use self::table::Table;
 use crate::backplane::{Link, Memory, Promises};
 use crate::clock::Clock;
@@ -50,9 +52,12 @@ pub struct Hub {
 }
 
 pub(crate) struct Inner {
-    settings: Settings,
-    clock: Clock,
+    /// Random, so that no two are the same.
+    pub(crate) instance: u64,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
     table: Table,
+    presences: Presences,
     promises: Promises,
     /// Locked while entries change with it, or are made.
     reach: Mutex<Reach>,

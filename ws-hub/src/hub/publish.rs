@@ -70,7 +70,7 @@ impl Inner {
     }
 
     /// Publishes, within the timeout.
-    pub(super) async fn send(&self, topic: Topic, mut outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
+    pub(crate) async fn send(&self, topic: Topic, mut outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
         outgoing.history = self.settings.options(topic.as_str()).history;
         let (message, key) = (outgoing.message.clone(), outgoing.key.clone());
         let Some(link) = self.link() else { return Err(PublishError::Refused(Refusal::Unavailable { locally: 0 })) };

@@ -70,7 +70,7 @@ impl Inner {
     }
 
     /// The topic has no subscribers: it is unsubscribed after a while, if it still has none.
-    pub(super) fn release(self: &Arc<Self>, entry: &Arc<Entry>) {
+    pub(crate) fn release(self: &Arc<Self>, entry: &Arc<Entry>) {
         if !entry.begin_lingering() {
             return;
         }

@@ -148,7 +148,7 @@ impl Inner {
     }
 
     /// Adds a subscriber to a topic. Returns the last place before its live publications, too, if that is known.
-    pub(super) fn join(
+    pub(crate) fn join(
         self: &Arc<Self>,
         topic: &Topic,
         subscriber: Arc<dyn Subscriber>,

@@ -1,3 +1,4 @@
 //! The hub on virtual time.
 
+mod presence;
 mod storm;

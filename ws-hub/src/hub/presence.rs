@@ -1,0 +1,94 @@
+//! The presences of topics: made when they are used, forgotten when nobody uses them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Hub, Inner};
+use crate::presence::{Presence, TopicPresence};
+use crate::topic::{InvalidTopic, Topic};
+
+/// The interval at which presences do what is due.
+const TICK: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(super) struct Presences {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    topics: HashMap<Topic, Arc<Presence>>,
+    is_ticking: bool,
+}
+
+impl Presences {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hub {
+    /// The members of a topic.
+    ///
+    /// ```
+    /// # use ws_hub::{Hub, Member, PresenceEvent};
+    /// # async fn f(hub: &Hub) -> Result<(), Box<dyn std::error::Error>> {
+    /// let presence = hub.presence("chat/rust")?;
+    /// let me = presence.join(Member::new("alice", "{\"colour\": \"red\"}")?);
+    /// let mut watch = presence.watch();
+    /// while let event = watch.next().await {
+    ///     println!("{event:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Presence needs no history, and no storage at the broker: instances tell each other of their members. A member leaves
+    /// [15 s](crate::HubBuilder::presence_grace) after its last connection, and with an instance that dies, after 60 s.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not valid.
+    pub fn presence(&self, topic: &str) -> Result<TopicPresence, InvalidTopic> {
+        let topic = Topic::new(topic)?;
+        let mut state = self.inner.presences.lock();
+        let make = || Presence::new(&self.inner, &topic);
+        let presence = Arc::clone(state.topics.entry(topic.clone()).or_insert_with(make));
+        if !std::mem::replace(&mut state.is_ticking, true) {
+            self.inner.tick_presences();
+        }
+        Ok(TopicPresence::new(presence))
+    }
+}
+
+impl Inner {
+    /// Lets presences do what is due, until there are none.
+    fn tick_presences(self: &Arc<Self>) {
+        let (hub, clock) = (Arc::downgrade(self), self.clock.clone());
+        self.clock.spawn(async move {
+            while let Some(hub) = hub.upgrade() {
+                let presences: Vec<_> = hub.presences.lock().topics.values().map(Arc::clone).collect();
+                presences.iter().for_each(|presence| presence.tick(clock.now()));
+                drop(presences);
+                if hub.forget_presences() {
+                    return;
+                }
+                drop(hub);
+                clock.sleep(TICK).await;
+            }
+        });
+    }
+
+    /// Forgets presences that nobody uses. Returns whether there are none left.
+    fn forget_presences(self: &Arc<Self>) -> bool {
+        let mut state = self.presences.lock();
+        // The table itself has one handle.
+        let unused: Vec<_> = state.topics.extract_if(|_, presence| presence.is_unused(1)).collect();
+        state.is_ticking = !state.topics.is_empty();
+        let is_over = !state.is_ticking;
+        drop(state);
+        unused.iter().for_each(|(_, presence)| presence.end(self));
+        is_over
+    }
+}

@@ -1,0 +1,282 @@
+//! [`Roster`]: the members of one topic, at this instance and at the others. It does no I/O.
+//!
+//! Each instance owns the list of its members, and numbers its versions. A word that does not follow the version that is known
+//! shows that others were missed: then the list is asked for. A member is present while any list has it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use ws_session::{ByteString, Timestamp};
+
+use super::wire::{Says, Word};
+use super::{Member, PresenceEvent};
+
+/// The time for which the members of an instance stay without a word of it.
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+/// The interval at which an instance says that it is alive.
+const RENEWAL: Duration = Duration::from_secs(20);
+/// The time between two lists, whoever asks for them.
+const LIST_INTERVAL: Duration = Duration::from_secs(1);
+/// The time between the first two questions.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// The bytes of members in one part of a list, about.
+const PART: usize = 16 << 10;
+
+pub(super) struct Roster {
+    instance: u64,
+    version: u64,
+    own: BTreeMap<ByteString, Own>,
+    others: HashMap<u64, Other>,
+    /// When the next word is due.
+    renew_at: Timestamp,
+    /// A list was asked for.
+    list_at: Option<Timestamp>,
+    listed_at: Option<Timestamp>,
+    ask_at: Option<Timestamp>,
+    is_new: bool,
+}
+
+#[derive(Default)]
+struct Own {
+    data: ByteString,
+    connections: usize,
+    /// It has no connections any more, and leaves then.
+    leaves_at: Option<Timestamp>,
+}
+
+struct Other {
+    /// The version of the list. `None` if words of it were missed.
+    version: Option<u64>,
+    members: BTreeMap<ByteString, ByteString>,
+    /// The list that arrives in parts.
+    list: Option<BTreeMap<ByteString, ByteString>>,
+    expires_at: Timestamp,
+}
+
+/// What follows from a change.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) events: Vec<PresenceEvent>,
+    pub(super) words: Vec<Word>,
+}
+
+impl Roster {
+    pub(super) fn new(instance: u64, now: Timestamp) -> Self {
+        Self {
+            instance,
+            version: 0,
+            own: BTreeMap::new(),
+            others: HashMap::new(),
+            renew_at: now + RENEWAL,
+            list_at: None,
+            listed_at: None,
+            ask_at: Some(now),
+            is_new: true,
+        }
+    }
+
+    /// All members, in the order of their IDs.
+    pub(super) fn members(&self) -> Vec<Member> {
+        let ids: BTreeSet<_> = self.own.keys().chain(self.others.values().flat_map(|other| other.members.keys())).collect();
+        ids.into_iter().filter_map(|id| Some(Member { id: id.clone(), data: self.data(id)?.clone() })).collect()
+    }
+
+    /// The data of a member. Where instances differ, that of the instance with the greatest number counts, at all instances.
+    fn data(&self, id: &ByteString) -> Option<&ByteString> {
+        let own = self.own.get(id).map(|own| (self.instance, &own.data));
+        let others = self.others.iter().filter_map(|(instance, other)| Some((*instance, other.members.get(id)?)));
+        own.into_iter().chain(others).max_by_key(|(instance, _)| *instance).map(|(_, data)| data)
+    }
+
+    /// Makes a change that concerns these members at most, and returns the events of it.
+    fn change(&mut self, ids: Vec<ByteString>, change: impl FnOnce(&mut Self)) -> Vec<PresenceEvent> {
+        let before: Vec<_> = ids.into_iter().map(|id| (self.data(&id).cloned(), id)).collect();
+        change(self);
+        let event = |(before, id): (Option<ByteString>, ByteString)| match (before, self.data(&id)) {
+            (Some(old), None) => Some(PresenceEvent::Left(Member { id, data: old })),
+            (None, Some(new)) => Some(PresenceEvent::Joined(Member { data: new.clone(), id })),
+            (Some(old), Some(new)) if old != *new => Some(PresenceEvent::Changed(Member { data: new.clone(), id })),
+            _ => None,
+        };
+        before.into_iter().filter_map(event).collect()
+    }
+
+    /// Whether this instance has members of its own.
+    pub(super) fn has_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
+    /// A connection of a member is there.
+    pub(super) fn join(&mut self, member: Member) -> Changes {
+        let mut words = Vec::new();
+        let events = self.change(vec![member.id.clone()], |this| {
+            let known = this.own.get(&member.id).map(|own| own.data.clone());
+            let own = this.own.entry(member.id.clone()).or_default();
+            own.connections += 1;
+            (own.leaves_at, own.data) = (None, member.data.clone());
+            if known.as_ref() != Some(&member.data) {
+                this.version += 1;
+                words.push(this.word(Says::Joined(member)));
+            }
+        });
+        Changes { events, words }
+    }
+
+    /// A connection of a member is gone. If it was the last one, the member leaves after this time.
+    pub(super) fn leave(&mut self, id: &ByteString, now: Timestamp, grace: Duration) {
+        if let Some(own) = self.own.get_mut(id) {
+            own.connections -= 1;
+            own.leaves_at = (own.connections == 0).then(|| now + grace);
+        }
+    }
+
+    /// Words may have been missed: all lists are asked for. Nobody leaves for a lease.
+    pub(super) fn missed(&mut self, now: Timestamp) {
+        for other in self.others.values_mut() {
+            (other.version, other.list, other.expires_at) = (None, None, now + LEASE);
+        }
+        // So that others find out if they have missed ours.
+        self.list_at.get_or_insert(now);
+        self.ask_at.get_or_insert(now);
+    }
+
+    /// Another instance, or this one, has said a word.
+    pub(super) fn heard(&mut self, word: Word, now: Timestamp) -> Changes {
+        if word.instance == self.instance {
+            return Changes::default();
+        }
+        if word.says == Says::Who {
+            self.list_at.get_or_insert(now);
+            return Changes { events: Vec::new(), words: self.list_if_due(now) };
+        }
+        let instance = word.instance;
+        let other = self.others.entry(instance).or_insert_with(|| Other::new(now));
+        other.expires_at = now + LEASE;
+        let follows = other.version.is_some_and(|version| version.checked_add(1) == Some(word.version));
+        let version = Some(word.version);
+        let events = match word.says {
+            Says::List { is_first, is_last, members } => {
+                let Some(list) = other.received(is_first, is_last, members) else { return Changes::default() };
+                let ids = other.members.keys().chain(list.keys()).cloned().collect::<BTreeSet<_>>();
+                self.change(ids.into_iter().collect(), |this| this.set(instance, version, |members| *members = list))
+            }
+            Says::Joined(Member { id, data }) if follows => self.change(vec![id.clone()], |this| {
+                this.set(instance, version, |members| drop(members.insert(id, data)));
+            }),
+            Says::Left(id) if follows => self.change(vec![id.clone()], |this| {
+                this.set(instance, version, |members| drop(members.remove(&id)));
+            }),
+            _ => {
+                if other.version.is_none_or(|known| known < word.version) {
+                    other.version = None;
+                    self.ask_at.get_or_insert(now);
+                }
+                Vec::new()
+            }
+        };
+        Changes { events, words: Vec::new() }
+    }
+
+    fn set(
+        &mut self,
+        instance: u64,
+        version: Option<u64>,
+        change: impl FnOnce(&mut BTreeMap<ByteString, ByteString>),
+    ) {
+        if let Some(other) = self.others.get_mut(&instance) {
+            other.version = version;
+            change(&mut other.members);
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Changes {
+        let mut changes = Changes::default();
+        let leaves = |own: &Own| own.leaves_at.is_some_and(|at| at <= now);
+        let leaving: Vec<_> = self.own.iter().filter(|(_, own)| leaves(own)).map(|(id, _)| id.clone()).collect();
+        let is_dead = |other: &Other| other.expires_at <= now;
+        let dead = self.others.values().filter(|other| is_dead(other)).flat_map(|other| other.members.keys().cloned());
+        let gone = leaving.iter().cloned().chain(dead).collect::<BTreeSet<_>>();
+        changes.events = self.change(gone.into_iter().collect(), |this| {
+            this.own.retain(|_, own| !leaves(own));
+            this.others.retain(|_, other| !is_dead(other));
+        });
+        for id in leaving {
+            self.version += 1;
+            changes.words.push(self.word(Says::Left(id)));
+        }
+        if self.ask_at.is_some_and(|at| at <= now) {
+            // Once more at the beginning, when others may not have heard the first question, or this instance the answers.
+            self.ask_at = std::mem::take(&mut self.is_new).then_some(now + ASK_AGAIN);
+            changes.words.push(self.word(Says::Who));
+        }
+        changes.words.extend(self.list_if_due(now));
+        if self.renew_at <= now {
+            self.renew_at = now + RENEWAL;
+            if self.version > 0 {
+                changes.words.push(self.word(Says::Alive));
+            }
+            // Whoever has missed words, and the answer to its question, too.
+            if self.others.values().any(|other| other.version.is_none()) {
+                changes.words.push(self.word(Says::Who));
+            }
+        }
+        changes
+    }
+
+    fn word(&self, says: Says) -> Word {
+        Word { instance: self.instance, version: self.version, says }
+    }
+
+    /// The list, if it was asked for.
+    fn list_if_due(&mut self, now: Timestamp) -> Vec<Word> {
+        let may_list = self.listed_at.is_none_or(|at| at + LIST_INTERVAL <= now);
+        if !may_list || self.list_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        (self.list_at, self.listed_at, self.renew_at) = (None, Some(now), now + RENEWAL);
+        self.list()
+    }
+
+    /// The list of own members, in parts. Nothing, if there never was one.
+    fn list(&self) -> Vec<Word> {
+        let mut words = Vec::new();
+        if self.version == 0 {
+            return words;
+        }
+        let (mut part, mut bytes, mut is_first) = (Vec::new(), 0, true);
+        for (id, own) in &self.own {
+            if bytes > PART {
+                let members = std::mem::take(&mut part);
+                words.push(self.word(Says::List { is_first, is_last: false, members }));
+                (bytes, is_first) = (0, false);
+            }
+            bytes += id.len() + own.data.len();
+            part.push(Member { id: id.clone(), data: own.data.clone() });
+        }
+        words.push(self.word(Says::List { is_first, is_last: true, members: part }));
+        words
+    }
+}
+
+impl Other {
+    /// An instance of which nothing was heard: its first word is the first change of an empty list, or shows that others were
+    /// missed.
+    fn new(now: Timestamp) -> Self {
+        Self { version: Some(0), members: BTreeMap::new(), list: None, expires_at: now + LEASE }
+    }
+
+    /// A part of its list arrived. Returns the list when it is complete.
+    fn received(
+        &mut self,
+        is_first: bool,
+        is_last: bool,
+        members: Vec<Member>,
+    ) -> Option<BTreeMap<ByteString, ByteString>> {
+        if is_first {
+            self.list = Some(BTreeMap::new());
+        }
+        self.list.as_mut()?.extend(members.into_iter().map(|member| (member.id, member.data)));
+        if is_last { self.list.take() } else { None }
+    }
+}
