@@ -10,7 +10,7 @@ use crate::catchup::Bounds;
 use crate::member::{Member, Stay};
 use crate::options::TopicOptions;
 use crate::position::Position;
-use crate::publication::{Delivery, GapCause, Publication};
+use crate::publication::{Delivery, GapCause, Publication, Unrecoverable};
 use crate::stream::Stream;
 use crate::subscriber::Subscriber;
 use crate::topic::Topic;
@@ -105,7 +105,12 @@ impl Entry {
         state.next_id += 1;
         let (id, tail) = (state.next_id, state.stream.tail());
         let member = match since {
-            Some(since) => Member::since(id, subscriber, since, tail, self.bounds),
+            Some(since) if self.options.history.is_some() => Member::since(id, subscriber, since, tail, self.bounds),
+            Some(_) => {
+                let mut member = Member::live(id, subscriber);
+                member.deliver(&Delivery::Unrecoverable(Unrecoverable::NoHistory), self.options.slow);
+                member
+            }
             None => Member::live(id, subscriber),
         };
         Ok((Seat { key: state.members.insert(member), id }, tail))

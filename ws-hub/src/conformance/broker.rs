@@ -30,6 +30,8 @@ struct State {
     logs: HashMap<Topic, Log>,
     connections: Vec<Connection>,
     accepted: Vec<Arc<Publication>>,
+    subscribed: usize,
+    reads: usize,
 }
 
 struct Log {
@@ -60,6 +62,8 @@ impl Broker {
             logs: HashMap::new(),
             connections: Vec::new(),
             accepted: Vec::new(),
+            subscribed: 0,
+            reads: 0,
         };
         Self { shared: Arc::new(Mutex::new(state)) }
     }
@@ -71,6 +75,21 @@ impl Broker {
     /// All publications that were accepted, in order.
     pub fn accepted(&self) -> Vec<Arc<Publication>> {
         self.lock().accepted.clone()
+    }
+
+    /// The subscriptions of topics that there are now.
+    pub fn subscriptions(&self) -> usize {
+        self.lock().connections.iter().map(|connection| connection.topics.len()).sum()
+    }
+
+    /// How often topics were subscribed.
+    pub fn subscribed(&self) -> usize {
+        self.lock().subscribed
+    }
+
+    /// How often history was read.
+    pub fn reads(&self) -> usize {
+        self.lock().reads
     }
 
     /// Begins to leave out, double and swap publications on their way, where the order of a topic with history shows it.
@@ -324,6 +343,7 @@ impl Link for BrokerLink {
             let top = {
                 let state = &mut *broker.lock();
                 state.connections[link].topics.insert(topic.clone());
+                state.subscribed += 1;
                 let log = has_history.then(|| state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)));
                 log.map(|log| log.top())
             };
@@ -350,6 +370,7 @@ impl Link for BrokerLink {
             }
             let page = {
                 let state = &mut *broker.lock();
+                state.reads += 1;
                 state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)).page(since, limit)
             };
             if broker.travel(&inbound, link, generation).await { page } else { Err(HistoryError::Unavailable) }

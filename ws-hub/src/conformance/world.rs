@@ -70,6 +70,30 @@ impl World {
         self.shared.lock().spawned.push(Box::pin(task));
     }
 
+    /// Runs a future to its end, and lets as much time pass as it needs.
+    ///
+    /// # Panics
+    ///
+    /// If it has not ended after a day.
+    pub fn block_on<T: Send + 'static>(&mut self, future: impl Future<Output = T> + Send + 'static) -> T {
+        let result = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&result);
+        self.spawn(async move {
+            let output = future.await;
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(output);
+        });
+        let end = self.now() + Duration::from_secs(86400);
+        while self.now() < end {
+            self.run();
+            if let Some(output) = result.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return output;
+            }
+            let next = self.shared.lock().alarms.keys().next().map(|(at, _)| *at);
+            self.advance(next.unwrap_or(end).min(end).saturating_sub(self.now()));
+        }
+        panic!("not ready after a day");
+    }
+
     /// Runs tasks until all of them wait, without time passing.
     pub fn run(&mut self) {
         for _ in 0..POLLS {

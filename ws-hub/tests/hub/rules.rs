@@ -1,0 +1,7 @@
+//! The rules of the hub, one by one, on virtual time.
+
+mod brokers_lost;
+mod gaps;
+mod publishing;
+mod recovery;
+mod slow;

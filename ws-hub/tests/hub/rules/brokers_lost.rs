@@ -1,0 +1,95 @@
+//! Rules 8 to 10: without the broker, local publications go on; a silent broker is noticed; and the cost to the broker.
+
+use ws_hub::{GapCause, PublishError, Refusal};
+
+use crate::setup::*;
+
+#[test]
+fn local_subscribers_get_local_publications_meanwhile() {
+    let (mut world, broker, hubs) = at_broker::<2>();
+    let mut plain = subscribe(&mut world, &hubs[0], "plain");
+    let mut kept = subscribe(&mut world, &hubs[0], "kept/a");
+    let mut elsewhere = subscribe(&mut world, &hubs[1], "plain");
+    broker.cut(0, 5 * SECOND);
+    world.advance(SECOND);
+    for topic in ["plain", "kept/a"] {
+        let hub = hubs[0].clone();
+        let result = world.block_on(async move { hub.publish(topic, "local").await });
+        assert_eq!(result, Err(PublishError::Refused(Refusal::Unavailable { locally: 1 })));
+    }
+    publish(&mut world, &hubs[1], "plain", "there");
+    publish(&mut world, &hubs[1], "kept/a", "there");
+    world.advance(10 * SECOND);
+    publish(&mut world, &hubs[1], "plain", "after");
+    let lost = Got::Gap(GapCause::BrokerLost);
+    assert_eq!(got(&mut plain), [lost.clone(), Got::Local("local".to_owned()), lost, text("after")]);
+    assert_eq!(got(&mut kept), [Got::Local("local".to_owned()), text("there")]);
+    assert_eq!(got(&mut elsewhere), [text("there"), text("after")]);
+}
+
+#[test]
+fn a_subscription_is_made_without_the_broker_and_stands_when_it_is_back() {
+    let (mut world, broker, hubs) = at_broker::<2>();
+    broker.cut(0, 60 * SECOND);
+    world.advance(SECOND);
+    let before = world.now();
+    let mut subscription = subscribe(&mut world, &hubs[0], "plain");
+    assert!(world.now() - before <= 5 * SECOND);
+    world.advance(70 * SECOND);
+    publish(&mut world, &hubs[1], "plain", "after");
+    let got = got(&mut subscription);
+    assert_eq!(got.last(), Some(&text("after")));
+    assert!(got.contains(&Got::Gap(GapCause::BrokerLost)), "{got:?}");
+}
+
+#[test]
+fn a_frozen_broker_is_noticed_and_nothing_is_lost() {
+    let (mut world, broker, hubs) = at_broker::<2>();
+    let mut plain = subscribe(&mut world, &hubs[0], "plain");
+    let mut kept = subscribe(&mut world, &hubs[0], "kept/a");
+    world.advance(10 * SECOND);
+    broker.freeze(0, 30 * SECOND);
+    publish(&mut world, &hubs[1], "plain", "1");
+    publish(&mut world, &hubs[1], "kept/a", "1");
+    world.advance(60 * SECOND);
+    // What arrived before the first heartbeat after the silence proves nothing about the others.
+    let silent = Got::Gap(GapCause::BrokerSilent);
+    assert_eq!(got(&mut plain), [silent.clone(), text("1"), silent]);
+    assert_eq!(got(&mut kept), [text("1")]);
+}
+
+#[test]
+fn a_topic_is_subscribed_once_and_a_little_longer_than_somebody_listens() {
+    let (mut world, broker, [hub]) = at_broker::<1>();
+    world.advance(SECOND);
+    let others = broker.subscriptions();
+    let subscriptions: Vec<_> = (0..100).map(|_| subscribe(&mut world, &hub, "plain")).collect();
+    assert_eq!(broker.subscriptions(), others + 1);
+    drop(subscriptions);
+    world.advance(4 * SECOND);
+    let again = subscribe(&mut world, &hub, "plain");
+    world.advance(4 * SECOND);
+    assert_eq!((broker.subscriptions(), broker.subscribed()), (others + 1, others + 1));
+    drop(again);
+    world.advance(11 * SECOND);
+    assert_eq!(broker.subscriptions(), others);
+}
+
+#[test]
+fn a_storm_of_reconnecting_clients_reads_history_a_few_times() {
+    let (mut world, broker, [hub]) = at_broker::<1>();
+    let positions: Vec<_> = (0..50).map(|n| publish(&mut world, &hub, "kept/a", &n.to_string())).collect();
+    for n in 0..1000 {
+        let (hub, since) = (hub.clone(), positions[n % 50]);
+        world.spawn(async move {
+            let mut subscription = hub.subscribe("kept/a").since(since).await.unwrap();
+            for _ in 0..50 - n % 50 {
+                assert!(subscription.next().await.is_some());
+            }
+            std::mem::forget(subscription);
+        });
+    }
+    world.advance(60 * SECOND);
+    assert_eq!(hub.subscribers("kept/a"), 1000);
+    assert!(broker.reads() <= 5, "{}", broker.reads());
+}
