@@ -11,12 +11,15 @@ use super::world::{Virtual, World};
 use crate::hub::Hub;
 use crate::options::TopicOptions;
 use crate::position::Position;
+use crate::presence::{Joined, Member, TopicPresence};
 use crate::publication::{Delivery, Publication};
 
 /// The topic with history, and the one without.
 const TOPICS: [&str; 2] = ["kept/a", "plain/a"];
 const INSTANCES: usize = 3;
 const SUBSCRIBERS: usize = 12;
+/// Members of each instance.
+const MEMBERS: usize = 8;
 /// The time with faults, and the time after it in which everything must be in order again.
 const STORM: Duration = Duration::from_secs(60);
 const AFTERMATH: Duration = Duration::from_secs(90);
@@ -81,6 +84,10 @@ pub fn storm(seed: u64) -> Result<Outcome, Violation> {
         let (hubs, topic) = (hubs.clone(), TOPICS[subscriber % 2]);
         world.spawn(subscribe(hubs, topic, Rng::new(rng.next()), Arc::clone(&records)));
     }
+    let rooms: Vec<_> = hubs.iter().filter_map(|hub| hub.presence("room").ok()).collect();
+    for (index, room) in rooms.iter().enumerate() {
+        world.spawn(come_and_go(hubs[index].clone(), room.clone(), index, Rng::new(rng.next())));
+    }
     world.advance(Duration::from_secs(1));
     broker.disturb();
     while world.now() < STORM {
@@ -96,14 +103,39 @@ pub fn storm(seed: u64) -> Result<Outcome, Violation> {
     }
     broker.calm();
     world.advance(AFTERMATH);
-    // What is published now reaches everybody who is still there, over everything that was missed.
+    // Publications that are made now reach all who are still there, after everything that they missed.
     for topic in TOPICS {
         let hub = hubs[0].clone();
         world.spawn(async move { drop(hub.publish(topic, "last").await) });
     }
     world.advance(AFTERMATH);
     let records = records.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    check_presence(&rooms)?;
     check(&broker.accepted(), &records)
+}
+
+/// Members of an instance come and go.
+async fn come_and_go(hub: Hub, room: TopicPresence, instance: usize, mut rng: Rng) {
+    let clock = hub.clock();
+    let mut here: Vec<Option<Joined>> = (0..MEMBERS).map(|_| None).collect();
+    while clock.now().since_origin() < STORM {
+        let n = rng.below(MEMBERS);
+        // Some are members at several instances.
+        let id = if n.is_multiple_of(4) { format!("everywhere {n}") } else { format!("{n} at {instance}") };
+        let member = Member::new(id, format!("{}", rng.below(3)));
+        here[n] = if here[n].is_none() { member.ok().map(|member| room.join(member)) } else { None };
+        clock.sleep(rng.up_to(Duration::from_secs(2))).await;
+    }
+    clock.sleep(STORM * 1000).await;
+}
+
+fn check_presence(rooms: &[TopicPresence]) -> Result<(), Violation> {
+    let lists: Vec<_> = rooms.iter().map(TopicPresence::members).collect();
+    match lists.iter().find(|list| **list != lists[0]) {
+        Some(other) => Err(Violation(format!("instances differ in their members: {:#?} and {other:#?}", lists[0]))),
+        None if lists[0].is_empty() => Err(Violation("no instance knows a member".to_owned())),
+        None => Ok(()),
+    }
 }
 
 async fn publish(hub: Hub, mut rng: Rng, time: Duration) {

@@ -14,13 +14,12 @@ fn seeds(n: u64) -> impl Iterator<Item = u64> {
 #[test]
 fn no_gap_is_silent_and_no_publication_is_doubled() {
     let mut seen = (0, 0, 0, 0);
-    for seed in seeds(50) {
+    for seed in seeds(20) {
         let outcome = storm(seed).unwrap_or_else(|violation| panic!("SEED={seed}: {violation}"));
         seen.0 += outcome.gaps;
         seen.1 += outcome.recovered.1;
         seen.2 += outcome.unrecoverable;
         seen.3 += outcome.delivered;
     }
-    println!("{seen:?}");
     assert!(seen.0 > 0 && seen.1 > 0 && seen.2 > 0 && seen.3 > 0);
 }
