@@ -87,6 +87,11 @@ impl Catchup {
         }
     }
 
+    /// Live publications begin after this place at the earliest.
+    pub(crate) fn must_reach(&mut self, place: Option<Position>) {
+        self.reach = place.or(self.reach);
+    }
+
     /// The place from which to read.
     pub(crate) fn since(&self) -> Position {
         self.last
@@ -187,7 +192,8 @@ impl Catchup {
         while self.gate.front().and_then(|front| front.position).is_some_and(is_found) {
             self.gate.pop_front();
         }
-        let falls_short = self.reach.is_some_and(|reach| reach.epoch == last.epoch && reach.offset > last.offset);
+        let end = self.gate.back().and_then(|back| back.position).unwrap_or(last);
+        let falls_short = self.reach.is_some_and(|reach| reach.epoch == end.epoch && reach.offset > end.offset);
         self.is_stale || falls_short || self.gate.front().is_some_and(|front| !front.follows(last))
     }
 

@@ -181,6 +181,7 @@ impl Entry {
     pub(crate) fn attached(&self, top: Option<Position>) {
         let mut state = self.lock();
         state.stream.attached(top);
+        state.members.iter_mut().for_each(|(_, member)| member.must_reach(top));
         state.top = top;
         let attachment = std::mem::replace(&mut state.attachment, Attachment::Made);
         drop(state);
@@ -244,6 +245,10 @@ impl Entry {
         state.stream.ended(since, result, &mut |delivery| {
             members.retain(|_, member| member.deliver(&delivery, policy) == Stay::Yes);
         });
-        members.retain(|_, member| member.ended(since, result, policy) == Stay::Yes);
+        let tail = state.stream.tail();
+        members.retain(|_, member| {
+            member.must_reach(tail);
+            member.ended(since, result, policy) == Stay::Yes
+        });
     }
 }

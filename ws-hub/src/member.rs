@@ -60,6 +60,13 @@ impl Member {
         }
     }
 
+    /// The topic's stream has delivered everything up to this place, or has told a gap.
+    pub(crate) fn must_reach(&mut self, place: Option<Position>) {
+        if let Progress::CatchingUp(catchup) = &mut self.progress {
+            catchup.must_reach(place);
+        }
+    }
+
     pub(crate) fn begin_read(&mut self, since: Position) {
         if let Progress::CatchingUp(catchup) = &mut self.progress {
             catchup.begin_read(since);

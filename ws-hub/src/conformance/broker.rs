@@ -92,7 +92,8 @@ impl Broker {
         self.lock().reads
     }
 
-    /// Begins to leave out, double and swap publications on their way, where the order of a topic with history shows it.
+    /// Begins to leave out, double and swap publications on their way, where the order of a topic with history shows it. History
+    /// is read from a replica that is behind, now and then.
     pub fn disturb(&self) {
         self.lock().is_calm = false;
     }
@@ -371,7 +372,14 @@ impl Link for BrokerLink {
             let page = {
                 let state = &mut *broker.lock();
                 state.reads += 1;
-                state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)).page(since, limit)
+                let page = state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)).page(since, limit);
+                let is_behind = !state.is_calm && state.rng.one_in(5);
+                page.map(|mut page| {
+                    if is_behind {
+                        page.publications.pop();
+                    }
+                    page
+                })
             };
             if broker.travel(&inbound, link, generation).await { page } else { Err(HistoryError::Unavailable) }
         })

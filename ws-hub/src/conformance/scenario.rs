@@ -74,7 +74,11 @@ pub fn storm(seed: u64) -> Result<Outcome, Violation> {
     let broker = Broker::new(rng.next());
     let history = TopicOptions::new().history(5 + rng.below(200), Duration::from_secs(3600));
     let hubs: Vec<_> = (0..INSTANCES)
-        .map(|_| Hub::builder().backplane(broker.clone()).topics("kept/", history.clone()).start::<Virtual>())
+        .map(|_| {
+            let hub = Hub::builder().backplane(broker.clone()).topics("kept/", history.clone());
+            // Gates that overflow, too.
+            hub.max_recovery(5 + rng.below(200), 1 << 20).start::<Virtual>()
+        })
         .collect();
     let records = Records::default();
     for hub in &hubs {

@@ -280,3 +280,92 @@ impl Other {
         if is_last { self.list.take() } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::ZERO;
+
+    fn member(id: &str) -> Member {
+        Member { id: id.into(), data: ByteString::new() }
+    }
+
+    fn word(version: u64, says: Says) -> Word {
+        Word { instance: 2, version, says }
+    }
+
+    fn list(version: u64, ids: &[&str]) -> Word {
+        let members = ids.iter().map(|id| member(id)).collect();
+        word(version, Says::List { is_first: true, is_last: true, members })
+    }
+
+    /// Whether it asks for the lists at this time.
+    fn asks(roster: &mut Roster, now: Timestamp) -> bool {
+        roster.tick(now).words.iter().any(|word| word.says == Says::Who)
+    }
+
+    /// A roster that has asked at its beginning.
+    fn asked() -> Roster {
+        let mut roster = Roster::new(1, NOW);
+        assert!(asks(&mut roster, NOW) && asks(&mut roster, NOW + ASK_AGAIN));
+        assert!(!asks(&mut roster, NOW + ASK_AGAIN));
+        roster
+    }
+
+    #[test]
+    fn a_word_that_does_not_follow_is_not_taken_and_the_list_is_asked_for() {
+        let mut roster = asked();
+        assert_eq!(roster.heard(word(1, Says::Joined(member("a"))), NOW).events, [PresenceEvent::Joined(member("a"))]);
+        for late in [word(4, Says::Joined(member("c"))), word(4, Says::Alive), word(4, Says::Left("a".into()))] {
+            assert_eq!(roster.heard(late, NOW).events, []);
+            assert!(asks(&mut roster, NOW + ASK_AGAIN));
+            let events = roster.heard(list(2, &["a", "b"]), NOW).events;
+            assert!(events.is_empty() || events == [PresenceEvent::Joined(member("b"))], "{events:?}");
+        }
+        // Doubles, and words from before the list.
+        for old in [word(1, Says::Joined(member("x"))), word(2, Says::Left("b".into())), word(2, Says::Alive)] {
+            assert_eq!(roster.heard(old, NOW).events, []);
+            assert!(!asks(&mut roster, NOW + ASK_AGAIN));
+        }
+        assert_eq!(roster.heard(word(3, Says::Left("b".into())), NOW).events, [PresenceEvent::Left(member("b"))]);
+    }
+
+    #[test]
+    fn a_list_in_parts_counts_when_it_is_complete() {
+        let mut roster = asked();
+        let part = |is_first, is_last, id| word(5, Says::List { is_first, is_last, members: vec![member(id)] });
+        // Its beginning was missed.
+        assert_eq!(roster.heard(part(false, true, "x"), NOW).events, []);
+        assert_eq!(roster.heard(part(true, false, "a"), NOW).events, []);
+        assert_eq!(roster.heard(part(false, false, "b"), NOW).events, []);
+        assert_eq!(roster.heard(part(false, true, "c"), NOW).events.len(), 3);
+        assert_eq!(roster.members(), ["a", "b", "c"].map(member));
+    }
+
+    #[test]
+    fn a_long_list_is_sent_in_parts() {
+        let mut roster = asked();
+        for n in 0..2000 {
+            roster.join(member(&format!("{n:0100}")));
+        }
+        let words = roster.heard(word(0, Says::Who), NOW + ASK_AGAIN).words;
+        assert!(words.len() > 10 && words.iter().all(|word| word.encode().len() < 2 * PART));
+        let mut other = Roster::new(3, NOW);
+        for word in words {
+            other.heard(word, NOW);
+        }
+        assert_eq!(other.members(), roster.members());
+    }
+
+    #[test]
+    fn a_list_is_sent_once_a_second_at_most() {
+        let mut roster = asked();
+        roster.join(member("a"));
+        let ask = |roster: &mut Roster, now| roster.heard(word(0, Says::Who), now).words.len();
+        assert_eq!((ask(&mut roster, NOW), ask(&mut roster, NOW)), (1, 0));
+        let later = NOW + LIST_INTERVAL;
+        assert_eq!(roster.tick(later).words.len(), 1);
+        assert_eq!(ask(&mut roster, later), 0);
+    }
+}
