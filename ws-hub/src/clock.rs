@@ -23,8 +23,11 @@ struct Shared {
 
 impl Clock {
     pub(crate) fn new<R: Runtime>() -> Self {
-        let shared =
-            Shared { timer: Mutex::new(Box::new(R::timer())), new_timer: || Box::new(R::timer()), spawn: |task| R::spawn(task) };
+        let shared = Shared {
+            timer: Mutex::new(Box::new(R::timer())),
+            new_timer: || Box::new(R::timer()),
+            spawn: |task| R::spawn(task),
+        };
         Self { shared: Arc::new(shared) }
     }
 

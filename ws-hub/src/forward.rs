@@ -41,7 +41,15 @@ impl Forward {
         clock: Clock,
     ) -> Arc<Self> {
         let encode = Box::new(encode);
-        Arc::new_cyclic(|own| Self { sender, encode, policy, bound, clock, own: own.clone(), waiting: Mutex::new(None) })
+        Arc::new_cyclic(|own| Self {
+            sender,
+            encode,
+            policy,
+            bound,
+            clock,
+            own: own.clone(),
+            waiting: Mutex::new(None),
+        })
     }
 
     fn waiting(&self) -> MutexGuard<'_, Option<Box<Waiting>>> {

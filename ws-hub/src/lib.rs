@@ -1,4 +1,74 @@
-//! Topics over many WebSocket connections and many instances.
+//! Topics over many WebSocket connections, at one instance of a server or at many: publish, subscribe, recover what was missed,
+//! and know who is there.
+//!
+//! It runs on every runtime that [`ws_session`] has an adapter for. Publications travel over a [`Backplane`]. So far there is
+//! one, [`Memory`], for the instances of one process; [`Backplane`] and [`Link`] are public, so that others can be written.
+//!
+//! ```
+//! use ws_hub::{Delivery, Hub, Membership};
+//! use ws_session::{HandlerResult, WebSocket};
+//!
+//! /// Each message of a connection goes to all connections.
+//! async fn chat(hub: Hub, mut ws: WebSocket) -> HandlerResult {
+//!     let _membership: Membership = hub
+//!         .subscribe("chat")
+//!         .forward(&ws.sender(), |delivery| match delivery {
+//!             Delivery::Publication(publication) => Some(publication.prepared().clone()),
+//!             Delivery::Gap(_) => Some("(some messages may be missing here)".into()),
+//!             _ => None,
+//!         })
+//!         .await?;
+//!     while let Some(message) = ws.recv().await? {
+//!         hub.publish("chat", message).await?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `Hub::builder().start::<ws_tokio::Tokio>()` starts a hub on tokio, `start::<ws_async_std::AsyncStd>()` on async-std.
+//!
+//! # Rules
+//!
+//! 1. A topic with history has one order, the same for all subscribers at all instances. Without history, at least each
+//!    publisher's order is kept; [`Hub::promises`] says which.
+//! 2. Live delivery is at most once. No gap is silent: before the publication that follows missing ones, a subscriber gets a
+//!    [`Gap`] with its [cause](GapCause).
+//! 3. [`Subscribe::since`] delivers everything that was missed since a [`Position`], in order, once, and then live publications;
+//!    or it says why that cannot be had ([`Unrecoverable`]), and delivers live publications only. It never delivers a part.
+//! 4. A publication is accepted, certainly [refused](PublishError::Refused), or [unknown](PublishError::Unknown), within
+//!    [a time](HubBuilder::publish_timeout). It is never retried.
+//! 5. A publisher never waits for a subscriber. A subscriber that is too slow is treated by the topic's [`SlowPolicy`], and delays
+//!    no other.
+//! 6. A publication is one value for all subscribers of an instance. It is encoded once, and compressed once for all connections
+//!    with the same settings ([`Publication::prepared`]).
+//! 7. [Presence](Hub::presence) counts connections over all instances. A member leaves 15 s after its last connection, and 60 s
+//!    after its instance died.
+//! 8. Loss of the broker closes no connection. Subscribers of the same instance go on receiving its publications, which are marked
+//!    as [local](Publication::is_local). When the broker is back, history fills the gap, or a [`Gap`] tells it.
+//! 9. A hub publishes a [heartbeat](HubBuilder::heartbeat) to itself, because a frozen broker keeps its connections open.
+//! 10. The cost to the broker depends on the topics of an instance, not on its connections: one subscription for each topic, which
+//!     stays [a little longer](HubBuilder::linger) than its last subscriber. Subscribers that recover at the same time share reads
+//!     of the history.
+//!
+//! The module [`conformance`] runs them in virtual time, around a broker that drops, doubles and reorders, is cut off, freezes,
+//! restarts with its data and without.
+//!
+//! # The files
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `hub` | [`Hub`]: publishing, subscribing; its tasks |
+//! | `presence` | who is on a topic: lists of members that instances tell each other |
+//! | `entry` | a topic that is subscribed at this instance, under one lock |
+//! | `member` | a subscriber of a topic, and its place beside the topic's stream |
+//! | `stream` | a topic's publications, made into one order without silent gaps |
+//! | `catchup` | closes the space between a position and the live publications with history |
+//! | `subscription`, `forward` | subscribers: a stream of deliveries, a WebSocket connection |
+//! | `waiting` | the deliveries that wait for a slow subscriber |
+//! | `backplane`, `inbound` | what carries publications between instances, and what it tells the hub |
+//! | `conformance` | virtual time, a broker with faults, and a storm in which the rules must hold |
+//! | `topic`, `position`, `publication`, `options`, `subscriber` | the words that all of them use |
+//! | `clock`, `random` | time and tasks of any runtime; random numbers |
 
 mod backplane;
 mod catchup;
@@ -33,3 +103,8 @@ pub use self::publication::{Delivery, Gap, GapCause, Publication, Unrecoverable}
 pub use self::subscriber::{Offer, Subscriber};
 pub use self::subscription::Subscription;
 pub use self::topic::{InvalidTopic, Topic};
+
+/// The programs in README.md compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

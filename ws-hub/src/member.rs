@@ -106,12 +106,7 @@ impl Member {
     }
 
     /// A read of history has ended.
-    pub(crate) fn ended(
-        &mut self,
-        since: Position,
-        result: &Result<Page, HistoryError>,
-        policy: SlowPolicy,
-    ) -> Stay {
+    pub(crate) fn ended(&mut self, since: Position, result: &Result<Page, HistoryError>, policy: SlowPolicy) -> Stay {
         let Progress::CatchingUp(catchup) = &mut self.progress else { return Stay::Yes };
         match catchup.ended(since, result) {
             Step::Read => Stay::Yes,
@@ -127,7 +122,13 @@ impl Member {
         }
     }
 
-    fn offer_all(&mut self, publications: Vec<Arc<Publication>>, policy: SlowPolicy, word: Delivery, is_first: bool) -> Stay {
+    fn offer_all(
+        &mut self,
+        publications: Vec<Arc<Publication>>,
+        policy: SlowPolicy,
+        word: Delivery,
+        is_first: bool,
+    ) -> Stay {
         if is_first && self.offer(&word, policy) == Stay::No {
             return Stay::No;
         }

@@ -88,7 +88,9 @@ mod tests {
         }
         let text = "00c0ffee00c0ffee:42";
         assert_eq!(text.parse::<Position>().unwrap().to_string(), text);
-        for text in ["", ":", "1:1", "00c0ffee00c0ffee:", "00c0ffee00c0ffee:+1", "+0c0ffee00c0ffee:1", "00c0ffee00c0ffee:a"] {
+        for text in
+            ["", ":", "1:1", "00c0ffee00c0ffee:", "00c0ffee00c0ffee:+1", "+0c0ffee00c0ffee:1", "00c0ffee00c0ffee:a"]
+        {
             assert_eq!(text.parse::<Position>(), Err(InvalidPosition), "{text}");
         }
     }

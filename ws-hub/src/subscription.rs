@@ -1,7 +1,7 @@
 //! [`Subscription`]: the deliveries of a topic as a stream.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -41,8 +41,8 @@ impl Subscription {
     /// Waits for the next delivery. `None` after the subscription was ended as too slow ([`SlowPolicy::Close`]).
     ///
     /// Cancel-safe: when the future is dropped, no delivery is lost.
-    pub fn next(&mut self) -> impl Future<Output = Option<Delivery>> + Send + '_ {
-        poll_fn(|cx| self.queue.poll_next(cx))
+    pub async fn next(&mut self) -> Option<Delivery> {
+        poll_fn(|cx| self.queue.poll_next(cx)).await
     }
 
     /// The next delivery, if there is one now.

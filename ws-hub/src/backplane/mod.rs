@@ -13,8 +13,8 @@ use ws_session::{ByteString, Message};
 
 pub use self::memory::Memory;
 pub use self::promises::{Order, Promises, Recovery};
-use crate::options::History;
 use crate::inbound::Inbound;
+use crate::options::History;
 use crate::position::Position;
 use crate::publication::{Publication, Unrecoverable};
 use crate::topic::Topic;
@@ -205,7 +205,9 @@ impl fmt::Display for PublishError {
                 f,
                 "not published, because the broker cannot be reached; {locally} subscribers of this instance got it"
             ),
-            Self::Refused(Refusal::Broker(reason)) => write!(f, "not published, because the broker refused it: {reason}"),
+            Self::Refused(Refusal::Broker(reason)) => {
+                write!(f, "not published, because the broker refused it: {reason}")
+            }
             Self::Unknown(Doubt::TimedOut) => f.write_str("maybe published: the broker has not answered in time"),
             Self::Unknown(Doubt::ConnectionLost) => {
                 f.write_str("maybe published: the connection to the broker was lost before its answer")

@@ -174,7 +174,8 @@ impl Broker {
             while log.ring.len() > history.size {
                 log.ring.pop_front();
             }
-            return Some(self.send(state, &publication)).map(|()| log_top(&publication));
+            self.send(state, &publication);
+            return publication.position;
         }
         self.send(state, &Arc::new(publication));
         None
@@ -248,10 +249,6 @@ impl Broker {
         }
         self.connection(link) == Some(generation)
     }
-}
-
-fn log_top(publication: &Publication) -> Position {
-    publication.position.unwrap_or(Position::new(Epoch(0), 0))
 }
 
 impl Log {

@@ -241,7 +241,8 @@ fn check(accepted: &[Arc<Publication>], records: &[Arc<Record>]) -> Result<Outco
     // Whoever is subscribed at the end has the last publication.
     for record in &records[records.len() - SUBSCRIBERS..] {
         let deliveries = record.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_last = |delivery: &Delivery| matches!(delivery, Delivery::Publication(one) if one.message.as_bytes() == b"last");
+        let is_last =
+            |delivery: &Delivery| matches!(delivery, Delivery::Publication(one) if one.message.as_bytes() == b"last");
         if deliveries.last().is_none_or(|delivery| !is_last(delivery)) {
             let end = &deliveries[deliveries.len().saturating_sub(5)..];
             return Err(Violation(format!("{}: the last publication is missing: {end:#?}", record.topic)));

@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tracing::debug;
 
 pub use self::builder::HubBuilder;
+use self::builder::Settings;
 pub use self::membership::Membership;
+use self::presence::Presences;
 pub use self::publish::Publish;
 pub use self::subscribe::{Subscribe, SubscribeError};
-use self::builder::Settings;
-use self::presence::Presences;
 use self::table::Table;
 use crate::backplane::{Link, Memory, Promises};
 use crate::clock::Clock;

@@ -165,13 +165,8 @@ struct State {
 impl Presence {
     pub(crate) fn new(hub: &Arc<Inner>, topic: &Topic) -> Arc<Self> {
         let roster = Roster::new(hub.instance, hub.clock.now());
-        let state = State {
-            roster,
-            watchers: Watchers::default(),
-            outbox: VecDeque::new(),
-            is_sending: false,
-            seat: None,
-        };
+        let state =
+            State { roster, watchers: Watchers::default(), outbox: VecDeque::new(), is_sending: false, seat: None };
         let topic = Topic::own(format_args!("presence/{topic}"));
         let presence = Arc::new(Self { hub: Arc::downgrade(hub), topic, state: Mutex::new(state) });
         let subscriber = Arc::new(Words(Arc::downgrade(&presence)));

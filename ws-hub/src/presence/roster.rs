@@ -77,7 +77,8 @@ impl Roster {
 
     /// All members, in the order of their IDs.
     pub(super) fn members(&self) -> Vec<Member> {
-        let ids: BTreeSet<_> = self.own.keys().chain(self.others.values().flat_map(|other| other.members.keys())).collect();
+        let ids: BTreeSet<_> =
+            self.own.keys().chain(self.others.values().flat_map(|other| other.members.keys())).collect();
         ids.into_iter().filter_map(|id| Some(Member { id: id.clone(), data: self.data(id)?.clone() })).collect()
     }
 
@@ -177,12 +178,7 @@ impl Roster {
         Changes { events, words: Vec::new() }
     }
 
-    fn set(
-        &mut self,
-        instance: u64,
-        version: Option<u64>,
-        change: impl FnOnce(&mut BTreeMap<ByteString, ByteString>),
-    ) {
+    fn set(&mut self, instance: u64, version: Option<u64>, change: impl FnOnce(&mut BTreeMap<ByteString, ByteString>)) {
         if let Some(other) = self.others.get_mut(&instance) {
             other.version = version;
             change(&mut other.members);

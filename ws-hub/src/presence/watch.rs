@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -44,8 +44,8 @@ impl PresenceWatch {
     /// Waits for the next event. It always comes some day: a watch does not end by itself.
     ///
     /// Cancel-safe: when the future is dropped, no event is lost.
-    pub fn next(&mut self) -> impl Future<Output = PresenceEvent> + Send + '_ {
-        poll_fn(|cx| self.poll(cx))
+    pub async fn next(&mut self) -> PresenceEvent {
+        poll_fn(|cx| self.poll(cx)).await
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<PresenceEvent> {
