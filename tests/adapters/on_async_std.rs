@@ -8,7 +8,7 @@ use async_std::net::TcpStream;
 use async_std::task;
 
 pub(crate) use ws_async_std as adapter;
-pub(crate) use ws_async_std::AsyncIo as Io;
+pub(crate) use ws_async_std::{AsyncIo as Io, AsyncStd as Rt};
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     task::block_on(future)

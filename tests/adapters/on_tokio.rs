@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use ws_tokio as adapter;
-pub(crate) use ws_tokio::TokioIo as Io;
+pub(crate) use ws_tokio::{Tokio as Rt, TokioIo as Io};
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());

@@ -11,6 +11,7 @@ mod crowd;
 mod faults;
 #[cfg(feature = "proxies")]
 mod forward;
+mod hub;
 mod keepalive;
 mod limits;
 mod logging;

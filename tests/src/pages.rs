@@ -31,6 +31,7 @@ pages! {
     FromPythonWebsockets "docs/from-python-websockets.md"
     FromTokioTungstenite "docs/from-tokio-tungstenite.md"
     Http2 "docs/http2.md"
+    TheHub "docs/hub.md"
     Index "docs/README.md"
     Keepalive "docs/keepalive.md"
     Limits "docs/limits.md"

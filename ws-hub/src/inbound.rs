@@ -8,18 +8,25 @@ use std::time::Duration;
 use ws_session::Timestamp;
 
 use crate::clock::Clock;
-use crate::hub::Inner;
 use crate::publication::{GapCause, Publication};
+
+/// What becomes of that which arrives.
+pub(crate) trait Arrivals: Send + Sync {
+    fn arrived(self: Arc<Self>, publication: &Arc<Publication>);
+    fn lost(self: Arc<Self>, cause: GapCause);
+    fn restored(self: Arc<Self>);
+    fn missed(self: Arc<Self>, topic: Option<&str>, cause: GapCause);
+}
 
 /// Where the link of a backplane hands over what arrives for a hub, in order. Cheap to clone. It does not keep the hub.
 #[derive(Clone)]
 pub struct Inbound {
-    hub: Weak<Inner>,
+    hub: Weak<dyn Arrivals>,
     clock: Clock,
 }
 
 impl Inbound {
-    pub(crate) fn new(hub: Weak<Inner>, clock: Clock) -> Self {
+    pub(crate) fn new(hub: Weak<dyn Arrivals>, clock: Clock) -> Self {
         Self { hub, clock }
     }
 

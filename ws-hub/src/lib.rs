@@ -57,14 +57,14 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `hub` | [`Hub`]: publishing, subscribing; its tasks |
-//! | `presence` | who is on a topic: lists of members that instances tell each other |
+//! | `hub` | [`Hub`]: publishing, subscribing, presence; its tasks |
 //! | `entry` | a topic that is subscribed at this instance, under one lock |
 //! | `member` | a subscriber of a topic, and its place beside the topic's stream |
 //! | `stream` | a topic's publications, made into one order without silent gaps |
 //! | `catchup` | closes the space between a position and the live publications with history |
-//! | `subscription`, `forward` | subscribers: a stream of deliveries, a WebSocket connection |
-//! | `waiting` | the deliveries that wait for a slow subscriber |
+//! | `queue`, `forward` | subscribers: deliveries that wait to be taken, a WebSocket connection |
+//! | `waiting` | the deliveries that wait for a slow subscriber, within a bound |
+//! | `presence` | members, and the lists of them that instances tell each other |
 //! | `backplane`, `inbound` | what carries publications between instances, and what it tells the hub |
 //! | `conformance` | virtual time, a broker with faults, and a storm in which the rules must hold |
 //! | `topic`, `position`, `publication`, `options`, `subscriber` | the words that all of them use |
@@ -83,10 +83,10 @@ mod options;
 mod position;
 mod presence;
 mod publication;
+mod queue;
 mod random;
 mod stream;
 mod subscriber;
-mod subscription;
 mod topic;
 mod waiting;
 
@@ -94,14 +94,15 @@ pub use self::backplane::{
     Backplane, BoxFuture, Doubt, HistoryError, Link, Memory, Order, Outgoing, Page, Promises, PublishError, Recovery,
     Refusal, Unavailable,
 };
-pub use self::hub::{Hub, HubBuilder, Membership, Publish, Subscribe, SubscribeError};
+pub use self::hub::{
+    Hub, HubBuilder, Joined, Membership, PresenceWatch, Publish, Subscribe, SubscribeError, Subscription, TopicPresence,
+};
 pub use self::inbound::Inbound;
 pub use self::options::{History, RESUMABLE, SlowPolicy, TopicOptions};
 pub use self::position::{Epoch, InvalidPosition, Position};
-pub use self::presence::{InvalidMember, Joined, Member, PresenceEvent, PresenceWatch, TopicPresence};
+pub use self::presence::{InvalidMember, Member, PresenceEvent};
 pub use self::publication::{Delivery, Gap, GapCause, Publication, Unrecoverable};
 pub use self::subscriber::{Offer, Subscriber};
-pub use self::subscription::Subscription;
 pub use self::topic::{InvalidTopic, Topic};
 
 /// The programs in README.md compile.

@@ -17,7 +17,7 @@ use crate::inbound::Inbound;
 use crate::options::History;
 use crate::position::Position;
 use crate::publication::{Publication, Unrecoverable};
-use crate::topic::Topic;
+use crate::topic::{InvalidTopic, Topic};
 
 /// A boxed future of a backplane.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -166,7 +166,7 @@ pub enum PublishError {
 #[non_exhaustive]
 pub enum Refusal {
     /// The name of the topic is not valid.
-    Topic(crate::InvalidTopic),
+    Topic(InvalidTopic),
     /// It is larger than [`HubBuilder::max_publication`](crate::HubBuilder::max_publication).
     TooLarge {
         /// Its size in bytes.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::broker::Broker;
 use super::rng::Rng;
 use super::world::{Virtual, World};
-use crate::hub::Hub;
+use crate::hub::{Hub, Joined, TopicPresence};
 use crate::options::TopicOptions;
 use crate::position::Position;
-use crate::presence::{Joined, Member, TopicPresence};
+use crate::presence::Member;
 use crate::publication::{Delivery, Publication};
 
 /// The topic with history, and the one without.

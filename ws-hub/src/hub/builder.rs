@@ -11,7 +11,7 @@ use super::{Hub, Inner};
 use crate::backplane::Backplane;
 use crate::catchup::Bounds;
 use crate::clock::Clock;
-use crate::inbound::Inbound;
+use crate::inbound::{Arrivals, Inbound};
 use crate::options::TopicOptions;
 use crate::random;
 
@@ -138,7 +138,8 @@ impl HubBuilder {
             reach: Mutex::default(),
             link: OnceLock::new(),
         });
-        let link = self.backplane.open(Inbound::new(Arc::downgrade(&inner), clock));
+        let hub: Arc<dyn Arrivals> = inner.clone();
+        let link = self.backplane.open(Inbound::new(Arc::downgrade(&hub), clock));
         inner.link.get_or_init(|| link);
         if inner.promises.many_instances {
             inner.watch_heartbeat();

@@ -7,6 +7,7 @@ mod presence;
 mod publish;
 mod recover;
 mod subscribe;
+mod subscription;
 mod table;
 
 use std::fmt;
@@ -18,12 +19,15 @@ pub use self::builder::HubBuilder;
 use self::builder::Settings;
 pub use self::membership::Membership;
 use self::presence::Presences;
+pub use self::presence::{Joined, PresenceWatch, TopicPresence};
 pub use self::publish::Publish;
 pub use self::subscribe::{Subscribe, SubscribeError};
+pub use self::subscription::Subscription;
 use self::table::Table;
 use crate::backplane::{Link, Memory, Promises};
 use crate::clock::Clock;
 use crate::entry::Entry;
+use crate::inbound::Arrivals;
 use crate::publication::{GapCause, Publication};
 
 /// The target of all log events.
@@ -112,22 +116,35 @@ impl fmt::Debug for Hub {
     }
 }
 
-impl Inner {
-    pub(crate) fn arrived(self: &Arc<Self>, publication: &Arc<Publication>) {
+impl Arrivals for Inner {
+    fn arrived(self: Arc<Self>, publication: &Arc<Publication>) {
         if let Some(entry) = self.table.get(publication.topic.as_str()) {
             entry.arrived(publication);
             self.recover(&entry);
         }
     }
 
-    pub(crate) fn lost(self: &Arc<Self>, cause: GapCause) {
+    fn lost(self: Arc<Self>, cause: GapCause) {
         self.reach(|reach| reach.link = Some(cause));
     }
 
-    pub(crate) fn restored(self: &Arc<Self>) {
+    fn restored(self: Arc<Self>) {
         self.reach(|reach| reach.link = None);
     }
 
+    fn missed(self: Arc<Self>, topic: Option<&str>, cause: GapCause) {
+        let missed = |entry: &Arc<Entry>| {
+            entry.missed(cause);
+            self.recover(entry);
+        };
+        match topic {
+            Some(topic) => self.table.get(topic).iter().for_each(missed),
+            None => self.table.for_each(missed),
+        }
+    }
+}
+
+impl Inner {
     /// Tells the topics, if the broker is lost now, or is reached again.
     fn reach(self: &Arc<Self>, change: impl FnOnce(&mut Reach)) {
         let mut reach = self.lock_reach();
@@ -146,17 +163,6 @@ impl Inner {
                 });
             }
             _ => {}
-        }
-    }
-
-    pub(crate) fn missed(self: &Arc<Self>, topic: Option<&str>, cause: GapCause) {
-        let missed = |entry: &Arc<Entry>| {
-            entry.missed(cause);
-            self.recover(entry);
-        };
-        match topic {
-            Some(topic) => self.table.get(topic).iter().for_each(missed),
-            None => self.table.for_each(missed),
         }
     }
 

@@ -8,14 +8,14 @@ use std::task::Poll;
 
 use ws_session::{Prepared, Sender};
 
-use super::{Hub, Inner, Membership};
+use super::{Hub, Inner, Membership, Subscription};
 use crate::backplane::BoxFuture;
 use crate::entry::{Entry, NotAdded, Seat};
 use crate::forward::Forward;
 use crate::position::Position;
 use crate::publication::{Delivery, GapCause};
+use crate::queue::Queue;
 use crate::subscriber::Subscriber;
-use crate::subscription::{Queue, Subscription};
 use crate::topic::{InvalidTopic, Topic};
 use crate::waiting::Bound;
 

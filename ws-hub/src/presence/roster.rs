@@ -12,7 +12,7 @@ use super::wire::{Says, Word};
 use super::{Member, PresenceEvent};
 
 /// The time for which the members of an instance stay without a word of it.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// The interval at which an instance says that it is alive.
 const RENEWAL: Duration = Duration::from_secs(20);
 /// The time between two lists, whoever asks for them.
@@ -22,7 +22,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The bytes of members in one part of a list, about.
 const PART: usize = 16 << 10;
 
-pub(super) struct Roster {
+pub(crate) struct Roster {
     instance: u64,
     version: u64,
     own: BTreeMap<ByteString, Own>,
@@ -55,13 +55,13 @@ struct Other {
 
 /// What follows from a change.
 #[derive(Default)]
-pub(super) struct Changes {
-    pub(super) events: Vec<PresenceEvent>,
-    pub(super) words: Vec<Word>,
+pub(crate) struct Changes {
+    pub(crate) events: Vec<PresenceEvent>,
+    pub(crate) words: Vec<Word>,
 }
 
 impl Roster {
-    pub(super) fn new(instance: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(instance: u64, now: Timestamp) -> Self {
         Self {
             instance,
             version: 0,
@@ -76,7 +76,7 @@ impl Roster {
     }
 
     /// All members, in the order of their IDs.
-    pub(super) fn members(&self) -> Vec<Member> {
+    pub(crate) fn members(&self) -> Vec<Member> {
         let ids: BTreeSet<_> =
             self.own.keys().chain(self.others.values().flat_map(|other| other.members.keys())).collect();
         ids.into_iter().filter_map(|id| Some(Member { id: id.clone(), data: self.data(id)?.clone() })).collect()
@@ -103,12 +103,12 @@ impl Roster {
     }
 
     /// Whether this instance has members of its own.
-    pub(super) fn has_own(&self) -> bool {
+    pub(crate) fn has_own(&self) -> bool {
         !self.own.is_empty()
     }
 
     /// A connection of a member is there.
-    pub(super) fn join(&mut self, member: Member) -> Changes {
+    pub(crate) fn join(&mut self, member: Member) -> Changes {
         let mut words = Vec::new();
         let events = self.change(vec![member.id.clone()], |this| {
             let known = this.own.get(&member.id).map(|own| own.data.clone());
@@ -124,7 +124,7 @@ impl Roster {
     }
 
     /// A connection of a member is gone. If it was the last one, the member leaves after this time.
-    pub(super) fn leave(&mut self, id: &ByteString, now: Timestamp, grace: Duration) {
+    pub(crate) fn leave(&mut self, id: &ByteString, now: Timestamp, grace: Duration) {
         if let Some(own) = self.own.get_mut(id) {
             own.connections -= 1;
             own.leaves_at = (own.connections == 0).then(|| now + grace);
@@ -132,7 +132,7 @@ impl Roster {
     }
 
     /// Words may have been missed: all lists are asked for. Nobody leaves for a lease.
-    pub(super) fn missed(&mut self, now: Timestamp) {
+    pub(crate) fn missed(&mut self, now: Timestamp) {
         for other in self.others.values_mut() {
             (other.version, other.list, other.expires_at) = (None, None, now + LEASE);
         }
@@ -142,7 +142,7 @@ impl Roster {
     }
 
     /// Another instance, or this one, has said a word.
-    pub(super) fn heard(&mut self, word: Word, now: Timestamp) -> Changes {
+    pub(crate) fn heard(&mut self, word: Word, now: Timestamp) -> Changes {
         if word.instance == self.instance {
             return Changes::default();
         }
@@ -186,7 +186,7 @@ impl Roster {
     }
 
     /// Does what is due.
-    pub(super) fn tick(&mut self, now: Timestamp) -> Changes {
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Changes {
         let mut changes = Changes::default();
         let leaves = |own: &Own| own.leaves_at.is_some_and(|at| at <= now);
         let leaving: Vec<_> = self.own.iter().filter(|(_, own)| leaves(own)).map(|(id, _)| id.clone()).collect();

@@ -12,15 +12,15 @@ const VERSION: u8 = 1;
 
 /// What an instance says of its members of one topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) instance: u64,
+pub(crate) struct Word {
+    pub(crate) instance: u64,
     /// The version of the instance's list of members after this word.
-    pub(super) version: u64,
-    pub(super) says: Says,
+    pub(crate) version: u64,
+    pub(crate) says: Says,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Says {
+pub(crate) enum Says {
     /// Whoever has members is to send their list.
     Who,
     /// The list has not changed.
@@ -34,7 +34,7 @@ pub(super) enum Says {
 }
 
 impl Word {
-    pub(super) fn encode(&self) -> Bytes {
+    pub(crate) fn encode(&self) -> Bytes {
         let (kind, members): (u8, &[Member]) = match &self.says {
             Says::Who => (0, &[]),
             Says::Alive => (1, &[]),
@@ -59,7 +59,7 @@ impl Word {
     }
 
     /// `None` for bytes that are no word of this version.
-    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let [version, kind] = take::<2>(&mut bytes)?;
         if version != VERSION {
             return None;

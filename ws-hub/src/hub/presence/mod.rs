@@ -1,11 +1,16 @@
 //! The presences of topics: made when they are used, forgotten when nobody uses them.
 
+mod topic;
+mod watch;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::topic::Presence;
+pub use self::topic::{Joined, TopicPresence};
+pub use self::watch::PresenceWatch;
 use super::{Hub, Inner};
-use crate::presence::{Presence, TopicPresence};
 use crate::topic::{InvalidTopic, Topic};
 
 /// The interval at which presences do what is due.

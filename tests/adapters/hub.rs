@@ -1,0 +1,174 @@
+//! Topics over the connections of one server and of several.
+
+use std::time::Duration;
+
+use ws_hub::{
+    Delivery, GapCause, Hub, HubBuilder, Member, Memory, Position, PresenceEvent, RESUMABLE, SlowPolicy, TopicOptions,
+};
+
+use super::super::Rt;
+use super::setup::*;
+
+fn settings() -> HubBuilder {
+    let kept = TopicOptions::new().history(100, Duration::from_secs(3600));
+    let closing = TopicOptions::new().slow(SlowPolicy::Close);
+    let newest = TopicOptions::new().slow(SlowPolicy::Newest);
+    Hub::builder().topics("kept/", kept).topics("closing/", closing).topics("newest/", newest)
+}
+
+/// A delivery as a message: `position text`, or the words for a gap.
+fn encode(delivery: &Delivery) -> Option<Prepared> {
+    match delivery {
+        Delivery::Publication(publication) => {
+            let text = String::from_utf8_lossy(publication.message.as_bytes());
+            Some(match publication.position {
+                Some(position) => format!("{position} {text}").into(),
+                None => publication.prepared().clone(),
+            })
+        }
+        Delivery::Gap(gap) => Some(gap.to_string().into()),
+        Delivery::Recovered { publications } => Some(format!("{publications} recovered").into()),
+        _ => None,
+    }
+}
+
+/// Subscribes the topic that the path names, since the position of the query, and publishes what comes.
+async fn serve(hub: Hub, mut ws: WebSocket) -> HandlerResult {
+    let topic = ws.path().trim_start_matches('/').to_owned();
+    let since = ws.query("since").and_then(|since| since.parse::<Position>().ok());
+    let _membership = hub.subscribe(&topic).since(since).forward(&ws.sender(), encode).await?;
+    ws.send("subscribed").await?;
+    while let Some(message) = ws.recv().await? {
+        hub.publish(&topic, message).await?;
+    }
+    Ok(())
+}
+
+fn start_at(hub: &Hub) -> Running {
+    let hub = hub.clone();
+    start(uncompressed(), move |ws| serve(hub.clone(), ws))
+}
+
+fn join(server: &Running, path: &str) -> WebSocket {
+    let mut ws = block_on(Client::new(server.url(path)).connect()).unwrap();
+    assert_eq!(text(&mut ws), "subscribed");
+    ws
+}
+
+#[test]
+fn instances_share_topics() {
+    let memory = Memory::new();
+    let hubs = [(); 2].map(|()| block_on(async { settings().backplane(memory.clone()).start::<Rt>() }));
+    let servers = hubs.each_ref().map(start_at);
+    let mut members = servers.each_ref().map(|server| join(server, "/chat"));
+    let mut elsewhere = join(&servers[0], "/other");
+    for n in 0..10 {
+        send(&members[n % 2], format!("{n}"));
+        for member in &mut members {
+            assert_eq!(text(member), format!("{n}"));
+        }
+    }
+    send(&elsewhere, "alone");
+    assert_eq!(text(&mut elsewhere), "alone");
+    members.into_iter().for_each(close);
+    close(elsewhere);
+    servers.into_iter().for_each(Running::stop);
+}
+
+#[test]
+fn a_client_that_comes_again_gets_what_it_missed() {
+    let hub = block_on(async { settings().start::<Rt>() });
+    let server = start_at(&hub);
+    let mut ws = join(&server, "/kept/a");
+    send(&ws, "1");
+    let first = text(&mut ws);
+    let position = first.split(' ').next().unwrap();
+    close(ws);
+    for text in ["2", "3"] {
+        block_on(async { hub.publish("kept/a", text).await.unwrap() });
+    }
+    let mut ws = block_on(Client::new(server.url(&format!("/kept/a?since={position}"))).connect()).unwrap();
+    let got: Vec<_> = (0..4).map(|_| text(&mut ws)).collect();
+    let words: Vec<_> = got.iter().map(|line| line.rsplit_once(' ').map_or(&**line, |(_, text)| text)).collect();
+    // "subscribed" and what was missed come as they are ready.
+    let missed: Vec<_> = words.iter().filter(|word| **word != "subscribed").copied().collect();
+    assert_eq!(missed, ["2", "3", "recovered"]);
+    close(ws);
+    server.stop();
+}
+
+#[test]
+fn a_slow_connection_delays_no_other_and_is_treated_by_the_topic() {
+    let hub = block_on(async { settings().start::<Rt>() });
+    let server = start_at(&hub);
+    for topic in ["skipping/a", "closing/a", "newest/a"] {
+        let path = format!("/{topic}");
+        let (mut slow, mut quick) = (join(&server, &path), join(&server, &path));
+        // More than the sockets of the slow one and its queue hold.
+        let large = pattern(64 * KIB);
+        let count = 600;
+        let receiving = spawn(async move {
+            for _ in 0..count {
+                assert_eq!(quick.recv().await.unwrap().unwrap().len(), 64 * KIB);
+            }
+            quick
+        });
+        block_on(async {
+            for _ in 0..count {
+                hub.publish(topic, large.clone()).await.unwrap();
+                // Time for the quick one.
+                super::super::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let mut quick = block_on(receiving);
+        block_on(async { hub.publish(topic, "last").await.unwrap() });
+        assert_eq!(text(&mut quick), "last");
+        let mut got = 0;
+        let end = loop {
+            match block_on(slow.recv()) {
+                Ok(Some(Message::Text(text))) => break text.to_string(),
+                Ok(Some(Message::Binary(_))) => got += 1,
+                Ok(None) => break "closed".to_owned(),
+                Err(error) => break outcome(&error).code().code().to_string(),
+            }
+        };
+        assert!(got < count, "{topic}: nothing was slow");
+        match topic {
+            "closing/a" => assert_eq!(end, RESUMABLE.to_string()),
+            "newest/a" => assert_eq!(end, "last"),
+            _ => {
+                // What waited is taken: the next publication finds room, and the gap comes before it.
+                let gap = format!("publications may be missing: {}", GapCause::SlowSubscriber);
+                if end != gap {
+                    block_on(async { hub.publish(topic, "after").await.unwrap() });
+                    assert_eq!(text(&mut slow), gap);
+                }
+            }
+        }
+        close(quick);
+    }
+    server.stop();
+}
+
+#[test]
+fn presence_follows_connections() {
+    let hub = block_on(async { settings().presence_grace(Duration::ZERO).start::<Rt>() });
+    let here = hub.clone();
+    let server = start(uncompressed(), move |ws| {
+        let hub = here.clone();
+        async move {
+            let name = ws.path().trim_start_matches('/').to_owned();
+            let _joined = hub.presence("room")?.join(Member::new(name, "")?);
+            drain(ws).await
+        }
+    });
+    let mut watch = hub.presence("room").unwrap().watch();
+    let mut next = || block_on(watch.next());
+    assert_eq!(next(), PresenceEvent::Members(vec![]));
+    let alice = Member::new("alice", "").unwrap();
+    let ws = block_on(Client::new(server.url("/alice")).connect()).unwrap();
+    assert_eq!(next(), PresenceEvent::Joined(alice.clone()));
+    close(ws);
+    assert_eq!(next(), PresenceEvent::Left(alice));
+    server.stop();
+}
