@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ws_session::Timestamp;
 
 use super::{
-    Backplane, BoxFuture, HistoryError, Link, Order, Outgoing, Page, Promises, PublishError, Recovery, Unavailable,
+    Backplane, BoxFuture, HistoryError, Link, Order, Outgoing, Page, Promises, PublishError, Recovery, Refusal,
+    Unavailable,
 };
 use crate::clock::Clock;
 use crate::inbound::Inbound;
@@ -102,18 +103,21 @@ impl Log {
     }
 
     /// Adds a publication and hands it to all instances, in the order of the offsets because the log is locked.
-    fn publish(&mut self, topic: &Topic, outgoing: Outgoing, now: Timestamp) -> Option<Position> {
+    fn publish(&mut self, topic: &Topic, outgoing: Outgoing, now: Timestamp) -> Result<Option<Position>, PublishError> {
         let mut publication = Publication::new(topic.clone(), outgoing.message);
         publication.key = outgoing.key;
         let Some(history) = outgoing.history else {
             self.hand_out(&Arc::new(publication));
-            return None;
+            return Ok(None);
         };
         self.expire(&history, now);
         if let Some(key) = &outgoing.idempotency_key
             && let Some(first) = self.ring.iter().find(|kept| kept.idempotency_key.as_ref() == Some(key))
         {
-            return first.publication.position;
+            return Ok(first.publication.position);
+        }
+        if outgoing.after.is_some_and(|after| after != self.top()) {
+            return Err(PublishError::Refused(Refusal::Conflict));
         }
         let previous = self.offset;
         self.offset += 1;
@@ -126,7 +130,7 @@ impl Log {
         self.expire(&history, now);
         self.expires = Some(now + history.age);
         self.hand_out(&publication);
-        Some(self.top())
+        Ok(Some(self.top()))
     }
 
     fn hand_out(&mut self, publication: &Arc<Publication>) {
@@ -154,11 +158,24 @@ impl Log {
         let is_complete = skip + publications.len() == self.ring.len();
         Ok(Page::new(since, publications, is_complete))
     }
+
+    fn latest(&self, limit: usize) -> Page {
+        let skip = self.ring.len().saturating_sub(limit);
+        let publications: Vec<_> = self.ring.iter().skip(skip).map(|kept| Arc::clone(&kept.publication)).collect();
+        let since = Position::new(self.epoch, self.offset - publications.len() as u64);
+        Page::new(since, publications, true)
+    }
 }
 
 impl Backplane for Memory {
     fn promises(&self) -> Promises {
-        Promises { order: Order::PerTopic, recovery: Some(Recovery::Connections), ..Promises::new("memory") }
+        Promises {
+            order: Order::PerTopic,
+            recovery: Some(Recovery::Connections),
+            conditional: true,
+            idempotent: true,
+            ..Promises::new("memory")
+        }
     }
 
     fn open(&self, inbound: Inbound) -> Box<dyn Link> {
@@ -176,8 +193,8 @@ struct MemoryLink {
 impl Link for MemoryLink {
     fn publish(&self, topic: &Topic, outgoing: Outgoing) -> BoxFuture<'static, Result<Option<Position>, PublishError>> {
         let (log, now) = self.memory.log(topic);
-        let position = lock(&log).publish(topic, outgoing, now);
-        Box::pin(ready(Ok(position)))
+        let result = lock(&log).publish(topic, outgoing, now);
+        Box::pin(ready(result))
     }
 
     fn subscribe(
@@ -209,6 +226,13 @@ impl Link for MemoryLink {
         let mut log = lock(&log);
         log.expire(history, now);
         Box::pin(ready(log.page(since, limit)))
+    }
+
+    fn latest(&self, topic: &Topic, history: &History, limit: usize) -> BoxFuture<'static, Result<Page, HistoryError>> {
+        let (log, now) = self.memory.log(topic);
+        let mut log = lock(&log);
+        log.expire(history, now);
+        Box::pin(ready(Ok(log.latest(limit))))
     }
 }
 

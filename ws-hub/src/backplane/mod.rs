@@ -70,6 +70,10 @@ pub trait Link: Send + Sync {
         since: Position,
         limit: usize,
     ) -> BoxFuture<'static, Result<Page, HistoryError>>;
+
+    /// Reads the last publications of a topic, at most `limit` of them. An empty page tells the end of the stream
+    /// ([`Page::since`]).
+    fn latest(&self, topic: &Topic, history: &History, limit: usize) -> BoxFuture<'static, Result<Page, HistoryError>>;
 }
 
 /// What is published.
@@ -83,6 +87,8 @@ pub struct Outgoing {
     /// Names this publication, so that a second one with the same name is not published again, as long as the first is in the
     /// history. The result is the position of the first.
     pub idempotency_key: Option<ByteString>,
+    /// The position that must be the last one of the topic, else nothing is published ([`Refusal::Conflict`]).
+    pub after: Option<Position>,
     /// The topic's history. `None` if it has none.
     pub history: Option<History>,
 }
@@ -90,7 +96,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// A message for a topic without history.
     pub fn new(message: impl Into<Message>) -> Self {
-        Self { message: message.into(), key: None, idempotency_key: None, history: None }
+        Self { message: message.into(), key: None, idempotency_key: None, after: None, history: None }
     }
 }
 
@@ -180,6 +186,10 @@ pub enum Refusal {
         /// The number of subscribers.
         locally: usize,
     },
+    /// Something else was published meanwhile, so that the position after which it was to be published is not the last one.
+    Conflict,
+    /// The backplane cannot do what was asked for, as its [`Promises`] say: the name of the feature.
+    Unsupported(&'static str),
     /// The broker has refused it, for this reason.
     Broker(String),
 }
@@ -205,6 +215,10 @@ impl fmt::Display for PublishError {
                 f,
                 "not published, because the broker cannot be reached; {locally} subscribers of this instance got it"
             ),
+            Self::Refused(Refusal::Conflict) => f.write_str("not published: something else was published before"),
+            Self::Refused(Refusal::Unsupported(feature)) => {
+                write!(f, "not published: the backplane cannot do this: {feature}")
+            }
             Self::Refused(Refusal::Broker(reason)) => {
                 write!(f, "not published, because the broker refused it: {reason}")
             }

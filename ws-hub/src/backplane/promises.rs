@@ -12,12 +12,24 @@ pub struct Promises {
     pub recovery: Option<Recovery>,
     /// Whether other instances get the publications.
     pub many_instances: bool,
+    /// Whether a publication can be made only if another one is the last ([`Outgoing::after`](super::Outgoing::after)).
+    pub conditional: bool,
+    /// Whether a second publication with the same idempotency key is left out
+    /// ([`Outgoing::idempotency_key`](super::Outgoing::idempotency_key)).
+    pub idempotent: bool,
 }
 
 impl Promises {
-    /// Promises of a backplane with this name: for one instance, one order per publisher, no history.
+    /// Promises of a backplane with this name: for one instance, one order per publisher, no history, nothing else.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, order: Order::PerPublisher, recovery: None, many_instances: false }
+        Self {
+            name,
+            order: Order::PerPublisher,
+            recovery: None,
+            many_instances: false,
+            conditional: false,
+            idempotent: false,
+        }
     }
 }
 

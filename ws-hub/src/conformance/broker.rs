@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::log::{Added, Log};
 use super::rng::Rng;
 use crate::backplane::{
     Backplane, BoxFuture, Doubt, HistoryError, Link, Order, Outgoing, Page, Promises, PublishError, Recovery, Refusal,
@@ -11,8 +12,8 @@ use crate::backplane::{
 };
 use crate::inbound::Inbound;
 use crate::options::History;
-use crate::position::{Epoch, Position};
-use crate::publication::{GapCause, Publication, Unrecoverable};
+use crate::position::Position;
+use crate::publication::{GapCause, Publication};
 use crate::topic::Topic;
 
 /// The longest time that anything takes on its way.
@@ -32,12 +33,6 @@ struct State {
     accepted: Vec<Arc<Publication>>,
     subscribed: usize,
     reads: usize,
-}
-
-struct Log {
-    epoch: Epoch,
-    offset: u64,
-    ring: VecDeque<Arc<Publication>>,
 }
 
 /// The connection of one link.
@@ -160,25 +155,25 @@ impl Broker {
     }
 
     /// Accepts a publication, and sends it on its way to all links that have subscribed.
-    fn accept(&self, topic: &Topic, outgoing: Outgoing) -> Option<Position> {
+    fn accept(&self, topic: &Topic, outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
         let state = &mut *self.lock();
-        let mut publication = Publication::new(topic.clone(), outgoing.message);
-        publication.key = outgoing.key;
-        if let Some(history) = outgoing.history {
-            let log = state.logs.entry(topic.clone()).or_insert_with(|| Log::new(&mut state.rng));
-            let previous = log.offset;
-            log.offset += 1 + state.rng.below(3) as u64;
-            publication = publication.at(log.top(), previous);
-            let publication = Arc::new(publication);
-            log.ring.push_back(Arc::clone(&publication));
-            while log.ring.len() > history.size {
-                log.ring.pop_front();
+        let Some(history) = outgoing.history else {
+            let mut publication = Publication::new(topic.clone(), outgoing.message);
+            publication.key = outgoing.key;
+            self.send(state, &Arc::new(publication));
+            return Ok(None);
+        };
+        let rng = &mut state.rng;
+        let log = state.logs.entry(topic.clone()).or_insert_with(|| Log::new(rng));
+        // Offsets need not be consecutive.
+        let step = 1 + rng.below(3) as u64;
+        match log.publish(topic, outgoing, &history, step)? {
+            Added::Again(position) => Ok(Some(position)),
+            Added::New(publication) => {
+                self.send(state, &publication);
+                Ok(publication.position)
             }
-            self.send(state, &publication);
-            return publication.position;
         }
-        self.send(state, &Arc::new(publication));
-        None
     }
 
     fn send(&self, state: &mut State, publication: &Arc<Publication>) {
@@ -251,38 +246,14 @@ impl Broker {
     }
 }
 
-impl Log {
-    fn new(rng: &mut Rng) -> Self {
-        Self { epoch: Epoch(rng.next()), offset: 0, ring: VecDeque::new() }
-    }
-
-    fn top(&self) -> Position {
-        Position::new(self.epoch, self.offset)
-    }
-
-    fn page(&self, since: Position, limit: usize) -> Result<Page, HistoryError> {
-        let fail = |reason| Err(HistoryError::Unrecoverable { reason, top: Some(self.top()) });
-        if since.epoch != self.epoch {
-            return fail(Unrecoverable::Epoch { current: Some(self.epoch) });
-        }
-        let skip = match self.ring.iter().position(|kept| kept.position == Some(since)) {
-            Some(own) => own + 1,
-            None if since.offset == self.ring.front().map_or(self.offset, |first| first.previous) => 0,
-            None if since.offset > self.offset => return fail(Unrecoverable::Unknown),
-            None => return fail(Unrecoverable::Expired),
-        };
-        let publications: Vec<_> = self.ring.iter().skip(skip).take(limit).map(Arc::clone).collect();
-        let is_complete = skip + publications.len() == self.ring.len();
-        Ok(Page::new(since, publications, is_complete))
-    }
-}
-
 impl Backplane for Broker {
     fn promises(&self) -> Promises {
         Promises {
             order: Order::PerPublisher,
             recovery: Some(Recovery::Instances),
             many_instances: true,
+            conditional: true,
+            idempotent: true,
             ..Promises::new("a broker with faults")
         }
     }
@@ -321,8 +292,8 @@ impl Link for BrokerLink {
             if !broker.travel(&inbound, link, generation).await {
                 return lost;
             }
-            let position = broker.accept(&topic, outgoing);
-            if broker.travel(&inbound, link, generation).await { Ok(position) } else { lost }
+            let result = broker.accept(&topic, outgoing);
+            if broker.travel(&inbound, link, generation).await { result } else { lost }
         })
     }
 
@@ -379,6 +350,22 @@ impl Link for BrokerLink {
                 })
             };
             if broker.travel(&inbound, link, generation).await { page } else { Err(HistoryError::Unavailable) }
+        })
+    }
+
+    fn latest(&self, topic: &Topic, _: &History, limit: usize) -> BoxFuture<'static, Result<Page, HistoryError>> {
+        let (broker, inbound, link, topic) = (self.broker.clone(), self.inbound.clone(), self.link, topic.clone());
+        Box::pin(async move {
+            let generation = broker.connection(link).ok_or(HistoryError::Unavailable)?;
+            if !broker.travel(&inbound, link, generation).await {
+                return Err(HistoryError::Unavailable);
+            }
+            let page = {
+                let state = &mut *broker.lock();
+                state.reads += 1;
+                state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)).latest(limit)
+            };
+            if broker.travel(&inbound, link, generation).await { Ok(page) } else { Err(HistoryError::Unavailable) }
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Time is [virtual](World): nothing waits, and a seed repeats a run.
 
 mod broker;
+mod log;
 mod rng;
 mod scenario;
 mod world;
