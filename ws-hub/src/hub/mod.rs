@@ -95,6 +95,12 @@ impl Hub {
         self.inner.promises
     }
 
+    /// Why the broker cannot be reached now; `None` if it can, or if there is none. For a health check, or for words to users:
+    /// subscribers get a [`Gap`](crate::Gap) in any case.
+    pub fn outage(&self) -> Option<GapCause> {
+        self.inner.lock_reach().lost()
+    }
+
     /// The number of subscribers of a topic at this instance.
     pub fn subscribers(&self, topic: &str) -> usize {
         self.inner.table.get(topic).map_or(0, |entry| entry.subscribers())

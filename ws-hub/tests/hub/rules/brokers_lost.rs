@@ -1,6 +1,6 @@
 //! Rules 8 to 10: without the broker, local publications go on; a silent broker is noticed; and the cost to the broker.
 
-use ws_hub::{GapCause, PublishError, Refusal};
+use ws_hub::{GapCause, Hub, PublishError, Refusal};
 
 use crate::setup::*;
 
@@ -56,6 +56,23 @@ fn a_frozen_broker_is_noticed_and_nothing_is_lost() {
     let silent = Got::Gap(GapCause::BrokerSilent);
     assert_eq!(got(&mut plain), [silent.clone(), text("1"), silent]);
     assert_eq!(got(&mut kept), [text("1")]);
+}
+
+#[test]
+fn an_outage_is_told_while_it_lasts() {
+    let (mut world, broker, hubs) = at_broker::<2>();
+    world.advance(10 * SECOND);
+    assert_eq!(hubs.each_ref().map(Hub::outage), [None, None]);
+    broker.cut(0, 5 * SECOND);
+    world.advance(SECOND);
+    assert_eq!(hubs.each_ref().map(Hub::outage), [Some(GapCause::BrokerLost), None]);
+    world.advance(20 * SECOND);
+    assert_eq!(hubs.each_ref().map(Hub::outage), [None, None]);
+    broker.freeze(1, 30 * SECOND);
+    world.advance(20 * SECOND);
+    assert_eq!(hubs.each_ref().map(Hub::outage), [None, Some(GapCause::BrokerSilent)]);
+    world.advance(40 * SECOND);
+    assert_eq!(hubs.each_ref().map(Hub::outage), [None, None]);
 }
 
 #[test]
