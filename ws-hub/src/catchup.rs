@@ -3,6 +3,8 @@
 //! Live publications wait in a gate while history is read. A read begins at the last publication that was seen, inclusive: the
 //! backplane must find that one. Publications that come both ways are told apart by their offsets. The gate holds the newest
 //! publications without a hole in them; if it overflows, what was dropped is in the history, so another read finds it.
+//!
+//! A catch-up that begins with the last publications reads those first, and goes on from there in the same way.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -28,10 +30,36 @@ const ROUNDS: u32 = 32;
 /// Reads without an answer, after which a recovery is given up.
 const PATIENCE: u32 = 10;
 
+/// Reads of the last publications that found another stream than the one that is delivered live, after which a recovery is given
+/// up.
+const STREAMS: u32 = 3;
+
+/// Where a subscription begins. The default is with what is published from now on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// After this position.
+    pub(crate) since: Option<Position>,
+    /// With so many of the last publications, if not after a position.
+    pub(crate) last: usize,
+}
+
+/// A read of history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// What follows a position.
+    Since(Position),
+    /// The last publications, at most so many.
+    Latest(usize),
+}
+
 pub(crate) struct Catchup {
     bounds: Bounds,
-    /// The place after the last publication that was found.
-    last: Position,
+    /// The place after the last publication that was found. `None` until the last publications are found.
+    last: Option<Position>,
+    /// So many of the last publications are to be found, if nothing else can be.
+    latest: usize,
+    /// It begins with the last publications.
+    is_latest: bool,
     /// A place that was delivered live before the gate was there: what is found must reach it.
     reach: Option<Position>,
     found: Vec<Arc<Publication>>,
@@ -56,25 +84,36 @@ pub(crate) enum Step {
     Done {
         /// What was missed, in order. Live publications follow.
         publications: Vec<Arc<Publication>>,
+        /// The number of the first of them that were asked for. The others came meanwhile.
+        asked: usize,
         /// The place after them.
         tail: Position,
     },
+    /// What was missed cannot be had. Read on: the last publications, from [`Catchup::wanted`].
+    Instead { reason: Unrecoverable },
     /// What was missed cannot be had.
     Failed {
         reason: Unrecoverable,
         /// What came meanwhile, in order. Live publications follow.
         publications: Vec<Arc<Publication>>,
-        /// The place after them.
-        tail: Position,
+        /// The place after them, if it is known.
+        tail: Option<Position>,
     },
 }
 
 impl Catchup {
     /// Begins at this position. `reach` is the last place that was delivered live, if there is one.
     pub(crate) fn new(since: Position, reach: Option<Position>, bounds: Bounds) -> Self {
+        Self::start(Start { since: Some(since), last: 0 }, reach, bounds)
+    }
+
+    /// Begins at a position or with the last publications.
+    pub(crate) fn start(start: Start, reach: Option<Position>, bounds: Bounds) -> Self {
         Self {
             bounds,
-            last: since,
+            last: start.since,
+            latest: start.last.min(bounds.publications),
+            is_latest: start.since.is_none(),
             reach,
             found: Vec::new(),
             found_bytes: 0,
@@ -92,15 +131,19 @@ impl Catchup {
         self.reach = place.or(self.reach);
     }
 
-    /// The place from which to read.
-    pub(crate) fn since(&self) -> Position {
+    /// What to read.
+    pub(crate) fn wanted(&self) -> Read {
+        self.last.map_or(Read::Latest(self.latest), Read::Since)
+    }
+
+    /// The place after what was found.
+    pub(crate) fn since(&self) -> Option<Position> {
         self.last
     }
 
     /// A live publication with a position arrived.
     pub(crate) fn arrived(&mut self, publication: &Arc<Publication>) {
-        if let Some(back) = self.gate.back() {
-            let back = back.position.unwrap_or(self.last);
+        if let Some(back) = self.gate.back().and_then(|back| back.position) {
             if publication.position.is_some_and(|own| own.epoch == back.epoch && own.offset <= back.offset) {
                 return;
             }
@@ -122,72 +165,105 @@ impl Catchup {
     }
 
     /// A read begins that may be of use here: [`ended`](Self::ended) is called with its result.
-    pub(crate) fn begin_read(&mut self, since: Position) {
-        if since.epoch == self.last.epoch && since.offset <= self.last.offset {
+    pub(crate) fn begin_read(&mut self, read: Read) {
+        let is_of_use = match (self.wanted(), read) {
+            (Read::Since(last), Read::Since(since)) => since.epoch == last.epoch && since.offset <= last.offset,
+            (Read::Latest(wanted), Read::Latest(count)) => wanted <= count,
+            _ => false,
+        };
+        if is_of_use {
             (self.is_stale, self.is_reading) = (false, true);
         }
     }
 
     /// A read has ended.
-    pub(crate) fn ended(&mut self, since: Position, result: &Result<Page, HistoryError>) -> Step {
+    pub(crate) fn ended(&mut self, read: Read, result: &Result<Page, HistoryError>) -> Step {
         if !mem::take(&mut self.is_reading) {
             return Step::Read;
         }
-        match result {
-            Ok(page) => {
+        match (result, self.last) {
+            (Ok(page), last) => {
                 self.unanswered = 0;
-                self.read(page)
+                match last {
+                    Some(last) => self.read(page, last),
+                    None => self.read_latest(page),
+                }
             }
-            Err(HistoryError::Unavailable) => {
+            (Err(HistoryError::Unavailable), _) => {
                 self.unanswered += 1;
-                if self.unanswered < PATIENCE { Step::Read } else { self.fail(Unrecoverable::Unavailable, None) }
+                if self.unanswered < PATIENCE { Step::Read } else { self.give_up(Unrecoverable::Unavailable, None) }
             }
-            Err(HistoryError::Unrecoverable { reason, top }) => {
+            (Err(HistoryError::Unrecoverable { reason, top }), last) => {
                 // A read from an earlier place than ours says nothing of ours, but for the stream.
-                let is_ours = since == self.last || matches!(reason, Unrecoverable::Epoch { .. });
+                let is_ours = last.is_none_or(|last| read == Read::Since(last));
+                let is_ours = is_ours || matches!(reason, Unrecoverable::Epoch { .. });
                 if is_ours { self.fail(*reason, *top) } else { Step::Read }
             }
         }
     }
 
-    fn read(&mut self, page: &Page) -> Step {
-        let start = if page.since == self.last {
+    fn read(&mut self, page: &Page, last: Position) -> Step {
+        let start = if page.since == last {
             0
         } else {
             // It was read for others, too, from an earlier place. The publication at ours must be in it.
-            let is_own = |publication: &Arc<Publication>| publication.position == Some(self.last);
+            let is_own = |publication: &Arc<Publication>| publication.position == Some(last);
             match page.publications.iter().position(is_own) {
                 Some(own) => own + 1,
                 None if page.is_complete => return self.fail(Unrecoverable::Unknown, None),
                 None => return Step::Read,
             }
         };
-        for publication in &page.publications[start..] {
+        self.found(last, &page.publications[start..], page.is_complete)
+    }
+
+    fn read_latest(&mut self, page: &Page) -> Step {
+        let live = self.gate.back().and_then(|back| back.position).or(self.reach);
+        let epoch = page.since.epoch;
+        if live.is_some_and(|live| live.epoch != epoch) {
+            self.rounds += 1;
+            let reason = Unrecoverable::Epoch { current: Some(epoch) };
+            return if self.rounds < STREAMS { Step::Read } else { self.give_up(reason, None) };
+        }
+        let page = page.clone().newest(self.latest, self.bounds.bytes);
+        match self.gate.front() {
+            // More were published meanwhile than were asked for. None of them may be left out.
+            Some(front) if front.previous < page.since.offset => {
+                self.found(Position::new(epoch, front.previous), &[], true)
+            }
+            _ => self.found(page.since, &page.publications, true),
+        }
+    }
+
+    /// These publications were found after a place.
+    fn found(&mut self, mut last: Position, publications: &[Arc<Publication>], is_complete: bool) -> Step {
+        self.last = Some(last);
+        for publication in publications {
             let Some(position) = publication.position else { continue };
-            if !publication.follows(self.last) {
+            if !publication.follows(last) {
                 return self.fail(Unrecoverable::Expired, None);
             }
-            self.last = position;
+            (last, self.last) = (position, Some(position));
             self.found_bytes += publication.weight();
             self.found.push(Arc::clone(publication));
             if self.found.len() > self.bounds.publications || self.found_bytes > self.bounds.bytes {
                 return self.fail(Unrecoverable::TooMany, None);
             }
         }
-        if !page.is_complete || self.has_hole() {
+        if !is_complete || self.has_hole(last) {
             self.rounds += 1;
-            return if self.rounds < ROUNDS { Step::Read } else { self.fail(Unrecoverable::TooMany, None) };
+            return if self.rounds < ROUNDS { Step::Read } else { self.give_up(Unrecoverable::TooMany, None) };
         }
         let mut publications = mem::take(&mut self.found);
         publications.extend(self.gate.drain(..));
-        let tail = publications.last().and_then(|last| last.position).unwrap_or(self.last);
-        Step::Done { publications, tail }
+        let tail = publications.last().and_then(|last| last.position).unwrap_or(last);
+        let asked = if self.is_latest { self.latest.min(publications.len()) } else { publications.len() };
+        Step::Done { publications, asked, tail }
     }
 
     /// Whether publications are missing between those that were found and those in the gate. Removes from the gate those that
     /// were found, too.
-    fn has_hole(&mut self) -> bool {
-        let last = self.last;
+    fn has_hole(&mut self, last: Position) -> bool {
         let is_found = |own: Position| own.epoch == last.epoch && own.offset <= last.offset;
         while self.gate.front().and_then(|front| front.position).is_some_and(is_found) {
             self.gate.pop_front();
@@ -197,11 +273,28 @@ impl Catchup {
         self.is_stale || falls_short || self.gate.front().is_some_and(|front| !front.follows(last))
     }
 
+    /// What was to be found cannot be had. The last publications are read instead, if they were asked for.
+    fn fail(&mut self, reason: Unrecoverable, top: Option<Position>) -> Step {
+        if self.latest == 0 || self.rounds >= ROUNDS {
+            return self.give_up(reason, top);
+        }
+        (self.last, self.found, self.found_bytes) = (None, Vec::new(), 0);
+        if mem::replace(&mut self.is_latest, true) {
+            self.rounds += 1;
+            // The stream has run away from what was found and from the gate.
+            self.missed();
+            Step::Read
+        } else {
+            self.rounds = 0;
+            Step::Instead { reason }
+        }
+    }
+
     /// Gives up. Whoever knows no later place goes on from `last`: then the next publication shows a hole, and is not taken for
     /// the one that follows.
-    fn fail(&mut self, reason: Unrecoverable, top: Option<Position>) -> Step {
+    fn give_up(&mut self, reason: Unrecoverable, top: Option<Position>) -> Step {
         let publications: Vec<_> = self.gate.drain(..).collect();
-        let tail = publications.last().and_then(|last| last.position).or(top).unwrap_or(self.last);
+        let tail = publications.last().and_then(|last| last.position).or(top).or(self.last);
         Step::Failed { reason, publications, tail }
     }
 }

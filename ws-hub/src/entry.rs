@@ -6,7 +6,7 @@ use std::task::Waker;
 use slab::Slab;
 
 use crate::backplane::{HistoryError, Page};
-use crate::catchup::Bounds;
+use crate::catchup::{Bounds, Read, Start};
 use crate::member::{Member, Stay};
 use crate::options::TopicOptions;
 use crate::position::Position;
@@ -31,6 +31,8 @@ pub(crate) struct State {
     top: Option<Position>,
     /// A read of history is in progress.
     is_reading: bool,
+    /// The last read was one of the last publications.
+    has_read_latest: bool,
     /// It is no longer in the hub's table.
     is_removed: bool,
     linger: Linger,
@@ -78,6 +80,7 @@ impl Entry {
             attachment: Attachment::Making(Vec::new()),
             top: None,
             is_reading: false,
+            has_read_latest: false,
             is_removed: false,
             linger: Linger::No,
         };
@@ -88,12 +91,12 @@ impl Entry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a subscriber, whose first delivery is what it missed since the position, if it has one. Returns the last place
-    /// before its live publications, too, which is unknown until the topic is subscribed.
+    /// Adds a subscriber, whose first deliveries are earlier publications, if it starts there. Returns the last place before its
+    /// live publications, too, which is unknown until the topic is subscribed.
     pub(crate) fn add(
         &self,
         subscriber: Arc<dyn Subscriber>,
-        since: Option<Position>,
+        start: Start,
     ) -> Result<(Seat, Option<Position>), NotAdded> {
         let mut state = self.lock();
         if state.is_removed {
@@ -104,14 +107,14 @@ impl Entry {
         }
         state.next_id += 1;
         let (id, tail) = (state.next_id, state.stream.tail());
-        let member = match since {
-            Some(since) if self.options.history.is_some() => Member::since(id, subscriber, since, tail, self.bounds),
-            Some(_) => {
-                let mut member = Member::live(id, subscriber);
-                member.deliver(&Delivery::Unrecoverable(Unrecoverable::NoHistory), self.options.slow);
-                member
-            }
-            None => Member::live(id, subscriber),
+        let member = if start == Start::default() {
+            Member::live(id, subscriber)
+        } else if self.options.history.is_some() {
+            Member::start(id, subscriber, start, tail, self.bounds)
+        } else {
+            let mut member = Member::live(id, subscriber);
+            member.deliver(&Delivery::Unrecoverable(Unrecoverable::NoHistory), self.options.slow);
+            member
         };
         Ok((Seat { key: state.members.insert(member), id }, tail))
     }
@@ -220,35 +223,50 @@ impl Entry {
         members.len()
     }
 
-    /// The place from which to read history now. The caller reads, and then calls [`read`](Self::read).
-    pub(crate) fn begin_read(&self) -> Option<Position> {
+    /// What to read of the history now. The caller reads, and then calls [`read`](Self::read).
+    pub(crate) fn begin_read(&self) -> Option<Read> {
         let state = &mut *self.lock();
         let is_attached = matches!(state.attachment, Attachment::Made);
         if state.is_reading || state.stream.is_lost() || !is_attached {
             return None;
         }
+        let (mut since, mut latest) = (None::<Position>, None);
         let members = state.members.iter().filter_map(|(_, member)| member.wanted());
-        // The earliest place serves all, as far as they are in the same stream.
-        let since = state.stream.wanted().into_iter().chain(members).min_by_key(|place| (place.epoch, place.offset))?;
-        state.is_reading = true;
-        state.stream.begin_read(since);
-        state.members.iter_mut().for_each(|(_, member)| member.begin_read(since));
-        Some(since)
+        for wanted in state.stream.wanted().into_iter().chain(members) {
+            match wanted {
+                // The earliest place serves all, as far as they are in the same stream.
+                Read::Since(place) => {
+                    let is_earlier = |other: Position| (place.epoch, place.offset) < (other.epoch, other.offset);
+                    since = if since.is_none_or(is_earlier) { Some(place) } else { since };
+                }
+                Read::Latest(count) => latest = latest.max(Some(count)),
+            }
+        }
+        // One after the other, so that no kind waits for ever.
+        let read = match (since, latest) {
+            (Some(since), Some(_)) if state.has_read_latest => Read::Since(since),
+            (_, Some(count)) => Read::Latest(count),
+            (since, None) => Read::Since(since?),
+        };
+        (state.is_reading, state.has_read_latest) = (true, matches!(read, Read::Latest(_)));
+        state.stream.begin_read(read);
+        state.members.iter_mut().for_each(|(_, member)| member.begin_read(read));
+        Some(read)
     }
 
     /// A read of history has ended.
-    pub(crate) fn read(&self, since: Position, result: &Result<Page, HistoryError>) {
+    pub(crate) fn read(&self, read: Read, result: &Result<Page, HistoryError>) {
         let state = &mut *self.lock();
         state.is_reading = false;
         let (members, policy) = (&mut state.members, self.options.slow);
         // Members that still recover get what the stream delivers into their gates.
-        state.stream.ended(since, result, &mut |delivery| {
+        state.stream.ended(read, result, &mut |delivery| {
             members.retain(|_, member| member.deliver(&delivery, policy) == Stay::Yes);
         });
         let tail = state.stream.tail();
         members.retain(|_, member| {
             member.must_reach(tail);
-            member.ended(since, result, policy) == Stay::Yes
+            member.ended(read, result, policy) == Stay::Yes
         });
     }
 }

@@ -35,6 +35,7 @@
 //!    [`Gap`] with its [cause](GapCause).
 //! 3. [`Subscribe::since`] delivers everything that was missed since a [`Position`], in order, once, and then live publications;
 //!    or it says why that cannot be had ([`Unrecoverable`]), and delivers live publications only. It never delivers a part.
+//!    [`Subscribe::last`] begins with the last publications instead, and from the first of them on, none is missing.
 //! 4. A publication is accepted, certainly [refused](PublishError::Refused), or [unknown](PublishError::Unknown), within
 //!    [a time](HubBuilder::publish_timeout). It is never retried.
 //! 5. A publisher never waits for a subscriber. A subscriber that is too slow is treated by the topic's [`SlowPolicy`], and delays
@@ -61,7 +62,7 @@
 //! | `entry` | a topic that is subscribed at this instance, under one lock |
 //! | `member` | a subscriber of a topic, and its place beside the topic's stream |
 //! | `stream` | a topic's publications, made into one order without silent gaps |
-//! | `catchup` | closes the space between a position and the live publications with history |
+//! | `catchup` | closes the space between a position, or the last publications, and the live ones with history |
 //! | `queue`, `forward` | subscribers: deliveries that wait to be taken, a WebSocket connection |
 //! | `waiting` | the deliveries that wait for a slow subscriber, within a bound |
 //! | `presence` | members, and the lists of them that instances tell each other |
@@ -95,7 +96,8 @@ pub use self::backplane::{
     Refusal, Unavailable,
 };
 pub use self::hub::{
-    Hub, HubBuilder, Joined, Membership, PresenceWatch, Publish, Subscribe, SubscribeError, Subscription, TopicPresence,
+    Hub, HubBuilder, Joined, Membership, PresenceWatch, Publish, ReadError, Subscribe, SubscribeError, Subscription,
+    TopicPresence,
 };
 pub use self::inbound::Inbound;
 pub use self::options::{History, RESUMABLE, SlowPolicy, TopicOptions};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::backplane::{HistoryError, Page};
-use crate::catchup::{Bounds, Catchup, Step};
+use crate::catchup::{Bounds, Catchup, Read, Start, Step};
 use crate::options::SlowPolicy;
 use crate::position::Position;
 use crate::publication::{Delivery, GapCause, Publication};
@@ -40,22 +40,22 @@ impl Member {
         Self { id, subscriber, progress: Progress::Live, owed: None }
     }
 
-    /// A member that first gets the publications since a position. `reach` is the last place that was delivered live.
-    pub(crate) fn since(
+    /// A member that first gets earlier publications. `reach` is the last place that was delivered live.
+    pub(crate) fn start(
         id: u64,
         subscriber: Arc<dyn Subscriber>,
-        since: Position,
+        start: Start,
         reach: Option<Position>,
         bounds: Bounds,
     ) -> Self {
-        let catchup = Box::new(Catchup::new(since, reach, bounds));
+        let catchup = Box::new(Catchup::start(start, reach, bounds));
         Self { progress: Progress::CatchingUp(catchup), ..Self::live(id, subscriber) }
     }
 
-    /// The place from which history is to be read.
-    pub(crate) fn wanted(&self) -> Option<Position> {
+    /// What is to be read of the history.
+    pub(crate) fn wanted(&self) -> Option<Read> {
         match &self.progress {
-            Progress::CatchingUp(catchup) => Some(catchup.since()),
+            Progress::CatchingUp(catchup) => Some(catchup.wanted()),
             _ => None,
         }
     }
@@ -67,9 +67,9 @@ impl Member {
         }
     }
 
-    pub(crate) fn begin_read(&mut self, since: Position) {
+    pub(crate) fn begin_read(&mut self, read: Read) {
         if let Progress::CatchingUp(catchup) = &mut self.progress {
-            catchup.begin_read(since);
+            catchup.begin_read(read);
         }
     }
 
@@ -106,38 +106,35 @@ impl Member {
     }
 
     /// A read of history has ended.
-    pub(crate) fn ended(&mut self, since: Position, result: &Result<Page, HistoryError>, policy: SlowPolicy) -> Stay {
+    pub(crate) fn ended(&mut self, read: Read, result: &Result<Page, HistoryError>, policy: SlowPolicy) -> Stay {
         let Progress::CatchingUp(catchup) = &mut self.progress else { return Stay::Yes };
-        match catchup.ended(since, result) {
+        match catchup.ended(read, result) {
             Step::Read => Stay::Yes,
-            Step::Done { publications, tail } => {
+            Step::Done { publications, asked, tail } => {
                 self.progress = Progress::Ahead(Box::new(tail));
-                let recovered = Delivery::Recovered { publications: publications.len() };
-                self.offer_all(publications, policy, recovered, false)
+                let recovered = Delivery::Recovered { publications: asked };
+                self.offer_all(publications, asked, recovered, policy)
             }
+            Step::Instead { reason } => self.offer(&Delivery::Unrecoverable(reason), policy),
             Step::Failed { reason, publications, .. } => {
                 self.progress = Progress::Live;
-                self.offer_all(publications, policy, Delivery::Unrecoverable(reason), true)
+                self.offer_all(publications, 0, Delivery::Unrecoverable(reason), policy)
             }
         }
     }
 
+    /// Offers publications, and a word after the first of them.
     fn offer_all(
         &mut self,
         publications: Vec<Arc<Publication>>,
-        policy: SlowPolicy,
+        before: usize,
         word: Delivery,
-        is_first: bool,
+        policy: SlowPolicy,
     ) -> Stay {
-        if is_first && self.offer(&word, policy) == Stay::No {
-            return Stay::No;
-        }
-        for publication in publications {
-            if self.offer(&Delivery::Publication(publication), policy) == Stay::No {
-                return Stay::No;
-            }
-        }
-        if is_first { Stay::Yes } else { self.offer(&word, policy) }
+        let mut deliveries: Vec<_> = publications.into_iter().map(Delivery::Publication).collect();
+        deliveries.insert(before, word);
+        let stays = deliveries.iter().all(|delivery| self.offer(delivery, policy) == Stay::Yes);
+        if stays { Stay::Yes } else { Stay::No }
     }
 
     fn offer(&mut self, delivery: &Delivery, policy: SlowPolicy) -> Stay {

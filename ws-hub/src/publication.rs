@@ -91,13 +91,14 @@ pub enum Delivery {
     Publication(Arc<Publication>),
     /// Publications may be missing here. How many is unknown.
     Gap(Gap),
-    /// All publications since the position that the subscription asked for were delivered. Live ones follow.
+    /// All publications that the subscription asked for were delivered: those since a position, or the last ones. Live ones
+    /// follow.
     Recovered {
-        /// The number of publications that had been missed.
+        /// The number of publications that had been asked for, and were delivered before this.
         publications: usize,
     },
-    /// The publications since the position that the subscription asked for cannot be had. None of them was delivered. Live ones
-    /// follow.
+    /// The publications that the subscription asked for cannot be had. None of them was delivered. Live ones follow, or first
+    /// the last ones that there are, if the subscription asked for [those](crate::Subscribe::last), too.
     Unrecoverable(Unrecoverable),
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::backplane::{HistoryError, Page};
-use crate::catchup::{Bounds, Catchup, Step};
+use crate::catchup::{Bounds, Catchup, Read, Step};
 use crate::position::Position;
 use crate::publication::{Delivery, GapCause, Publication, Unrecoverable};
 
@@ -36,7 +36,7 @@ impl Stream {
     pub(crate) fn tail(&self) -> Option<Position> {
         match &self.state {
             State::Live { tail } => *tail,
-            State::CatchingUp { catchup, .. } => Some(catchup.since()),
+            State::CatchingUp { catchup, .. } => catchup.since(),
         }
     }
 
@@ -45,10 +45,10 @@ impl Stream {
         self.is_lost.is_some()
     }
 
-    /// The place from which history is to be read now.
-    pub(crate) fn wanted(&self) -> Option<Position> {
+    /// What is to be read of the history now.
+    pub(crate) fn wanted(&self) -> Option<Read> {
         match &self.state {
-            State::CatchingUp { catchup, .. } if self.is_lost.is_none() => Some(catchup.since()),
+            State::CatchingUp { catchup, .. } if self.is_lost.is_none() => Some(catchup.wanted()),
             _ => None,
         }
     }
@@ -123,31 +123,26 @@ impl Stream {
         }
     }
 
-    /// A read of history begins at this place.
-    pub(crate) fn begin_read(&mut self, since: Position) {
+    /// A read of history begins.
+    pub(crate) fn begin_read(&mut self, read: Read) {
         if let State::CatchingUp { catchup, .. } = &mut self.state {
-            catchup.begin_read(since);
+            catchup.begin_read(read);
         }
     }
 
     /// A read of history has ended.
-    pub(crate) fn ended(
-        &mut self,
-        since: Position,
-        result: &Result<Page, HistoryError>,
-        deliver: &mut dyn FnMut(Delivery),
-    ) {
+    pub(crate) fn ended(&mut self, read: Read, result: &Result<Page, HistoryError>, deliver: &mut dyn FnMut(Delivery)) {
         let State::CatchingUp { catchup, cause } = &mut self.state else { return };
-        let (publications, tail) = match catchup.ended(since, result) {
-            Step::Read => return,
-            Step::Done { publications, tail } => (publications, tail),
+        let (publications, tail) = match catchup.ended(read, result) {
+            Step::Read | Step::Instead { .. } => return,
+            Step::Done { publications, tail, .. } => (publications, Some(tail)),
             Step::Failed { reason, publications, tail } => {
                 let is_new = matches!(reason, Unrecoverable::Epoch { .. });
                 deliver(Delivery::Gap(if is_new { GapCause::EpochChanged } else { *cause }.into()));
                 (publications, tail)
             }
         };
-        self.state = State::Live { tail: Some(tail) };
+        self.state = State::Live { tail };
         for publication in publications {
             deliver(Delivery::Publication(publication));
         }

@@ -117,6 +117,22 @@ impl Page {
     pub fn new(since: Position, publications: Vec<Arc<Publication>>, is_complete: bool) -> Self {
         Self { since, publications, is_complete }
     }
+
+    /// The position after the last of them.
+    pub fn end(&self) -> Position {
+        self.publications.last().and_then(|last| last.position).unwrap_or(self.since)
+    }
+
+    /// The newest of them: so many and of so many bytes at most, and the first of those after a place before them.
+    pub(crate) fn newest(mut self, count: usize, bytes: usize) -> Self {
+        let mut sum = 0;
+        let newest = self.publications.iter().rev().take(count);
+        let count = newest.take_while(|one| (sum += one.weight(), sum <= bytes).1).count();
+        let newest = self.publications.split_off(self.publications.len() - count);
+        let older = std::mem::replace(&mut self.publications, newest);
+        self.since = older.last().and_then(|last| last.position).unwrap_or(self.since);
+        self
+    }
 }
 
 /// Why history could not be read.
@@ -190,6 +206,8 @@ pub enum Refusal {
     Conflict,
     /// The backplane cannot do what was asked for, as its [`Promises`] say: the name of the feature.
     Unsupported(&'static str),
+    /// The topic keeps no history, which this feature needs.
+    NoHistory(&'static str),
     /// The broker has refused it, for this reason.
     Broker(String),
 }
@@ -218,6 +236,9 @@ impl fmt::Display for PublishError {
             Self::Refused(Refusal::Conflict) => f.write_str("not published: something else was published before"),
             Self::Refused(Refusal::Unsupported(feature)) => {
                 write!(f, "not published: the backplane cannot do this: {feature}")
+            }
+            Self::Refused(Refusal::NoHistory(feature)) => {
+                write!(f, "not published: the topic keeps no history, which this needs: {feature}")
             }
             Self::Refused(Refusal::Broker(reason)) => {
                 write!(f, "not published, because the broker refused it: {reason}")

@@ -35,6 +35,20 @@ struct State {
     reads: usize,
 }
 
+impl State {
+    /// Counts a read of history. Returns whether the replica that it is read from is behind.
+    fn begin_read(&mut self) -> bool {
+        self.reads += 1;
+        !self.is_calm && self.rng.one_in(5)
+    }
+}
+
+/// What a replica has that lacks the last publication.
+fn behind(mut page: Page) -> Page {
+    page.publications.pop();
+    page
+}
+
 /// The connection of one link.
 struct Connection {
     inbound: Inbound,
@@ -339,15 +353,9 @@ impl Link for BrokerLink {
             }
             let page = {
                 let state = &mut *broker.lock();
-                state.reads += 1;
-                let page = state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)).page(since, limit);
-                let is_behind = !state.is_calm && state.rng.one_in(5);
-                page.map(|mut page| {
-                    if is_behind {
-                        page.publications.pop();
-                    }
-                    page
-                })
+                let is_behind = state.begin_read();
+                let log = state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng));
+                log.page(since, limit).map(|page| if is_behind { behind(page) } else { page })
             };
             if broker.travel(&inbound, link, generation).await { page } else { Err(HistoryError::Unavailable) }
         })
@@ -362,8 +370,9 @@ impl Link for BrokerLink {
             }
             let page = {
                 let state = &mut *broker.lock();
-                state.reads += 1;
-                state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)).latest(limit)
+                let is_behind = state.begin_read();
+                let page = state.logs.entry(topic).or_insert_with(|| Log::new(&mut state.rng)).latest(limit);
+                if is_behind { behind(page) } else { page }
             };
             if broker.travel(&inbound, link, generation).await { Ok(page) } else { Err(HistoryError::Unavailable) }
         })

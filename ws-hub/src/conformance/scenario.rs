@@ -57,6 +57,8 @@ impl std::error::Error for Violation {}
 struct Record {
     topic: &'static str,
     since: Option<Position>,
+    /// So many of the last publications were asked for.
+    last: usize,
     start: Option<Position>,
     deliveries: Mutex<Vec<Delivery>>,
 }
@@ -161,8 +163,11 @@ async fn subscribe(hubs: Vec<Hub>, topic: &'static str, mut rng: Rng, records: R
     let mut since = None;
     loop {
         let hub = &hubs[rng.below(hubs.len())];
-        let Ok(mut subscription) = hub.subscribe(topic).since(since).await else { return };
-        let record = Arc::new(Record { topic, since, start: subscription.start(), ..Record::default() });
+        let last = if rng.one_in(2) { rng.below(20) } else { 0 };
+        // Some have forgotten their position.
+        since = since.filter(|_| !rng.one_in(4));
+        let Ok(mut subscription) = hub.subscribe(topic).since(since).last(last).await else { return };
+        let record = Arc::new(Record { topic, since, last, start: subscription.start(), ..Record::default() });
         records.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record));
         since = since.or(record.start);
         let is_in_storm = hub.clock().now().since_origin() < STORM;
@@ -195,8 +200,9 @@ fn check(accepted: &[Arc<Publication>], records: &[Arc<Record>]) -> Result<Outco
             Violation(format!("{topic}, subscription {index} since {since:?}: {what} at {at}: {around:#?}"))
         };
         // The place after which the next publication must come. `None` where a gap was told, or where nothing was promised.
-        let mut last = record.since.or(record.start);
-        let mut is_recovering = record.since.is_some();
+        let mut last = record.since.or(record.start.filter(|_| record.last == 0));
+        let mut is_recovering = record.since.is_some() || record.last > 0;
+        let mut is_latest = record.since.is_none();
         for (at, delivery) in deliveries.iter().enumerate() {
             match delivery {
                 Delivery::Publication(publication) => {
@@ -221,7 +227,8 @@ fn check(accepted: &[Arc<Publication>], records: &[Arc<Record>]) -> Result<Outco
                 }
                 Delivery::Recovered { publications } => {
                     let got = deliveries[..at].iter().filter(|delivery| is_positioned(delivery)).count();
-                    if !is_recovering || got != *publications {
+                    let is_in_bound = !is_latest || got <= record.last;
+                    if !is_recovering || got != *publications || !is_in_bound {
                         return Err(fail("not what was recovered", at));
                     }
                     is_recovering = false;
@@ -231,7 +238,9 @@ fn check(accepted: &[Arc<Publication>], records: &[Arc<Record>]) -> Result<Outco
                     if !is_recovering || deliveries[..at].iter().any(is_positioned) {
                         return Err(fail("a part with a hole", at));
                     }
-                    is_recovering = false;
+                    // Once more, if the last publications are read instead.
+                    is_recovering = record.last > 0 && !is_latest;
+                    is_latest = true;
                     outcome.unrecoverable += 1;
                     last = None;
                 }

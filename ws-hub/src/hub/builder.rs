@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use tracing::warn;
 use ws_session::Runtime;
 
 use super::presence::Presences;
 use super::table::Table;
-use super::{Hub, Inner};
+use super::{Hub, Inner, TARGET};
 use crate::backplane::Backplane;
 use crate::catchup::Bounds;
 use crate::clock::Clock;
@@ -60,7 +61,7 @@ impl HubBuilder {
     }
 
     /// Sets the options of the topics whose names begin with a prefix. The longest prefix counts. All instances must have the
-    /// same.
+    /// same. On a backplane without [recovery](crate::Promises::recovery), no topic has history.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -128,13 +129,17 @@ impl HubBuilder {
     /// Starts the hub, on a runtime: `start::<ws_tokio::Tokio>()`.
     pub fn start<R: Runtime>(self) -> Hub {
         let clock = Clock::new::<R>();
+        let (mut settings, promises) = (self.settings, self.backplane.promises());
+        if promises.recovery.is_none() {
+            settings.forget_history(promises.name);
+        }
         let inner = Arc::new(Inner {
             instance: random::u64(),
-            settings: self.settings,
+            settings,
             clock: clock.clone(),
             table: Table::new(),
             presences: Presences::default(),
-            promises: self.backplane.promises(),
+            promises,
             reach: Mutex::default(),
             link: OnceLock::new(),
         });
@@ -149,6 +154,15 @@ impl HubBuilder {
 }
 
 impl Settings {
+    /// No topic has history.
+    fn forget_history(&mut self, backplane: &str) {
+        for options in self.rules.iter_mut().map(|(_, options)| options).chain([&mut self.others]) {
+            if Arc::make_mut(options).history.take().is_some() {
+                warn!(target: TARGET, "the backplane {backplane} has no history, so topics that were to have some have none");
+            }
+        }
+    }
+
     /// The options of a topic.
     pub(super) fn options(&self, topic: &str) -> &Arc<TopicOptions> {
         let rules = self.rules.iter().filter(|(prefix, _)| topic.starts_with(prefix.as_str()));

@@ -7,6 +7,7 @@ use ws_session::Message;
 
 use super::Inner;
 use crate::backplane::Outgoing;
+use crate::catchup::Start;
 use crate::publication::Delivery;
 use crate::random;
 use crate::subscriber::{Offer, Subscriber};
@@ -20,7 +21,7 @@ impl Inner {
         self.clock.spawn(async move {
             // Never removed: the subscription lives as long as the hub.
             match hub.upgrade() {
-                Some(hub) => drop(hub.join(&topic, Arc::clone(&heard) as _, None)),
+                Some(hub) => drop(hub.join(&topic, Arc::clone(&heard) as _, Start::default())),
                 None => return,
             }
             let (mut beats, mut last_heard, mut last_time) = (0, 0, clock.now());

@@ -2,6 +2,7 @@
 
 mod builder;
 mod heartbeat;
+mod latest;
 mod membership;
 mod presence;
 mod publish;
@@ -17,6 +18,7 @@ use tracing::debug;
 
 pub use self::builder::HubBuilder;
 use self::builder::Settings;
+pub use self::latest::ReadError;
 pub use self::membership::Membership;
 use self::presence::Presences;
 pub use self::presence::{Joined, PresenceWatch, TopicPresence};

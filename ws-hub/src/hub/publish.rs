@@ -43,8 +43,40 @@ impl Publish<'_> {
 
     /// Names the publication, so that it can be published again when its result was unknown: while the first one is in the
     /// topic's history, the second one is not published, and has the position of the first.
+    ///
+    /// It is [refused](PublishError::Refused) on a topic without history, and on a backplane that does not promise it
+    /// ([`Promises::idempotent`](crate::Promises::idempotent)).
     pub fn idempotency_key(mut self, key: impl Into<ByteString>) -> Self {
         self.outgoing.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Publishes only if this position is the last one of the topic; else it is [refused](Refusal::Conflict). So a value that
+    /// several instances change is never overwritten unseen: read it with [`Hub::latest`], and publish the next one after its
+    /// position; after a conflict, begin again.
+    ///
+    /// ```
+    /// # use ws_hub::{Hub, PublishError, Refusal};
+    /// # async fn f(hub: &Hub) -> Result<(), Box<dyn std::error::Error>> {
+    /// loop {
+    ///     let page = hub.latest("counter", 1).await?;
+    ///     let value: u64 = match page.publications.last() {
+    ///         Some(last) => std::str::from_utf8(last.message.as_bytes())?.parse()?,
+    ///         None => 0,
+    ///     };
+    ///     match hub.publish("counter", format!("{}", value + 1)).after(page.end()).await {
+    ///         Err(PublishError::Refused(Refusal::Conflict)) => {}
+    ///         result => break result.map(drop)?,
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It is refused on a topic without history, and on a backplane that does not promise it
+    /// ([`Promises::conditional`](crate::Promises::conditional)).
+    pub fn after(mut self, position: Position) -> Self {
+        self.outgoing.after = Some(position);
         self
     }
 }
@@ -65,6 +97,17 @@ impl Inner {
         let (size, limit) = (outgoing.message.len(), self.settings.max_publication);
         if size > limit {
             return Err(PublishError::Refused(Refusal::TooLarge { size, limit }));
+        }
+        for (is_asked, feature, is_promised) in [
+            (outgoing.after.is_some(), "publishing after a position", self.promises.conditional),
+            (outgoing.idempotency_key.is_some(), "an idempotency key", self.promises.idempotent),
+        ] {
+            if is_asked && !is_promised {
+                return Err(PublishError::Refused(Refusal::Unsupported(feature)));
+            }
+            if is_asked && self.settings.options(topic.as_str()).history.is_none() {
+                return Err(PublishError::Refused(Refusal::NoHistory(feature)));
+            }
         }
         self.send(topic, outgoing).await
     }

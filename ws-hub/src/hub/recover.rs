@@ -5,40 +5,42 @@ use std::time::Duration;
 
 use super::Inner;
 use crate::backplane::HistoryError;
+use crate::catchup::Read;
 use crate::entry::Entry;
 use crate::random;
 
 /// Publications of one read.
 const PAGE: usize = 1000;
 /// A broker that does not answer in this time is asked again.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest delay between attempts.
 const LONGEST: Duration = Duration::from_secs(5);
 
 impl Inner {
     /// Reads the topic's history, if somebody there needs it, until nobody does.
     pub(super) fn recover(self: &Arc<Self>, entry: &Arc<Entry>) {
-        let Some(since) = entry.begin_read() else { return };
+        let Some(read) = entry.begin_read() else { return };
         let (hub, entry) = (Arc::downgrade(self), Arc::clone(entry));
         let clock = self.clock.clone();
         self.clock.spawn(async move {
-            let (mut next, mut attempt) = (Some(since), 0);
-            while let Some(since) = next {
-                let read = match (hub.upgrade(), entry.options.history) {
-                    (Some(hub), Some(history)) => {
-                        hub.link().map(|link| link.history(&entry.topic, &history, since, PAGE))
-                    }
+            let (mut next, mut attempt) = (Some(read), 0);
+            while let Some(read) = next {
+                let reading = match (hub.upgrade(), entry.options.history) {
+                    (Some(hub), Some(history)) => hub.link().map(|link| match read {
+                        Read::Since(since) => link.history(&entry.topic, &history, since, PAGE),
+                        Read::Latest(count) => link.latest(&entry.topic, &history, count),
+                    }),
                     _ => None,
                 };
-                let Some(read) = read else { return };
-                let result = clock.within(TIMEOUT, read).await.unwrap_or(Err(HistoryError::Unavailable));
+                let Some(reading) = reading else { return };
+                let result = clock.within(TIMEOUT, reading).await.unwrap_or(Err(HistoryError::Unavailable));
                 if matches!(result, Err(HistoryError::Unavailable)) {
                     attempt += 1;
                     clock.sleep(jitter(attempt)).await;
                 } else {
                     attempt = 0;
                 }
-                entry.read(since, &result);
+                entry.read(read, &result);
                 next = entry.begin_read();
             }
         });

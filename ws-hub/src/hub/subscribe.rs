@@ -10,6 +10,7 @@ use ws_session::{Prepared, Sender};
 
 use super::{Hub, Inner, Membership, Subscription};
 use crate::backplane::BoxFuture;
+use crate::catchup::Start;
 use crate::entry::{Entry, NotAdded, Seat};
 use crate::forward::Forward;
 use crate::position::Position;
@@ -31,7 +32,7 @@ impl Hub {
     /// # }
     /// ```
     pub fn subscribe(&self, topic: &str) -> Subscribe<'_> {
-        Subscribe { hub: self, topic: topic.to_owned(), since: None, bound: Bound::default() }
+        Subscribe { hub: self, topic: topic.to_owned(), start: Start::default(), bound: Bound::default() }
     }
 }
 
@@ -40,7 +41,7 @@ impl Hub {
 pub struct Subscribe<'a> {
     hub: &'a Hub,
     topic: String,
-    since: Option<Position>,
+    start: Start,
     bound: Bound,
 }
 
@@ -50,7 +51,28 @@ impl<'a> Subscribe<'a> {
     /// then [`Delivery::Recovered`](crate::Delivery::Recovered); or nothing of it, and
     /// [`Delivery::Unrecoverable`](crate::Delivery::Unrecoverable) with the reason.
     pub fn since(mut self, position: impl Into<Option<Position>>) -> Self {
-        self.since = position.into();
+        self.start.since = position.into();
+        self
+    }
+
+    /// Begins with the last publications of the topic's history, at most so many, each with its position. Then comes
+    /// [`Delivery::Recovered`](crate::Delivery::Recovered), and then what is published. From the first of them on, nothing is
+    /// missing. On a topic without history, [`Delivery::Unrecoverable`](crate::Delivery::Unrecoverable) comes first. Default 0.
+    ///
+    /// Together with [`since`](Self::since): what was missed since the position; or if it cannot be had, the reason, and then
+    /// the last publications.
+    ///
+    /// ```
+    /// # use ws_hub::{Hub, Position, SubscribeError};
+    /// # async fn f(hub: &Hub, seen: Option<Position>) -> Result<(), SubscribeError> {
+    /// let mut chat = hub.subscribe("chat/rust").since(seen).last(50).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It is bounded by [`HubBuilder::max_recovery`](crate::HubBuilder::max_recovery): as many as that allows are delivered.
+    pub fn last(mut self, publications: usize) -> Self {
+        self.start.last = publications;
         self
     }
 
@@ -109,7 +131,7 @@ impl<'a> Subscribe<'a> {
     /// The same as those of the subscription.
     pub async fn to(self, subscriber: Arc<dyn Subscriber>) -> Result<Membership, SubscribeError> {
         let topic = Topic::new(self.topic).map_err(SubscribeError::Topic)?;
-        self.hub.inner.subscribe(&topic, subscriber, self.since).await
+        self.hub.inner.subscribe(&topic, subscriber, self.start).await
     }
 }
 
@@ -133,9 +155,9 @@ impl Inner {
         self: &Arc<Self>,
         topic: &Topic,
         subscriber: Arc<dyn Subscriber>,
-        since: Option<Position>,
+        start: Start,
     ) -> Result<Membership, SubscribeError> {
-        let (entry, seat, tail) = self.join(topic, subscriber, since)?;
+        let (entry, seat, tail) = self.join(topic, subscriber, start)?;
         // From here on, dropping it unsubscribes.
         let mut membership = Membership::new(Arc::clone(self), Arc::clone(&entry), seat);
         let attached = poll_fn(|cx| if entry.is_attached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
@@ -152,11 +174,11 @@ impl Inner {
         self: &Arc<Self>,
         topic: &Topic,
         subscriber: Arc<dyn Subscriber>,
-        since: Option<Position>,
+        start: Start,
     ) -> Result<(Arc<Entry>, Seat, Option<Position>), SubscribeError> {
         loop {
             let entry = self.entry(topic);
-            match entry.add(Arc::clone(&subscriber), since) {
+            match entry.add(Arc::clone(&subscriber), start) {
                 Ok((seat, tail)) => return Ok((entry, seat, tail)),
                 Err(NotAdded::Removed) => {}
                 Err(NotAdded::Full) => return Err(SubscribeError::Full),

@@ -2,6 +2,7 @@
 
 mod brokers_lost;
 mod gaps;
+mod latest;
 mod publishing;
 mod recovery;
 mod slow;

@@ -44,6 +44,11 @@ pub(crate) fn since(
     world.block_on(async move { hub.subscribe(topic).since(position).await.unwrap() })
 }
 
+pub(crate) fn last(world: &mut World, hub: &Hub, topic: &'static str, publications: usize) -> Subscription {
+    let hub = hub.clone();
+    world.block_on(async move { hub.subscribe(topic).last(publications).await.unwrap() })
+}
+
 /// Publishes, and lets it arrive.
 pub(crate) fn publish(world: &mut World, hub: &Hub, topic: &'static str, text: &str) -> Option<Position> {
     let (hub, text) = (hub.clone(), text.to_owned());

@@ -9,6 +9,7 @@ use ws_session::{ByteString, Message, Timestamp};
 
 use super::PresenceWatch;
 use crate::backplane::Outgoing;
+use crate::catchup::Start;
 use crate::entry::{Entry, Seat};
 use crate::hub::Inner;
 use crate::presence::{Changes, Member, PresenceEvent, Roster, Watcher, Watchers, Word};
@@ -101,7 +102,7 @@ impl Presence {
         let topic = Topic::own(format_args!("presence/{topic}"));
         let presence = Arc::new(Self { hub: Arc::downgrade(hub), topic, state: Mutex::new(state) });
         let subscriber = Arc::new(Words(Arc::downgrade(&presence)));
-        if let Ok((entry, seat, _)) = hub.join(&presence.topic, subscriber, None) {
+        if let Ok((entry, seat, _)) = hub.join(&presence.topic, subscriber, Start::default()) {
             presence.lock().seat = Some((entry, seat));
         }
         presence

@@ -1,7 +1,10 @@
 //! Rule 4: a publication is accepted, refused, or unknown; it is never retried, and never waits without bound.
 
 use ws_hub::conformance::Virtual;
-use ws_hub::{Doubt, InvalidTopic, PublishError, Refusal};
+use ws_hub::{
+    Backplane, Doubt, Epoch, Inbound, InvalidTopic, Link, Memory, Position, Promises, PublishError, ReadError, Refusal,
+    Unrecoverable,
+};
 
 use crate::setup::*;
 
@@ -48,6 +51,88 @@ fn an_idempotency_key_publishes_once() {
     assert_eq!(positions[0], positions[1]);
     assert_ne!(positions[1], positions[2]);
     assert_eq!(got(&mut subscription), [text("1"), text("2")]);
+}
+
+#[test]
+fn a_publication_after_a_position_is_refused_if_another_came_first() {
+    let (mut world, hub) = memory();
+    let mut subscription = subscribe(&mut world, &hub, "kept/a");
+    let mut after = |position, text: &'static str| {
+        let hub = hub.clone();
+        world.block_on(async move { hub.publish("kept/a", text).after(position).await })
+    };
+    let start = subscription.start().unwrap();
+    let first = after(start, "1").unwrap().unwrap();
+    let conflict = Err(PublishError::Refused(Refusal::Conflict));
+    assert_eq!(after(start, "lost"), conflict);
+    assert_eq!(after(Position::new(first.epoch, 2), "from the future"), conflict);
+    assert_eq!(after(Position::new(Epoch(first.epoch.0 ^ 1), 1), "of another stream"), conflict);
+    after(first, "2").unwrap();
+    assert_eq!(got(&mut subscription), [text("1"), text("2")]);
+}
+
+/// A value that three instances change at the same time.
+#[test]
+fn publishing_after_a_position_counts_exactly() {
+    let (mut world, _broker, hubs) = at_broker::<3>();
+    for hub in hubs.iter().flat_map(|hub| [hub, hub]) {
+        let hub = hub.clone();
+        world.spawn(async move {
+            for _ in 0..10 {
+                while let page = hub.latest("kept/count", 1).await.unwrap()
+                    && let value = page.publications.last().map_or(0, |last| last.message.as_bytes().len())
+                    && let Err(error) = hub.publish("kept/count", "|".repeat(value + 1)).after(page.end()).await
+                {
+                    assert_eq!(error, PublishError::Refused(Refusal::Conflict));
+                }
+            }
+        });
+    }
+    world.advance(600 * SECOND);
+    let hub = hubs[0].clone();
+    let page = world.block_on(async move { hub.latest("kept/count", 1).await.unwrap() });
+    assert_eq!(page.publications[0].message.len(), 60);
+}
+
+/// It is refused, not left out.
+#[test]
+fn what_a_topic_or_a_backplane_cannot_do_is_refused() {
+    let (mut world, hub) = memory();
+    let unable = settings().backplane(Unable(Memory::new())).start::<Virtual>();
+    let position = Position::new(Epoch(1), 1);
+    for (hub, topic) in [(&hub, "plain"), (&unable, "kept/a"), (&unable, "plain")] {
+        let refusal = |feature| match hub.promises().conditional {
+            true => Err(PublishError::Refused(Refusal::NoHistory(feature))),
+            false => Err(PublishError::Refused(Refusal::Unsupported(feature))),
+        };
+        let mut subscription = subscribe(&mut world, hub, topic);
+        let hub = hub.clone();
+        let results = world.block_on(async move {
+            let after = hub.publish(topic, "x").after(position).await;
+            (after, hub.publish(topic, "x").idempotency_key("k").await)
+        });
+        assert_eq!(results, (refusal("publishing after a position"), refusal("an idempotency key")));
+        world.advance(SECOND);
+        assert_eq!(got(&mut subscription), []);
+    }
+    // A topic that was to have history has none there.
+    let mut subscription = since(&mut world, &unable, "kept/a", position);
+    publish(&mut world, &unable, "kept/a", "live");
+    assert_eq!(got(&mut subscription), [Got::Unrecoverable(Unrecoverable::NoHistory), text("live")]);
+    assert_eq!(world.block_on(async move { unable.latest("kept/a", 1).await.unwrap_err() }), ReadError::NoHistory);
+}
+
+/// A backplane that promises nothing.
+struct Unable(Memory);
+
+impl Backplane for Unable {
+    fn promises(&self) -> Promises {
+        Promises::new("unable")
+    }
+
+    fn open(&self, inbound: Inbound) -> Box<dyn Link> {
+        self.0.open(inbound)
+    }
 }
 
 #[test]
