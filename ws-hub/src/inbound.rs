@@ -23,11 +23,12 @@ pub(crate) trait Arrivals: Send + Sync {
 pub struct Inbound {
     hub: Weak<dyn Arrivals>,
     clock: Clock,
+    max_publication: usize,
 }
 
 impl Inbound {
-    pub(crate) fn new(hub: Weak<dyn Arrivals>, clock: Clock) -> Self {
-        Self { hub, clock }
+    pub(crate) fn new(hub: Weak<dyn Arrivals>, clock: Clock, max_publication: usize) -> Self {
+        Self { hub, clock, max_publication }
     }
 
     /// A publication arrived, on a topic that is subscribed. Publications of one topic must be handed over in their order.
@@ -56,6 +57,11 @@ impl Inbound {
         if let Some(hub) = self.hub.upgrade() {
             hub.missed(topic, cause);
         }
+    }
+
+    /// The largest payload of a publication, in bytes ([`HubBuilder::max_publication`](crate::HubBuilder::max_publication)).
+    pub fn max_publication(&self) -> usize {
+        self.max_publication
     }
 
     /// Whether the hub is gone.

@@ -95,6 +95,8 @@ pub use self::backplane::{
     Backplane, BoxFuture, Doubt, HistoryError, Link, Memory, Order, Outgoing, Page, Promises, PublishError, Recovery,
     Refusal, Unavailable,
 };
+#[cfg(feature = "redis")]
+pub use self::backplane::{InvalidRedisUrl, Redis};
 pub use self::hub::{
     Hub, HubBuilder, Joined, Membership, PresenceWatch, Publish, ReadError, Subscribe, SubscribeError, Subscription,
     TopicPresence,

@@ -1,7 +1,11 @@
 //! [`Backplane`]: what carries publications between the instances of a hub.
 
+#[cfg(feature = "background")]
+mod background;
 mod memory;
 mod promises;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +17,8 @@ use ws_session::{ByteString, Message};
 
 pub use self::memory::Memory;
 pub use self::promises::{Order, Promises, Recovery};
+#[cfg(feature = "redis")]
+pub use self::redis::{InvalidRedisUrl, Redis};
 use crate::inbound::Inbound;
 use crate::options::History;
 use crate::position::Position;

@@ -144,7 +144,8 @@ impl HubBuilder {
             link: OnceLock::new(),
         });
         let hub: Arc<dyn Arrivals> = inner.clone();
-        let link = self.backplane.open(Inbound::new(Arc::downgrade(&hub), clock));
+        let inbound = Inbound::new(Arc::downgrade(&hub), clock, inner.settings.max_publication);
+        let link = self.backplane.open(inbound);
         inner.link.get_or_init(|| link);
         if inner.promises.many_instances {
             inner.watch_heartbeat();

@@ -1,0 +1,280 @@
+//! [`RedisLink`]: publishing, and reading history.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{RedisError, Value, cmd};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error};
+
+use super::session::{Session, Shared};
+use super::settings::Settings;
+use super::supervise::{Change, supervise};
+use super::{TARGET, wire};
+use crate::backplane::background::Background;
+use crate::backplane::{BoxFuture, Doubt, HistoryError, Link, Outgoing, Page, PublishError, Refusal, Unavailable};
+use crate::inbound::Inbound;
+use crate::options::History;
+use crate::position::{Epoch, Position};
+use crate::publication::{GapCause, Publication, Unrecoverable};
+use crate::random;
+use crate::topic::Topic;
+
+/// A stream stays for this time after its last publication is too old: who has subscribed its topic knows its epoch.
+const AFTERWARDS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The bytes of a page, about. A read must not keep the broker from others for long.
+const PAGE: usize = 4 << 20;
+
+pub(super) struct RedisLink {
+    shared: Arc<Shared>,
+    changes: mpsc::UnboundedSender<Change>,
+    /// Where the connections are.
+    _background: Option<Background>,
+}
+
+impl RedisLink {
+    pub(super) fn new(settings: Settings, inbound: Inbound) -> Self {
+        let shared = Arc::new(Shared::new(settings, inbound));
+        let (changes, receiver) = mpsc::unbounded_channel();
+        let background = match Background::new() {
+            Ok(background) => {
+                background.spawn(supervise(Arc::clone(&shared), receiver));
+                Some(background)
+            }
+            Err(error) => {
+                error!(target: TARGET, "no thread for the connections to the broker: {error}");
+                shared.inbound.lost(GapCause::BrokerLost);
+                None
+            }
+        };
+        Self { shared, changes, _background: background }
+    }
+}
+
+impl Link for RedisLink {
+    fn publish(&self, topic: &Topic, outgoing: Outgoing) -> BoxFuture<'static, Result<Option<Position>, PublishError>> {
+        let Some(session) = self.shared.session() else { return Box::pin(ready(Err(unavailable()))) };
+        if outgoing.after.is_some() && outgoing.history.is_none() {
+            let refusal = Refusal::Unsupported("a publication after a position, on a topic without history");
+            return Box::pin(ready(Err(PublishError::Refused(refusal))));
+        }
+        let (shared, topic) = (Arc::clone(&self.shared), topic.clone());
+        Box::pin(async move {
+            let publishing = async {
+                match &outgoing.history {
+                    Some(history) => shared.add_to_history(&session, &topic, &outgoing, history).await,
+                    None => shared.publish_live(&session, &topic, &outgoing).await,
+                }
+            };
+            let lost = Err(PublishError::Unknown(Doubt::ConnectionLost));
+            session.end.or(publishing).await.unwrap_or(lost)
+        })
+    }
+
+    fn subscribe(
+        &self,
+        topic: &Topic,
+        history: Option<&History>,
+    ) -> BoxFuture<'static, Result<Option<Position>, Unavailable>> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.changes.send(Change::Subscribe(topic.clone(), answer));
+        let (shared, topic, history) = (Arc::clone(&self.shared), topic.clone(), history.copied());
+        Box::pin(async move {
+            sent.map_err(|_| Unavailable)?;
+            answered.await.map_err(|_| Unavailable)??;
+            let Some(history) = history else { return Ok(None) };
+            let page = shared.latest(&topic, &history, 0).await.map_err(|_| Unavailable)?;
+            Ok(Some(page.since))
+        })
+    }
+
+    fn unsubscribe(&self, topic: &Topic) {
+        let _ = self.changes.send(Change::Unsubscribe(topic.clone()));
+    }
+
+    fn reset(&self) {
+        if let Some(session) = self.shared.session() {
+            session.end.with(GapCause::BrokerSilent);
+        }
+    }
+
+    fn history(
+        &self,
+        topic: &Topic,
+        history: &History,
+        since: Position,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Page, HistoryError>> {
+        let (shared, topic, history) = (Arc::clone(&self.shared), topic.clone(), *history);
+        Box::pin(async move { shared.history(&topic, &history, since, limit).await })
+    }
+
+    fn latest(&self, topic: &Topic, history: &History, limit: usize) -> BoxFuture<'static, Result<Page, HistoryError>> {
+        let (shared, topic, history) = (Arc::clone(&self.shared), topic.clone(), *history);
+        Box::pin(async move { shared.latest(&topic, &history, limit).await })
+    }
+}
+
+impl Shared {
+    async fn publish_live(&self, session: &Session, topic: &Topic, outgoing: &Outgoing) -> Published {
+        let payload = wire::encode(&outgoing.message, outgoing.key.as_ref());
+        let mut publish = cmd("PUBLISH");
+        publish.arg(self.settings.channel(topic.as_str())).arg(payload);
+        match publish.query_async::<u64>(&mut session.commands.clone()).await {
+            Ok(_) => Ok(None),
+            Err(error) => Err(refused(session, &error)),
+        }
+    }
+
+    async fn add_to_history(
+        &self,
+        session: &Session,
+        topic: &Topic,
+        outgoing: &Outgoing,
+        history: &History,
+    ) -> Published {
+        let (message, key) = (&outgoing.message, outgoing.key.as_ref());
+        let mut body = Vec::new();
+        wire::body(&mut body, message, key);
+        let mut script = self.scripts.publish.key(self.settings.stream(topic.as_str()));
+        if let Some(name) = &outgoing.idempotency_key {
+            script.key(self.settings.once(topic.as_str(), name));
+        }
+        script.arg(self.settings.channel(topic.as_str())).arg(history.size);
+        script.arg(milliseconds(history.age)).arg(milliseconds(history.age.saturating_add(AFTERWARDS)));
+        // The upper half of the sequence numbers is for publications of the same millisecond.
+        script.arg(new_epoch()).arg(random::u64() >> 43);
+        script.arg(wire::head(message, key)).arg(body);
+        match outgoing.after {
+            Some(after) => script.arg(after.epoch.to_string()).arg(wire::id(after.offset)),
+            None => script.arg("").arg(""),
+        };
+        match script.invoke_async::<Vec<String>>(&mut session.commands.clone()).await {
+            Ok(answer) => match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["conflict"] => Err(PublishError::Refused(Refusal::Conflict)),
+                ["new" | "again", epoch, id] => Ok(position(epoch, id)),
+                _ => Err(PublishError::Unknown(Doubt::ConnectionLost)),
+            },
+            Err(error) => Err(refused(session, &error)),
+        }
+    }
+
+    async fn history(
+        &self,
+        topic: &Topic,
+        history: &History,
+        since: Position,
+        limit: usize,
+    ) -> Result<Page, HistoryError> {
+        let mut script = self.scripts.history.key(self.settings.stream(topic.as_str()));
+        script.arg(since.epoch.to_string()).arg(wire::id(since.offset)).arg(limit);
+        script.arg(milliseconds(history.age)).arg(PAGE);
+        let answer = self.read(topic, &script).await?;
+        let mut answer = answer.into_iter();
+        let (Some(word), epoch, id) = (answer.next().and_then(text), answer.next(), answer.next()) else {
+            return Err(HistoryError::Unavailable);
+        };
+        let top = epoch.and_then(text).zip(id.and_then(text)).and_then(|(epoch, id)| position(&epoch, &id));
+        let fail = |reason| Err(HistoryError::Unrecoverable { reason, top });
+        match word.as_str() {
+            "page" => {}
+            "none" => return fail(Unrecoverable::Epoch { current: None }),
+            "epoch" => return fail(Unrecoverable::Epoch { current: top.map(|top| top.epoch) }),
+            "unknown" => return fail(Unrecoverable::Unknown),
+            _ => return fail(Unrecoverable::Expired),
+        }
+        let is_complete = matches!(answer.next(), Some(Value::Int(1)));
+        let publications = answer.map(|entry| publication(topic, since.epoch, entry)).collect::<Option<Vec<_>>>();
+        Ok(Page::new(since, publications.ok_or_else(|| strange(topic))?, is_complete))
+    }
+
+    async fn latest(&self, topic: &Topic, history: &History, limit: usize) -> Result<Page, HistoryError> {
+        let mut script = self.scripts.latest.key(self.settings.stream(topic.as_str()));
+        script.arg(new_epoch()).arg(milliseconds(history.age.saturating_add(AFTERWARDS))).arg(limit);
+        script.arg(milliseconds(history.age)).arg(PAGE);
+        let answer = self.read(topic, &script).await?;
+        let mut answer = answer.into_iter();
+        let (epoch, id) = (answer.next().and_then(text), answer.next().and_then(text));
+        let top = epoch.zip(id).and_then(|(epoch, id)| position(&epoch, &id)).ok_or_else(|| strange(topic))?;
+        let publications = answer.map(|entry| publication(topic, top.epoch, entry)).collect::<Option<Vec<_>>>();
+        let mut publications = publications.ok_or_else(|| strange(topic))?;
+        publications.reverse();
+        let since = publications.first().map_or(top, |first| Position::new(top.epoch, first.previous));
+        Ok(Page::new(since, publications, true))
+    }
+
+    async fn read(&self, topic: &Topic, script: &::redis::ScriptInvocation<'_>) -> Result<Vec<Value>, HistoryError> {
+        let session = self.session().ok_or(HistoryError::Unavailable)?;
+        let mut commands = session.commands.clone();
+        let reading = script.invoke_async::<Vec<Value>>(&mut commands);
+        match session.end.or(reading).await {
+            Some(Ok(answer)) => Ok(answer),
+            None => Err(HistoryError::Unavailable),
+            Some(Err(error)) => {
+                debug!(target: TARGET, %topic, "history was not read: {error}");
+                end_if_replica(&session, &error);
+                Err(HistoryError::Unavailable)
+            }
+        }
+    }
+}
+
+type Published = Result<Option<Position>, PublishError>;
+
+fn unavailable() -> PublishError {
+    PublishError::Refused(Refusal::Unavailable { locally: 0 })
+}
+
+/// What an error says of a publication.
+fn refused(session: &Session, error: &RedisError) -> PublishError {
+    end_if_replica(session, error);
+    match error.code() {
+        // It cannot take publications at all, now.
+        Some("READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN") => unavailable(),
+        Some(code) => PublishError::Refused(Refusal::Broker(format!("{code} {}", error.detail().unwrap_or_default()))),
+        None => PublishError::Unknown(Doubt::ConnectionLost),
+    }
+}
+
+/// After a failover, or after the credentials were taken away, the connection is of no use.
+fn end_if_replica(session: &Session, error: &RedisError) {
+    if let Some("READONLY" | "NOAUTH") = error.code() {
+        session.end.with(GapCause::BrokerLost);
+    }
+}
+
+fn strange(topic: &Topic) -> HistoryError {
+    debug!(target: TARGET, %topic, "the stream has entries that no hub has made");
+    HistoryError::Unavailable
+}
+
+fn new_epoch() -> String {
+    Epoch(random::u64()).to_string()
+}
+
+/// At most a number that a script can calculate with.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(1 << 48)
+}
+
+fn position(epoch: &str, id: &str) -> Option<Position> {
+    Some(Position::new(wire::epoch(epoch)?, wire::offset(id)?))
+}
+
+/// An entry that a script has read: ID, the ID before it, head, body.
+fn publication(topic: &Topic, epoch: Epoch, entry: Value) -> Option<Arc<Publication>> {
+    let Value::Array(fields) = entry else { return None };
+    let mut fields = fields.into_iter();
+    let (offset, previous) = (wire::offset(&text(fields.next()?)?)?, wire::offset(&text(fields.next()?)?)?);
+    let (Value::BulkString(head), Value::BulkString(body)) = (fields.next()?, fields.next()?) else { return None };
+    let publication = wire::entry(topic, &head, body)?;
+    Some(Arc::new(publication.at(Position::new(epoch, offset), previous)))
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
