@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ws_proto::{Config, Event, OverRate, Rate, ReadBuffer, Role, Violation};
+use ws_proto::{Cause, Config, Event, OverRate, Rate, ReadBuffer, Role, Violation};
 
 use crate::common::*;
 
@@ -192,6 +192,50 @@ fn deadlines_stand_still_while_reading_pauses() {
         assert_eq!(slow.read([]), 0);
         slow.end.wait_until(at(111));
         assert!(slow.end.outcome().is_some());
+    }
+}
+
+/// A peer that uses its rate up with pings inside a message does not keep the message for ever.
+#[test]
+fn pings_hold_no_message_open() {
+    for rate in [Rate::per_second(10), Rate::new(1, secs(7))] {
+        for role in ROLES {
+            let mut slow = Slow::new(role, |config| {
+                config.limits.message_rate = Some(rate);
+                config.deadlines.message_progress = Some(secs(60));
+            });
+            slow.read(to(role, TEXT_BEGINS, "b"));
+            let ping = to(role, PING, "p");
+            while slow.end.outcome().is_none() {
+                assert!(slow.end.now < at(70), "{rate:?}");
+                slow.read(ping.repeat(3));
+                while slow.end.outcome().is_none() && slow.end.connection.hooks().must_pause(slow.end.now) {
+                    slow.wait();
+                }
+            }
+            assert_eq!(slow.end.outcome().unwrap().cause, Cause::MessageTimeout);
+        }
+    }
+}
+
+/// A message that is read as slowly as its rate allows makes progress, with a ping in it now and then.
+#[test]
+fn a_rate_is_no_lack_of_progress() {
+    for role in ROLES {
+        let mut slow = Slow::new(role, |config| {
+            config.limits.byte_rate = Some(Rate::per_second(100));
+            config.deadlines.message_progress = Some(secs(10));
+        });
+        let (ping, part) = (to(role, PING, "p"), to(role, CONTINUES, vec![b'b'; 1000]));
+        slow.read(to(role, TEXT_BEGINS, "a"));
+        for _ in 0..20 {
+            slow.read([&*part, &*ping].concat());
+            while slow.end.connection.hooks().must_pause(slow.end.now) {
+                slow.wait();
+            }
+            slow.end.assert_open_so_far();
+        }
+        assert!(slow.end.now > at(150));
     }
 }
 

@@ -51,7 +51,7 @@ impl Connection {
             let progress = self.decoder.progress();
             if !self.decoder.is_midway(self.config.delivery) {
                 self.timers.set(TimerKind::MessageProgress, None);
-            } else if self.timers.get(TimerKind::MessageProgress).is_none() {
+            } else if self.timers.get(TimerKind::MessageProgress).is_none() && !self.paused {
                 self.progress_mark = progress;
                 self.timers.set(
                     TimerKind::MessageProgress,
@@ -257,7 +257,7 @@ impl Connection {
 
     pub(super) fn progress_is_due<'i>(&mut self, now: Timestamp) -> Option<Event<'i>> {
         let progress = self.decoder.progress();
-        let moved = self.paused
+        let moved = (self.paused && !self.is_rated())
             || progress.messages != self.progress_mark.messages
             // Between messages control frames are progress too; inside one they would keep it alive for nothing.
             || (!self.decoder.is_in_message() && progress.controls != self.progress_mark.controls)
@@ -273,6 +273,6 @@ impl Connection {
 }
 
 /// The next time of a repeated deadline: at least 1 ms later, or handling it would never end.
-fn later(now: Timestamp, interval: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, interval: Duration) -> Timestamp {
     now + interval.max(Duration::from_millis(1))
 }

@@ -2,13 +2,17 @@
 
 use alloc::boxed::Box;
 use core::mem;
+use core::time::Duration;
 
 use crate::config::{Limits, OverRate};
 use crate::connection::Connection;
+use crate::connection::deadlines::later;
 use crate::error::Violation;
 use crate::rate::TokenBucket;
-use crate::receive::Item;
+use crate::receive::{Item, ReceivedCounts};
+use crate::sizes::SHORT_UP_TO;
 use crate::time::Timestamp;
+use crate::timer::TimerKind;
 
 /// The received messages and bytes, counted. A connection without a rate has none.
 #[derive(Debug, Default)]
@@ -19,8 +23,21 @@ pub(super) struct Meter {
     counted: u64,
     /// The bytes that were read into a message and have not been counted.
     uncounted: u64,
-    /// Whether reading is to stop.
-    is_pausing: bool,
+    /// Reading is to stop.
+    pause: Option<Pause>,
+    /// What had been received when the last pause ended.
+    resumed: ReceivedCounts,
+}
+
+/// A time without reading.
+#[derive(Debug)]
+struct Pause {
+    since: Timestamp,
+    /// The deadline for an incomplete message, as it was then.
+    deadline: Option<Timestamp>,
+    /// Whether that deadline stands still. It does not if the peer used its rate up with control frames inside the message:
+    /// otherwise it could keep one incomplete for ever.
+    stands_still: bool,
 }
 
 impl Meter {
@@ -100,16 +117,52 @@ impl Connection {
             meter.bytes.take(&rate, uncounted, now);
         }
         let pauses = may_pause && meter.free_at(&self.config.limits, now) > now;
-        if mem::replace(&mut meter.is_pausing, pauses) || pauses {
-            self.set_paused(pauses, now);
+        match (meter.pause.take(), pauses) {
+            (None, false) => {}
+            (Some(pause), true) => meter.pause = Some(pause),
+            (None, true) => self.begin_pause(now),
+            (Some(pause), false) => self.end_pause(&pause, now),
         }
         pauses
+    }
+
+    fn begin_pause(&mut self, now: Timestamp) {
+        let progress = self.decoder.progress();
+        let mut deadline = self.timers.get(TimerKind::MessageProgress);
+        if deadline.is_none() && self.decoder.is_midway(self.config.delivery) {
+            self.progress_mark = progress;
+            deadline = self.config.deadlines.message_progress.map(|time| later(now, time));
+        }
+        self.set_paused(true, now);
+        let Some(meter) = &mut self.meter else { return };
+        let controls = progress.controls - meter.resumed.controls;
+        let stands_still = progress.bytes - meter.resumed.bytes >= controls * SHORT_UP_TO as u64;
+        // A deadline that has passed already is judged at once, any other one after the pause.
+        let (overdue, deadline) = if deadline <= Some(now) { (deadline, None) } else { (None, deadline) };
+        meter.pause = Some(Pause { since: now, deadline, stands_still });
+        self.timers.set(TimerKind::MessageProgress, overdue);
+    }
+
+    fn end_pause(&mut self, pause: &Pause, now: Timestamp) {
+        let overdue = self.timers.get(TimerKind::MessageProgress);
+        self.set_paused(false, now);
+        let progress = self.decoder.progress();
+        if let Some(meter) = &mut self.meter {
+            meter.resumed = progress;
+        }
+        let moved = if pause.stands_still { now.saturating_since(pause.since) } else { Duration::ZERO };
+        self.timers.set(TimerKind::MessageProgress, pause.deadline.map(|deadline| deadline + moved).or(overdue));
+    }
+
+    /// Whether reading has stopped for a rate.
+    pub(super) fn is_rated(&self) -> bool {
+        self.meter.as_ref().is_some_and(|meter| meter.pause.is_some())
     }
 
     /// The end of that time, if reading has stopped.
     #[cold]
     pub(super) fn resume_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let meter = self.meter.as_ref().filter(|meter| meter.is_pausing)?;
+        let meter = self.meter.as_ref().filter(|meter| meter.pause.is_some())?;
         Some(meter.free_at(&self.config.limits, now)).filter(|&at| at > now)
     }
 }
