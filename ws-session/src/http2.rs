@@ -5,12 +5,13 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 
+use crate::registry::HandshakeGuard;
 use crate::transport::Transport;
 
 /// Limits and deadlines of HTTP/2 on a server, for each connection of HTTP/2: [`Server::http2`](crate::Server::http2).
@@ -141,13 +142,20 @@ impl Http2Accepted {
     }
 }
 
-/// A request that got another response. While it lives, its stream counts as in use.
+/// A request that got another response. While it lives, its stream counts as in use, and as a handshake in progress.
 pub struct Http2Refused {
     pub(crate) response: Box<Response<Bytes>>,
+    pub(crate) place: HandshakeGuard,
     pub(crate) _stream: Box<dyn Any + Send>,
 }
 
 impl Http2Refused {
+    /// Ready when a body that the client does not take must make room for other requests: then the stream is to be reset.
+    /// Only the waker of the last call is woken.
+    pub fn poll_displaced(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.place.poll_displaced(cx)
+    }
+
     /// The response, with its whole body. It ends the stream.
     pub fn response(&self) -> &Response<Bytes> {
         &self.response

@@ -60,9 +60,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// # Memory
 ///
 /// A file is in memory while it is sent, twice for a moment. [`max_bytes`](Self::max_bytes) limits its size. Longer files can be
-/// had in parts (`Range`). Over HTTP/1.1, [`Server::max_handshakes`](ws_session::Server::max_handshakes) limits how many are
-/// sent at a time: with the defaults, 1,024 of 1 MiB. Over HTTP/2, that does not hold: each stream of a connection can hold one
-/// until the client takes it, so lower `max_bytes` there.
+/// had in parts (`Range`). [`Server::max_handshakes`](ws_session::Server::max_handshakes) limits how many are sent at a time, over
+/// HTTP/1.1 and HTTP/2: with the defaults, 1,024 of 1 MiB.
 ///
 /// [tower-http]: https://docs.rs/tower-http
 /// [`Server`]: crate::Server

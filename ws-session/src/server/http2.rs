@@ -323,7 +323,7 @@ impl Asked {
                 if is_head {
                     *response.body_mut() = Bytes::new();
                 }
-                Err(Http2Refused { response, _stream: Box::new(stream) })
+                Err(Http2Refused { response, place, _stream: Box::new(stream) })
             }
         }
     }

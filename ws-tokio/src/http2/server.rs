@@ -151,7 +151,7 @@ fn send_decision(
                 && !is_empty
             {
                 tokio::spawn(async move {
-                    // If it is not taken in time, the stream is dropped, which resets it.
+                    // If it is not taken in time, or must make room, the stream is dropped, which resets it.
                     let _ = timeout(time, send_body(send, refused)).await;
                 });
             }
@@ -160,11 +160,15 @@ fn send_decision(
 }
 
 /// Sends the body as far as the client's window allows, until it has all of it.
-async fn send_body(mut send: SendStream<Bytes>, refused: Http2Refused) {
+async fn send_body(mut send: SendStream<Bytes>, mut refused: Http2Refused) {
     let mut body = refused.response().body().clone();
     while !body.is_empty() {
         send.reserve_capacity(body.len());
-        match poll_fn(|cx| send.poll_capacity(cx)).await {
+        let capacity = poll_fn(|cx| match refused.poll_displaced(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => send.poll_capacity(cx),
+        });
+        match capacity.await {
             Some(Ok(capacity)) => {
                 let part = body.split_to(capacity.min(body.len()));
                 if send.send_data(part, body.is_empty()).is_err() {

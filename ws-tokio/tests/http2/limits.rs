@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use h2::Reason;
 use ws_test_support::frames::{CLOSE, Frame, TEXT};
-use ws_tokio::http::{Method, StatusCode};
-use ws_tokio::{HeadLimits, OverRate, Rate};
+use ws_tokio::http::{Method, Response, StatusCode};
+use ws_tokio::{Bytes, HeadLimits, OverRate, Rate};
 
 use super::*;
 
@@ -214,5 +214,42 @@ async fn requests_that_are_being_decided_on_count_as_handshakes() {
     decide.add_permits(1);
     peer.open().await.echo("room again").await;
     drop(peer);
+    running.stop().await;
+}
+
+/// Responses that a client does not take are held in memory: their number is bounded, over all connections.
+#[tokio::test]
+async fn bodies_that_are_not_taken_are_limited_in_number() {
+    let server = server().max_handshakes(3).on_request_async(|request| async move {
+        tokio::task::yield_now().await;
+        // More than the client's window.
+        (request.uri().path() == "/page").then(|| Response::new(Bytes::from(vec![b'a'; 200_000])))
+    });
+    let running = start(server, echo).await;
+    // The windows of its streams limit this client, not that of the connection.
+    let mut wide = h2::client::Builder::new();
+    wide.initial_connection_window_size(1 << 24);
+    let mut peer = Peer::connect_with(running.address, wide.clone()).await;
+    let mut other = Peer::connect_with(running.address, wide).await;
+    let mut held = Vec::new();
+    for n in 0..3 {
+        let peer = if n % 2 == 0 { &mut peer } else { &mut other };
+        let request = peer.request(Method::GET, "/page", &[]);
+        let (response, _send) = peer.send(request, true).await;
+        let response = in_time(response).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        held.push(response.into_body());
+    }
+    let request = peer.request(Method::GET, "/page", &[]);
+    assert_eq!(peer.ask(request).await.0.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // Once one is taken, there is room for another.
+    let mut body = held.pop().unwrap();
+    while let Some(data) = in_time(body.data()).await {
+        let _ = body.flow_control().release_capacity(data.unwrap().len());
+    }
+    let request = peer.request(Method::GET, "/page", &[]);
+    let (response, body) = peer.ask(request).await;
+    assert_eq!((response.status(), body.len()), (StatusCode::OK, 200_000));
+    drop(held);
     running.stop().await;
 }
