@@ -41,22 +41,24 @@ impl ServerHandle {
         });
     }
 
-    /// Calls [`record_metrics`](Self::record_metrics) now and after each interval, until a shutdown begins, and once more then.
-    /// Spawn it as a task. An interval shorter than 10 ms counts as 10 ms.
+    /// Calls [`record_metrics`](Self::record_metrics) now and after each interval, until the last connection has ended after
+    /// the beginning of a shutdown, and once more then. Spawn it as a task. An interval shorter than 10 ms counts as 10 ms.
     pub async fn record_metrics_every(self, interval: Duration) {
         let interval = interval.max(Duration::from_millis(10));
         let mut timer = (self.timer)();
         let observer = self.registry.observe();
+        let mut awaited = Awaited::Shutdown;
         loop {
             self.record_metrics();
             let next = timer.now() + interval;
-            let is_over = poll_fn(|cx| match observer.poll(Awaited::Shutdown, cx) {
+            let has_come = poll_fn(|cx| match observer.poll(awaited, cx) {
                 Poll::Ready(()) => Poll::Ready(true),
                 Poll::Pending => timer.poll_at(cx, next).map(|()| false),
             });
-            if is_over.await {
-                self.record_metrics();
-                return;
+            match (has_come.await, awaited) {
+                (false, _) => {}
+                (true, Awaited::Shutdown) => awaited = Awaited::Idle,
+                (true, _) => return self.record_metrics(),
             }
         }
     }

@@ -281,7 +281,7 @@ mod recorded {
     }
 
     #[test]
-    fn they_are_recorded_every_so_often_until_a_shutdown() {
+    fn they_are_recorded_every_so_often_until_a_shutdown_is_over() {
         let sums = Sums::default();
         metrics::with_local_recorder(&sums, || {
             let site = Site::echo(Server::new());
@@ -296,8 +296,13 @@ mod recorded {
             site.world.run();
             site.handle.shutdown();
             site.world.run();
+            // A connection is left.
+            assert!(!recording.is_finished());
+            drop(peer);
+            site.world.advance(secs(60));
             assert!(recording.is_finished());
             assert_eq!(sums.get("websocket.server.messages network.io.direction=receive"), 1.0);
+            assert_eq!(sums.get("websocket.server.connections.active"), 0.0);
         });
     }
 }
