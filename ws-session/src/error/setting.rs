@@ -19,8 +19,10 @@ pub enum InvalidSetting {
     /// A route is invalid, or there are two for one path ([`Server::routes`](crate::Server::routes)).
     Routes(String),
     /// A subprotocol is not a token (RFC 6455 §4.1), so no client can offer it
-    /// ([`Server::subprotocols`](crate::Server::subprotocols)).
+    /// ([`Server::subprotocols`](crate::Server::subprotocols)); or one is required and none is supported.
     Subprotocols(String),
+    /// A user name has a colon, so no client can send it (RFC 7617 §2; `Server::basic_auth`).
+    Users(String),
     /// A proxy is neither an address nor a network
     /// ([`Server::trusted_proxies`](crate::Server::trusted_proxies)).
     TrustedProxies(String),
@@ -42,10 +44,11 @@ impl fmt::Display for InvalidSetting {
             | Self::Header(mistake)
             | Self::Routes(mistake)
             | Self::Subprotocols(mistake)
+            | Self::Users(mistake)
             | Self::TrustedProxies(mistake) => f.write_str(mistake),
             Self::Tls(error) => error.fmt(f),
             Self::Http2Unsupported => f.write_str("this runtime does not speak HTTP/2"),
-            Self::ReusePortUnsupported => f.write_str("this system lets one socket listen on a port (reuse_port)"),
+            Self::ReusePortUnsupported => f.write_str("this system lets only one socket listen on a port (reuse_port)"),
             Self::ProxyProtocolUntrusted => {
                 f.write_str("no proxy may send a header of the PROXY protocol (proxy_protocol without trusted_proxies)")
             }

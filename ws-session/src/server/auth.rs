@@ -41,12 +41,16 @@ impl<R: Runtime> Server<R> {
     /// are both set, either is accepted. So are the users of each call, if there are several; they are asked in order.
     #[must_use]
     pub fn basic_auth<U: Into<String>, P: Into<String>>(
-        self,
+        mut self,
         realm: &str,
         users: impl IntoIterator<Item = (U, P)>,
     ) -> Self {
         let users: Vec<(String, String)> =
             users.into_iter().map(|(user, password)| (user.into(), password.into())).collect();
+        if let Some((user, _)) = users.iter().find(|(user, _)| user.contains(':')) {
+            let mistake = format!("{user:?} is not a user name: it must have no colon");
+            self.mistake(InvalidSetting::Users(mistake));
+        }
         self.basic_auth_with(realm, move |given| {
             let is_one =
                 users.iter().fold(Choice::from(0), |found, (user, password)| found | given.compare(user, password));

@@ -109,6 +109,7 @@ impl<R: Runtime> Server<R> {
     /// The settings as a server needs them that listens.
     fn ready(self) -> Result<Self, InvalidSetting> {
         self.check()?;
+        self.settings.subprotocols.check()?;
         if self.settings.tcp.reuse_port && !HAS_REUSE_PORT {
             return Err(InvalidSetting::ReusePortUnsupported);
         }

@@ -53,7 +53,8 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Sets whether a connection must have a subprotocol. Default `false`. If `true`, a request without a common subprotocol
-    /// gets 400, with a text that lists those of the server.
+    /// gets 400, with a text that lists those of the server. A server that requires one and supports none is reported when it
+    /// starts ([`InvalidSetting::Subprotocols`]).
     #[must_use]
     pub fn require_subprotocol(mut self, required: bool) -> Self {
         self.settings.subprotocols.required = required;
@@ -83,6 +84,18 @@ fn is_token(name: &str) -> bool {
 }
 
 impl Subprotocols {
+    /// Fails if one is required and there is none.
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        match &self.choice {
+            Choice::First(supported) if self.required && supported.is_empty() => {
+                let mistake =
+                    "a subprotocol is required, and none is supported (require_subprotocol without subprotocols)";
+                Err(InvalidSetting::Subprotocols(mistake.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a function sees the request.
     pub(super) fn is_function(&self) -> bool {
         matches!(self.choice, Choice::Selected(_))

@@ -142,6 +142,13 @@ fn either_scheme_is_accepted_if_both_are_set_and_hooks_before_them_are_asked_fir
 }
 
 #[test]
+fn a_user_name_that_no_client_can_send_is_reported() {
+    let server = Server::new().basic_auth("chat", [("ann", "a:b"), ("bob:by", "c")]);
+    let error = World::new(1).at_once(server.bind("127.0.0.1:0")).unwrap_err();
+    assert_eq!(error.to_string(), "\"bob:by\" is not a user name: it must have no colon");
+}
+
+#[test]
 fn a_realm_that_is_no_header_is_reported() {
     let error = World::new(1).at_once(Server::new().basic_auth("a\nb", [("a", "b")]).bind("127.0.0.1:0")).unwrap_err();
     assert!(error.to_string().contains("realm"), "{error}");

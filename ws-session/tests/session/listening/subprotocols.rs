@@ -53,6 +53,14 @@ fn a_function_selects() {
 }
 
 #[test]
+fn a_subprotocol_that_is_required_and_not_there_is_reported() {
+    let bind = |server: Server| World::new(1).at_once(server.require_subprotocol(true).bind("127.0.0.1:0"));
+    let error = bind(Server::new()).unwrap_err();
+    assert!(error.to_string().contains("require_subprotocol without subprotocols"), "{error}");
+    assert!(bind(Server::new().select_subprotocol(|_, _| None)).is_ok());
+}
+
+#[test]
 fn a_subprotocol_that_is_no_token_is_reported() {
     for name in ["", "a b", "größe", "a,b", "a\n"] {
         let error = World::new(1).at_once(Server::new().subprotocols(["ok", name]).bind("127.0.0.1:0")).unwrap_err();
