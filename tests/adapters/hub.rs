@@ -143,11 +143,11 @@ fn presence_follows_connections() {
         let hub = here.clone();
         async move {
             let name = ws.path().trim_start_matches('/').to_owned();
-            let _joined = hub.presence("room")?.join(Member::new(name, "")?);
+            let _joined = hub.presence("room").await?.join(Member::new(name, "")?);
             drain(ws).await
         }
     });
-    let mut watch = block_on(async { hub.presence("room").unwrap().watch() });
+    let mut watch = block_on(async { hub.presence("room").await.unwrap().watch() });
     let mut next = || block_on(watch.next());
     assert_eq!(next(), PresenceEvent::Members(vec![]));
     let alice = Member::new("alice", "").unwrap();

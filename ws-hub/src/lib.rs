@@ -98,8 +98,8 @@ pub use self::backplane::{
 #[cfg(feature = "redis")]
 pub use self::backplane::{InvalidRedisUrl, Redis};
 pub use self::hub::{
-    Hub, HubBuilder, Joined, Membership, PresenceWatch, Publish, ReadError, Subscribe, SubscribeError, Subscription,
-    TopicPresence,
+    Access, Action, Hub, HubBuilder, Joined, Membership, PresenceError, PresenceWatch, Publish, ReadError, Subscribe,
+    SubscribeError, Subscription, TopicPresence,
 };
 pub use self::inbound::Inbound;
 pub use self::options::{History, RESUMABLE, SlowPolicy, TopicOptions};

@@ -195,6 +195,8 @@ pub enum PublishError {
 pub enum Refusal {
     /// The name of the topic is not valid.
     Topic(InvalidTopic),
+    /// [`HubBuilder::authorize`](crate::HubBuilder::authorize) does not allow it.
+    Forbidden,
     /// It is larger than [`HubBuilder::max_publication`](crate::HubBuilder::max_publication).
     TooLarge {
         /// Its size in bytes.
@@ -239,6 +241,7 @@ impl fmt::Display for PublishError {
                 f,
                 "not published, because the broker cannot be reached; {locally} subscribers of this instance got it"
             ),
+            Self::Refused(Refusal::Forbidden) => f.write_str("not published: it is not allowed"),
             Self::Refused(Refusal::Conflict) => f.write_str("not published: something else was published before"),
             Self::Refused(Refusal::Unsupported(feature)) => {
                 write!(f, "not published: the backplane cannot do this: {feature}")

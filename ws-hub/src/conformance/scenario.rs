@@ -90,7 +90,11 @@ pub fn storm(seed: u64) -> Result<Outcome, Violation> {
         let (hubs, topic) = (hubs.clone(), TOPICS[subscriber % 2]);
         world.spawn(subscribe(hubs, topic, Rng::new(rng.next()), Arc::clone(&records)));
     }
-    let rooms: Vec<_> = hubs.iter().filter_map(|hub| hub.presence("room").ok()).collect();
+    let room = |hub: &Hub| {
+        let hub = hub.clone();
+        world.block_on(async move { hub.presence("room").await.ok() })
+    };
+    let rooms: Vec<_> = hubs.iter().filter_map(room).collect();
     for (index, room) in rooms.iter().enumerate() {
         world.spawn(come_and_go(hubs[index].clone(), room.clone(), index, Rng::new(rng.next())));
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::warn;
 use ws_session::Runtime;
 
+use super::access::Guard;
 use super::presence::Presences;
 use super::table::Table;
 use super::{Hub, Inner, TARGET};
@@ -20,7 +21,7 @@ use crate::random;
 #[must_use]
 pub struct HubBuilder {
     backplane: Box<dyn Backplane>,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 pub(crate) struct Settings {
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     pub(super) silence: Duration,
     pub(super) max_publication: usize,
     pub(super) recovery: Bounds,
+    pub(super) guard: Option<Box<Guard>>,
 }
 
 impl HubBuilder {
@@ -50,6 +52,7 @@ impl HubBuilder {
             silence: Duration::from_secs(10),
             max_publication: 1 << 20,
             recovery: Bounds { publications: 10_000, bytes: 16 << 20 },
+            guard: None,
         };
         Self { backplane: Box::new(backplane), settings }
     }
@@ -150,7 +153,7 @@ impl HubBuilder {
         if inner.promises.many_instances {
             inner.watch_heartbeat();
         }
-        Hub { inner }
+        Hub { inner, identity: None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::recover::TIMEOUT;
-use super::{Hub, Inner};
+use super::{Action, Hub, Inner};
 use crate::backplane::{HistoryError, Page, Unavailable};
 use crate::topic::{InvalidTopic, Topic};
 
@@ -29,9 +29,12 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// If the name is not valid, if the topic has no history, or if the broker does not answer within 5 s.
+    /// If the name is not valid, if it is not allowed, if the topic has no history, or if the broker does not answer within 5 s.
     pub async fn latest(&self, topic: &str, publications: usize) -> Result<Page, ReadError> {
         let topic = Topic::new(topic).map_err(ReadError::Topic)?;
+        if !self.may(Action::Subscribe, &topic).await {
+            return Err(ReadError::Forbidden);
+        }
         self.inner.latest(&topic, publications).await
     }
 }
@@ -56,6 +59,8 @@ impl Inner {
 pub enum ReadError {
     /// The name of the topic is not valid.
     Topic(InvalidTopic),
+    /// [`HubBuilder::authorize`](crate::HubBuilder::authorize) does not allow it.
+    Forbidden,
     /// The topic has no history.
     NoHistory,
     /// The broker does not answer.
@@ -66,6 +71,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Topic(invalid) => write!(f, "not read: {invalid}"),
+            Self::Forbidden => f.write_str("not read: it is not allowed"),
             Self::NoHistory => f.write_str("not read: the topic has no history"),
             Self::Unavailable => write!(f, "not read: {Unavailable}"),
         }

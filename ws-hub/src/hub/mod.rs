@@ -1,5 +1,6 @@
 //! [`Hub`]: topics of one instance, and their way to the others.
 
+mod access;
 mod builder;
 mod heartbeat;
 mod latest;
@@ -16,12 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing::debug;
 
+use self::access::Identity;
+pub use self::access::{Access, Action};
 pub use self::builder::HubBuilder;
 use self::builder::Settings;
 pub use self::latest::ReadError;
 pub use self::membership::Membership;
 use self::presence::Presences;
-pub use self::presence::{Joined, PresenceWatch, TopicPresence};
+pub use self::presence::{Joined, PresenceError, PresenceWatch, TopicPresence};
 pub use self::publish::Publish;
 pub use self::subscribe::{Subscribe, SubscribeError};
 pub use self::subscription::Subscription;
@@ -55,6 +58,7 @@ const TARGET: &str = "ws_hub";
 #[derive(Clone)]
 pub struct Hub {
     pub(crate) inner: Arc<Inner>,
+    identity: Identity,
 }
 
 pub(crate) struct Inner {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ws_session::{ByteString, Message};
 
-use super::{Hub, Inner};
+use super::{Action, Hub, Inner};
 use crate::backplane::{BoxFuture, Doubt, Outgoing, PublishError, Refusal};
 use crate::position::Position;
 use crate::publication::Publication;
@@ -87,29 +87,40 @@ impl<'a> IntoFuture for Publish<'a> {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { hub, topic, outgoing } = self;
-        Box::pin(async move { hub.inner.publish(topic, outgoing).await })
+        Box::pin(async move { hub.publish_checked(topic, outgoing).await })
+    }
+}
+
+impl Hub {
+    async fn publish_checked(&self, topic: String, outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
+        let topic = Topic::new(topic).map_err(|invalid| PublishError::Refused(Refusal::Topic(invalid)))?;
+        self.inner.check(&topic, &outgoing).map_err(PublishError::Refused)?;
+        if !self.may(Action::Publish, &topic).await {
+            return Err(PublishError::Refused(Refusal::Forbidden));
+        }
+        self.inner.send(topic, outgoing).await
     }
 }
 
 impl Inner {
-    async fn publish(&self, topic: String, outgoing: Outgoing) -> Result<Option<Position>, PublishError> {
-        let topic = Topic::new(topic).map_err(|invalid| PublishError::Refused(Refusal::Topic(invalid)))?;
+    /// Checks what needs no broker.
+    fn check(&self, topic: &Topic, outgoing: &Outgoing) -> Result<(), Refusal> {
         let (size, limit) = (outgoing.message.len(), self.settings.max_publication);
         if size > limit {
-            return Err(PublishError::Refused(Refusal::TooLarge { size, limit }));
+            return Err(Refusal::TooLarge { size, limit });
         }
         for (is_asked, feature, is_promised) in [
             (outgoing.after.is_some(), "publishing after a position", self.promises.conditional),
             (outgoing.idempotency_key.is_some(), "an idempotency key", self.promises.idempotent),
         ] {
             if is_asked && !is_promised {
-                return Err(PublishError::Refused(Refusal::Unsupported(feature)));
+                return Err(Refusal::Unsupported(feature));
             }
             if is_asked && self.settings.options(topic.as_str()).history.is_none() {
-                return Err(PublishError::Refused(Refusal::NoHistory(feature)));
+                return Err(Refusal::NoHistory(feature));
             }
         }
-        self.send(topic, outgoing).await
+        Ok(())
     }
 
     /// Publishes, within the timeout.

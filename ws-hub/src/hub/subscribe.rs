@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use ws_session::{Prepared, Sender};
 
-use super::{Hub, Inner, Membership, Subscription};
+use super::{Action, Hub, Inner, Membership, Subscription};
 use crate::backplane::BoxFuture;
 use crate::catchup::Start;
 use crate::entry::{Entry, NotAdded, Seat};
@@ -131,6 +131,9 @@ impl<'a> Subscribe<'a> {
     /// The same as those of the subscription.
     pub async fn to(self, subscriber: Arc<dyn Subscriber>) -> Result<Membership, SubscribeError> {
         let topic = Topic::new(self.topic).map_err(SubscribeError::Topic)?;
+        if !self.hub.may(Action::Subscribe, &topic).await {
+            return Err(SubscribeError::Forbidden);
+        }
         self.hub.inner.subscribe(&topic, subscriber, self.start).await
     }
 }
@@ -212,6 +215,8 @@ impl Inner {
 pub enum SubscribeError {
     /// The name of the topic is not valid.
     Topic(InvalidTopic),
+    /// [`HubBuilder::authorize`](crate::HubBuilder::authorize) does not allow it.
+    Forbidden,
     /// The topic has as many subscribers as [`TopicOptions::max_subscribers`](crate::TopicOptions::max_subscribers) allows.
     Full,
 }
@@ -220,6 +225,7 @@ impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Topic(invalid) => write!(f, "not subscribed: {invalid}"),
+            Self::Forbidden => f.write_str("not subscribed: it is not allowed"),
             Self::Full => f.write_str("not subscribed: the topic has as many subscribers as max_subscribers allows"),
         }
     }

@@ -1,5 +1,6 @@
 //! The hub on virtual time.
 
+mod access;
 mod presence;
 mod rules;
 mod setup;

@@ -26,10 +26,11 @@ fn join(instance: &Instance, id: &str) -> Joined {
     instance.room.join(member(id))
 }
 
-fn instances(broker: &Broker, count: usize) -> Vec<Instance> {
+fn instances(world: &mut World, broker: &Broker, count: usize) -> Vec<Instance> {
     let start = |_| {
         let hub = Hub::builder().backplane(broker.clone()).start::<Virtual>();
-        Instance { room: hub.presence("room").unwrap(), hub }
+        let here = hub.clone();
+        Instance { room: world.block_on(async move { here.presence("room").await.unwrap() }), hub }
     };
     (0..count).map(start).collect()
 }
@@ -47,7 +48,7 @@ fn events(watch: &mut PresenceWatch) -> Vec<PresenceEvent> {
 #[test]
 fn members_join_at_once_and_leave_after_the_grace() {
     let mut world = World::new(1);
-    let hubs = instances(&Broker::new(1), 2);
+    let hubs = instances(&mut world, &Broker::new(1), 2);
     let mut watch = hubs[1].room.watch();
     assert_eq!(events(&mut watch), [PresenceEvent::Members(vec![])]);
     world.advance(Duration::from_secs(2));
@@ -81,7 +82,7 @@ fn members_join_at_once_and_leave_after_the_grace() {
 #[test]
 fn a_watcher_that_is_too_slow_gets_all_members_anew() {
     let mut world = World::new(4);
-    let hubs = instances(&Broker::new(4), 2);
+    let hubs = instances(&mut world, &Broker::new(4), 2);
     let mut watch = hubs[1].room.watch();
     assert_eq!(events(&mut watch).len(), 1);
     let _joined: Vec<_> = (0..1001).map(|n| join(&hubs[0], &n.to_string())).collect();
@@ -94,7 +95,7 @@ fn a_watcher_that_is_too_slow_gets_all_members_anew() {
 fn members_of_instances_that_lost_the_broker_stay_and_what_was_missed_is_found() {
     let mut world = World::new(5);
     let broker = Broker::new(5);
-    let hubs = instances(&broker, 2);
+    let hubs = instances(&mut world, &broker, 2);
     let _alice = join(&hubs[0], "alice");
     let bob = join(&hubs[1], "bob");
     world.advance(Duration::from_secs(2));
@@ -117,7 +118,7 @@ fn members_of_instances_that_lost_the_broker_stay_and_what_was_missed_is_found()
 fn a_dead_instance_takes_its_members_with_it() {
     let mut world = World::new(2);
     let broker = Broker::new(2);
-    let mut hubs = instances(&broker, 2);
+    let mut hubs = instances(&mut world, &broker, 2);
     let (_alice, bob) = (join(&hubs[0], "alice"), join(&hubs[1], "bob"));
     world.advance(Duration::from_secs(5));
     assert_eq!(ids(&hubs[0]), ["alice", "bob"]);
@@ -135,10 +136,10 @@ fn a_dead_instance_takes_its_members_with_it() {
 fn an_instance_that_comes_later_knows_all_members() {
     let mut world = World::new(3);
     let broker = Broker::new(3);
-    let first = instances(&broker, 3);
+    let first = instances(&mut world, &broker, 3);
     let joined: Vec<_> = (0..3000).map(|n| join(&first[n % 3], &format!("{n:05}"))).collect();
     world.advance(Duration::from_secs(5));
-    let late = instances(&broker, 1);
+    let late = instances(&mut world, &broker, 1);
     assert_eq!(ids(&late[0]).len(), 0);
     world.advance(Duration::from_secs(30));
     assert_eq!(ids(&late[0]).len(), 3000);

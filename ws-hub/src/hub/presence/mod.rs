@@ -4,13 +4,15 @@ mod topic;
 mod watch;
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::topic::Presence;
 pub use self::topic::{Joined, TopicPresence};
 pub use self::watch::PresenceWatch;
-use super::{Hub, Inner};
+use super::{Action, Hub, Inner};
 use crate::topic::{InvalidTopic, Topic};
 
 /// The interval at which presences do what is due.
@@ -39,7 +41,7 @@ impl Hub {
     /// ```
     /// # use ws_hub::{Hub, Member, PresenceEvent};
     /// # async fn f(hub: &Hub) -> Result<(), Box<dyn std::error::Error>> {
-    /// let presence = hub.presence("chat/rust")?;
+    /// let presence = hub.presence("chat/rust").await?;
     /// let me = presence.join(Member::new("alice", "{\"colour\": \"red\"}")?);
     /// let mut watch = presence.watch();
     /// while let event = watch.next().await {
@@ -54,20 +56,48 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// If the name is not valid.
-    pub fn presence(&self, topic: &str) -> Result<TopicPresence, InvalidTopic> {
-        let topic = Topic::new(topic)?;
-        let mut state = self.inner.presences.lock();
-        let make = || Presence::new(&self.inner, &topic);
-        let presence = Arc::clone(state.topics.entry(topic.clone()).or_insert_with(make));
-        if !std::mem::replace(&mut state.is_ticking, true) {
-            self.inner.tick_presences();
+    /// If the name is not valid, or if it is not allowed.
+    pub async fn presence(&self, topic: &str) -> Result<TopicPresence, PresenceError> {
+        let topic = Topic::new(topic).map_err(PresenceError::Topic)?;
+        if !self.may(Action::Presence, &topic).await {
+            return Err(PresenceError::Forbidden);
         }
-        Ok(TopicPresence::new(presence))
+        Ok(self.inner.presence(&topic))
     }
 }
 
+/// A presence that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PresenceError {
+    /// The name of the topic is not valid.
+    Topic(InvalidTopic),
+    /// [`HubBuilder::authorize`](crate::HubBuilder::authorize) does not allow it.
+    Forbidden,
+}
+
+impl fmt::Display for PresenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(invalid) => write!(f, "no presence: {invalid}"),
+            Self::Forbidden => f.write_str("no presence: it is not allowed"),
+        }
+    }
+}
+
+impl Error for PresenceError {}
+
 impl Inner {
+    fn presence(self: &Arc<Self>, topic: &Topic) -> TopicPresence {
+        let mut state = self.presences.lock();
+        let make = || Presence::new(self, topic);
+        let presence = Arc::clone(state.topics.entry(topic.clone()).or_insert_with(make));
+        if !std::mem::replace(&mut state.is_ticking, true) {
+            self.tick_presences();
+        }
+        TopicPresence::new(presence)
+    }
+
     /// Lets presences do what is due, until there are none.
     fn tick_presences(self: &Arc<Self>) {
         let (hub, clock) = (Arc::downgrade(self), self.clock.clone());
