@@ -1,6 +1,5 @@
 //! HTTP/2 (RFC 8441): the words in which the policy of servers and clients talks to an adapter that does the I/O.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -11,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::registry::HandshakeGuard;
 use crate::transport::Transport;
 
 /// Limits and deadlines of HTTP/2 on a server, for each connection of HTTP/2: [`Server::http2`](crate::Server::http2).
@@ -142,18 +140,21 @@ impl Http2Accepted {
     }
 }
 
+/// Ready when a place is needed for others.
+type PollDisplaced = dyn FnMut(&mut Context<'_>) -> Poll<()> + Send;
+
 /// A request that got another response. While it lives, its stream counts as in use, and as a handshake in progress.
 pub struct Http2Refused {
     pub(crate) response: Box<Response<Bytes>>,
-    pub(crate) place: HandshakeGuard,
-    pub(crate) _stream: Box<dyn Any + Send>,
+    /// Holds its places.
+    pub(crate) poll_displaced: Box<PollDisplaced>,
 }
 
 impl Http2Refused {
     /// Ready when a body that the client does not take must make room for other requests: then the stream is to be reset.
     /// Only the waker of the last call is woken.
     pub fn poll_displaced(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.place.poll_displaced(cx)
+        (self.poll_displaced)(cx)
     }
 
     /// The response, with its whole body. It ends the stream.

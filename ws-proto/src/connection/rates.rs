@@ -10,9 +10,11 @@ use crate::connection::deadlines::later;
 use crate::error::Violation;
 use crate::rate::TokenBucket;
 use crate::receive::{Item, ReceivedCounts};
-use crate::sizes::SHORT_UP_TO;
 use crate::time::Timestamp;
 use crate::timer::TimerKind;
+
+/// The most bytes of a control frame's payload (RFC 6455 §5.5).
+const MAX_CONTROL_PAYLOAD: u64 = 125;
 
 /// The received messages and bytes, counted. A connection without a rate has none.
 #[derive(Debug, Default)]
@@ -136,7 +138,7 @@ impl Connection {
         self.set_paused(true, now);
         let Some(meter) = &mut self.meter else { return };
         let controls = progress.controls - meter.resumed.controls;
-        let stands_still = progress.bytes - meter.resumed.bytes >= controls * SHORT_UP_TO as u64;
+        let stands_still = progress.bytes - meter.resumed.bytes >= controls * MAX_CONTROL_PAYLOAD;
         // A deadline that has passed already is judged at once, any other one after the pause.
         let (overdue, deadline) = if deadline <= Some(now) { (deadline, None) } else { (None, deadline) };
         meter.pause = Some(Pause { since: now, deadline, stands_still });

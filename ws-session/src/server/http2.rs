@@ -323,7 +323,12 @@ impl Asked {
                 if is_head {
                     *response.body_mut() = Bytes::new();
                 }
-                Err(Http2Refused { response, place, _stream: Box::new(stream) })
+                let poll_displaced = move |cx: &mut Context<'_>| {
+                    // It counts as long as this lives.
+                    let _stream = &stream;
+                    place.poll_displaced(cx)
+                };
+                Err(Http2Refused { response, poll_displaced: Box::new(poll_displaced) })
             }
         }
     }
