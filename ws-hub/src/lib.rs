@@ -95,6 +95,8 @@ pub use self::backplane::{
     Backplane, BoxFuture, Doubt, HistoryError, Link, Memory, Order, Outgoing, Page, Promises, PublishError, Recovery,
     Refusal, Unavailable,
 };
+#[cfg(feature = "nats")]
+pub use self::backplane::{InvalidNats, Nats};
 #[cfg(feature = "redis")]
 pub use self::backplane::{InvalidRedisUrl, Redis};
 pub use self::hub::{

@@ -3,6 +3,8 @@
 #[cfg(feature = "background")]
 mod background;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod promises;
 #[cfg(feature = "redis")]
 mod redis;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 use ws_session::{ByteString, Message};
 
 pub use self::memory::Memory;
+#[cfg(feature = "nats")]
+pub use self::nats::{InvalidNats, Nats};
 pub use self::promises::{Order, Promises, Recovery};
 #[cfg(feature = "redis")]
 pub use self::redis::{InvalidRedisUrl, Redis};

@@ -1,0 +1,205 @@
+//! JetStream's API: requests as JSON, and what is needed of the answers.
+
+use std::time::Duration;
+
+use async_nats::Message as Raw;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::connection::{Command, Connection};
+use super::settings::Settings;
+use super::subject::{self, Set, Subjects};
+use crate::position::Epoch;
+
+/// Why there is no answer of use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// There is no answer.
+    Unavailable,
+    /// The stream does not exist.
+    NoStream,
+    /// The server refuses it, for this reason.
+    Refused(String),
+}
+
+/// A stream as it was when asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Info {
+    pub(super) name: String,
+    pub(super) epoch: Epoch,
+    /// The first sequence number that is still stored, of all subjects. Everything older has expired. One above `last` if there
+    /// is none.
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+/// Messages of one subject.
+pub(super) struct Batch {
+    /// With their sequence numbers.
+    pub(super) messages: Vec<(u64, Raw)>,
+    /// The number of those that follow.
+    pub(super) pending: u64,
+}
+
+/// The longest time that an answer may take. The hub has a limit of its own.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of one batch.
+const BATCH_BYTES: u64 = 4 << 20;
+
+const STREAM_NOT_FOUND: u64 = 10059;
+/// Another instance has made it meanwhile.
+const OVERLAP: [u64; 2] = [10058, 10065];
+
+async fn request(connection: &Connection, subject: String, body: &Value) -> Result<Value, Problem> {
+    let mut expected = connection.inbox.one();
+    let payload = Bytes::from(body.to_string());
+    connection.send(Command::Request { subject, reply: expected.subject.clone(), payload });
+    let answer = timeout(TIMEOUT, &mut expected.answer).await;
+    let raw = answer.ok().and_then(Result::ok).ok_or(Problem::Unavailable)?;
+    if raw.status.is_some_and(|status| status.as_u16() == 503) {
+        return Err(Problem::Refused(NO_JETSTREAM.to_owned()));
+    }
+    serde_json::from_slice(&raw.payload).map_err(|_| Problem::Unavailable)
+}
+
+pub(super) const NO_JETSTREAM: &str =
+    "the NATS server has no JetStream, which topics with history need (`jetstream {}` in its configuration)";
+
+/// Whether the answer is an error, and its number.
+fn error(answer: &Value) -> Option<(u64, String)> {
+    let error = answer.get("error")?;
+    let description = error["description"].as_str().unwrap_or("without a reason").to_owned();
+    Some((error["err_code"].as_u64().unwrap_or(0), description))
+}
+
+fn parse(answer: &Value) -> Result<Info, Problem> {
+    let name = answer["config"]["name"].as_str().unwrap_or_default();
+    let epoch = subject::epoch_of(name).ok_or_else(|| {
+        Problem::Refused(format!("the stream {name:?} takes the subjects of the hub, and is not one of a hub"))
+    })?;
+    let number = |field: &str| answer["state"][field].as_u64().unwrap_or(0);
+    Ok(Info { name: name.to_owned(), epoch, first: number("first_seq"), last: number("last_seq") })
+}
+
+/// A stream that is known by name.
+pub(super) async fn info(connection: &Connection, name: &str) -> Result<Info, Problem> {
+    let answer = request(connection, format!("$JS.API.STREAM.INFO.{name}"), &json!({})).await?;
+    match error(&answer) {
+        Some((STREAM_NOT_FOUND, _)) => Err(Problem::NoStream),
+        Some((_, reason)) => Err(Problem::Refused(reason)),
+        None => parse(&answer),
+    }
+}
+
+/// Finds the stream of a set of options, or makes it.
+pub(super) async fn find(connection: &Connection, settings: &Settings, set: Set) -> Result<Info, Problem> {
+    let subjects = Subjects { prefix: settings.prefix.clone() };
+    let mut problem = Problem::NoStream;
+    for _ in 0..5 {
+        let filter = json!({ "subject": subjects.all_log(set) });
+        let answer = request(connection, "$JS.API.STREAM.NAMES".to_owned(), &filter).await?;
+        if let Some((_, reason)) = error(&answer) {
+            return Err(Problem::Refused(reason));
+        }
+        let found = match answer["streams"][0].as_str() {
+            Some(name) => info(connection, name).await,
+            None => create(connection, settings, &subjects, set).await,
+        };
+        match found {
+            // It was deleted, or made by another instance, meanwhile.
+            Err(Problem::NoStream) => problem = Problem::NoStream,
+            found => return found,
+        }
+    }
+    Err(problem)
+}
+
+async fn create(connection: &Connection, settings: &Settings, subjects: &Subjects, set: Set) -> Result<Info, Problem> {
+    let name = subject::stream_name(&settings.stream, set, Epoch(crate::random::u64()));
+    let age = set.age * 1_000_000;
+    let config = json!({
+        "name": name,
+        "description": "Publications of ws-hub",
+        "subjects": [subjects.all_log(set)],
+        "retention": "limits",
+        "discard": "old",
+        "max_msgs_per_subject": set.size,
+        "max_age": age,
+        "max_bytes": settings.max_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1),
+        "storage": if settings.in_memory { "memory" } else { "file" },
+        "num_replicas": settings.replicas,
+        // Doubles are found for so long. It cannot be longer than the age.
+        "duplicate_window": age.min(DUPLICATE_WINDOW),
+        "allow_direct": true,
+        "republish": { "src": subjects.all_log(set), "dest": subjects.all_live(set) },
+    });
+    let answer = request(connection, format!("$JS.API.STREAM.CREATE.{name}"), &config).await?;
+    match error(&answer) {
+        Some((code, _)) if OVERLAP.contains(&code) => Err(Problem::NoStream),
+        Some((_, reason)) => Err(Problem::Refused(reason)),
+        None => parse(&answer),
+    }
+}
+
+/// 2 minutes, in nanoseconds.
+const DUPLICATE_WINDOW: u64 = 120_000_000_000;
+
+/// At most `limit` messages of a subject from a sequence number on.
+pub(super) async fn get(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+    from: u64,
+    limit: usize,
+) -> Result<Batch, Problem> {
+    let mut expected = connection.inbox.many();
+    let body = json!({ "seq": from.max(1), "next_by_subj": subject, "batch": limit, "max_bytes": BATCH_BYTES });
+    let (payload, reply) = (Bytes::from(body.to_string()), expected.subject.clone());
+    connection.send(Command::Request { subject: format!("$JS.API.DIRECT.GET.{stream}"), reply, payload });
+    let mut batch = Batch { messages: Vec::new(), pending: 0 };
+    loop {
+        let raw = timeout(TIMEOUT, expected.answer.recv()).await.ok().flatten().ok_or(Problem::Unavailable)?;
+        let number = |name: &str| {
+            raw.headers.as_ref().and_then(|headers| headers.get(name)).and_then(|value| value.as_str().parse().ok())
+        };
+        match raw.status.map(|status| status.as_u16()) {
+            None => {
+                let sequence = number("Nats-Sequence").ok_or(Problem::Unavailable)?;
+                // Servers before 2.11 know no batches: they send one message and no end.
+                if number("Nats-Num-Pending").is_none() {
+                    return Err(Problem::Refused("history needs NATS 2.11 or newer".to_owned()));
+                }
+                batch.messages.push((sequence, raw));
+            }
+            Some(204) => {
+                batch.pending = number("Nats-Num-Pending").unwrap_or(0);
+                return Ok(batch);
+            }
+            // There are none.
+            Some(404) => return Ok(batch),
+            Some(503) => return Err(Problem::NoStream),
+            Some(408 | 413) => return Err(Problem::Refused("the server refuses to read so much".to_owned())),
+            Some(_) => return Err(Problem::Unavailable),
+        }
+    }
+}
+
+/// The sequence number of the last message of a subject.
+pub(super) async fn last(connection: &Connection, stream: &str, subject: &str) -> Result<Option<u64>, Problem> {
+    let mut expected = connection.inbox.one();
+    let payload = Bytes::from(json!({ "last_by_subj": subject }).to_string());
+    let reply = expected.subject.clone();
+    connection.send(Command::Request { subject: format!("$JS.API.DIRECT.GET.{stream}"), reply, payload });
+    let answer = timeout(TIMEOUT, &mut expected.answer).await;
+    let raw = answer.ok().and_then(Result::ok).ok_or(Problem::Unavailable)?;
+    match raw.status.map(|status| status.as_u16()) {
+        None => {
+            let sequence = raw.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));
+            sequence.and_then(|value| value.as_str().parse().ok()).map(Some).ok_or(Problem::Unavailable)
+        }
+        Some(404) => Ok(None),
+        Some(503) => Err(Problem::NoStream),
+        Some(_) => Err(Problem::Unavailable),
+    }
+}
