@@ -1,13 +1,16 @@
-//! The checks of a backplane, and a [broker with faults](Broker) to check the hub with.
+//! The checks of a backplane, and a [broker with faults](Broker) to check the hub with. [`audit`] checks what subscribers of any
+//! broker got.
 //!
 //! Time is [virtual](World): nothing waits, and a seed repeats a run.
 
+mod audit;
 mod broker;
 mod log;
 mod rng;
 mod scenario;
 mod world;
 
+pub use self::audit::{Accepted, Outcome, Seen, Transcript, Violation, audit};
 pub use self::broker::Broker;
-pub use self::scenario::{Outcome, Violation, storm};
+pub use self::scenario::storm;
 pub use self::world::{NoStream, Virtual, VirtualTimer, World};

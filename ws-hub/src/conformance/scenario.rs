@@ -1,10 +1,9 @@
 //! [`storm`]: instances, publishers and subscribers around a broker that fails; and the rules that hold all the same.
 
-use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::audit::{Accepted, Outcome, Seen, Transcript, Violation, audit};
 use super::broker::Broker;
 use super::rng::Rng;
 use super::world::{Virtual, World};
@@ -23,34 +22,6 @@ const MEMBERS: usize = 8;
 /// The time with faults, and the time after it in which everything must be in order again.
 const STORM: Duration = Duration::from_secs(60);
 const AFTERMATH: Duration = Duration::from_secs(90);
-
-/// What a run of [`storm`] has seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Outcome {
-    /// Publications that the broker has accepted.
-    pub accepted: usize,
-    /// Publications that subscribers got.
-    pub delivered: usize,
-    /// Gaps that subscribers were told.
-    pub gaps: usize,
-    /// Recoveries that returned all that was missed, and the publications of them.
-    pub recovered: (usize, usize),
-    /// Recoveries that were refused with a reason.
-    pub unrecoverable: usize,
-}
-
-/// A rule that did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation(pub String);
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Violation {}
 
 /// The deliveries of one subscription.
 #[derive(Default)]
@@ -192,78 +163,29 @@ async fn subscribe(hubs: Vec<Hub>, topic: &'static str, mut rng: Rng, records: R
 }
 
 fn check(accepted: &[Arc<Publication>], records: &[Arc<Record>]) -> Result<Outcome, Violation> {
-    let mut outcome = Outcome { accepted: accepted.len(), ..Outcome::default() };
-    let by_position: HashMap<_, _> =
-        accepted.iter().filter_map(|one| one.position.map(|position| (position, one))).collect();
-    for (index, record) in records.iter().enumerate() {
-        let deliveries = record.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-        let fail = |what: &str, at: usize| {
-            let from = at.saturating_sub(5);
-            let around = &deliveries[from..deliveries.len().min(at + 5)];
-            let (topic, since) = (record.topic, record.since);
-            Violation(format!("{topic}, subscription {index} since {since:?}: {what} at {at}: {around:#?}"))
-        };
-        // The place after which the next publication must come. `None` where a gap was told, or where nothing was promised.
-        let mut last = record.since.or(record.start.filter(|_| record.last == 0));
-        let mut is_recovering = record.since.is_some() || record.last > 0;
-        let mut is_latest = record.since.is_none();
-        for (at, delivery) in deliveries.iter().enumerate() {
-            match delivery {
-                Delivery::Publication(publication) => {
-                    outcome.delivered += 1;
-                    let Some(position) = publication.position else {
-                        if record.topic == TOPICS[0] && !publication.is_local {
-                            return Err(fail("a publication without a position", at));
-                        }
-                        continue;
-                    };
-                    if by_position.get(&position).is_none_or(|own| own.message != publication.message) {
-                        return Err(fail("another publication than the one that was accepted", at));
-                    }
-                    if last.is_some_and(|last| !publication.follows(last)) {
-                        return Err(fail("a silent gap, a double, or another order", at));
-                    }
-                    last = Some(position);
-                }
-                Delivery::Gap(_) => {
-                    outcome.gaps += 1;
-                    last = None;
-                }
-                Delivery::Recovered { publications } => {
-                    let got = deliveries[..at].iter().filter(|delivery| is_positioned(delivery)).count();
-                    let is_in_bound = !is_latest || got <= record.last;
-                    if !is_recovering || got != *publications || !is_in_bound {
-                        return Err(fail("not what was recovered", at));
-                    }
-                    is_recovering = false;
-                    outcome.recovered = (outcome.recovered.0 + 1, outcome.recovered.1 + publications);
-                }
-                Delivery::Unrecoverable(_) => {
-                    if !is_recovering || deliveries[..at].iter().any(is_positioned) {
-                        return Err(fail("a part with a hole", at));
-                    }
-                    // Once more, if the last publications are read instead.
-                    is_recovering = record.last > 0 && !is_latest;
-                    is_latest = true;
-                    outcome.unrecoverable += 1;
-                    last = None;
-                }
-            }
-        }
-    }
+    let content = |publication: &Publication| String::from_utf8_lossy(publication.message.as_bytes()).into_owned();
+    let accepted: Vec<_> =
+        accepted.iter().map(|one| Accepted::new(one.topic.as_str(), content(one), one.position)).collect();
+    let transcripts: Vec<_> = records
+        .iter()
+        .enumerate()
+        .map(|(index, record)| {
+            let mut transcript =
+                Transcript::new(format!("subscription {index}"), record.topic, record.topic == TOPICS[0]);
+            (transcript.since, transcript.last, transcript.start) = (record.since, record.last, record.start);
+            let deliveries = record.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+            transcript.seen = deliveries.iter().map(|delivery| Seen::new(delivery, content)).collect();
+            transcript
+        })
+        .collect();
+    let outcome = audit(&accepted, &transcripts)?;
     // Whoever is subscribed at the end has the last publication.
-    for record in &records[records.len() - SUBSCRIBERS..] {
-        let deliveries = record.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_last =
-            |delivery: &Delivery| matches!(delivery, Delivery::Publication(one) if one.message.as_bytes() == b"last");
-        if deliveries.last().is_none_or(|delivery| !is_last(delivery)) {
-            let end = &deliveries[deliveries.len().saturating_sub(5)..];
-            return Err(Violation(format!("{}: the last publication is missing: {end:#?}", record.topic)));
+    for transcript in &transcripts[records.len() - SUBSCRIBERS..] {
+        let is_last = |seen: &Seen| matches!(seen, Seen::Publication { content, .. } if content == "last");
+        if !transcript.seen.last().is_some_and(is_last) {
+            let end = &transcript.seen[transcript.seen.len().saturating_sub(5)..];
+            return Err(Violation(format!("{}: the last publication is missing: {end:#?}", transcript.topic)));
         }
     }
     Ok(outcome)
-}
-
-fn is_positioned(delivery: &Delivery) -> bool {
-    matches!(delivery, Delivery::Publication(publication) if publication.position.is_some())
 }
