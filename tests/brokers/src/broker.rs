@@ -1,0 +1,68 @@
+//! [`Broker`]: a broker that can be started, killed, frozen and emptied.
+
+use std::path::Path;
+
+use crate::Outcome;
+
+/// A broker, or several that belong together, started in a folder of its own on free ports of 127.0.0.1. Dropping it stops it.
+pub trait Broker: Send {
+    /// What an instance is started with: `redis redis://127.0.0.1:12345`. `src/bin/instance.rs` reads it.
+    fn backplane(&self) -> String;
+
+    /// Which faults it has.
+    fn has(&self, fault: Fault) -> bool;
+
+    /// Starts it again after [`kill`](Self::kill), with the data that it has stored, and waits until it answers.
+    fn start(&mut self) -> Outcome;
+
+    /// Kills it (`SIGKILL`). Of a group of brokers, the one that counts.
+    fn kill(&mut self) -> Outcome;
+
+    /// Removes the stored data of a broker that was killed.
+    fn wipe(&mut self) -> Outcome;
+
+    /// Stops its processes (`SIGSTOP`): connections stay, and nothing is answered.
+    fn freeze(&mut self) -> Outcome;
+
+    /// Lets them go on.
+    fn thaw(&mut self) -> Outcome;
+
+    /// Closes the connections of all subscribers, and goes on.
+    fn drop_clients(&mut self) -> Outcome;
+
+    /// Loses all history, and goes on.
+    fn empty(&mut self) -> Outcome;
+}
+
+/// What can happen to a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It keeps history, and other processes get publications.
+    History,
+    /// Several processes are instances.
+    ManyInstances,
+    /// `start`, `kill`, `freeze`, `thaw`.
+    Restart,
+    /// `start` finds the history of before.
+    Storage,
+    /// `wipe`.
+    Wipe,
+    /// `drop_clients`.
+    DropClients,
+    /// `empty`.
+    Empty,
+    /// It closes a subscriber that does not read.
+    SlowSubscriber,
+    /// `kill` lets another one take over.
+    Failover,
+    /// Publishing after a position, and with an idempotency key.
+    Conditional,
+}
+
+/// A kind of broker.
+pub struct Kind {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Starts one in a folder.
+    pub start: fn(&Path) -> Outcome<Box<dyn Broker>>,
+}

@@ -1,0 +1,14 @@
+//! The brokers that there are. A new one is a file here, and a line in [`KINDS`].
+
+mod memory;
+mod redis;
+
+use crate::broker::Kind;
+
+/// All kinds, in the order in which they run.
+pub const KINDS: &[Kind] = &[
+    Kind { name: "memory", start: memory::start },
+    Kind { name: "redis", start: redis::start_redis },
+    Kind { name: "redis-sentinel", start: redis::start_sentinel },
+    Kind { name: "valkey", start: redis::start_valkey },
+];
