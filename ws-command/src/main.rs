@@ -19,6 +19,8 @@ mod exit {
     pub(crate) const OK: u8 = 0;
     /// Connecting, listening, reading the input or writing the output failed.
     pub(crate) const FAILED: u8 = 1;
+    /// Bad usage that clap does not see.
+    pub(crate) const USAGE: u8 = 2;
     /// The connection was lost, or ended with a close code that is not a normal end.
     pub(crate) const NOT_CLEAN: u8 = 3;
     /// Interrupted a second time, so the program did not wait. 128 + SIGINT, as shells report it.

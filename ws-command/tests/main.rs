@@ -6,5 +6,6 @@ mod connect;
 mod connect_hints;
 mod connect_pings;
 mod serve;
+mod serve_hub;
 mod terminal;
 mod tls;

@@ -1,13 +1,23 @@
 //! `/counter`: a number that all clients see and change.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use ws_tokio::{EscapedBytes, HandlerResult, Message, WebSocket};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use ws_hub::{Delivery, Hub, Position, PresenceEvent, Publication, PublishError, ReadError, Refusal, TopicPresence};
+use ws_tokio::{ByteString, CloseCode, EscapedBytes, HandlerResult, Message, Sender, WebSocket};
 
-use super::audience::Audience;
+use super::guest;
 use super::seldom::Seldom;
+
+/// The topic of the values, and of who is there.
+pub(super) const TOPIC: &str = "ws-demo/counter";
+
+/// How long a change may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most bytes of an invalid request that are logged.
 const LOGGED: usize = 75;
@@ -37,39 +47,65 @@ impl From<Notice<'_>> for Message {
     }
 }
 
-/// The counter. Each change and its broadcast happen under one lock. So no change is lost, and all clients see the same
-/// values in the same order.
-#[derive(Default)]
+/// The counter of all instances. Its value is the last publication of its topic.
 pub(super) struct Counter {
-    state: Mutex<State>,
+    hub: Hub,
+    people: TopicPresence,
+    /// The last value that is known here.
+    known: watch::Sender<Option<Known>>,
+    /// Whoever changes the value here: one after the other, so that they do not compete with each other.
+    turn: tokio::sync::Mutex<()>,
+    /// Invalid requests of all clients.
+    invalid: Mutex<Seldom>,
 }
 
-#[derive(Default)]
-struct State {
+/// A value, and the place after it in the topic.
+#[derive(Debug, Clone, Copy)]
+struct Known {
     value: i64,
-    audience: Audience,
-    /// Invalid requests of all clients.
-    invalid: Seldom,
+    position: Position,
 }
 
 impl Counter {
+    pub(super) async fn new(hub: &Hub) -> Arc<Self> {
+        let counter = Arc::new(Self {
+            hub: hub.clone(),
+            people: hub.presence(TOPIC).await.expect("anyone may"),
+            known: watch::Sender::new(None),
+            turn: tokio::sync::Mutex::default(),
+            invalid: Mutex::default(),
+        });
+        let follower = Arc::clone(&counter);
+        tokio::spawn(async move { follower.follow().await });
+        counter
+    }
+
     /// Runs one connection, until it closes.
     pub(super) async fn join(&self, mut ws: WebSocket) -> HandlerResult {
-        self.state(|state| state.welcome(&ws));
-        let _membership = Membership { counter: self, id: ws.id() };
-        self.listen(&mut ws).await
+        let sender = ws.sender();
+        let _joined = self.people.join(guest::member(&ws));
+        let mut watch = self.people.watch();
+        let mut count = 0;
+        tell_users(&sender, watch.next().await, &mut count).await;
+        tokio::select! {
+            end = self.listen(&mut ws) => end,
+            // They do not end.
+            () = self.tell_state(&sender) => Ok(()),
+            () = async { loop { tell_users(&sender, watch.next().await, &mut count).await } } => Ok(()),
+        }
     }
 
     async fn listen(&self, ws: &mut WebSocket) -> HandlerResult {
         while let Some(message) = ws.recv().await? {
             match parse(&message) {
-                Ok(action) => self.state(|state| state.act(action)),
+                Ok(action) => {
+                    if let Err(problem) = self.act(action).await {
+                        ws.send(Notice::Error { message: &problem }).await?;
+                    }
+                }
                 Err(problem) => {
-                    let log = self.state(|state| {
-                        state.audience.send(ws.id(), Notice::Error { message: &problem }.into());
-                        state.invalid.count(Instant::now())
-                    });
-                    if let Some(count) = log {
+                    ws.send(Notice::Error { message: &problem }).await?;
+                    if let Some(count) = lock(&self.invalid).count(Instant::now()) {
                         let start = &message.as_bytes()[..message.len().min(LOGGED)];
                         let latest = EscapedBytes(start);
                         tracing::warn!(count, client = ws.id(), ?latest, problem, "invalid requests");
@@ -80,45 +116,166 @@ impl Counter {
         Ok(())
     }
 
-    fn state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
-        // The value and the list of members are valid even after a panic.
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Sends the value, and each that comes after it.
+    async fn tell_state(&self, sender: &Sender) {
+        // Without the broker, there may be none for a while.
+        let known = self.known.subscribe().wait_for(Option::is_some).await.ok().and_then(|known| *known);
+        let Some(Known { value, position }) = known else { return pending().await };
+        // A connection that is lost ends the handler.
+        let _ = sender.send(Notice::State { value }).await;
+        let Ok(mut values) = self.hub.subscribe(TOPIC).since(position).await else { return pending().await };
+        while let Some(delivery) = values.next().await {
+            let value = match delivery {
+                Delivery::Publication(publication) if !publication.is_local => value_of(&publication),
+                // What is known by now, or soon, is newer than what is missing.
+                Delivery::Gap(_) | Delivery::Unrecoverable(_) => self.known.borrow().map(|known| known.value),
+                _ => None,
+            };
+            if let Some(value) = value {
+                let _ = sender.send(Notice::State { value }).await;
+            }
+        }
+        tracing::warn!(client = sender.id(), "closed: the client does not read its messages");
+        let _ = sender.close(CloseCode::TRY_AGAIN_LATER, "too slow").await;
+        pending().await
+    }
+
+    /// Changes the value by one, at all instances.
+    async fn act(&self, action: Action) -> Result<(), String> {
+        match timeout(PATIENCE, self.try_act(action)).await {
+            Ok(result) => result,
+            Err(_) => Err(format!("not certain whether this was counted: no answer in {} s", PATIENCE.as_secs())),
+        }
+    }
+
+    async fn try_act(&self, action: Action) -> Result<(), String> {
+        if let Some(cause) = self.hub.outage() {
+            return Err(format!("not counted: {cause}"));
+        }
+        let _turn = self.turn.lock().await;
+        let promises = self.hub.promises();
+        let known = *self.known.borrow();
+        let mut known = match known {
+            Some(known) => known,
+            None => self.read().await.map_err(|error| format!("not counted: {error}"))?,
+        };
+        let key = ByteString::from(format!("{:032x}", rand::random::<u128>()));
+        let mut conflicts = 0;
+        loop {
+            let value = apply(known.value, action);
+            let mut publish = self.hub.publish(TOPIC, value.to_string());
+            // Without this, changes at two instances at the same time can count as one.
+            if promises.conditional {
+                publish = publish.after(known.position);
+            }
+            if promises.idempotent {
+                publish = publish.idempotency_key(key.clone());
+            }
+            match publish.await {
+                Ok(position) => {
+                    if let Some(position) = position {
+                        self.learn(Known { value, position });
+                    }
+                    return Ok(());
+                }
+                Err(PublishError::Refused(Refusal::Conflict)) => {
+                    conflicts += 1;
+                    sleep(Duration::from_micros(rand::random_range(0..500 * conflicts.min(20)))).await;
+                    known = self.read().await.map_err(|error| format!("not counted: {error}"))?;
+                }
+                // With its key, it is not counted twice.
+                Err(PublishError::Unknown(_)) if promises.idempotent && self.hub.outage().is_none() => {}
+                Err(PublishError::Refused(refusal)) => {
+                    return Err(format!("not counted: {}", PublishError::Refused(refusal)));
+                }
+                Err(error) => return Err(format!("not certain whether this was counted: {error}")),
+            }
+        }
+    }
+
+    /// Reads the value from the broker. Where it has lost it, the last value that is known here goes on.
+    async fn read(&self) -> Result<Known, ReadError> {
+        let page = self.hub.latest(TOPIC, 1).await?;
+        let last = page
+            .publications
+            .last()
+            .and_then(|publication| Some(Known { value: value_of(publication)?, position: publication.position? }));
+        let value = self.known.borrow().map_or(0, |known| known.value);
+        Ok(last.unwrap_or(Known { value, position: page.end() }))
+    }
+
+    fn learn(&self, new: Known) {
+        self.known.send_modify(|known| {
+            let is_older = known.is_some_and(|known| {
+                known.position.epoch == new.position.epoch && known.position.offset > new.position.offset
+            });
+            if !is_older {
+                *known = Some(new);
+            }
+        });
+    }
+
+    /// Keeps up with the value, for as long as the server runs.
+    async fn follow(&self) {
+        loop {
+            match self.read().await {
+                Ok(known) => {
+                    self.learn(known);
+                    self.follow_from(known).await;
+                }
+                Err(_) => sleep(Duration::from_millis(rand::random_range(100..1000))).await,
+            }
+        }
+    }
+
+    /// Keeps up until the topic's history is lost, or something was missed.
+    async fn follow_from(&self, known: Known) {
+        let Ok(mut values) = self.hub.subscribe(TOPIC).since(known.position).await else { return pending().await };
+        while let Some(delivery) = values.next().await {
+            match delivery {
+                Delivery::Publication(publication) if !publication.is_local => {
+                    if let Some((value, position)) = value_of(&publication).zip(publication.position) {
+                        self.learn(Known { value, position });
+                    }
+                }
+                Delivery::Gap(_) | Delivery::Unrecoverable(_) => return self.restore().await,
+                _ => {}
+            }
+        }
+    }
+
+    /// Publishes the value that is known here, if the broker has lost it.
+    async fn restore(&self) {
+        let known = *self.known.borrow();
+        if let Some(Known { value, .. }) = known.filter(|_| self.hub.promises().conditional)
+            && let Ok(page) = self.hub.latest(TOPIC, 1).await
+            && page.publications.is_empty()
+        {
+            // A conflict is another instance that does the same.
+            let _ = self.hub.publish(TOPIC, value.to_string()).after(page.end()).await;
+        }
     }
 }
 
-/// A client's membership. Dropping it removes the client, also when a panic drops it.
-struct Membership<'a> {
-    counter: &'a Counter,
-    id: u64,
+/// Sends the number of clients, if it has changed.
+async fn tell_users(sender: &Sender, event: PresenceEvent, count: &mut usize) {
+    match event {
+        PresenceEvent::Members(members) => *count = members.len(),
+        PresenceEvent::Joined(_) => *count += 1,
+        PresenceEvent::Left(_) => *count = count.saturating_sub(1),
+        _ => return,
+    }
+    // A connection that is lost ends the handler.
+    let _ = sender.send(Notice::Users { count: *count }).await;
 }
 
-impl Drop for Membership<'_> {
-    fn drop(&mut self) {
-        self.counter.state(|state| state.leave(self.id));
-    }
+fn value_of(publication: &Publication) -> Option<i64> {
+    publication.message.as_text()?.parse().ok()
 }
 
-impl State {
-    fn welcome(&mut self, ws: &WebSocket) {
-        self.audience.add(ws);
-        self.announce_users();
-        self.audience.send(ws.id(), Notice::State { value: self.value }.into());
-    }
-
-    fn leave(&mut self, id: u64) {
-        self.audience.remove(id);
-        self.announce_users();
-    }
-
-    fn act(&mut self, action: Action) {
-        self.value = apply(self.value, action);
-        self.audience.broadcast(Notice::State { value: self.value });
-    }
-
-    fn announce_users(&mut self) {
-        let count = self.audience.len();
-        self.audience.broadcast(Notice::Users { count });
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What it holds is valid even after a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn apply(value: i64, action: Action) -> i64 {

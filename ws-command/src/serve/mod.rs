@@ -1,10 +1,12 @@
 //! `ws serve`: the demo server. One port serves a page and the WebSocket endpoints that it uses.
 
-mod audience;
+mod backplane;
 mod chat;
 mod clock;
 mod counter;
+mod guest;
 mod origins;
+mod outage;
 mod seldom;
 
 use std::fmt;
@@ -20,13 +22,15 @@ use clap::Args;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{Request, Response, StatusCode};
 use tracing_subscriber::filter::LevelFilter;
+use ws_hub::Hub;
 use ws_tokio::{HandlerResult, Listening, ProxyProtocol, ServeError, Server, ServerTls, WebSocket};
 
+use self::backplane::BackplaneUrl;
 use self::chat::Chat;
 use self::counter::Counter;
 use self::origins::Origin;
 use crate::files::{IdentityFiles, explain_server_tls};
-use crate::output::fail;
+use crate::output::{fail, warn};
 use crate::signals::{Stop, at_hangup};
 use crate::{exit, logging};
 
@@ -38,7 +42,7 @@ This server has, over HTTP:
 
 and over WebSocket:
   /echo     sends back each message
-  /chat     sends each text to all clients, as `[HH:MM:SS] text`
+  /chat     sends each text to all clients, as `[HH:MM:SS] text`, and first the last 50
   /counter  a shared counter: {\"action\":\"plus\"} or {\"action\":\"minus\"}
   /time     sends the time, at random intervals
 ";
@@ -57,13 +61,19 @@ Open the page that it prints in two browser tabs, or use one tab and a terminal:
 Endpoints:
   /         the page
   /echo     sends back each message
-  /chat     sends each text to all clients, as `[HH:MM:SS] text`
+  /chat     sends each text to all clients, as `[HH:MM:SS] text`, and first the last 50
   /counter  JSON: {\"action\":\"plus\"} and {\"action\":\"minus\"} change a counter that all clients see
   /time     sends the time as text, at random intervals of up to three seconds
 
 Of all web pages, only the server's own may use /chat and /counter, opened by IP address or as localhost. Otherwise
 the page of another site could act for you, also through a host name that points to this server. --allow-origin
 allows other origins: a page behind a proxy with its own host name, or the server's page opened by a host name.
+
+Several instances are one server with --backplane: chat, counter and the list of visitors are the same at all of them.
+Redis 7.0 or newer or Valkey carries them (redis://, rediss:// with TLS, redis+sentinel://). A page whose instance ends
+connects to another one, and gets what it missed. While the broker is away, the visitors of an instance hear each other,
+and the counter stands still; the server starts without it, too, and the log says so. A URL with a password is better
+given as the environment variable WS_BACKPLANE, because everyone on a machine sees the arguments of a process.
 
 Ctrl-C closes every connection with 1001 and ends the server. A second Ctrl-C does not wait. SIGHUP has the certificate
 read again, unless the server runs in a terminal.
@@ -78,6 +88,7 @@ Examples:
   ws serve --trust-proxy 127.0.0.1 --proxy-protocol    behind a load balancer that sends the PROXY protocol
   ws serve --listen unix:/tmp/ws.sock --trust-proxy unix:    on a Unix socket, behind a reverse proxy
   ws serve --listen 127.0.0.1:8765 --listen [::1]:8765    on two addresses
+  ws serve --backplane redis://127.0.0.1:6379    one of several instances behind a load balancer
   ws serve --cert cert.pem --key key.pem    with TLS: https:// and wss://
   ws serve -v                       with every frame in the log
   RUST_LOG=warn ws serve            with only warnings and errors in the log")]
@@ -118,6 +129,11 @@ pub(crate) struct ServeArgs {
     /// An origin whose pages may use /chat and /counter, such as `https://example.com`, or null; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
+
+    /// What carries chat and counter between instances: `memory` (there is one instance), or the URL of a broker, such as
+    /// `redis://127.0.0.1:6379`. Default: the environment variable WS_BACKPLANE, else `memory`
+    #[arg(long, value_name = "URL")]
+    backplane: Option<BackplaneUrl>,
 
     /// Log at DEBUG, with every frame. The default is INFO
     #[arg(short, long)]
@@ -180,6 +196,13 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     if args.no_compression {
         server = server.compression(None);
     }
+    let hub = match backplane::start(args.backplane) {
+        Ok(hub) => hub,
+        Err(problem) => {
+            warn(format_args!("{problem}"));
+            return ExitCode::from(exit::USAGE);
+        }
+    };
     let tls = args.identity.server_tls().map(|tls| match &args.client_ca {
         Some(file) => tls.client_ca_file(file),
         None => tls,
@@ -213,7 +236,7 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
         stop.requested().await;
         tracing::info!(connections = server.connections(), "stopping");
     };
-    let demo = Arc::new(Demo::default());
+    let demo = Arc::new(Demo::new(&hub).await);
     match listening.serve_until(move |ws| Arc::clone(&demo).handle(ws), stopped).await {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => fail(format_args!("The server failed: {error}.")),
@@ -292,13 +315,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// The state that the connections of an endpoint share.
-#[derive(Default)]
 struct Demo {
     chat: Chat,
-    counter: Counter,
+    counter: Arc<Counter>,
 }
 
 impl Demo {
+    async fn new(hub: &Hub) -> Self {
+        let outage = outage::follow(hub.clone());
+        Self { chat: Chat::new(hub, outage).await, counter: Counter::new(hub).await }
+    }
+
     async fn handle(self: Arc<Self>, ws: WebSocket) -> HandlerResult {
         let path = ws.request().uri().path().to_owned();
         match path.as_str() {

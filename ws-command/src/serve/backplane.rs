@@ -1,0 +1,121 @@
+//! `--backplane`: what carries chat, counter and presence between instances.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ws_hub::{Hub, HubBuilder, SlowPolicy, TopicOptions};
+use ws_tokio::Tokio;
+
+use super::{chat, counter};
+
+/// The environment variable that names the backplane, because a process's arguments can be seen by everyone on its machine.
+const VARIABLE: &str = "WS_BACKPLANE";
+
+/// The backplane of one instance.
+const MEMORY: &str = "memory";
+
+/// The lines of the chat that are kept, and for how long.
+const LINES: usize = 200;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What was given as the backplane. It may hold a password, so it is never shown.
+#[derive(Clone)]
+pub(super) struct BackplaneUrl(String);
+
+impl FromStr for BackplaneUrl {
+    type Err = std::convert::Infallible;
+
+    /// Accepts everything: an error here would show the password.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for BackplaneUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BackplaneUrl(…)")
+    }
+}
+
+/// The schemes of URLs, and the features that they need.
+const SCHEMES: [(&str, &str); 4] =
+    [("redis", "redis"), ("rediss", "redis"), ("redis+sentinel", "redis"), ("rediss+sentinel", "redis")];
+
+/// Starts the hub, over the backplane of the argument, or of the environment variable. It does not wait for a broker.
+///
+/// # Errors
+///
+/// A sentence that names the problem, without what was given.
+pub(super) fn start(argument: Option<BackplaneUrl>) -> Result<Hub, String> {
+    let variable = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+    let (url, source) = match (argument, variable) {
+        (Some(BackplaneUrl(url)), _) => (url, "--backplane"),
+        (None, Some(url)) => (url, VARIABLE),
+        (None, None) => (MEMORY.to_owned(), ""),
+    };
+    let hub = over(&url).map_err(|problem| format!("{source}: {problem}."))?;
+    Ok(settings(hub).start::<Tokio>())
+}
+
+/// A hub over the backplane at a URL.
+fn over(url: &str) -> Result<HubBuilder, String> {
+    if url == MEMORY {
+        return Ok(Hub::builder());
+    }
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match SCHEMES.iter().find(|(name, _)| scheme.as_deref() == Some(name)) {
+        None => Err("expected memory, or a URL that begins with redis://, rediss:// or redis+sentinel://".to_owned()),
+        #[cfg(feature = "redis")]
+        Some((_, "redis")) => match ws_hub::Redis::new(url) {
+            Ok(redis) => Ok(Hub::builder().backplane(redis)),
+            Err(error) => Err(error.to_string()),
+        },
+        Some((name, feature)) => Err(format!(
+            "this program was built without the feature {feature}, which {name}:// needs: \
+             cargo install ws-command --features {feature}"
+        )),
+    }
+}
+
+/// The settings of the demo, the same at all instances.
+fn settings(hub: HubBuilder) -> HubBuilder {
+    let kept = |size, age| TopicOptions::new().history(size, age).slow(SlowPolicy::Close);
+    hub.topics(chat::TOPIC, kept(LINES, DAY))
+        .topics(counter::TOPIC, kept(LINES, 365 * DAY))
+        // A line of the longest message, and the time before it.
+        .max_publication((1 << 20) + 64)
+        .subscribe_timeout(Duration::from_secs(2))
+        // Whoever closes the page is gone soon, and whoever reloads it has not left.
+        .presence_grace(Duration::from_secs(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes() {
+        assert!(over(MEMORY).is_ok());
+        for (scheme, feature) in SCHEMES {
+            let parsed = over(&format!("{scheme}://localhost/main"));
+            if cfg!(feature = "redis") {
+                // The name of a database is a number; that of a service is a name.
+                assert_eq!(parsed.is_ok(), scheme.ends_with("sentinel"), "{scheme}");
+                assert!(over(&format!("{scheme}://localhost/0")).is_ok(), "{scheme}");
+            } else {
+                assert!(parsed.err().unwrap().contains(&format!("--features {feature}")), "{scheme}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let url: BackplaneUrl = "redis://:secret@host".parse().unwrap();
+        assert!(!format!("{url:?}").contains("secret"));
+        for bad in ["redi://:secret@host", "redis://:secret@host:port", "secret", "memory://secret", ""] {
+            let problem = over(bad).err().unwrap();
+            assert!(!problem.contains("secret"), "{problem}");
+        }
+    }
+}
