@@ -851,6 +851,116 @@ async def broadcast(name):
         same(await closed(one), 1003)
 
 
+async def lines(ws, count):
+    return [(await ws.recv()).split(" ", 1) for _ in range(count)]
+
+
+@check("chat_many_instances")
+async def chat_many_instances(name):
+    async with serving(name, "127.0.0.1:0") as server:
+        other = f"ws://127.0.0.1:{(await server.prints(r'^Listening at ws://[0-9.]+:([0-9]+)', 2))[1]}"
+        async with dial(server.url) as one, dial(other) as two:
+            for ws, said in ((one, "Grüße"), (two, "and back"), (one, "bye")):
+                await ws.send(said)
+                # The same lines in the same order, with the same positions.
+                (line,) = await lines(one, 1)
+                same([line], await lines(two, 1))
+                same(line[1], said)
+        first, last = line[0].replace(":3", ":1").split(":")[0] + ":1", line[0]
+        async with dial(f"{other}?since={first}") as ws:
+            same([said for _, said in await lines(ws, 2)], ["and back", "bye"])
+        async with dial(f"{server.url}?since={last}") as ws, dial(other) as late:
+            same([said for _, said in await lines(late, 3)], ["Grüße", "and back", "bye"])
+            await late.send("after")
+            same((await lines(ws, 1))[0][1], "after")
+            same((await lines(late, 1))[0][1], "after")
+        async with dial(f"{server.url}?since=00c0ffee00c0ffee:1") as ws:
+            refused = await ws.recv()
+            assert refused.startswith("(not everything since then can be had: "), refused
+            same([said for _, said in await lines(ws, 4)], ["Grüße", "and back", "bye", "after"])
+
+
+@check("async_std_hub")
+async def async_std_hub(name):
+    async with serving(name) as server:
+        async with dial(server.url) as one, dial(server.url) as two:
+            await one.send("Grüße")
+            (line,) = await lines(one, 1)
+            same([line], await lines(two, 1))
+            await two.send("bye")
+            same((await lines(one, 1))[0][1], "bye")
+        async with dial(f"{server.url}?since={line[0]}") as ws:
+            same((await lines(ws, 1))[0][1], "bye")
+
+
+@check("presence")
+async def presence(name):
+    async with serving(name) as server:
+        async with dial(f"{server.url}?id=1&name=Ada") as ada:
+            same(await ada.recv(), "here: Ada")
+            async with dial(f"{server.url}?id=2&name=Gr%C3%A4ce") as other:
+                same(await other.recv(), "here: Ada, Gräce")
+                same(await ada.recv(), "+ Gräce")
+                # Another connection of the same member.
+                async with dial(f"{server.url}?id=2&name=Gr%C3%A4ce") as again:
+                    same(await again.recv(), "here: Ada, Gräce")
+            # A reload: a new connection within the three seconds.
+            async with dial(f"{server.url}?id=2&name=Gr%C3%A4ce") as other:
+                same(await other.recv(), "here: Ada, Gräce")
+            left = asyncio.get_running_loop().time()
+            same(await ada.recv(), "- Gräce")
+            assert (after := asyncio.get_running_loop().time() - left) > 2.5, after
+        async with dial(server.url) as ws:
+            same(await closed(ws), 1008)
+
+
+@check("price_feed")
+async def price_feed(name):
+    async with serving(name, 1) as server:
+        # A small buffer, so that little waits outside of the server.
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", server.port))
+        slow.setblocking(False)
+        options = {"compression": None, "max_queue": 1, "ping_interval": None}
+        async with dial(server.url, sock=slow, **options) as ws, dial(server.url, **options) as fast:
+            behind = json.loads(await ws.recv())["tick"]
+            # More than the 3 MB that the system holds for it, of 250 bytes for each price.
+            newest = 0
+            while newest < behind + 5000:
+                newest = json.loads(await fast.recv())["tick"]
+            seen, jumps = {}, 0
+            while min(seen.values(), default=0) < newest or len(seen) < 5:
+                price = json.loads(await ws.recv())
+                last, seen[price["metal"]] = seen.get(price["metal"], 0), price["tick"]
+                assert price["tick"] > last, f"{price} after {last}"
+                jumps += last > 0 and price["tick"] > last + 1
+            assert jumps > 0, "it got every price, as if it had been fast"
+
+
+@check("recover")
+async def recover(name):
+    async with serving(name) as server:
+        async with dial(server.url) as ws:
+            (_, first), (position, second) = await lines(ws, 2)
+            same(int(second), int(first) + 1)
+        # Killed, and gone for three more.
+        await server.prints(f"^{int(second) + 3}: accepted$")
+        async with dial(f"{server.url}?since={position}") as ws:
+            numbers, recovered = [], None
+            while len(numbers) < 6:
+                word, rest = (await ws.recv()).split(" ", 1)
+                if word == "recovered:":
+                    recovered = (int(rest), len(numbers))
+                else:
+                    numbers.append(int(rest))
+            same(numbers, list(range(int(second) + 1, int(second) + 7)))
+            assert recovered and recovered[0] == recovered[1] >= 3, recovered
+        async with dial(f"{server.url}?since={position.split(':')[0]}:99999") as ws:
+            word, reason = (await ws.recv()).split(" ", 1)
+            same((word, reason), ("unrecoverable:", "the topic has no publication at that offset"))
+
+
 @check("request_hook")
 async def request_hook(name):
     async with serving(name) as server:
