@@ -42,6 +42,7 @@ pages! {
     Streaming "docs/streaming.md"
     Testing "docs/testing.md"
     Tls "docs/tls.md"
+    TwoInstances "docs/two-instances.md"
     WithAxum "docs/axum.md"
     WithHyper "docs/hyper.md"
 }

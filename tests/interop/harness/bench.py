@@ -1,5 +1,6 @@
 """Check clients against servers."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -11,6 +12,7 @@ import time
 from harness.balancers import Balancers
 from harness.bytes import Bytes
 from harness.install import INTEROP, certutil, chromium, tool
+from harness.instances import Instances
 from harness.nginx import Nginx
 from harness.processes import PROCESSES, output_of, signal_group
 from harness.proxies import Proxies
@@ -128,6 +130,14 @@ class Bench:
         PROCESSES.stop(listening)
         PROCESSES.stop(serving)
         self.report.end(problem)
+
+    def instances(self, script, python, ws, expected):
+        """Has a browser use two instances of `ws serve` behind nginx, while one of them and Redis are killed."""
+        title = "Chromium → nginx → two ws serve → Redis"
+        self.report.begin(title, expected)
+        running = Instances(self.home, python, ws)
+        more = {"commands": json.dumps(running.commands), "ports": json.dumps(running.ports), "out": running.home}
+        self.report.end(self.run_client([*script, *settings(self.browser() | more)], title))
 
     def browse(self, title, script, server, expected, secure=False, behind=None):
         """Has a browser open connections over TLS, to the server itself or to a proxy."""

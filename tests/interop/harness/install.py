@@ -12,10 +12,10 @@ import time
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "proxies", "balancers", "bytes", "examples", "control"}
-NEED_NODE = {"node", "chromium", "nginx", "h2", "examples", "control"}
-NEED_BROWSER = {"chromium", "nginx", "h2", "examples"}
-NEED_NGINX = {"nginx", "balancers", "examples"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "proxies", "balancers", "bytes", "examples", "instances", "control"}
+NEED_NODE = {"node", "chromium", "nginx", "h2", "examples", "instances", "control"}
+NEED_BROWSER = {"chromium", "nginx", "h2", "examples", "instances"}
+NEED_NGINX = {"nginx", "balancers", "examples", "instances"}
 # Which groups run no programs of ours, or only the examples.
 NEED_NO_PEERS = {"examples", "control"}
 
@@ -51,6 +51,8 @@ def require_tools(groups):
         wanted += ["haproxy"] if tool("haproxy") is None else []
         # nginx's own packages have the module built in.
         wanted += ["libnginx-mod-stream"] if shutil.which("dpkg") and not has_stream_module() else []
+    if "instances" in groups and tool("redis-server") is None and "bytes" not in groups:
+        wanted.append("redis-server")
     if "bytes" in groups and not all(map(tool, ("redis-server", "redis-cli", "redis-benchmark"))):
         wanted.append("redis-server")
     if "bytes" in groups and not all(map(tool, ("sshd", "ssh", "scp", "ssh-keygen"))):
@@ -195,7 +197,7 @@ def build(groups):
     packages = ["-p", "ws-tests", "--bin", "interop-server", "--bin", "interop-client"]
     if "proxies" in groups:
         packages += ["--bin", "proxied-client"]
-    if "chromium" in groups:
+    if groups & {"chromium", "instances"}:
         packages += ["-p", "ws-command", "--bin", "ws"]
     if "bytes" in groups:
         packages += ["-p", "ws-tokio", "--example", "tunnel"]
