@@ -206,15 +206,19 @@ impl Catchup {
         let start = if page.since == last {
             0
         } else {
-            // It was read for others, too, from an earlier place. The publication at ours must be in it.
+            // It was read for others, too, from an earlier place. The publication at ours must be in it, if there is one.
             let is_own = |publication: &Arc<Publication>| publication.position == Some(last);
+            let is_next = |publication: &Arc<Publication>| publication.follows(last);
             match page.publications.iter().position(is_own) {
                 Some(own) => own + 1,
+                None if page.until.is_some() => {
+                    page.publications.iter().position(is_next).unwrap_or(page.publications.len())
+                }
                 None if page.is_complete => return self.fail(Unrecoverable::Unknown, None),
                 None => return Step::Read,
             }
         };
-        self.found(last, &page.publications[start..], page.is_complete)
+        self.found(last, &page.publications[start..], page.until, page.is_complete)
     }
 
     fn read_latest(&mut self, page: &Page) -> Step {
@@ -229,14 +233,20 @@ impl Catchup {
         match self.gate.front() {
             // More were published meanwhile than were asked for. None of them may be left out.
             Some(front) if front.previous < page.since.offset => {
-                self.found(Position::new(epoch, front.previous), &[], true)
+                self.found(Position::new(epoch, front.previous), &[], None, true)
             }
-            _ => self.found(page.since, &page.publications, true),
+            _ => self.found(page.since, &page.publications, page.until, true),
         }
     }
 
-    /// These publications were found after a place.
-    fn found(&mut self, mut last: Position, publications: &[Arc<Publication>], is_complete: bool) -> Step {
+    /// These publications were found after a place, and no others up to another one.
+    fn found(
+        &mut self,
+        mut last: Position,
+        publications: &[Arc<Publication>],
+        until: Option<Position>,
+        is_complete: bool,
+    ) -> Step {
         self.last = Some(last);
         for publication in publications {
             let Some(position) = publication.position else { continue };
@@ -249,6 +259,9 @@ impl Catchup {
             if self.found.len() > self.bounds.publications || self.found_bytes > self.bounds.bytes {
                 return self.fail(Unrecoverable::TooMany, None);
             }
+        }
+        if let Some(until) = until.filter(|until| until.epoch == last.epoch && until.offset > last.offset) {
+            (last, self.last) = (until, Some(until));
         }
         if !is_complete || self.has_hole(last) {
             self.rounds += 1;

@@ -54,9 +54,10 @@ impl Publication {
         self.prepared.get_or_init(|| Prepared::new(self.message.clone()))
     }
 
-    /// Whether it follows the publication at `position` directly.
-    pub(crate) fn follows(&self, position: Position) -> bool {
-        self.position.is_some_and(|own| own.epoch == position.epoch) && self.previous == position.offset
+    /// Whether it is the next one after `place`: the publication there, or a place between that one and this.
+    pub(crate) fn follows(&self, place: Position) -> bool {
+        self.position
+            .is_some_and(|own| own.epoch == place.epoch && self.previous <= place.offset && place.offset < own.offset)
     }
 
     /// The memory that it takes while it waits, in bytes, about.

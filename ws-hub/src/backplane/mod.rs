@@ -120,12 +120,22 @@ pub struct Page {
     pub publications: Vec<Arc<Publication>>,
     /// Whether these are all that there were when it was read.
     pub is_complete: bool,
+    /// The place up to which it was read, where that can lie after the last publication, because offsets are shared with other
+    /// topics. Then any place is a position, and not only those of the topic's publications.
+    pub until: Option<Position>,
 }
 
 impl Page {
     /// The publications that follow a position, and whether they are all that there were.
     pub fn new(since: Position, publications: Vec<Arc<Publication>>, is_complete: bool) -> Self {
-        Self { since, publications, is_complete }
+        Self { since, publications, is_complete, until: None }
+    }
+
+    /// Sets the place [up to which](Self::until) it was read.
+    #[must_use]
+    pub fn until(mut self, place: Position) -> Self {
+        self.until = Some(place);
+        self
     }
 
     /// The position after the last of them.
