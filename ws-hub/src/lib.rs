@@ -91,6 +91,8 @@ mod subscriber;
 mod topic;
 mod waiting;
 
+#[cfg(feature = "kafka")]
+pub use self::backplane::Kafka;
 pub use self::backplane::{
     Backplane, BoxFuture, Doubt, HistoryError, Link, Memory, Order, Outgoing, Page, Promises, PublishError, Recovery,
     Refusal, Unavailable,

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "background")]
 mod background;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod memory;
 #[cfg(feature = "nats")]
 mod nats;
@@ -17,6 +19,8 @@ use std::sync::Arc;
 
 use ws_session::{ByteString, Message};
 
+#[cfg(feature = "kafka")]
+pub use self::kafka::Kafka;
 pub use self::memory::Memory;
 #[cfg(feature = "nats")]
 pub use self::nats::{InvalidNats, Nats};
