@@ -18,6 +18,8 @@ pub(crate) struct Stream {
     is_lost: Option<GapCause>,
     /// A gap that was not delivered yet, of a topic without history.
     owed: Option<GapCause>,
+    /// The gap was delivered before a local publication, and is due again before the next one that is none.
+    due: Option<GapCause>,
 }
 
 enum State {
@@ -29,7 +31,7 @@ enum State {
 
 impl Stream {
     pub(crate) fn new(history: Option<Bounds>) -> Self {
-        Self { bounds: history, state: State::Live { tail: None }, is_lost: None, owed: None }
+        Self { bounds: history, state: State::Live { tail: None }, is_lost: None, owed: None, due: None }
     }
 
     /// The place after the last publication that was delivered. `None` without history, or if it is not known yet.
@@ -63,6 +65,10 @@ impl Stream {
     /// A publication arrived. Calls `deliver` for each item in order.
     pub(crate) fn arrived(&mut self, publication: &Arc<Publication>, deliver: &mut dyn FnMut(Delivery)) {
         let Some((position, bounds)) = publication.position.zip(self.bounds) else {
+            match self.due.take() {
+                due if publication.is_local => self.due = due.or(self.owed.filter(|_| self.is_lost.is_some())),
+                due => self.owed = self.owed.or(due),
+            }
             self.pay(deliver);
             return deliver(Delivery::Publication(Arc::clone(publication)));
         };
@@ -96,7 +102,7 @@ impl Stream {
         if let Some(cause) = self.is_lost.take()
             && self.bounds.is_none()
         {
-            self.owed = Some(cause);
+            (self.owed, self.due) = (Some(cause), None);
             self.pay(deliver);
         }
     }
@@ -146,5 +152,39 @@ impl Stream {
         for publication in publications {
             deliver(Delivery::Publication(publication));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic::Topic;
+
+    #[test]
+    fn a_local_publication_pays_no_gap_of_those_that_follow() {
+        let mut stream = Stream::new(None);
+        let mut got = String::new();
+        let mut deliver = |delivery| {
+            got.push(match delivery {
+                Delivery::Publication(publication) if publication.is_local => 'l',
+                Delivery::Publication(_) => 'p',
+                _ => 'g',
+            });
+        };
+        let publication = |is_local| {
+            let mut publication = Publication::new(Topic::new("a").unwrap(), "");
+            publication.is_local = is_local;
+            Arc::new(publication)
+        };
+        let (local, other) = (publication(true), publication(false));
+        stream.arrived(&other, &mut deliver);
+        stream.lost(GapCause::BrokerLost);
+        for publication in [&local, &local, &other, &other, &local] {
+            stream.arrived(publication, &mut deliver);
+        }
+        stream.restored(&mut deliver);
+        stream.arrived(&local, &mut deliver);
+        stream.arrived(&other, &mut deliver);
+        assert_eq!(got, "pgllgpplglp");
     }
 }
