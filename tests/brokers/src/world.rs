@@ -275,6 +275,21 @@ impl World {
         }
     }
 
+    /// Publishes until all these subscriptions have got the same publication: one that is accepted while an instance is not yet
+    /// connected again does not reach its subscribers, where there is no history.
+    pub fn publish_until_heard(&mut self, instance: usize, topic: &str, ids: &[u64]) -> Outcome {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let content = self.publish_until_accepted(instance, topic)?;
+            let time = Duration::from_secs(2).min(end.saturating_duration_since(Instant::now()));
+            let heard =
+                self.wait_at_most(time, &content, |told| Ok(ids.iter().all(|id| told.subscriptions[id].has(&content))));
+            if heard.is_ok() || time.is_zero() {
+                return heard;
+            }
+        }
+    }
+
     /// What became of a publication.
     pub fn result(&self, content: &str) -> Option<(String, Option<String>)> {
         self.lock().results.get(content).cloned()
@@ -329,8 +344,12 @@ impl World {
     }
 
     /// Waits for something that instances tell.
-    pub fn wait(&self, what: &str, mut is_so: impl FnMut(&Told) -> Outcome<bool>) -> Outcome {
-        let end = Instant::now() + PATIENCE;
+    pub fn wait(&self, what: &str, is_so: impl FnMut(&Told) -> Outcome<bool>) -> Outcome {
+        self.wait_at_most(PATIENCE, what, is_so)
+    }
+
+    fn wait_at_most(&self, time: Duration, what: &str, mut is_so: impl FnMut(&Told) -> Outcome<bool>) -> Outcome {
+        let end = Instant::now() + time;
         let mut told = self.lock();
         loop {
             if is_so(&told)? {
@@ -338,7 +357,7 @@ impl World {
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(format!("waited {PATIENCE:?} for {what}: {}", told.summary()));
+                return Err(format!("waited {time:?} for {what}: {}", told.summary()));
             }
             told = self.shared.changed.wait_timeout(told, left).unwrap_or_else(PoisonError::into_inner).0;
         }

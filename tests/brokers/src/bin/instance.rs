@@ -27,7 +27,7 @@ async fn main() {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let command: Value = serde_json::from_str(&line).expect("a command is JSON");
-        instance.obey(&command);
+        instance.obey(&command).await;
     }
 }
 
@@ -59,7 +59,7 @@ fn start(settings: &Value) -> Hub {
 }
 
 impl Instance {
-    fn obey(&mut self, command: &Value) {
+    async fn obey(&mut self, command: &Value) {
         let text = |name: &str| command[name].as_str().unwrap_or_default().to_owned();
         let (hub, id, topic) = (self.hub.clone(), command["id"].as_u64().unwrap_or_default(), text("topic"));
         match command["do"].as_str().unwrap_or_default() {
@@ -73,14 +73,15 @@ impl Instance {
                 }
             }
             "publish" => drop(tokio::spawn(publish(hub, command.clone()))),
+            // One after the other, so that a leave follows its join.
             "join" => {
                 let member = Member::new(text("member"), "").expect("a member");
-                let joined = hub.presence(&topic).expect("a topic").join(member);
+                let joined = hub.presence(&topic).await.expect("a topic").join(member);
                 self.joined.lock().unwrap().insert(text("member"), joined);
             }
             "leave" => drop(self.joined.lock().unwrap().remove(&text("member"))),
             "members" => {
-                let members = hub.presence(&topic).expect("a topic").members();
+                let members = hub.presence(&topic).await.expect("a topic").members();
                 let mut members: Vec<_> = members.iter().map(|member| member.id.to_string()).collect();
                 members.sort();
                 tell(&json!({"members": id, "list": members}));

@@ -36,8 +36,7 @@ impl Setup {
     fn all_hear(&self, world: &mut World) -> Outcome {
         for (topic, ids) in self.topics() {
             for instance in 0..world.instances.len() {
-                let last = world.publish_until_accepted(instance, topic)?;
-                world.wait_for(ids, &last)?;
+                world.publish_until_heard(instance, topic, ids)?;
             }
         }
         Ok(())
@@ -110,8 +109,7 @@ fn expect_epoch(world: &mut World, setup: &Setup, since: Option<ws_hub::Position
     setup.kept.iter().try_for_each(|id| world.wait_for_gap(*id, "EpochChanged"))?;
     if since.is_some() {
         let late = world.subscribe(0, KEPT, since)?;
-        let last = world.publish_until_accepted(0, KEPT)?;
-        world.wait_for(&[late], &last)?;
+        world.publish_until_heard(0, KEPT, &[late])?;
         let told = world.told(late);
         let is_epoch = told.unrecoverable.len() == 1 && told.unrecoverable[0].starts_with("Epoch");
         expect(is_epoch, || format!("{:?}", told.unrecoverable))?;
