@@ -7,6 +7,7 @@ use super::Inner;
 use crate::backplane::HistoryError;
 use crate::catchup::Read;
 use crate::entry::Entry;
+use crate::publication::GapCause;
 use crate::random;
 
 /// Publications of one read.
@@ -60,6 +61,10 @@ impl Inner {
                 };
                 if let Some(Ok(top)) = clock.within(TIMEOUT, subscribed).await {
                     entry.attached(top);
+                    // Those who subscribed meanwhile learn that they have heard nothing, and presence asks for the lists.
+                    if attempt > 0 && entry.options.history.is_none() {
+                        entry.missed(GapCause::BrokerLost);
+                    }
                     if let Some(hub) = hub.upgrade() {
                         hub.recover(&entry);
                     }

@@ -26,13 +26,17 @@ fn join(instance: &Instance, id: &str) -> Joined {
     instance.room.join(member(id))
 }
 
+fn start(broker: &Broker) -> Hub {
+    Hub::builder().backplane(broker.clone()).start::<Virtual>()
+}
+
+fn instance(world: &mut World, hub: Hub) -> Instance {
+    let here = hub.clone();
+    Instance { room: world.block_on(async move { here.presence("room").await.unwrap() }), hub }
+}
+
 fn instances(world: &mut World, broker: &Broker, count: usize) -> Vec<Instance> {
-    let start = |_| {
-        let hub = Hub::builder().backplane(broker.clone()).start::<Virtual>();
-        let here = hub.clone();
-        Instance { room: world.block_on(async move { here.presence("room").await.unwrap() }), hub }
-    };
-    (0..count).map(start).collect()
+    (0..count).map(|_| instance(world, start(broker))).collect()
 }
 
 /// The events that wait.
@@ -76,6 +80,27 @@ fn members_join_at_once_and_leave_after_the_grace() {
 
     let alice = member("alice");
     assert_eq!(events(&mut watch), [PresenceEvent::Joined(alice.clone()), PresenceEvent::Left(alice)]);
+}
+
+/// An instance that starts without the broker hears of nobody, and asks as soon as it can hear the answers.
+#[test]
+fn an_instance_that_starts_without_the_broker_knows_all_members_soon_after() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        let broker = Broker::new(seed);
+        let mut hubs = instances(&mut world, &broker, 1);
+        world.advance(Duration::from_secs(2));
+        let _alice = join(&hubs[0], "alice");
+        let hub = start(&broker);
+        broker.cut(1, Duration::from_secs(8));
+        hubs.push(instance(&mut world, hub));
+        let _bob = join(&hubs[1], "bob");
+        world.advance(Duration::from_secs(7));
+        assert_eq!((ids(&hubs[0]), ids(&hubs[1])), (vec!["alice".to_owned()], vec!["bob".to_owned()]));
+        // The longest delay of a reconnect, and of a subscription, and a tick.
+        world.advance(Duration::from_secs(13));
+        assert_eq!((ids(&hubs[0]).len(), ids(&hubs[1]).len()), (2, 2), "seed {seed}");
+    }
 }
 
 /// Members, and one event of all of them, for a watcher that does not look.
