@@ -1,9 +1,11 @@
 //! Topics over the connections of one server and of several.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ws_hub::{
-    Delivery, GapCause, Hub, HubBuilder, Member, Memory, Position, PresenceEvent, RESUMABLE, SlowPolicy, TopicOptions,
+    Delivery, GapCause, Hub, HubBuilder, Member, Memory, Offer, Position, PresenceEvent, RESUMABLE, SlowPolicy,
+    Subscriber, TopicOptions,
 };
 
 use super::super::Rt;
@@ -133,6 +135,62 @@ fn a_slow_connection_delays_no_other_and_is_treated_by_the_topic() {
         close(quick);
     }
     server.stop();
+}
+
+/// Threads that know no runtime use a hub: nothing panics, and what was begun goes on.
+#[test]
+fn everything_but_awaiting_works_on_any_thread() {
+    let memory = Memory::new();
+    let (hub, other) = block_on(async {
+        let start = || settings().linger(Duration::ZERO).presence_grace(Duration::ZERO).backplane(memory.clone());
+        (start().start::<Rt>(), start().start::<Rt>())
+    });
+    let (membership, subscription, room, watch) = block_on(async {
+        let first = hub.publish("kept/a", "1").await.unwrap();
+        let to = hub.subscribe("plain").to(Arc::new(Nobody)).await.unwrap();
+        let subscription = hub.subscribe("kept/a").since(first).await.unwrap();
+        let room = hub.presence("room").await.unwrap();
+        let watch = room.watch();
+        (to, subscription, room, watch)
+    });
+    let mut seen = block_on(async { other.presence("room").await.unwrap().watch() });
+    assert_eq!(block_on(seen.next()), PresenceEvent::Members(vec![]));
+    let alice = Member::new("alice", "").unwrap();
+    let joined = std::thread::spawn({
+        let (room, alice) = (room.clone(), alice.clone());
+        move || room.join(alice)
+    })
+    .join()
+    .unwrap();
+    assert_eq!(block_on(seen.next()), PresenceEvent::Joined(alice.clone()));
+    let here = hub.clone();
+    std::thread::spawn(move || {
+        let begun = (here.publish("kept/a", "2"), here.subscribe("kept/a").last(1));
+        assert_eq!((here.subscribers("plain"), here.subscribers("kept/a")), (1, 1));
+        drop((membership, subscription, joined, room, watch));
+        drop(begun);
+        drop(here);
+    })
+    .join()
+    .unwrap();
+    assert_eq!(block_on(seen.next()), PresenceEvent::Left(alice));
+    // The heartbeat is not needed in memory, and nobody else subscribes.
+    block_on(async {
+        while hub.topics() > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    });
+    std::thread::spawn(move || drop((hub, seen, other))).join().unwrap();
+}
+
+struct Nobody;
+
+impl Subscriber for Nobody {
+    fn offer(&self, _: &Delivery) -> Offer {
+        Offer::Taken
+    }
+
+    fn end(&self) {}
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ws_session::{Runtime, Timer, Timestamp};
 
+use crate::tasks::Tasks;
+
 /// Time and tasks of a runtime, whatever its type is. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Clock {
@@ -18,15 +20,16 @@ struct Shared {
     /// Whose origin all times of a hub have.
     timer: Mutex<Box<dyn Timer + Send>>,
     new_timer: fn() -> Box<dyn Timer + Send + Unpin>,
-    spawn: fn(Pin<Box<dyn Future<Output = ()> + Send>>),
+    tasks: Tasks,
 }
 
 impl Clock {
+    /// Must be called within the runtime.
     pub(crate) fn new<R: Runtime>() -> Self {
         let shared = Shared {
             timer: Mutex::new(Box::new(R::timer())),
             new_timer: || Box::new(R::timer()),
-            spawn: |task| R::spawn(task),
+            tasks: Tasks::new::<R>(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -36,8 +39,9 @@ impl Clock {
         self.shared.timer.lock().unwrap_or_else(PoisonError::into_inner).now()
     }
 
+    /// Spawns a task, on any thread.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        (self.shared.spawn)(Box::pin(task));
+        self.shared.tasks.spawn(task);
     }
 
     /// A future that is ready after this time.

@@ -27,6 +27,8 @@
 //!
 //! `Hub::builder().start::<ws_tokio::Tokio>()` starts a hub on tokio, `start::<ws_async_std::AsyncStd>()` on async-std.
 //!
+//! Futures of a hub are awaited on its runtime. Everything else, dropping included, can be done on any thread.
+//!
 //! # Rules
 //!
 //! 1. A topic with history has one order, the same for all subscribers at all instances. Without history, at least each
@@ -69,7 +71,7 @@
 //! | `backplane`, `inbound` | what carries publications between instances, and what it tells the hub |
 //! | `conformance` | virtual time, a broker with faults, and a storm in which the rules must hold |
 //! | `topic`, `position`, `publication`, `options`, `subscriber` | the words that all of them use |
-//! | `clock`, `random` | time and tasks of any runtime; random numbers |
+//! | `clock`, `tasks`, `random` | time and tasks of any runtime, from any thread; random numbers |
 
 mod backplane;
 mod catchup;
@@ -88,6 +90,7 @@ mod queue;
 mod random;
 mod stream;
 mod subscriber;
+mod tasks;
 mod topic;
 mod waiting;
 

@@ -130,6 +130,10 @@ impl HubBuilder {
     }
 
     /// Starts the hub, on a runtime: `start::<ws_tokio::Tokio>()`.
+    ///
+    /// # Panics
+    ///
+    /// On tokio, if it is not called within the runtime.
     pub fn start<R: Runtime>(self) -> Hub {
         let clock = Clock::new::<R>();
         let (mut settings, promises) = (self.settings, self.backplane.promises());

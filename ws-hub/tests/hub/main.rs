@@ -5,3 +5,4 @@ mod presence;
 mod rules;
 mod setup;
 mod storm;
+mod threads;
