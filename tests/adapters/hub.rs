@@ -8,7 +8,7 @@ use ws_hub::{
     Subscriber, TopicOptions,
 };
 
-use super::super::Rt;
+use super::super::{Rt, sleep};
 use super::setup::*;
 
 fn settings() -> HubBuilder {

@@ -102,9 +102,9 @@ impl Roster {
         before.into_iter().filter_map(event).collect()
     }
 
-    /// Whether this instance has members of its own.
-    pub(crate) fn has_own(&self) -> bool {
-        !self.own.is_empty()
+    /// The number of members of this instance.
+    pub(crate) fn own_members(&self) -> usize {
+        self.own.len()
     }
 
     /// A connection of a member is there.

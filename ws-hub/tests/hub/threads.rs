@@ -24,8 +24,11 @@ fn tasks_are_spawned_from_threads_without_a_runtime() {
     assert_eq!(elsewhere.members(), std::slice::from_ref(&alice));
     thread::spawn(move || drop((joined, room, subscription))).join().unwrap();
     let mut watch = elsewhere.watch();
+    let before = world.now();
     let first = world.block_on(async move { (watch.next().await, watch.next().await) });
     assert_eq!(first, (PresenceEvent::Members(vec![alice.clone()]), PresenceEvent::Left(alice)));
+    // Long before the lease of the instance would end.
+    assert!(world.now() - before < 20 * SECOND);
     drop(elsewhere);
     world.advance(60 * SECOND);
     assert_eq!(broker.subscriptions(), others);

@@ -129,9 +129,15 @@ impl Presence {
         self.change(|roster| roster.tick(now));
     }
 
-    /// Whether it can be forgotten. `handles` of it are the table's.
+    /// The number of members of this instance.
+    pub(super) fn own_members(&self) -> usize {
+        self.lock().roster.own_members()
+    }
+
+    /// Whether it can be forgotten: nobody uses it, and all is said. `handles` of it are the table's.
     pub(super) fn is_unused(self: &Arc<Self>, handles: usize) -> bool {
-        Arc::strong_count(self) <= handles && !self.lock().roster.has_own()
+        let state = self.lock();
+        Arc::strong_count(self) <= handles && state.roster.own_members() == 0 && !state.is_sending
     }
 
     /// Ends the subscription of the words.
