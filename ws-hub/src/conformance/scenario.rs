@@ -9,12 +9,14 @@ use super::rng::Rng;
 use super::world::{Virtual, World};
 use crate::hub::{Hub, Joined, TopicPresence};
 use crate::options::TopicOptions;
-use crate::position::Position;
+use crate::position::{Epoch, Position};
 use crate::presence::Member;
 use crate::publication::{Delivery, Publication};
 
 /// The topic with history, and the one without.
-const TOPICS: [&str; 2] = ["kept/a", "plain/a"];
+const TOPICS: [&str; 2] = ["kept/ *.>\0\u{fc}", "plain/..#{x}\r\n"];
+/// The most bytes of a publication.
+const LIMIT: usize = 1000;
 const INSTANCES: usize = 3;
 const SUBSCRIBERS: usize = 12;
 /// Members of each instance.
@@ -50,7 +52,7 @@ pub fn storm(seed: u64) -> Result<Outcome, Violation> {
         .map(|_| {
             let hub = Hub::builder().backplane(broker.clone()).topics("kept/", history.clone());
             // Gates that overflow, too.
-            hub.max_recovery(5 + rng.below(200), 1 << 20).start::<Virtual>()
+            hub.max_recovery(5 + rng.below(200), 1 << 20).max_publication(LIMIT).start::<Virtual>()
         })
         .collect();
     let records = Records::default();
@@ -90,6 +92,9 @@ pub fn storm(seed: u64) -> Result<Outcome, Violation> {
         world.spawn(async move { drop(hub.publish(topic, "last").await) });
     }
     world.advance(AFTERMATH);
+    if broker.accepted().iter().any(|one| one.message.len() > LIMIT) {
+        return Err(Violation("a publication above the limit was accepted".to_owned()));
+    }
     let records = records.lock().unwrap_or_else(PoisonError::into_inner).clone();
     check_presence(&rooms)?;
     check(&broker.accepted(), &records)
@@ -128,6 +133,10 @@ async fn publish(hub: Hub, mut rng: Rng, time: Duration) {
         for _ in 0..1 + rng.below(5) {
             n += 1;
             let topic = TOPICS[rng.below(2)];
+            if rng.one_in(50) {
+                // It is not among those that the broker accepts, so whoever gets it shows that.
+                let _ = hub.publish(topic, "x".repeat(LIMIT + 1)).await;
+            }
             let _ = hub.publish(topic, format!("{n} of {:p}", Arc::as_ptr(&hub.inner))).await;
         }
     }
@@ -141,8 +150,13 @@ async fn subscribe(hubs: Vec<Hub>, topic: &'static str, mut rng: Rng, records: R
         let last = if rng.one_in(2) { rng.below(20) } else { 0 };
         // Some have forgotten their position.
         since = since.filter(|_| !rng.one_in(4));
-        let Ok(mut subscription) = hub.subscribe(topic).since(since).last(last).await else { return };
-        let record = Arc::new(Record { topic, since, last, start: subscription.start(), ..Record::default() });
+        // And some send what never was one.
+        let bad = [Position::new(Epoch(rng.next()), rng.next()), Position::new(Epoch(rng.next()), 0)];
+        let bad = bad.into_iter().chain(since.map(|since: Position| Position::new(since.epoch, u64::MAX)));
+        let bad = bad.filter(|_| rng.one_in(30)).last();
+        let asked = bad.or(since);
+        let Ok(mut subscription) = hub.subscribe(topic).since(asked).last(last).await else { return };
+        let record = Arc::new(Record { topic, since: asked, last, start: subscription.start(), ..Record::default() });
         records.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record));
         since = since.or(record.start);
         let is_in_storm = hub.clock().now().since_origin() < STORM;

@@ -2,29 +2,10 @@
 
 use ws_hub::conformance::Virtual;
 use ws_hub::{
-    Backplane, Doubt, Epoch, Inbound, InvalidTopic, Link, Memory, Position, Promises, PublishError, ReadError, Refusal,
-    Unrecoverable,
+    Backplane, Doubt, Epoch, Inbound, Link, Memory, Position, Promises, PublishError, ReadError, Refusal, Unrecoverable,
 };
 
 use crate::setup::*;
-
-#[test]
-fn names_of_topics_arrive_as_they_are_or_are_refused() {
-    let (mut world, hub) = memory();
-    for topic in ["a..b", ".", "*", ">", "a b", "\n", "\0", "ü", "#", "{x}", "a\u{202e}b"] {
-        let mut subscription = subscribe(&mut world, &hub, topic);
-        let other = subscribe(&mut world, &hub, "other");
-        publish(&mut world, &hub, topic, topic);
-        assert_eq!(got(&mut subscription), [text(topic)]);
-        drop(other);
-    }
-    let long: &str = Box::leak("x".repeat(256).into_boxed_str());
-    for (topic, invalid) in [("", InvalidTopic::Empty), (long, InvalidTopic::TooLong { len: 256 })] {
-        let hub = hub.clone();
-        let result = world.block_on(async move { hub.publish(topic, "x").await });
-        assert_eq!(result, Err(PublishError::Refused(Refusal::Topic(invalid))));
-    }
-}
 
 #[test]
 fn a_publication_above_the_limit_is_refused_with_the_name_of_the_limit() {
