@@ -11,6 +11,7 @@ use crate::member::{Member, Stay};
 use crate::options::TopicOptions;
 use crate::position::Position;
 use crate::publication::{Delivery, GapCause, Publication, Unrecoverable};
+use crate::stats::{Counters, Tally};
 use crate::stream::Stream;
 use crate::subscriber::Subscriber;
 use crate::topic::Topic;
@@ -19,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) topic: Topic,
     pub(crate) options: Arc<TopicOptions>,
     bounds: Bounds,
+    /// `None` for a topic of the hub itself.
+    counters: Option<Arc<Counters>>,
     state: Mutex<State>,
 }
 
@@ -71,7 +74,8 @@ pub(crate) enum NotAdded {
 }
 
 impl Entry {
-    pub(crate) fn new(topic: Topic, options: Arc<TopicOptions>, bounds: Bounds) -> Self {
+    pub(crate) fn new(topic: Topic, options: Arc<TopicOptions>, bounds: Bounds, counters: &Arc<Counters>) -> Self {
+        let counters = (!topic.is_own()).then(|| Arc::clone(counters));
         let history = options.history.map(|_| bounds);
         let state = State {
             stream: Stream::new(history),
@@ -84,7 +88,7 @@ impl Entry {
             is_removed: false,
             linger: Linger::No,
         };
-        Self { topic, options, bounds, state: Mutex::new(state) }
+        Self { topic, options, bounds, counters, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,7 +117,9 @@ impl Entry {
             Member::start(id, subscriber, start, tail, self.bounds)
         } else {
             let mut member = Member::live(id, subscriber);
-            member.deliver(&Delivery::Unrecoverable(Unrecoverable::NoHistory), self.options.slow);
+            let mut tally = Tally::default();
+            member.deliver(&Delivery::Unrecoverable(Unrecoverable::NoHistory), self.options.slow, &mut tally);
+            self.count(tally);
             member
         };
         Ok((Seat { key: state.members.insert(member), id }, tail))
@@ -213,13 +219,21 @@ impl Entry {
         });
     }
 
+    fn count(&self, tally: Tally) {
+        if let Some(counters) = &self.counters {
+            counters.delivered(tally);
+        }
+    }
+
     /// Changes the stream, and passes on what it delivers. Returns the number of subscribers.
     fn change(&self, change: impl FnOnce(&mut Stream, &mut dyn FnMut(Delivery))) -> usize {
         let state = &mut *self.lock();
         let (members, policy) = (&mut state.members, self.options.slow);
+        let mut tally = Tally::default();
         change(&mut state.stream, &mut |delivery| {
-            members.retain(|_, member| member.deliver(&delivery, policy) == Stay::Yes);
+            members.retain(|_, member| member.deliver(&delivery, policy, &mut tally) == Stay::Yes);
         });
+        self.count(tally);
         members.len()
     }
 
@@ -259,14 +273,16 @@ impl Entry {
         let state = &mut *self.lock();
         state.is_reading = false;
         let (members, policy) = (&mut state.members, self.options.slow);
+        let mut tally = Tally::default();
         // Members that still recover get what the stream delivers into their gates.
         state.stream.ended(read, result, &mut |delivery| {
-            members.retain(|_, member| member.deliver(&delivery, policy) == Stay::Yes);
+            members.retain(|_, member| member.deliver(&delivery, policy, &mut tally) == Stay::Yes);
         });
         let tail = state.stream.tail();
         members.retain(|_, member| {
             member.must_reach(tail);
-            member.ended(read, result, policy) == Stay::Yes
+            member.ended(read, result, policy, &mut tally) == Stay::Yes
         });
+        self.count(tally);
     }
 }

@@ -70,6 +70,7 @@
 //! | `presence` | members, and the lists of them that instances tell each other |
 //! | `backplane`, `inbound` | what carries publications between instances, and what it tells the hub |
 //! | `conformance` | virtual time, a broker with faults, and a storm in which the rules must hold |
+//! | `stats` | counters, and their names for monitoring |
 //! | `topic`, `position`, `publication`, `options`, `subscriber` | the words that all of them use |
 //! | `clock`, `tasks`, `random` | time and tasks of any runtime, from any thread; random numbers |
 
@@ -88,6 +89,7 @@ mod presence;
 mod publication;
 mod queue;
 mod random;
+mod stats;
 mod stream;
 mod subscriber;
 mod tasks;
@@ -113,6 +115,7 @@ pub use self::options::{History, RESUMABLE, SlowPolicy, TopicOptions};
 pub use self::position::{Epoch, InvalidPosition, Position};
 pub use self::presence::{InvalidMember, Member, PresenceEvent};
 pub use self::publication::{Delivery, Gap, GapCause, Publication, Unrecoverable};
+pub use self::stats::HubStats;
 pub use self::subscriber::{Offer, Subscriber};
 pub use self::topic::{InvalidTopic, Topic};
 

@@ -7,6 +7,7 @@ use crate::catchup::{Bounds, Catchup, Read, Start, Step};
 use crate::options::SlowPolicy;
 use crate::position::Position;
 use crate::publication::{Delivery, GapCause, Publication};
+use crate::stats::Tally;
 use crate::subscriber::{Offer, Subscriber};
 
 pub(crate) struct Member {
@@ -79,7 +80,7 @@ impl Member {
     }
 
     /// Passes on an item of the topic's stream.
-    pub(crate) fn deliver(&mut self, delivery: &Delivery, policy: SlowPolicy) -> Stay {
+    pub(crate) fn deliver(&mut self, delivery: &Delivery, policy: SlowPolicy, tally: &mut Tally) -> Stay {
         let place = match delivery {
             Delivery::Publication(publication) => publication.position.map(|position| (publication, position)),
             _ => None,
@@ -102,23 +103,29 @@ impl Member {
             // A local publication has no place in the order.
             _ => {}
         }
-        self.offer(delivery, policy)
+        self.offer(delivery, policy, tally)
     }
 
     /// A read of history has ended.
-    pub(crate) fn ended(&mut self, read: Read, result: &Result<Page, HistoryError>, policy: SlowPolicy) -> Stay {
+    pub(crate) fn ended(
+        &mut self,
+        read: Read,
+        result: &Result<Page, HistoryError>,
+        policy: SlowPolicy,
+        tally: &mut Tally,
+    ) -> Stay {
         let Progress::CatchingUp(catchup) = &mut self.progress else { return Stay::Yes };
         match catchup.ended(read, result) {
             Step::Read => Stay::Yes,
             Step::Done { publications, asked, tail } => {
                 self.progress = Progress::Ahead(Box::new(tail));
                 let recovered = Delivery::Recovered { publications: asked };
-                self.offer_all(publications, asked, recovered, policy)
+                self.offer_all(publications, asked, recovered, policy, tally)
             }
-            Step::Instead { reason } => self.offer(&Delivery::Unrecoverable(reason), policy),
+            Step::Instead { reason } => self.offer(&Delivery::Unrecoverable(reason), policy, tally),
             Step::Failed { reason, publications, .. } => {
                 self.progress = Progress::Live;
-                self.offer_all(publications, 0, Delivery::Unrecoverable(reason), policy)
+                self.offer_all(publications, 0, Delivery::Unrecoverable(reason), policy, tally)
             }
         }
     }
@@ -130,30 +137,40 @@ impl Member {
         before: usize,
         word: Delivery,
         policy: SlowPolicy,
+        tally: &mut Tally,
     ) -> Stay {
         let mut deliveries: Vec<_> = publications.into_iter().map(Delivery::Publication).collect();
         deliveries.insert(before, word);
-        let stays = deliveries.iter().all(|delivery| self.offer(delivery, policy) == Stay::Yes);
+        let stays = deliveries.iter().all(|delivery| self.offer(delivery, policy, tally) == Stay::Yes);
         if stays { Stay::Yes } else { Stay::No }
     }
 
-    fn offer(&mut self, delivery: &Delivery, policy: SlowPolicy) -> Stay {
+    fn offer(&mut self, delivery: &Delivery, policy: SlowPolicy, tally: &mut Tally) -> Stay {
         if let Some(cause) = self.owed {
-            match self.subscriber.offer(&Delivery::Gap(cause.into())) {
-                Offer::Taken => self.owed = None,
-                Offer::Full => return self.is_slow(policy),
+            let gap = Delivery::Gap(cause.into());
+            match self.subscriber.offer(&gap) {
+                Offer::Taken => {
+                    tally.taken(&gap);
+                    self.owed = None;
+                }
+                Offer::Full => return self.is_slow(delivery, policy, tally),
                 Offer::Gone => return Stay::No,
             }
         }
         match self.subscriber.offer(delivery) {
-            Offer::Taken => Stay::Yes,
-            Offer::Full => self.is_slow(policy),
+            Offer::Taken => {
+                tally.taken(delivery);
+                Stay::Yes
+            }
+            Offer::Full => self.is_slow(delivery, policy, tally),
             Offer::Gone => Stay::No,
         }
     }
 
-    fn is_slow(&mut self, policy: SlowPolicy) -> Stay {
+    fn is_slow(&mut self, delivery: &Delivery, policy: SlowPolicy, tally: &mut Tally) -> Stay {
+        tally.skipped(delivery);
         if policy == SlowPolicy::Close {
+            tally.closed();
             self.subscriber.end();
             return Stay::No;
         }

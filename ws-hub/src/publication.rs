@@ -143,6 +143,19 @@ pub enum GapCause {
     SlowSubscriber,
 }
 
+impl GapCause {
+    /// All causes.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::BrokerLost,
+        Self::BrokerSilent,
+        Self::BrokerOverflow,
+        Self::Unsubscribed,
+        Self::Missed,
+        Self::EpochChanged,
+        Self::SlowSubscriber,
+    ];
+}
+
 impl fmt::Display for GapCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -39,6 +39,11 @@ impl Topic {
         Self(format!("{OWN}{name}").into())
     }
 
+    /// Whether it is one of the hub's own.
+    pub(crate) fn is_own(&self) -> bool {
+        self.0.starts_with(OWN)
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

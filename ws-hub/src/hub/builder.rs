@@ -145,6 +145,9 @@ impl HubBuilder {
             settings,
             clock: clock.clone(),
             table: Table::new(),
+            counters: Arc::default(),
+            #[cfg(feature = "metrics")]
+            recorded: Arc::default(),
             presences: Presences::default(),
             promises,
             reach: Mutex::default(),

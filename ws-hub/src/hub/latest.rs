@@ -6,6 +6,7 @@ use std::fmt;
 use super::recover::TIMEOUT;
 use super::{Action, Hub, Inner};
 use crate::backplane::{HistoryError, Page, Unavailable};
+use crate::stats::Counters;
 use crate::topic::{InvalidTopic, Topic};
 
 impl Hub {
@@ -44,6 +45,7 @@ impl Inner {
         let settings = &self.settings;
         let history = settings.options(topic.as_str()).history.ok_or(ReadError::NoHistory)?;
         let reading = self.link().map(|link| link.latest(topic, &history, count.min(settings.recovery.publications)));
+        Counters::add(&self.counters.history_reads, 1);
         let page = self.clock.within(TIMEOUT, reading.ok_or(ReadError::Unavailable)?).await;
         match page {
             Some(Ok(page)) => Ok(page.newest(count, settings.recovery.bytes)),

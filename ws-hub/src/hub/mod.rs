@@ -7,6 +7,8 @@ mod latest;
 mod membership;
 mod presence;
 mod publish;
+#[cfg(feature = "metrics")]
+mod recording;
 mod recover;
 mod subscribe;
 mod subscription;
@@ -34,6 +36,7 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::inbound::Arrivals;
 use crate::publication::{GapCause, Publication};
+use crate::stats::{Counters, HubStats};
 
 /// The target of all log events.
 const TARGET: &str = "ws_hub";
@@ -67,6 +70,10 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     table: Table,
+    counters: Arc<Counters>,
+    /// What was passed to the `metrics` facade.
+    #[cfg(feature = "metrics")]
+    recorded: Arc<Mutex<HubStats>>,
     presences: Presences,
     promises: Promises,
     /// Locked while entries change with it, or are made.
@@ -110,6 +117,18 @@ impl Hub {
     /// The number of subscribers of a topic at this instance.
     pub fn subscribers(&self, topic: &str) -> usize {
         self.inner.table.get(topic).map_or(0, |entry| entry.subscribers())
+    }
+
+    /// Its counters, and the numbers of what there is now. Counting is always on.
+    pub fn stats(&self) -> HubStats {
+        let mut stats = HubStats { members: self.inner.presences.own_members(), ..self.inner.counters.stats() };
+        self.inner.table.for_each(|entry| {
+            if !entry.topic.is_own() {
+                stats.topics += 1;
+                stats.subscribers += entry.subscribers();
+            }
+        });
+        stats
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -165,10 +184,12 @@ impl Inner {
         match reach.lost() {
             Some(cause) if !was_lost => {
                 debug!(target: TARGET, "{cause}");
+                Counters::add(&self.counters.broker_lost, 1);
                 self.table.for_each(|entry| entry.lost(cause));
             }
             None if was_lost => {
                 debug!(target: TARGET, "the broker is reached again");
+                Counters::add(&self.counters.broker_restored, 1);
                 self.table.for_each(|entry| {
                     entry.restored();
                     self.recover(entry);

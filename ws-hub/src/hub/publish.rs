@@ -87,7 +87,14 @@ impl<'a> IntoFuture for Publish<'a> {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { hub, topic, outgoing } = self;
-        Box::pin(async move { hub.publish_checked(topic, outgoing).await })
+        Box::pin(async move {
+            {
+                let bytes = outgoing.message.len();
+                let result = hub.publish_checked(topic, outgoing).await;
+                hub.inner.counters.published(bytes, &result);
+                result
+            }
+        })
     }
 }
 

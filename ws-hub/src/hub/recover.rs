@@ -9,6 +9,7 @@ use crate::catchup::Read;
 use crate::entry::Entry;
 use crate::publication::GapCause;
 use crate::random;
+use crate::stats::Counters;
 
 /// Publications of one read.
 const PAGE: usize = 1000;
@@ -22,7 +23,7 @@ impl Inner {
     pub(super) fn recover(self: &Arc<Self>, entry: &Arc<Entry>) {
         let Some(read) = entry.begin_read() else { return };
         let (hub, entry) = (Arc::downgrade(self), Arc::clone(entry));
-        let clock = self.clock.clone();
+        let (clock, counters) = (self.clock.clone(), Arc::clone(&self.counters));
         self.clock.spawn(async move {
             let (mut next, mut attempt) = (Some(read), 0);
             while let Some(read) = next {
@@ -34,6 +35,7 @@ impl Inner {
                     _ => None,
                 };
                 let Some(reading) = reading else { return };
+                Counters::add(&counters.history_reads, 1);
                 let result = clock.within(TIMEOUT, reading).await.unwrap_or(Err(HistoryError::Unavailable));
                 if matches!(result, Err(HistoryError::Unavailable)) {
                     attempt += 1;

@@ -195,7 +195,9 @@ impl Inner {
             return entry;
         }
         let settings = &self.settings;
-        let make = || Entry::new(topic.clone(), Arc::clone(settings.options(topic.as_str())), settings.recovery);
+        let make = || {
+            Entry::new(topic.clone(), Arc::clone(settings.options(topic.as_str())), settings.recovery, &self.counters)
+        };
         let reach = self.lock_reach();
         let (entry, is_new) = self.table.get_or_insert(topic, make);
         if is_new {

@@ -1,8 +1,10 @@
 //! The hub on virtual time.
 
 mod access;
+mod names;
 mod presence;
 mod rules;
 mod setup;
+mod stats;
 mod storm;
 mod threads;

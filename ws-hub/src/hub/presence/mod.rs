@@ -33,6 +33,12 @@ impl Presences {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The members with a connection at this instance.
+    pub(super) fn own_members(&self) -> usize {
+        let presences: Vec<_> = self.lock().topics.values().map(Arc::clone).collect();
+        presences.iter().map(|presence| presence.own_members()).sum()
+    }
 }
 
 impl Hub {
