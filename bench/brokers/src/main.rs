@@ -1,0 +1,76 @@
+//! The hub over a broker, beside the broker's client crate, in turns: how long a publication takes, and how many arrive at an
+//! instance. Figures of one run can be compared with each other, and with nothing else.
+
+mod latency;
+mod rate;
+mod route;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::latency::Latency;
+use crate::route::{Broker, Way};
+
+/// Compares the hub over a broker with the broker's client crate.
+///
+/// All of one line's figures come from the same rounds, in which the ways take turns. Publications have 125 bytes.
+#[derive(Parser)]
+struct Args {
+    /// The broker, `redis://HOST:PORT` or `nats://HOST:PORT`. It must be empty and unused.
+    broker: String,
+    /// Rounds, of which the median counts.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Subscribers at the instance that receives.
+    #[arg(long, default_value_t = 250)]
+    subscribers: usize,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let broker = Broker::new(&args.broker)?;
+    let time = Duration::from_secs_f64(args.seconds);
+    let ways = [Way::Crate, Way::Hub, Way::HubWithHistory];
+    let (mut alone, mut loaded, mut rates) = ([const { vec![] }; 3], [const { vec![] }; 3], [const { vec![] }; 3]);
+    for _ in 0..args.rounds {
+        for (n, way) in ways.into_iter().enumerate() {
+            rates[n].push(rate::measure(&broker, way, args.subscribers, time).await?);
+        }
+        // Half of what the client crate takes in this round.
+        let half = rates[0].last().copied().unwrap_or_default() / 2.0;
+        for (n, way) in ways.into_iter().enumerate() {
+            alone[n].push(latency::one_at_a_time(&broker, way, time).await?);
+            loaded[n].push(latency::at_rate(&broker, way, half, time).await?);
+        }
+    }
+    println!("| 125 bytes | p50 alone | p99 alone | p50 at half the rate | p99 | publications a second | ratio |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    let base = median(&rates[0]);
+    for (n, way) in ways.into_iter().enumerate() {
+        let part = |of: &[Latency], part: fn(&Latency) -> f64| median(&of.iter().map(part).collect::<Vec<_>>());
+        let rate = median(&rates[n]);
+        println!(
+            "| {} | {:.0} µs ({:.2}) | {:.0} µs | {:.0} µs | {:.2} ms | {rate:.0} | {:.2} |",
+            way.name(&broker, args.subscribers),
+            part(&alone[n], |latency| latency.p50),
+            median(&alone[n].iter().zip(&alone[0]).map(|(own, base)| own.p50 / base.p50).collect::<Vec<_>>()),
+            part(&alone[n], |latency| latency.p99),
+            part(&loaded[n], |latency| latency.p50),
+            part(&loaded[n], |latency| latency.p99) / 1000.0,
+            rate / base,
+        );
+    }
+    Ok(())
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}

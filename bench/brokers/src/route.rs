@@ -1,0 +1,229 @@
+//! The ways from a publisher to a receiver over a broker.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use ws_hub::{Delivery, Hub, Membership, Nats, Offer, Redis, Subscriber, TopicOptions};
+use ws_tokio::{Message, Tokio};
+
+/// The bytes of a publication.
+pub(crate) const SIZE: usize = 125;
+/// Without history, and with.
+const TOPICS: [&str; 2] = ["live", "kept/a"];
+
+#[derive(Clone)]
+pub(crate) enum Broker {
+    Redis(String),
+    Nats(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The client crate.
+    Crate,
+    /// A hub on a topic without history.
+    Hub,
+    /// A hub on a topic with history.
+    HubWithHistory,
+}
+
+impl Broker {
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        match url.split("://").next() {
+            Some("redis") => Ok(Self::Redis(url.to_owned())),
+            Some("nats") => Ok(Self::Nats(url.to_owned())),
+            _ => bail!("the broker is redis://… or nats://…, not {url}"),
+        }
+    }
+
+    fn hub(&self) -> Result<Hub> {
+        let builder = Hub::builder().topics("kept/", TopicOptions::new().history(1000, Duration::from_secs(3600)));
+        Ok(match self {
+            Self::Redis(url) => builder.backplane(Redis::new(url)?).start::<Tokio>(),
+            Self::Nats(url) => builder.backplane(Nats::new(url)?).start::<Tokio>(),
+        })
+    }
+}
+
+impl Way {
+    pub(crate) fn name(self, broker: &Broker, subscribers: usize) -> String {
+        let (name, live, kept) = match broker {
+            Broker::Redis(_) => ("redis", "", "stream"),
+            Broker::Nats(_) => ("async-nats", "", "JetStream"),
+        };
+        match self {
+            Self::Crate => format!("the crate {name}{live}, 1 subscriber"),
+            Self::Hub => format!("a hub over it, {subscribers} subscribers"),
+            Self::HubWithHistory => format!("a hub with history ({kept}), {subscribers} subscribers"),
+        }
+    }
+
+    fn topic(self) -> &'static str {
+        TOPICS[usize::from(self == Self::HubWithHistory)]
+    }
+}
+
+/// What publishes.
+#[derive(Clone)]
+pub(crate) enum Publisher {
+    Redis(redis::aio::MultiplexedConnection),
+    Nats(async_nats::Client),
+    Hub(Hub, &'static str),
+}
+
+impl Publisher {
+    pub(crate) async fn open(broker: &Broker, way: Way) -> Result<Self> {
+        Ok(match (broker, way) {
+            (Broker::Redis(url), Way::Crate) => {
+                Self::Redis(redis::Client::open(&**url)?.get_multiplexed_async_connection().await?)
+            }
+            (Broker::Nats(url), Way::Crate) => Self::Nats(async_nats::connect(url).await?),
+            (_, way) => {
+                let hub = broker.hub()?;
+                // Until it is connected.
+                while hub.publish("other", "").await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Self::Hub(hub, way.topic())
+            }
+        })
+    }
+
+    /// Publishes, until the broker has it. The crate `async-nats` does not wait for that.
+    pub(crate) async fn publish(&self, payload: Bytes) -> Result<()> {
+        match self {
+            Self::Redis(connection) => {
+                let mut connection = connection.clone();
+                redis::cmd("PUBLISH").arg(TOPICS[0]).arg(&payload[..]).query_async::<()>(&mut connection).await?;
+            }
+            Self::Nats(client) => client.publish(TOPICS[0], payload).await?,
+            Self::Hub(hub, topic) => drop(hub.publish(topic, Message::Binary(payload)).await?),
+        }
+        Ok(())
+    }
+}
+
+/// What has arrived at the receiver.
+pub(crate) struct Received {
+    /// Deliveries, to all subscribers.
+    pub(crate) deliveries: AtomicU64,
+    /// The payloads that arrived at the first subscriber, with the time of arrival.
+    first: mpsc::UnboundedSender<(Instant, Bytes)>,
+    gaps: AtomicU64,
+    subscribers: AtomicUsize,
+}
+
+impl Received {
+    pub(crate) fn new(subscribers: usize) -> (Arc<Self>, mpsc::UnboundedReceiver<(Instant, Bytes)>) {
+        let (first, arrivals) = mpsc::unbounded_channel();
+        let received = Self { deliveries: 0.into(), first, gaps: 0.into(), subscribers: subscribers.into() };
+        (Arc::new(received), arrivals)
+    }
+
+    /// Publications that have arrived at all subscribers.
+    pub(crate) fn publications(&self) -> u64 {
+        self.deliveries.load(Ordering::Relaxed) / self.subscribers.load(Ordering::Relaxed).max(1) as u64
+    }
+
+    /// Fails if publications were lost.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.gaps.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            gaps => bail!("{gaps} gaps"),
+        }
+    }
+}
+
+/// Receives, until it is dropped.
+pub(crate) enum Receiver {
+    Task(tokio::task::JoinHandle<()>),
+    Hub { _hub: Hub, _members: Vec<Membership> },
+}
+
+impl Receiver {
+    /// A receiver with its subscriptions, which are known to the broker.
+    pub(crate) async fn open(broker: &Broker, way: Way, received: &Arc<Received>) -> Result<Self> {
+        let subscribers = received.subscribers.load(Ordering::Relaxed);
+        let sink = Arc::new(One { received: Arc::clone(received), is_first: true });
+        Ok(match (broker, way) {
+            (Broker::Redis(url), Way::Crate) => {
+                let mut pubsub = redis::Client::open(&**url)?.get_async_pubsub().await?;
+                pubsub.subscribe(TOPICS[0]).await?;
+                Self::Task(tokio::spawn(async move {
+                    let mut messages = pubsub.into_on_message();
+                    while let Some(message) = messages.next().await {
+                        sink.take(|| Bytes::copy_from_slice(message.get_payload_bytes()));
+                    }
+                    pending().await
+                }))
+            }
+            (Broker::Nats(url), Way::Crate) => {
+                let client = async_nats::connect(url).await?;
+                let mut messages = client.subscribe(TOPICS[0]).await?;
+                client.flush().await?;
+                Self::Task(tokio::spawn(async move {
+                    while let Some(message) = messages.next().await {
+                        sink.take(|| message.payload);
+                    }
+                    drop(client);
+                    pending().await
+                }))
+            }
+            (_, way) => {
+                let hub = broker.hub()?;
+                let mut members = vec![hub.subscribe(way.topic()).to(sink).await.context("subscribing")?];
+                for _ in 1..subscribers {
+                    let other = Arc::new(One { received: Arc::clone(received), is_first: false });
+                    members.push(hub.subscribe(way.topic()).to(other).await?);
+                }
+                received.gaps.store(0, Ordering::Relaxed);
+                Self::Hub { _hub: hub, _members: members }
+            }
+        })
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if let Self::Task(task) = self {
+            task.abort();
+        }
+    }
+}
+
+/// A subscriber.
+struct One {
+    received: Arc<Received>,
+    is_first: bool,
+}
+
+impl One {
+    fn take(&self, payload: impl FnOnce() -> Bytes) {
+        if self.is_first {
+            let _ = self.received.first.send((Instant::now(), payload()));
+        }
+        self.received.deliveries.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Subscriber for One {
+    fn offer(&self, delivery: &Delivery) -> Offer {
+        match delivery {
+            Delivery::Publication(publication) => self.take(|| match &publication.message {
+                Message::Binary(payload) => payload.clone(),
+                Message::Text(_) => Bytes::new(),
+            }),
+            Delivery::Gap(_) => drop(self.received.gaps.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        Offer::Taken
+    }
+
+    fn end(&self) {}
+}
