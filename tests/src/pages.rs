@@ -32,6 +32,8 @@ pages! {
     FromTokioTungstenite "docs/from-tokio-tungstenite.md"
     Http2 "docs/http2.md"
     TheHub "docs/hub.md"
+    TheHubInABrowser "docs/hub-browser.md"
+    TheHubProtocol "docs/hub-protocol.md"
     Index "docs/README.md"
     Keepalive "docs/keepalive.md"
     Limits "docs/limits.md"

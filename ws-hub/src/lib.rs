@@ -60,6 +60,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
+//! | `protocol` | the client protocol: JSON over one WebSocket (feature `protocol`) |
 //! | `hub` | [`Hub`]: publishing, subscribing, presence; its tasks |
 //! | `entry` | a topic that is subscribed at this instance, under one lock |
 //! | `member` | a subscriber of a topic, and its place beside the topic's stream |
@@ -86,6 +87,8 @@ mod member;
 mod options;
 mod position;
 mod presence;
+#[cfg(feature = "protocol")]
+pub mod protocol;
 mod publication;
 mod queue;
 mod random;

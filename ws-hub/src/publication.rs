@@ -25,6 +25,9 @@ pub struct Publication {
     /// of the topic's other publications.
     pub is_local: bool,
     prepared: OnceLock<Prepared>,
+    /// The message of the client protocol.
+    #[cfg(feature = "protocol")]
+    envelope: OnceLock<Prepared>,
 }
 
 impl Publication {
@@ -38,6 +41,8 @@ impl Publication {
             previous: 0,
             is_local: false,
             prepared: OnceLock::new(),
+            #[cfg(feature = "protocol")]
+            envelope: OnceLock::new(),
         }
     }
 
@@ -52,6 +57,12 @@ impl Publication {
     /// each kind that sends it.
     pub fn prepared(&self) -> &Prepared {
         self.prepared.get_or_init(|| Prepared::new(self.message.clone()))
+    }
+
+    /// The message of the client protocol, made by the first call.
+    #[cfg(feature = "protocol")]
+    pub(crate) fn envelope(&self, make: impl FnOnce(&Self) -> Prepared) -> &Prepared {
+        self.envelope.get_or_init(|| make(self))
     }
 
     /// Whether it is the next one after `place`: the publication there, or a place between that one and this.

@@ -14,7 +14,7 @@ from harness.bytes import Bytes
 from harness.install import INTEROP, certutil, chromium, tool
 from harness.instances import Instances
 from harness.nginx import Nginx
-from harness.processes import PROCESSES, output_of, signal_group
+from harness.processes import PROCESSES, REPO, output_of, signal_group
 from harness.proxies import Proxies
 from harness.tunnels import Tunnels
 
@@ -108,6 +108,18 @@ class Bench:
         running = Bytes(self.home, python, websockify, tunnel)
         problem = self.run_client([*client, f"home={running.home}", *settings(running.ports)], title)
         running.stop()
+        self.report.end(problem)
+
+    def hub(self, title, checks, server, expected):
+        """Runs the checks of the hub's JavaScript client, which start what they need themselves."""
+        self.report.begin(title, expected)
+        home = self.home / "hub"
+        home.mkdir(parents=True, exist_ok=True)
+        # Node takes a file of this name for a module wherever it is.
+        client = shutil.copy(REPO / "ws-hub/client/ws-hub.js", home / "ws-hub.mjs")
+        programs = {"server": server, "redis": tool("redis-server"), "nginx": tool("nginx")}
+        arguments = settings(programs | self.browser() | {"client": client, "home": home})
+        problem = self.run_client([*checks, *arguments], title)
         self.report.end(problem)
 
     def demo(self, script, ws, server, expected):

@@ -12,12 +12,12 @@ import time
 from harness.processes import Fatal, output_of
 
 # Which groups cannot do without. The certificates are made with Python.
-NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "proxies", "balancers", "bytes", "examples", "instances", "control"}
-NEED_NODE = {"node", "chromium", "nginx", "h2", "examples", "instances", "control"}
-NEED_BROWSER = {"chromium", "nginx", "h2", "examples", "instances"}
-NEED_NGINX = {"nginx", "balancers", "examples", "instances"}
-# Which groups run no programs of ours, or only the examples.
-NEED_NO_PEERS = {"examples", "control"}
+NEED_PYTHON = {"python", "node", "chromium", "nginx", "h2", "tunnels", "proxies", "balancers", "bytes", "hub", "examples", "instances", "control"}
+NEED_NODE = {"node", "chromium", "nginx", "h2", "hub", "examples", "instances", "control"}
+NEED_BROWSER = {"chromium", "nginx", "h2", "hub", "examples", "instances"}
+NEED_NGINX = {"nginx", "balancers", "hub", "examples", "instances"}
+# Which groups run no programs of ours, or only their own.
+NEED_NO_PEERS = {"hub", "examples", "control"}
 
 INTEROP = pathlib.Path(__file__).resolve().parents[1]
 
@@ -51,9 +51,9 @@ def require_tools(groups):
         wanted += ["haproxy"] if tool("haproxy") is None else []
         # nginx's own packages have the module built in.
         wanted += ["libnginx-mod-stream"] if shutil.which("dpkg") and not has_stream_module() else []
-    if "instances" in groups and tool("redis-server") is None and "bytes" not in groups:
-        wanted.append("redis-server")
     if "bytes" in groups and not all(map(tool, ("redis-server", "redis-cli", "redis-benchmark"))):
+        wanted.append("redis-server")
+    if groups & {"hub", "instances"} and tool("redis-server") is None and "redis-server" not in wanted:
         wanted.append("redis-server")
     if "bytes" in groups and not all(map(tool, ("sshd", "ssh", "scp", "ssh-keygen"))):
         wanted += ["openssh-server", "openssh-client"]
@@ -203,6 +203,12 @@ def build(groups):
         packages += ["-p", "ws-tokio", "--example", "tunnel"]
     print("building our peers", flush=True)
     return executables(["--release", *packages])
+
+
+def build_hub():
+    """The server of the hub's client protocol."""
+    print("building the hub's server", flush=True)
+    return executables(["-p", "ws-tests", "--features", "redis", "--bin", "hub-server"])["hub-server"]
 
 
 def build_examples():

@@ -32,9 +32,13 @@ pub use self::subscribe::{Subscribe, SubscribeError};
 pub use self::subscription::Subscription;
 use self::table::Table;
 use crate::backplane::{Link, Memory, Promises};
+#[cfg(feature = "protocol")]
+use crate::catchup::Bounds;
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::inbound::Arrivals;
+#[cfg(feature = "protocol")]
+use crate::options::SlowPolicy;
 use crate::publication::{GapCause, Publication};
 use crate::stats::{Counters, HubStats};
 
@@ -129,6 +133,18 @@ impl Hub {
             }
         });
         stats
+    }
+
+    /// What happens to a slow subscriber of a topic.
+    #[cfg(feature = "protocol")]
+    pub(crate) fn slow_policy(&self, topic: &str) -> SlowPolicy {
+        self.inner.settings.options(topic).slow
+    }
+
+    /// What a recovery returns at most.
+    #[cfg(feature = "protocol")]
+    pub(crate) fn recovery(&self) -> Bounds {
+        self.inner.settings.recovery
     }
 
     pub(crate) fn clock(&self) -> Clock {
