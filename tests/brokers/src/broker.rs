@@ -51,6 +51,14 @@ pub enum Fault {
     DropClients,
     /// `empty`.
     Empty,
+    /// It deletes the oldest publications of a topic above the topic's size.
+    Trim,
+    /// It keeps tens of megabytes.
+    Large,
+    /// `empty` deletes nearly everything, as its age would. The history stays the same one.
+    Expire,
+    /// Subscribers go on where they were after an outage: what was published meanwhile is not missing, with history or without.
+    Resumes,
     /// It closes a subscriber that does not read.
     SlowSubscriber,
     /// `kill` lets another one take over.

@@ -53,6 +53,7 @@ fn start(settings: &Value) -> Hub {
     match backplane.split_once(' ').unwrap_or((backplane, "")) {
         ("memory", _) => {}
         ("redis", url) => builder = builder.backplane(ws_hub::Redis::new(url).expect("a URL")),
+        ("kafka", server) => builder = builder.backplane(ws_hub::Kafka::new([server]).partitions(3)),
         (other, _) => panic!("there is no backplane {other}"),
     }
     builder.start::<Tokio>()

@@ -17,7 +17,7 @@ impl Broker for Memory {
     }
 
     fn has(&self, fault: Fault) -> bool {
-        matches!(fault, Fault::History | Fault::Conditional)
+        matches!(fault, Fault::History | Fault::Conditional | Fault::Trim | Fault::Large)
     }
 
     fn start(&mut self) -> Outcome {

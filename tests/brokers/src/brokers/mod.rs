@@ -1,5 +1,6 @@
 //! The brokers that there are. A new one is a file here, and a line in [`KINDS`].
 
+mod kafka;
 mod memory;
 mod redis;
 
@@ -11,4 +12,6 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "redis", start: redis::start_redis },
     Kind { name: "redis-sentinel", start: redis::start_sentinel },
     Kind { name: "valkey", start: redis::start_valkey },
+    Kind { name: "kafka-mock", start: kafka::start_mock },
+    Kind { name: "tansu", start: kafka::start_tansu },
 ];

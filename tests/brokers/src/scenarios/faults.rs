@@ -76,7 +76,9 @@ pub(super) fn restart(world: &mut World, seconds: u64) -> Outcome {
     world.broker.kill()?;
     sleep(Duration::from_secs(seconds));
     world.broker.start()?;
-    setup.expect_gaps(world, "BrokerLost")?;
+    if !world.broker.has(Fault::Resumes) {
+        setup.expect_gaps(world, "BrokerLost")?;
+    }
     setup.all_hear(world)?;
     if world.broker.has(Fault::Storage) {
         setup.expect_no_gaps(world)?;
@@ -92,8 +94,31 @@ pub(super) fn restart_without_data(world: &mut World) -> Outcome {
     world.broker.wipe()?;
     world.broker.start()?;
     setup.all_hear(world)?;
-    setup.expect_gaps(world, "BrokerLost")?;
+    setup.expect_gaps(world, if world.broker.has(Fault::Resumes) { "EpochChanged" } else { "BrokerLost" })?;
     expect_epoch(world, &setup, since)
+}
+
+/// An instance stands still while what it has not read is deleted. That is told; and positions before are refused.
+pub(super) fn expire(world: &mut World) -> Outcome {
+    let setup = Setup::new(world, 2)?;
+    let since = setup.kept.first().and_then(|id| world.told(*id).last());
+    world.stop(1)?;
+    for (topic, ids) in setup.topics() {
+        let running = world.publish(0, &Burst::new(topic, 50))?;
+        world.wait_for(&ids[..1], &running.last())?;
+    }
+    world.broker.empty()?;
+    world.resume(1)?;
+    setup.all_hear(world)?;
+    for (_, ids) in setup.topics() {
+        let (there, away) = (world.told(ids[0]).gaps, world.told(ids[1]).gaps);
+        expect(there.is_empty() && !away.is_empty(), || format!("gaps {there:?}, and {away:?} where it stood still"))?;
+    }
+    let late = world.subscribe(0, KEPT, since)?;
+    let last = world.publish_until_accepted(0, KEPT)?;
+    world.wait_for(&[late], &last)?;
+    let told = world.told(late);
+    expect(told.unrecoverable == ["Expired"], || format!("{:?}", told.unrecoverable))
 }
 
 /// The history is gone while all connections stand.
@@ -140,7 +165,9 @@ pub(super) fn drop_clients(world: &mut World) -> Outcome {
         world.broker.drop_clients()?;
         setup.all_hear(world)?;
     }
-    setup.expect_gaps(world, "BrokerLost")?;
+    if !world.broker.has(Fault::Resumes) {
+        setup.expect_gaps(world, "BrokerLost")?;
+    }
     setup.expect_no_gaps(world)
 }
 
