@@ -1,8 +1,9 @@
 //! Topics over many WebSocket connections, at one instance of a server or at many: publish, subscribe, recover what was missed,
 //! and know who is there.
 //!
-//! It runs on every runtime that [`ws_session`] has an adapter for. Publications travel over a [`Backplane`]. So far there is
-//! one, [`Memory`], for the instances of one process; [`Backplane`] and [`Link`] are public, so that others can be written.
+//! It runs on every runtime that [`ws_session`] has an adapter for. Publications travel over a [`Backplane`]:
+//! [`Memory`] for the instances of one process; with the features `redis`, `nats` and `kafka`, those of brokers. [`Backplane`] and
+//! [`Link`] are public, so that others can be written.
 //!
 //! ```
 //! use ws_hub::{Delivery, Hub, Membership};
