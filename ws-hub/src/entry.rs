@@ -29,6 +29,8 @@ pub(crate) struct State {
     stream: Stream,
     members: Slab<Member>,
     next_id: u64,
+    /// Whether members may be catching up: else they are not looked through at each publication.
+    may_catch_up: bool,
     attachment: Attachment,
     /// The place from which on publications came, when the topic was subscribed.
     top: Option<Position>,
@@ -81,6 +83,7 @@ impl Entry {
             stream: Stream::new(history),
             members: Slab::new(),
             next_id: 0,
+            may_catch_up: false,
             attachment: Attachment::Making(Vec::new()),
             top: None,
             is_reading: false,
@@ -114,6 +117,7 @@ impl Entry {
         let member = if start == Start::default() {
             Member::live(id, subscriber)
         } else if self.options.history.is_some() {
+            state.may_catch_up = true;
             Member::start(id, subscriber, start, tail, self.bounds)
         } else {
             let mut member = Member::live(id, subscriber);
@@ -245,16 +249,18 @@ impl Entry {
             return None;
         }
         let (mut since, mut latest) = (None::<Position>, None);
-        let members = state.members.iter().filter_map(|(_, member)| member.wanted());
-        for wanted in state.stream.wanted().into_iter().chain(members) {
-            match wanted {
-                // The earliest place serves all, as far as they are in the same stream.
-                Read::Since(place) => {
-                    let is_earlier = |other: Position| (place.epoch, place.offset) < (other.epoch, other.offset);
-                    since = if since.is_none_or(is_earlier) { Some(place) } else { since };
-                }
-                Read::Latest(count) => latest = latest.max(Some(count)),
+        let mut want = |wanted| match wanted {
+            // The earliest place serves all, as far as they are in the same stream.
+            Read::Since(place) => {
+                let is_earlier = |other: Position| (place.epoch, place.offset) < (other.epoch, other.offset);
+                since = if since.is_none_or(is_earlier) { Some(place) } else { since };
             }
+            Read::Latest(count) => latest = latest.max(Some(count)),
+        };
+        state.stream.wanted().into_iter().for_each(&mut want);
+        if state.may_catch_up {
+            let members = state.members.iter().filter_map(|(_, member)| member.wanted());
+            state.may_catch_up = members.map(&mut want).count() > 0;
         }
         // One after the other, so that no kind waits for ever.
         let read = match (since, latest) {

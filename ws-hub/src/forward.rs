@@ -21,16 +21,21 @@ const TOO_SLOW: &str = "too slow for the publications sent here";
 pub(crate) struct Forward {
     sender: Sender,
     encode: Box<Encode>,
-    policy: SlowPolicy,
-    bound: Bound,
-    clock: Clock,
-    /// Itself, for the task that waits for room.
-    own: Weak<Forward>,
-    /// What waits for room, while there is a task that does.
-    waiting: Mutex<Option<Box<Waiting>>>,
+    /// With [`SlowPolicy::Newest`]. Of others, nothing waits here, and an idle subscription is small.
+    newest: Option<Box<Newest>>,
 }
 
 type Encode = dyn Fn(&Delivery) -> Option<Prepared> + Send + Sync;
+
+/// The newest publication of each key.
+struct Newest {
+    bound: Bound,
+    clock: Clock,
+    /// For the task that waits for room.
+    forward: Weak<Forward>,
+    /// What waits for room, while there is a task that does.
+    waiting: Mutex<Option<Waiting>>,
+}
 
 impl Forward {
     pub(crate) fn new(
@@ -38,27 +43,39 @@ impl Forward {
         encode: impl Fn(&Delivery) -> Option<Prepared> + Send + Sync + 'static,
         policy: SlowPolicy,
         bound: Bound,
-        clock: Clock,
+        clock: &Clock,
     ) -> Arc<Self> {
         let encode = Box::new(encode);
-        Arc::new_cyclic(|own| Self {
-            sender,
-            encode,
-            policy,
+        if policy != SlowPolicy::Newest {
+            return Arc::new(Self { sender, encode, newest: None });
+        }
+        let newest = |forward: &Weak<Self>| Newest {
             bound,
-            clock,
-            own: own.clone(),
+            clock: clock.clone(),
+            forward: forward.clone(),
             waiting: Mutex::new(None),
-        })
+        };
+        Arc::new_cyclic(|own| Self { sender, encode, newest: Some(Box::new(newest(own))) })
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Option<Box<Waiting>>> {
+    /// The next delivery that waits.
+    fn next_waiting(&self) -> Option<Delivery> {
+        self.newest.as_ref().and_then(|newest| newest.next())
+    }
+}
+
+impl Newest {
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next delivery that waits. If there is none, later ones do not wait.
-    fn next_waiting(&self) -> Option<Delivery> {
-        let mut waiting = self.waiting();
+    fn is_waiting(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// The next delivery. If there is none, later ones do not wait.
+    fn next(&self) -> Option<Delivery> {
+        let mut waiting = self.lock();
         let next = waiting.as_mut().and_then(|waiting| waiting.take());
         if next.is_none() {
             *waiting = None;
@@ -68,15 +85,15 @@ impl Forward {
 
     /// Keeps a delivery until there is room.
     fn keep(&self, delivery: &Delivery) -> Offer {
-        let mut waiting = self.waiting();
+        let mut waiting = self.lock();
         let is_new = waiting.is_none();
-        let kept = waiting.get_or_insert_with(|| Box::new(Waiting::new(self.bound, self.policy))).offer(delivery);
+        let kept = waiting.get_or_insert_with(|| Waiting::new(self.bound, SlowPolicy::Newest)).offer(delivery);
         drop(waiting);
-        if is_new && let Some(own) = self.own.upgrade() {
+        if is_new && let Some(forward) = self.forward.upgrade() {
             self.clock.spawn(async move {
-                while let Some(delivery) = own.next_waiting() {
-                    let Some(message) = (own.encode)(&delivery) else { continue };
-                    if own.sender.send_prepared(&message).await.is_err() {
+                while let Some(delivery) = forward.next_waiting() {
+                    let Some(message) = (forward.encode)(&delivery) else { continue };
+                    if forward.sender.send_prepared(&message).await.is_err() {
                         return;
                     }
                 }
@@ -88,14 +105,16 @@ impl Forward {
 
 impl Subscriber for Forward {
     fn offer(&self, delivery: &Delivery) -> Offer {
-        if self.policy == SlowPolicy::Newest && self.waiting().is_some() {
-            return self.keep(delivery);
+        if let Some(newest) = &self.newest
+            && newest.is_waiting()
+        {
+            return newest.keep(delivery);
         }
         let Some(message) = (self.encode)(delivery) else { return Offer::Taken };
-        match self.sender.offer(&message, SlowConsumer::Skip) {
-            BroadcastOutcome::Queued => Offer::Taken,
-            BroadcastOutcome::Closed => Offer::Gone,
-            _ if self.policy == SlowPolicy::Newest => self.keep(delivery),
+        match (self.sender.offer(&message, SlowConsumer::Skip), &self.newest) {
+            (BroadcastOutcome::Queued, _) => Offer::Taken,
+            (BroadcastOutcome::Closed, _) => Offer::Gone,
+            (_, Some(newest)) => newest.keep(delivery),
             _ => Offer::Full,
         }
     }

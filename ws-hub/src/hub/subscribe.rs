@@ -118,7 +118,7 @@ impl<'a> Subscribe<'a> {
     ) -> Result<Membership, SubscribeError> {
         let inner = &self.hub.inner;
         let policy = inner.settings.options(&self.topic).slow;
-        let forward = Forward::new(sender.clone(), encode, policy, self.bound, inner.clock.clone());
+        let forward = Forward::new(sender.clone(), encode, policy, self.bound, &inner.clock);
         self.to(forward).await
     }
 
