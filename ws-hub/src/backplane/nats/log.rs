@@ -163,7 +163,8 @@ impl Log {
         let info = self.now(connection).await?;
         let subject = self.subject(topic);
         let Some(start) = self.start_of_last(connection, &info, &subject, limit).await? else {
-            return Ok(Page::new(Position::new(info.epoch, info.last), Vec::new(), true));
+            let end = Position::new(info.epoch, info.last);
+            return Ok(Page::new(end, Vec::new(), true).until(end));
         };
         let (mut from, mut messages) = (start, Vec::new());
         loop {
@@ -232,7 +233,10 @@ fn page(topic: &Topic, since: Position, batch: Batch, limit: usize) -> Page {
         publications.push(Arc::new(publication.at(Position::new(since.epoch, sequence), previous)));
         previous = sequence;
     }
-    Page::new(since, publications, is_complete)
+    let page = Page::new(since, publications, is_complete);
+    // Not the end of the stream: a replica that is behind may have read it.
+    let end = page.end();
+    page.until(end)
 }
 
 impl From<Problem> for HistoryError {

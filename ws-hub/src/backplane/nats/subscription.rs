@@ -139,9 +139,11 @@ impl Subscribed {
 }
 
 impl State {
-    /// The offset before a publication, given that of the last one that was still stored when it came, or 0.
+    /// The offset before a publication, or a place between the two, given that of the last one that was still stored when it came,
+    /// or 0.
     ///
-    /// If the one before it was no longer stored, because of its age, the server does not know it, but we may.
+    /// If none was stored any more, because of its age, the server knows of none before it, but we may. If we do not, the place is
+    /// the one just before it, so that what may be missing is looked for in the history.
     fn previous(
         &self,
         set: Set,
@@ -152,14 +154,14 @@ impl State {
         now: Instant,
     ) -> u64 {
         let Some(tail) = self.tail.filter(|tail| tail.position.epoch == position.epoch) else { return last };
-        if last >= tail.position.offset || tail.position.offset >= position.offset {
+        if last > 0 || tail.position.offset >= position.offset {
             return last;
         }
         // Whatever came between would still be stored.
         let is_recent = now.saturating_duration_since(tail.at) + DELAY < Duration::from_millis(set.age);
         // Nothing of any publisher is missing since then.
         let is_whole = follows == Some(true) && tail.on == Some(connection);
-        if last > 0 || is_recent || is_whole { tail.position.offset } else { last }
+        if is_recent || is_whole { tail.position.offset } else { position.offset.saturating_sub(1) }
     }
 
     fn see(&mut self, position: Position, at: Instant) {
@@ -194,10 +196,10 @@ mod tests {
         assert_eq!(state.previous(SET, at(12), 9, 1, None, start), 9, "one was missed");
         // It has expired, and so may have others.
         assert_eq!(state.previous(SET, at(12), 0, 1, None, start), 7, "nothing can have expired since");
-        assert_eq!(state.previous(SET, at(12), 0, 1, None, later), 0, "another program published it");
-        assert_eq!(state.previous(SET, at(12), 0, 1, Some(false), later), 0, "a publisher's number is missing");
+        assert_eq!(state.previous(SET, at(12), 0, 1, None, later), 11, "another program published it");
+        assert_eq!(state.previous(SET, at(12), 0, 1, Some(false), later), 11, "a publisher's number is missing");
         assert_eq!(state.previous(SET, at(12), 0, 1, Some(true), later), 7);
-        assert_eq!(state.previous(SET, at(12), 0, 2, Some(true), later), 0, "the connection was lost meanwhile");
+        assert_eq!(state.previous(SET, at(12), 0, 2, Some(true), later), 11, "the connection was lost meanwhile");
         // Another stream.
         assert_eq!(state.previous(SET, Position::new(Epoch(2), 12), 0, 1, Some(true), start), 0);
         assert_eq!(state.previous(SET, at(3), 0, 1, Some(true), start), 0);
