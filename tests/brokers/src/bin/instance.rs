@@ -52,6 +52,9 @@ fn start(settings: &Value) -> Hub {
     let backplane = settings["backplane"].as_str().expect("a backplane");
     match backplane.split_once(' ').unwrap_or((backplane, "")) {
         ("memory", _) => {}
+        ("nats", url) => builder = builder.backplane(ws_hub::Nats::new(url).expect("a URL")),
+        ("nats-core", url) => builder = builder.backplane(ws_hub::Nats::new(url).expect("a URL").core()),
+        ("nats-memory", url) => builder = builder.backplane(ws_hub::Nats::new(url).expect("a URL").in_memory()),
         ("redis", url) => builder = builder.backplane(ws_hub::Redis::new(url).expect("a URL")),
         ("kafka", server) => builder = builder.backplane(ws_hub::Kafka::new([server]).partitions(3)),
         (other, _) => panic!("there is no backplane {other}"),
