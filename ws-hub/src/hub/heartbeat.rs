@@ -37,7 +37,7 @@ impl Inner {
                 if count > last_heard {
                     (last_heard, last_time) = (count, now);
                     hub.reach(|reach| reach.is_silent = false);
-                } else if now.saturating_since(last_time) >= silence {
+                } else if now.saturating_since(last_time.max(hub.lock_reach().restored)) >= silence {
                     hub.reach(|reach| reach.is_silent = true);
                     // Once for each time of silence, so that a slow connection attempt is not given up again and again.
                     last_time = now;

@@ -18,6 +18,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing::debug;
+use ws_session::Timestamp;
 
 use self::access::Identity;
 pub use self::access::{Access, Action};
@@ -93,6 +94,8 @@ struct Reach {
     link: Option<GapCause>,
     /// The heartbeat is missing.
     is_silent: bool,
+    /// When the link said last that the broker is reached again. The heartbeat cannot have come before.
+    restored: Timestamp,
 }
 
 impl Reach {
@@ -176,7 +179,8 @@ impl Arrivals for Inner {
     }
 
     fn restored(self: Arc<Self>) {
-        self.reach(|reach| reach.link = None);
+        let now = self.clock.now();
+        self.reach(|reach| *reach = Reach { link: None, is_silent: false, restored: now });
     }
 
     fn missed(self: Arc<Self>, topic: Option<&str>, cause: GapCause) {
@@ -195,7 +199,7 @@ impl Inner {
     /// Tells the topics, if the broker is lost now, or is reached again.
     fn reach(self: &Arc<Self>, change: impl FnOnce(&mut Reach)) {
         let mut reach = self.lock_reach();
-        let was_lost = reach.lost().is_some();
+        let (was_lost, had_link) = (reach.lost().is_some(), reach.link.is_none());
         change(&mut reach);
         match reach.lost() {
             Some(cause) if !was_lost => {
@@ -203,6 +207,8 @@ impl Inner {
                 Counters::add(&self.counters.broker_lost, 1);
                 self.table.for_each(|entry| entry.lost(cause));
             }
+            // Publications may have come during the silence, so what is missing now is another gap.
+            Some(cause) if had_link && reach.link.is_some() => self.table.for_each(|entry| entry.lost(cause)),
             None if was_lost => {
                 debug!(target: TARGET, "the broker is reached again");
                 Counters::add(&self.counters.broker_restored, 1);

@@ -1,6 +1,13 @@
 //! Rules 8 to 10: without the broker, local publications go on; a silent broker is noticed; and the cost to the broker.
 
-use ws_hub::{GapCause, Hub, PublishError, Refusal};
+use std::future::ready;
+use std::sync::{Arc, OnceLock};
+
+use ws_hub::conformance::{Virtual, World};
+use ws_hub::{
+    Backplane, BoxFuture, GapCause, History, HistoryError, Hub, Inbound, Link, Outgoing, Page, Position, Promises,
+    Publication, PublishError, Refusal, Topic, Unavailable,
+};
 
 use crate::setup::*;
 
@@ -109,4 +116,72 @@ fn a_storm_of_reconnecting_clients_reads_history_a_few_times() {
     world.advance(60 * SECOND);
     assert_eq!(hub.subscribers("kept/a"), 1000);
     assert!(broker.reads() <= 5, "{}", broker.reads());
+}
+
+#[test]
+fn a_broker_that_is_reached_again_is_not_taken_for_silent() {
+    let (mut world, broker, hubs) = at_broker::<2>();
+    let mut plain = subscribe(&mut world, &hubs[0], "plain");
+    // Longer than the silence that the heartbeat allows.
+    broker.cut(0, 30 * SECOND);
+    world.advance(30 * SECOND + SECOND / 10);
+    assert_eq!(hubs[0].outage(), None);
+    publish(&mut world, &hubs[1], "plain", "after");
+    world.advance(30 * SECOND);
+    assert_eq!(got(&mut plain), [Got::Gap(GapCause::BrokerLost), text("after")]);
+}
+
+#[test]
+fn a_connection_that_is_lost_during_the_silence_is_another_gap() {
+    let mut world = World::new(1);
+    let link = Scripted::default();
+    let hub = Hub::builder().backplane(link.clone()).start::<Virtual>();
+    let mut plain = subscribe(&mut world, &hub, "plain");
+    let inbound = link.inbound.get().unwrap().clone();
+    let arrive = |text: &str| inbound.publication(&Arc::new(Publication::new(Topic::new("plain").unwrap(), text)));
+    world.advance(20 * SECOND);
+    arrive("1");
+    inbound.lost(GapCause::BrokerLost);
+    arrive("2");
+    let expected = [Got::Gap(GapCause::BrokerSilent), text("1"), Got::Gap(GapCause::BrokerLost), text("2")];
+    assert_eq!(got(&mut plain), expected);
+}
+
+/// A backplane on which nothing arrives but what a test hands over.
+#[derive(Clone, Default)]
+struct Scripted {
+    inbound: Arc<OnceLock<Inbound>>,
+}
+
+impl Backplane for Scripted {
+    fn promises(&self) -> Promises {
+        let mut promises = Promises::new("scripted");
+        promises.many_instances = true;
+        promises
+    }
+
+    fn open(&self, inbound: Inbound) -> Box<dyn Link> {
+        self.inbound.get_or_init(|| inbound);
+        Box::new(self.clone())
+    }
+}
+
+impl Link for Scripted {
+    fn publish(&self, _: &Topic, _: Outgoing) -> BoxFuture<'static, Result<Option<Position>, PublishError>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn subscribe(&self, _: &Topic, _: Option<&History>) -> BoxFuture<'static, Result<Option<Position>, Unavailable>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn unsubscribe(&self, _: &Topic) {}
+
+    fn history(&self, _: &Topic, _: &History, _: Position, _: usize) -> BoxFuture<'static, Result<Page, HistoryError>> {
+        Box::pin(ready(Err(HistoryError::Unavailable)))
+    }
+
+    fn latest(&self, _: &Topic, _: &History, _: usize) -> BoxFuture<'static, Result<Page, HistoryError>> {
+        Box::pin(ready(Err(HistoryError::Unavailable)))
+    }
 }
