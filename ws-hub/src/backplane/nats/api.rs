@@ -1,11 +1,11 @@
 //! JetStream's API: requests as JSON, and what is needed of the answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Message as Raw;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::connection::{Command, Connection};
 use super::settings::Settings;
@@ -48,8 +48,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const BATCH_BYTES: u64 = 4 << 20;
 
 const STREAM_NOT_FOUND: u64 = 10059;
-/// Another instance has made it meanwhile.
-const OVERLAP: [u64; 2] = [10058, 10065];
+/// There is one of the name with other settings, or one with the same subjects.
+const TAKEN: [u64; 2] = [10058, 10065];
 
 async fn request(connection: &Connection, subject: String, body: &Value) -> Result<Value, Problem> {
     let mut expected = connection.inbox.one();
@@ -95,25 +95,79 @@ pub(super) async fn info(connection: &Connection, name: &str) -> Result<Info, Pr
 /// Finds the stream of a set of options, or makes it.
 pub(super) async fn find(connection: &Connection, settings: &Settings, set: Set) -> Result<Info, Problem> {
     let subjects = Subjects { prefix: settings.prefix.clone() };
-    let mut problem = Problem::NoStream;
-    for _ in 0..5 {
-        let filter = json!({ "subject": subjects.all_log(set) });
-        let answer = request(connection, "$JS.API.STREAM.NAMES".to_owned(), &filter).await?;
-        if let Some((_, reason)) = error(&answer) {
-            return Err(Problem::Refused(reason));
+    let start = Instant::now();
+    while start.elapsed() < MAKING {
+        if let Some(found) = existing(connection, &subjects, set).await? {
+            return Ok(found);
         }
-        let found = match answer["streams"][0].as_str() {
-            Some(name) => info(connection, name).await,
-            None => create(connection, settings, &subjects, set).await,
+        if !lock(connection, settings, &subjects, set).await? {
+            // Another instance makes it.
+            sleep(LOOK_AGAIN).await;
+            continue;
+        }
+        // It may have been made between the two.
+        let found = match existing(connection, &subjects, set).await {
+            Ok(None) => create(connection, settings, &subjects, set).await.map(Some),
+            found => found,
         };
+        unlock(connection, settings, set).await?;
         match found {
-            // It was deleted, or made by another instance, meanwhile.
-            Err(Problem::NoStream) => problem = Problem::NoStream,
-            found => return found,
+            Ok(Some(info)) => return Ok(info),
+            Ok(None) | Err(Problem::NoStream) => {}
+            Err(problem) => return Err(problem),
         }
     }
-    Err(problem)
+    // Whoever was to make it has died: next time, another one does.
+    unlock(connection, settings, set).await?;
+    Err(Problem::Unavailable)
 }
+
+async fn existing(connection: &Connection, subjects: &Subjects, set: Set) -> Result<Option<Info>, Problem> {
+    let filter = json!({ "subject": subjects.all_log(set) });
+    let answer = request(connection, "$JS.API.STREAM.NAMES".to_owned(), &filter).await?;
+    if let Some((_, reason)) = error(&answer) {
+        return Err(Problem::Refused(reason));
+    }
+    let Some(name) = answer["streams"][0].as_str() else { return Ok(None) };
+    match info(connection, name).await {
+        // It was deleted meanwhile.
+        Err(Problem::NoStream) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Begins to make a stream, unless another instance does. A server that is asked at the same time for two streams of the same
+/// subjects makes both, sometimes (2.15.1); two streams of the same name it never makes. So a stream is the lock.
+async fn lock(connection: &Connection, settings: &Settings, subjects: &Subjects, set: Set) -> Result<bool, Problem> {
+    let name = lock_name(settings, set);
+    let config = json!({
+        "name": name,
+        // Makes it differ from that of others.
+        "description": format!("A stream is being made ({:016x})", crate::random::u64()),
+        "subjects": [subjects.lock(set)],
+        "max_msgs": 1,
+        "storage": storage(settings),
+    });
+    let answer = request(connection, format!("$JS.API.STREAM.CREATE.{name}"), &config).await?;
+    match error(&answer) {
+        Some((code, _)) if TAKEN.contains(&code) => Ok(false),
+        Some((_, reason)) => Err(Problem::Refused(reason)),
+        None => Ok(true),
+    }
+}
+
+async fn unlock(connection: &Connection, settings: &Settings, set: Set) -> Result<(), Problem> {
+    let name = lock_name(settings, set);
+    request(connection, format!("$JS.API.STREAM.DELETE.{name}"), &json!({})).await.map(drop)
+}
+
+fn lock_name(settings: &Settings, set: Set) -> String {
+    format!("{}_{set}_LOCK", settings.stream)
+}
+
+/// The time that making a stream may take.
+const MAKING: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 async fn create(connection: &Connection, settings: &Settings, subjects: &Subjects, set: Set) -> Result<Info, Problem> {
     let name = subject::stream_name(&settings.stream, set, Epoch(crate::random::u64()));
@@ -127,7 +181,7 @@ async fn create(connection: &Connection, settings: &Settings, subjects: &Subject
         "max_msgs_per_subject": set.size,
         "max_age": age,
         "max_bytes": settings.max_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1),
-        "storage": if settings.in_memory { "memory" } else { "file" },
+        "storage": storage(settings),
         "num_replicas": settings.replicas,
         // Doubles are found for so long. It cannot be longer than the age.
         "duplicate_window": age.min(DUPLICATE_WINDOW),
@@ -136,10 +190,14 @@ async fn create(connection: &Connection, settings: &Settings, subjects: &Subject
     });
     let answer = request(connection, format!("$JS.API.STREAM.CREATE.{name}"), &config).await?;
     match error(&answer) {
-        Some((code, _)) if OVERLAP.contains(&code) => Err(Problem::NoStream),
+        Some((code, _)) if TAKEN.contains(&code) => Err(Problem::NoStream),
         Some((_, reason)) => Err(Problem::Refused(reason)),
         None => parse(&answer),
     }
+}
+
+fn storage(settings: &Settings) -> &'static str {
+    if settings.in_memory { "memory" } else { "file" }
 }
 
 /// 2 minutes, in nanoseconds.

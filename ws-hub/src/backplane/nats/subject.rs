@@ -33,6 +33,11 @@ impl Subjects {
         format!("{}.log.{set}.>", self.prefix)
     }
 
+    /// Of a stream that is the lock while another one is made. Nobody publishes there.
+    pub(super) fn lock(&self, set: Set) -> String {
+        format!("{}.lock.{set}", self.prefix)
+    }
+
     pub(super) fn all_live(&self, set: Set) -> String {
         format!("{}.live.{set}.>", self.prefix)
     }
