@@ -53,11 +53,20 @@ impl Tag {
     }
 }
 
-/// The numbers of one publisher. Topics on which it has not published for long are forgotten.
+/// The numbers of one publisher. Topics on which it has not published for long are forgotten. Such a topic begins anew under another
+/// name of the publisher.
 pub(super) struct Numbers {
     publisher: u64,
-    recent: HashMap<Topic, (u64, Instant)>,
-    older: HashMap<Topic, (u64, Instant)>,
+    recent: HashMap<Topic, Last>,
+    older: HashMap<Topic, Last>,
+}
+
+/// The last publication on a topic.
+#[derive(Clone, Copy)]
+struct Last {
+    publisher: u64,
+    number: u64,
+    at: Instant,
 }
 
 /// Topics that are remembered at least. At most, it is twice as many.
@@ -70,19 +79,23 @@ impl Numbers {
 
     /// The next publication on a topic.
     pub(super) fn next(&mut self, topic: &Topic, kind: MessageKind, now: Instant) -> Tag {
-        if let Some((number, last)) = self.recent.get_mut(topic) {
-            *number += 1;
-            let pause = millis(now.saturating_duration_since(std::mem::replace(last, now)));
-            return Tag { kind, publisher: self.publisher, number: *number, pause: Some(pause) };
+        let last = self.recent.get(topic).copied().or_else(|| self.older.remove(topic));
+        let next = match last {
+            Some(last) => Last { number: last.number + 1, at: now, ..last },
+            None => Last { publisher: self.publisher, number: 1, at: now },
+        };
+        match self.recent.get_mut(topic) {
+            Some(recent) => *recent = next,
+            None => {
+                if self.recent.len() >= REMEMBERED {
+                    self.older = std::mem::take(&mut self.recent);
+                    self.publisher = self.publisher.wrapping_add(1);
+                }
+                self.recent.insert(topic.clone(), next);
+            }
         }
-        let before = self.older.remove(topic);
-        let number = before.map_or(1, |(number, _)| number + 1);
-        if self.recent.len() >= REMEMBERED {
-            self.older = std::mem::take(&mut self.recent);
-        }
-        self.recent.insert(topic.clone(), (number, now));
-        let pause = before.map(|(_, last)| millis(now.saturating_duration_since(last)));
-        Tag { kind, publisher: self.publisher, number, pause }
+        let pause = last.map(|last| millis(now.saturating_duration_since(last.at)));
+        Tag { kind, publisher: next.publisher, number: next.number, pause }
     }
 }
 
@@ -107,23 +120,36 @@ impl Heard {
         Self { since, publishers: HashMap::new() }
     }
 
-    /// A publication arrived. Returns whether none of its publisher is missing before it.
-    pub(super) fn follows(&mut self, tag: &Tag, now: Instant) -> bool {
+    /// A publication arrived.
+    pub(super) fn take(&mut self, tag: &Tag, now: Instant) -> Arrival {
         if self.publishers.len() >= PUBLISHERS
             && !self.publishers.contains_key(&tag.publisher)
             && let Some(oldest) = self.publishers.iter().min_by_key(|(_, (_, last))| *last).map(|(oldest, _)| *oldest)
         {
             self.publishers.remove(&oldest);
         }
-        match self.publishers.insert(tag.publisher, (tag.number, now)) {
-            Some((last, _)) if tag.number > last => tag.number == last + 1,
-            // Heard for the first time, or numbered anew. The one before it should have arrived, if it was sent in our time.
-            _ => tag.pause.is_none_or(|pause| {
+        let is_next = match self.publishers.get(&tag.publisher) {
+            Some((last, _)) if tag.number <= *last => return Arrival::Late,
+            Some((last, _)) => tag.number == last + 1,
+            // Heard for the first time. The one before it should have arrived, if it was sent in our time.
+            None => tag.pause.is_none_or(|pause| {
                 let ours = now.saturating_duration_since(self.since);
                 ours <= Duration::from_millis(pause).saturating_add(LATENCY)
             }),
-        }
+        };
+        self.publishers.insert(tag.publisher, (tag.number, now));
+        if is_next { Arrival::Next } else { Arrival::AfterMissing }
     }
+}
+
+/// How a publication stands among those of its publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// None is missing before it.
+    Next,
+    AfterMissing,
+    /// Later ones came before it: a connection that was given up, or a server, stood still with it.
+    Late,
 }
 
 #[cfg(test)]
@@ -155,15 +181,15 @@ mod tests {
         let (a, b) = (topic("a"), topic("b"));
         let mut heard = Heard::new(now);
         for _ in 0..3 {
-            assert!(heard.follows(&one.next(&a, MessageKind::Text, now), now));
-            assert!(heard.follows(&other.next(&a, MessageKind::Text, now), now));
+            assert_eq!(heard.take(&one.next(&a, MessageKind::Text, now), now), Arrival::Next);
+            assert_eq!(heard.take(&other.next(&a, MessageKind::Text, now), now), Arrival::Next);
             // Not subscribed, so not heard.
             one.next(&b, MessageKind::Text, now);
         }
         other.next(&a, MessageKind::Text, now);
-        assert!(heard.follows(&one.next(&a, MessageKind::Text, now), now));
-        assert!(!heard.follows(&other.next(&a, MessageKind::Text, now), now), "one is missing");
-        assert!(heard.follows(&other.next(&a, MessageKind::Text, now), now), "told once");
+        assert_eq!(heard.take(&one.next(&a, MessageKind::Text, now), now), Arrival::Next);
+        assert_eq!(heard.take(&other.next(&a, MessageKind::Text, now), now), Arrival::AfterMissing);
+        assert_eq!(heard.take(&other.next(&a, MessageKind::Text, now), now), Arrival::Next, "told once");
     }
 
     #[test]
@@ -174,12 +200,20 @@ mod tests {
         let mut publisher = Numbers::new();
         publisher.next(&a, MessageKind::Text, at(0));
         let mut heard = Heard::new(at(10));
-        assert!(heard.follows(&publisher.next(&a, MessageKind::Text, at(60)), at(60)), "the first was before our time");
+        assert_eq!(
+            heard.take(&publisher.next(&a, MessageKind::Text, at(60)), at(60)),
+            Arrival::Next,
+            "the first was before our time"
+        );
         let mut other = Numbers::new();
         other.next(&a, MessageKind::Text, at(20));
-        assert!(!heard.follows(&other.next(&a, MessageKind::Text, at(60)), at(60)), "the first was in our time");
+        assert_eq!(
+            heard.take(&other.next(&a, MessageKind::Text, at(60)), at(60)),
+            Arrival::AfterMissing,
+            "the first was in our time"
+        );
         let mut third = Numbers::new();
-        assert!(heard.follows(&third.next(&a, MessageKind::Text, at(61)), at(61)), "the first of all");
+        assert_eq!(heard.take(&third.next(&a, MessageKind::Text, at(61)), at(61)), Arrival::Next, "the first of all");
     }
 
     #[test]
@@ -188,20 +222,31 @@ mod tests {
         let mut publisher = Numbers::new();
         let mut heard = Heard::new(now);
         let a = topic("a");
-        assert!(heard.follows(&publisher.next(&a, MessageKind::Text, now), now));
+        let first = publisher.next(&a, MessageKind::Text, now);
+        assert_eq!(heard.take(&first, now), Arrival::Next);
         for number in 0..REMEMBERED {
             publisher.next(&topic(&format!("other {number}")), MessageKind::Text, now);
         }
         let tag = publisher.next(&a, MessageKind::Text, now);
         assert_eq!(tag.number, 2, "remembered among the older ones");
-        assert!(heard.follows(&tag, now));
+        assert_eq!(heard.take(&tag, now), Arrival::Next);
         for number in 0..3 * REMEMBERED {
             publisher.next(&topic(&format!("another {number}")), MessageKind::Text, now);
         }
         assert!(publisher.recent.len() + publisher.older.len() <= 2 * REMEMBERED);
         let tag = publisher.next(&a, MessageKind::Text, now);
         assert_eq!((tag.number, tag.pause), (1, None));
-        assert!(heard.follows(&tag, now));
+        assert_ne!(tag.publisher, first.publisher);
+        assert_eq!(heard.take(&tag, now), Arrival::Next);
+    }
+
+    #[test]
+    fn what_comes_after_later_ones_is_late() {
+        let now = Instant::now();
+        let (mut publisher, mut heard) = (Numbers::new(), Heard::new(now));
+        let tags: Vec<_> = (0..4).map(|_| publisher.next(&topic("a"), MessageKind::Text, now)).collect();
+        let arrivals = [0, 2, 1, 2, 3].map(|at| heard.take(&tags[at], now));
+        assert_eq!(arrivals, [Arrival::Next, Arrival::AfterMissing, Arrival::Late, Arrival::Late, Arrival::Next]);
     }
 
     #[test]
@@ -209,7 +254,10 @@ mod tests {
         let now = Instant::now();
         let mut heard = Heard::new(now);
         for publisher in 0..1000 {
-            assert!(heard.follows(&Tag { kind: MessageKind::Text, publisher, number: 1, pause: None }, now));
+            assert_eq!(
+                heard.take(&Tag { kind: MessageKind::Text, publisher, number: 1, pause: None }, now),
+                Arrival::Next
+            );
         }
         assert_eq!(heard.publishers.len(), PUBLISHERS);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_nats::{Message as Raw, Subscriber};
 use tokio::task::AbortHandle;
 
-use super::chain::Heard;
+use super::chain::{Arrival, Heard};
 use super::connection::Ended;
 use super::subject::Set;
 use super::{next, wire};
@@ -105,17 +105,19 @@ impl Subscribed {
         if state.on != Some(connection) {
             return false;
         }
-        let follows = arrived.tag.map(|tag| state.heard.follows(&tag, now));
+        let arrival = arrived.tag.map(|tag| state.heard.take(&tag, now));
         let mut is_missed = false;
         match (self.set, arrived.stored) {
             (Some(set), Some((position, last))) => {
-                let previous = state.previous(set, position, last, connection, follows, now);
+                let previous = state.previous(set, position, last, connection, arrival, now);
                 state.see(position, now);
                 arrived.publication = arrived.publication.at(position, previous);
             }
             // Not from one of our streams.
             (Some(_), None) => return true,
-            (None, _) => is_missed = follows == Some(false),
+            // After later ones of its publisher, it would be out of order. That it was missing has been told.
+            (None, _) if arrival == Some(Arrival::Late) => return true,
+            (None, _) => is_missed = arrival == Some(Arrival::AfterMissing),
         }
         drop(state);
         if is_missed {
@@ -150,7 +152,7 @@ impl State {
         position: Position,
         last: u64,
         connection: u64,
-        follows: Option<bool>,
+        arrival: Option<Arrival>,
         now: Instant,
     ) -> u64 {
         let Some(tail) = self.tail.filter(|tail| tail.position.epoch == position.epoch) else { return last };
@@ -160,7 +162,7 @@ impl State {
         // Whatever came between would still be stored.
         let is_recent = now.saturating_duration_since(tail.at) + DELAY < Duration::from_millis(set.age);
         // Nothing of any publisher is missing since then.
-        let is_whole = follows == Some(true) && tail.on == Some(connection);
+        let is_whole = arrival == Some(Arrival::Next) && tail.on == Some(connection);
         if is_recent || is_whole { tail.position.offset } else { position.offset.saturating_sub(1) }
     }
 
@@ -197,12 +199,20 @@ mod tests {
         // It has expired, and so may have others.
         assert_eq!(state.previous(SET, at(12), 0, 1, None, start), 7, "nothing can have expired since");
         assert_eq!(state.previous(SET, at(12), 0, 1, None, later), 11, "another program published it");
-        assert_eq!(state.previous(SET, at(12), 0, 1, Some(false), later), 11, "a publisher's number is missing");
-        assert_eq!(state.previous(SET, at(12), 0, 1, Some(true), later), 7);
-        assert_eq!(state.previous(SET, at(12), 0, 2, Some(true), later), 11, "the connection was lost meanwhile");
+        assert_eq!(
+            state.previous(SET, at(12), 0, 1, Some(Arrival::AfterMissing), later),
+            11,
+            "a publisher's number is missing"
+        );
+        assert_eq!(state.previous(SET, at(12), 0, 1, Some(Arrival::Next), later), 7);
+        assert_eq!(
+            state.previous(SET, at(12), 0, 2, Some(Arrival::Next), later),
+            11,
+            "the connection was lost meanwhile"
+        );
         // Another stream.
-        assert_eq!(state.previous(SET, Position::new(Epoch(2), 12), 0, 1, Some(true), start), 0);
-        assert_eq!(state.previous(SET, at(3), 0, 1, Some(true), start), 0);
+        assert_eq!(state.previous(SET, Position::new(Epoch(2), 12), 0, 1, Some(Arrival::Next), start), 0);
+        assert_eq!(state.previous(SET, at(3), 0, 1, Some(Arrival::Next), start), 0);
     }
 
     #[test]
