@@ -19,6 +19,9 @@ const MEMORY: &str = "memory";
 const LINES: usize = 200;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Whoever closes the page is gone soon, and whoever reloads it has not left.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// What was given as the backplane. It may hold a password, so it is never shown.
 #[derive(Clone)]
 pub(super) struct BackplaneUrl(String);
@@ -39,8 +42,15 @@ impl fmt::Debug for BackplaneUrl {
 }
 
 /// The schemes of URLs, and the features that they need.
-const SCHEMES: [(&str, &str); 4] =
-    [("redis", "redis"), ("rediss", "redis"), ("redis+sentinel", "redis"), ("rediss+sentinel", "redis")];
+const SCHEMES: [(&str, &str); 7] = [
+    ("redis", "redis"),
+    ("rediss", "redis"),
+    ("redis+sentinel", "redis"),
+    ("rediss+sentinel", "redis"),
+    ("nats", "nats"),
+    ("tls", "nats"),
+    ("kafka", "kafka"),
+];
 
 /// Starts the hub, over the backplane of the argument, or of the environment variable. It does not wait for a broker.
 ///
@@ -58,6 +68,14 @@ pub(super) fn start(argument: Option<BackplaneUrl>) -> Result<Hub, String> {
     Ok(settings(hub).start::<Tokio>())
 }
 
+/// Waits until the other instances know that the visitors of this one have left. Without that, they would learn it a minute later.
+pub(super) async fn say_goodbye(hub: &Hub) {
+    if hub.promises().many_instances && hub.outage().is_none() {
+        // The hub looks once a second who has left.
+        tokio::time::sleep(GRACE + Duration::from_millis(1500)).await;
+    }
+}
+
 /// A hub over the backplane at a URL.
 fn over(url: &str) -> Result<HubBuilder, String> {
     if url == MEMORY {
@@ -65,17 +83,43 @@ fn over(url: &str) -> Result<HubBuilder, String> {
     }
     let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     match SCHEMES.iter().find(|(name, _)| scheme.as_deref() == Some(name)) {
-        None => Err("expected memory, or a URL that begins with redis://, rediss:// or redis+sentinel://".to_owned()),
+        None => Err(
+            "expected memory, or a URL that begins with redis://, rediss://, redis+sentinel://, nats:// or kafka://"
+                .to_owned(),
+        ),
         #[cfg(feature = "redis")]
         Some((_, "redis")) => match ws_hub::Redis::new(url) {
             Ok(redis) => Ok(Hub::builder().backplane(redis)),
             Err(error) => Err(error.to_string()),
         },
+        #[cfg(feature = "nats")]
+        Some((_, "nats")) => match ws_hub::Nats::new(url) {
+            Ok(nats) => Ok(Hub::builder().backplane(nats)),
+            Err(error) => Err(error.to_string()),
+        },
+        #[cfg(feature = "kafka")]
+        Some((_, "kafka")) => kafka(url).map(|kafka| Hub::builder().backplane(kafka)),
         Some((name, feature)) => Err(format!(
             "this program was built without the feature {feature}, which {name}:// needs: \
              cargo install ws-command --features {feature}"
         )),
     }
+}
+
+/// Kafka at `kafka://HOST:PORT[,HOST:PORT…][/TOPIC]`.
+#[cfg(feature = "kafka")]
+fn kafka(url: &str) -> Result<ws_hub::Kafka, String> {
+    const EXPECTED: &str = "kafka://HOST:PORT[,HOST:PORT...][/TOPIC] is expected, without a user";
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let (brokers, topic) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_address = |broker: &str| {
+        broker.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    if brokers.contains('@') || topic.contains('/') || !brokers.split(',').all(is_address) {
+        return Err(EXPECTED.to_owned());
+    }
+    let kafka = ws_hub::Kafka::new(brokers.split(','));
+    Ok(if topic.is_empty() { kafka } else { kafka.topic(topic) })
 }
 
 /// The settings of the demo, the same at all instances.
@@ -86,8 +130,7 @@ fn settings(hub: HubBuilder) -> HubBuilder {
         // A line of the longest message, and the time before it.
         .max_publication((1 << 20) + 64)
         .subscribe_timeout(Duration::from_secs(2))
-        // Whoever closes the page is gone soon, and whoever reloads it has not left.
-        .presence_grace(Duration::from_secs(2))
+        .presence_grace(GRACE)
 }
 
 #[cfg(test)]
@@ -98,14 +141,37 @@ mod tests {
     fn schemes() {
         assert!(over(MEMORY).is_ok());
         for (scheme, feature) in SCHEMES {
-            let parsed = over(&format!("{scheme}://localhost/main"));
-            if cfg!(feature = "redis") {
-                // The name of a database is a number; that of a service is a name.
-                assert_eq!(parsed.is_ok(), scheme.ends_with("sentinel"), "{scheme}");
-                assert!(over(&format!("{scheme}://localhost/0")).is_ok(), "{scheme}");
-            } else {
-                assert!(parsed.err().unwrap().contains(&format!("--features {feature}")), "{scheme}");
+            let is_built = match feature {
+                "redis" => cfg!(feature = "redis"),
+                "nats" => cfg!(feature = "nats"),
+                _ => cfg!(feature = "kafka"),
+            };
+            // The name of a database is a number; that of a service is a name.
+            let path = if scheme.ends_with("sentinel") { "/main" } else { "" };
+            match over(&format!("{scheme}://localhost:1234{path}")).err() {
+                None => assert!(is_built, "{scheme}"),
+                Some(problem) => assert!(!is_built && problem.contains(&format!("--features {feature}")), "{problem}"),
             }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "kafka")]
+    fn brokers_of_kafka() {
+        for good in ["kafka://a:1", "kafka://a:1/topic", "kafka://a:1,[::1]:2/", "KAFKA://a:65535"] {
+            assert!(over(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "kafka://",
+            "kafka://a",
+            "kafka://a:1,",
+            "kafka://:1",
+            "kafka://a:65536",
+            "kafka://a:1/b/c",
+            "kafka://u:secret@a:1",
+        ] {
+            let problem = over(bad).err().unwrap();
+            assert!(problem.contains("is expected") && !problem.contains("secret"), "{problem}");
         }
     }
 

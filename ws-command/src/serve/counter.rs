@@ -184,7 +184,9 @@ impl Counter {
                     known = self.read().await.map_err(|error| format!("not counted: {error}"))?;
                 }
                 // With its key, it is not counted twice.
-                Err(PublishError::Unknown(_)) if promises.idempotent && self.hub.outage().is_none() => {}
+                Err(PublishError::Unknown(_)) if promises.idempotent && self.hub.outage().is_none() => {
+                    sleep(Duration::from_millis(100)).await;
+                }
                 Err(PublishError::Refused(refusal)) => {
                     return Err(format!("not counted: {}", PublishError::Refused(refusal)));
                 }

@@ -70,10 +70,14 @@ the page of another site could act for you, also through a host name that points
 allows other origins: a page behind a proxy with its own host name, or the server's page opened by a host name.
 
 Several instances are one server with --backplane: chat, counter and the list of visitors are the same at all of them.
-Redis 7.0 or newer or Valkey carries them (redis://, rediss:// with TLS, redis+sentinel://). A page whose instance ends
-connects to another one, and gets what it missed. While the broker is away, the visitors of an instance hear each other,
-and the counter stands still; the server starts without it, too, and the log says so. A URL with a password is better
-given as the environment variable WS_BACKPLANE, because everyone on a machine sees the arguments of a process.
+  memory                           one instance
+  redis://HOST                     Redis 7.0 or newer, Valkey; rediss:// with TLS, redis+sentinel://
+  nats://HOST                      NATS 2.11 or newer with JetStream; only if built with --features nats
+  kafka://HOST:PORT[,HOST:PORT]    Kafka; only if built with --features kafka. Presses of the counter at two instances at
+                                   the same moment can count as one there
+A page whose instance ends connects to another one, and gets what it missed. While the broker is away, the visitors of an
+instance hear each other, and the counter stands still. The server starts without it, too, and the log says so. Give a
+URL with a password as the environment variable WS_BACKPLANE: everyone on a machine sees the arguments of a process.
 
 Ctrl-C closes every connection with 1001 and ends the server. A second Ctrl-C does not wait. SIGHUP has the certificate
 read again, unless the server runs in a terminal.
@@ -238,7 +242,10 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
     };
     let demo = Arc::new(Demo::new(&hub).await);
     match listening.serve_until(move |ws| Arc::clone(&demo).handle(ws), stopped).await {
-        Ok(()) => ExitCode::from(exit::OK),
+        Ok(()) => {
+            backplane::say_goodbye(&hub).await;
+            ExitCode::from(exit::OK)
+        }
         Err(error) => fail(format_args!("The server failed: {error}.")),
     }
 }
