@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The examples of all crates, each with Python `websockets` as its peer unless it has both ends itself.
 
-usage: checks.py examples=DIRECTORY certificates=DIRECTORY nginx=PATH [checks=NAME|NAME…]
+usage: checks.py examples=DIRECTORY certificates=DIRECTORY nginx=PATH redis=PATH [checks=NAME|NAME…]
 
 The first directory holds the built examples. Each server listens on a free port, and must end well at Ctrl-C.
 
@@ -878,6 +878,59 @@ async def chat_many_instances(name):
             refused = await ws.recv()
             assert refused.startswith("(not everything since then can be had: "), refused
             same([said for _, said in await lines(ws, 4)], ["Grüße", "and back", "bye", "after"])
+    # Two processes, and a broker between them. One is killed.
+    async with redis() as broker, serving(name, env=broker.environment) as survivor:
+        async with running(name, "127.0.0.1:0", env=broker.environment) as victim:
+            port = (await victim.prints(r"^Listening at ws://[0-9.]+:([0-9]+)"))[1]
+            async with dial(f"ws://127.0.0.1:{port}") as one, dial(survivor.url) as two:
+                await two.send("from the other process")
+                (seen,) = await lines(one, 1)
+                same([seen], await lines(two, 1))
+                await victim.stop()
+                for n in range(3):
+                    await two.send(f"meanwhile {n}")
+        async with dial(f"{survivor.url}?since={seen[0]}") as again:
+            same([said for _, said in await lines(again, 3)], [f"meanwhile {n}" for n in range(3)])
+
+
+
+
+class Redis:
+    """A broker to kill. What it has accepted is there when it starts again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.environment = os.environ | {"BACKPLANE": f"redis://127.0.0.1:{self.port}"}
+
+    async def start(self):
+        options = f"--port {self.port} --bind 127.0.0.1 --dir {self.folder} --appendonly yes --appendfsync always".split()
+        pipes = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
+        self.process = await asyncio.create_subprocess_exec(args["redis"], *options, **pipes)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    (await asyncio.open_connection("127.0.0.1", self.port))[1].close()
+                    return
+                except OSError:
+                    await asyncio.sleep(0.05)
+
+    async def kill(self):
+        self.process.kill()
+        await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def redis():
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Redis(folder)
+        await broker.start()
+        try:
+            yield broker
+        finally:
+            if broker.process.returncode is None:
+                await broker.kill()
 
 
 @check("async_std_hub")
@@ -959,6 +1012,19 @@ async def recover(name):
         async with dial(f"{server.url}?since={position.split(':')[0]}:99999") as ws:
             word, reason = (await ws.recv()).split(" ", 1)
             same((word, reason), ("unrecoverable:", "the topic has no publication at that offset"))
+    # The broker is killed.
+    async with redis() as broker, serving(name, env=broker.environment) as server, dial(server.url) as ws:
+        numbers = [int(number) for _, number in await lines(ws, 3)]
+        await broker.kill()
+        await server.prints("^[0-9]+: not published, because the broker cannot be reached")
+        await broker.start()
+        last = numbers[-1]
+        while numbers[-1] < last + 5:
+            word, rest = (await ws.recv()).split(" ", 1)
+            # To those at this instance only, and again later.
+            if word != "local":
+                numbers.append(int(rest))
+        same(numbers, list(range(numbers[0], numbers[-1] + 1)))
 
 
 @check("request_hook")

@@ -169,7 +169,7 @@ class Bench:
         """Runs the checks that start the examples themselves."""
         self.report.begin(title, expected)
         folder = pathlib.Path(next(iter(examples.values()))).parent
-        arguments = {"examples": folder, "certificates": self.certificates, "nginx": tool("nginx")}
+        arguments = {"examples": folder, "certificates": self.certificates, "nginx": tool("nginx"), "redis": tool("redis-server")}
         problem = self.run_client([*checks, *settings(arguments)], title)
         self.report.end(problem)
 

@@ -53,7 +53,7 @@ def require_tools(groups):
         wanted += ["libnginx-mod-stream"] if shutil.which("dpkg") and not has_stream_module() else []
     if "bytes" in groups and not all(map(tool, ("redis-server", "redis-cli", "redis-benchmark"))):
         wanted.append("redis-server")
-    if groups & {"hub", "instances"} and tool("redis-server") is None and "redis-server" not in wanted:
+    if groups & {"examples", "hub", "instances"} and tool("redis-server") is None and "redis-server" not in wanted:
         wanted.append("redis-server")
     if "bytes" in groups and not all(map(tool, ("sshd", "ssh", "scp", "ssh-keygen"))):
         wanted += ["openssh-server", "openssh-client"]
