@@ -12,6 +12,7 @@ mod faults;
 #[cfg(feature = "proxies")]
 mod forward;
 mod hub;
+mod hub_client;
 mod hub_protocol;
 mod keepalive;
 mod limits;

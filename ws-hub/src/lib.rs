@@ -61,6 +61,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
+//! | `client` | a client of the protocol (feature `client`) |
 //! | `protocol` | the client protocol: JSON over one WebSocket (feature `protocol`) |
 //! | `hub` | [`Hub`]: publishing, subscribing, presence; its tasks |
 //! | `entry` | a topic that is subscribed at this instance, under one lock |
@@ -78,6 +79,8 @@
 
 mod backplane;
 mod catchup;
+#[cfg(feature = "client")]
+pub mod client;
 mod clock;
 pub mod conformance;
 mod entry;

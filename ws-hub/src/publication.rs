@@ -152,6 +152,9 @@ pub enum GapCause {
     EpochChanged,
     /// The subscriber did not take publications in time.
     SlowSubscriber,
+    /// The connection of a client to the server was lost, and the topic has no position to go on from. Only clients
+    /// (feature `client`) tell it.
+    Disconnected,
 }
 
 impl GapCause {
@@ -177,6 +180,7 @@ impl fmt::Display for GapCause {
             Self::Missed => "the broker left publications out",
             Self::EpochChanged => "the broker lost the topic's history, and began a new one",
             Self::SlowSubscriber => "the subscriber was too slow",
+            Self::Disconnected => "the connection to the server was lost",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The client protocol `ws-hub.v1` (feature `protocol`): JSON over one WebSocket, for browsers and other clients.
 //!
-//! [`serve`] is the body of a handler: clients subscribe, publish and take part in presence. [`Protocol`] has the settings. The server must choose the subprotocol [`SUBPROTOCOL`], because browsers refuse a connection otherwise.
+//! [`serve`] is the body of a handler: clients subscribe, publish and take part in presence. [`Protocol`] has the settings. The
+//! server must choose the subprotocol [`SUBPROTOCOL`], because browsers refuse a connection otherwise.
 //!
 //! ```
 //! use ws_hub::{Hub, protocol};
@@ -12,7 +13,7 @@
 //! }
 //! ```
 //!
-//! [`JAVASCRIPT`] is a client for browsers and Node, in one file. The
+//! [`JAVASCRIPT`] is a client for browsers and Node, in one file. `ws_hub::client` (feature `client`) is one in Rust. The
 //! repository has the protocol's specification in `docs/hub-protocol.md`, from which others can be written.
 
 mod feed;
@@ -25,7 +26,11 @@ use std::sync::Arc;
 
 use ws_session::{HandlerResult, WebSocket};
 
+#[cfg(feature = "client")]
+pub(crate) use self::payload::Payload;
 use self::session::Session;
+#[cfg(feature = "client")]
+pub(crate) use self::words::{CommandFrame, MemberFrame, ServerFrame, cause_of, reason_of};
 use crate::hub::Hub;
 use crate::presence::Member;
 use crate::topic::Topic;

@@ -173,6 +173,13 @@ impl<'a> MemberFrame<'a> {
         let (data, text) = if member.data.is_empty() { (None, None) } else { Payload::of_text(&member.data) };
         Self { id: (&*member.id).into(), data, text: text.map(Cow::Borrowed) }
     }
+
+    /// `None` if its ID or data are too long.
+    #[cfg(feature = "client")]
+    pub(crate) fn to_member(&self) -> Option<Member> {
+        let data = self.data.map(|data| data.get()).or(self.text.as_deref()).unwrap_or_default();
+        Member::new(&*self.id, data).ok()
+    }
 }
 
 /// A delivery of a topic as a push. A publication is encoded once for all connections.
@@ -226,6 +233,18 @@ fn cause_word(cause: GapCause) -> &'static str {
 fn reason_word(reason: Unrecoverable) -> &'static str {
     let is_same = |own: &Unrecoverable| std::mem::discriminant(own) == std::mem::discriminant(&reason);
     REASONS.iter().find(|(own, _)| is_same(own)).map_or("unavailable", |(_, word)| word)
+}
+
+/// The cause of a word, also of one that a later version has.
+#[cfg(feature = "client")]
+pub(crate) fn cause_of(word: &str) -> GapCause {
+    CAUSES.iter().find(|(_, own)| *own == word).map_or(GapCause::Missed, |(cause, _)| *cause)
+}
+
+/// The reason of a word, also of one that a later version has.
+#[cfg(feature = "client")]
+pub(crate) fn reason_of(word: &str) -> Unrecoverable {
+    REASONS.iter().find(|(_, own)| *own == word).map_or(Unrecoverable::Unavailable, |(reason, _)| *reason)
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ fn cause_label(cause: GapCause) -> &'static str {
         GapCause::Missed => "missed",
         GapCause::EpochChanged => "epoch_changed",
         GapCause::SlowSubscriber => "slow_subscriber",
+        GapCause::Disconnected => "disconnected",
     }
 }
 
