@@ -211,7 +211,8 @@ impl Catchup {
             let is_next = |publication: &Arc<Publication>| publication.follows(last);
             match page.publications.iter().position(is_own) {
                 Some(own) => own + 1,
-                None if page.until.is_some() => {
+                // A place up to which it was read. One that lies behind that is not known.
+                None if page.until.is_some_and(|until| until.epoch == last.epoch && last.offset <= until.offset) => {
                     page.publications.iter().position(is_next).unwrap_or(page.publications.len())
                 }
                 None if page.is_complete => return self.fail(Unrecoverable::Unknown, None),
@@ -309,5 +310,70 @@ impl Catchup {
         let publications: Vec<_> = self.gate.drain(..).collect();
         let tail = publications.last().and_then(|last| last.position).or(top).or(self.last);
         Step::Failed { reason, publications, tail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Epoch;
+    use crate::topic::Topic;
+
+    fn place(offset: u64) -> Position {
+        Position::new(Epoch(1), offset)
+    }
+
+    /// A page of publications at these offsets.
+    fn page(since: u64, offsets: &[u64], until: u64) -> Page {
+        let mut previous = since;
+        let publication = |offset: &u64| {
+            let before = std::mem::replace(&mut previous, *offset);
+            Arc::new(Publication::new(Topic::new("a").unwrap(), "x").at(place(*offset), before))
+        };
+        let publications = offsets.iter().map(publication).collect();
+        Page::new(place(since), publications, true).until(place(until))
+    }
+
+    /// What a catch-up from an offset makes of a page that was read from another one.
+    fn recover(from: u64, reach: u64, page: Page) -> Step {
+        let bounds = Bounds { publications: 100, bytes: 1 << 20 };
+        let mut catchup = Catchup::new(place(from), Some(place(reach)), bounds);
+        let read = Read::Since(page.since);
+        catchup.begin_read(read);
+        catchup.ended(read, &Ok(page))
+    }
+
+    fn offsets(step: Step) -> (Vec<u64>, u64) {
+        match step {
+            Step::Done { publications, tail, .. } => {
+                let offset = |one: &Arc<Publication>| one.position.unwrap().offset;
+                (publications.iter().map(offset).collect(), tail.offset)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_place_between_publications_is_a_position_where_offsets_are_shared() {
+        for (from, expected) in
+            [(2, vec![5, 9]), (3, vec![5, 9]), (5, vec![9]), (7, vec![9]), (9, vec![]), (11, vec![])]
+        {
+            let (found, _) = offsets(recover(from, 12, page(2, &[5, 9], 12)));
+            assert_eq!(found, expected, "from {from}");
+        }
+    }
+
+    #[test]
+    fn a_read_to_the_end_reaches_what_was_live_though_nothing_was_found() {
+        assert_eq!(offsets(recover(3, 12, page(3, &[], 12))), (vec![], 12));
+        assert!(matches!(recover(3, 13, page(3, &[], 12)), Step::Read), "a replica that is behind");
+    }
+
+    #[test]
+    fn a_place_behind_the_end_is_unknown() {
+        for from in [13, u64::MAX] {
+            let step = recover(from, 12, page(2, &[5, 9], 12));
+            assert!(matches!(step, Step::Failed { reason: Unrecoverable::Unknown, .. }), "{from}: {step:?}");
+        }
     }
 }
