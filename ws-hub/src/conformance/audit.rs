@@ -1,9 +1,9 @@
 //! [`audit`]: the rules of a hub, checked with what subscribers got.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
-use crate::position::Position;
+use crate::position::{Epoch, Position};
 use crate::publication::{Delivery, Publication};
 
 /// What one subscription got, in order.
@@ -151,7 +151,11 @@ pub fn audit(accepted: &[Accepted], transcripts: &[Transcript]) -> Result<Outcom
     let mut outcome = Outcome { accepted: accepted.len(), ..Outcome::default() };
     let mut contents = HashMap::new();
     let mut known: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
+    let mut places: HashMap<&str, BTreeSet<(Epoch, u64)>> = HashMap::new();
     for one in accepted {
+        if let Some(position) = one.position {
+            places.entry(&one.topic).or_default().insert((position.epoch, position.offset));
+        }
         if let Some(position) = one.position
             && let Some(other) = contents.insert((one.topic.as_str(), position), one.content.as_str())
             && other != one.content
@@ -167,7 +171,7 @@ pub fn audit(accepted: &[Accepted], transcripts: &[Transcript]) -> Result<Outcom
     }
     known.values_mut().for_each(|numbers| numbers.sort_unstable());
     for transcript in transcripts {
-        let mut reader = Reader::new(transcript, &known);
+        let mut reader = Reader::new(transcript, &known, places.get(transcript.topic.as_str()));
         for (at, seen) in transcript.seen.iter().enumerate() {
             reader.take(at, seen, &mut contents, &mut outcome).map_err(|what| describe(transcript, at, &what))?;
         }
@@ -190,6 +194,8 @@ fn describe(transcript: &Transcript, at: usize, what: &str) -> Violation {
 struct Reader<'a> {
     transcript: &'a Transcript,
     known: &'a HashMap<(&'a str, &'a str), Vec<u64>>,
+    /// Where publications of the topic were accepted.
+    places: Option<&'a BTreeSet<(Epoch, u64)>>,
     /// The place after which the next publication must come. `None` where a gap was told, or where nothing was promised.
     last: Option<Position>,
     is_recovering: bool,
@@ -201,10 +207,15 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(transcript: &'a Transcript, known: &'a HashMap<(&'a str, &'a str), Vec<u64>>) -> Self {
+    fn new(
+        transcript: &'a Transcript,
+        known: &'a HashMap<(&'a str, &'a str), Vec<u64>>,
+        places: Option<&'a BTreeSet<(Epoch, u64)>>,
+    ) -> Self {
         Self {
             transcript,
             known,
+            places,
             last: transcript.since.or(transcript.start.filter(|_| transcript.last == 0)),
             is_recovering: transcript.since.is_some() || transcript.last > 0,
             is_latest: transcript.since.is_none(),
@@ -234,8 +245,7 @@ impl<'a> Reader<'a> {
                         if own != content {
                             return Err(format!("at {position} there is {own}"));
                         }
-                        let follows = |last: Position| last.epoch == position.epoch && last.offset == *previous;
-                        if self.last.is_some_and(|last| !follows(last)) {
+                        if self.last.is_some_and(|last| !self.follows(*position, *previous, last)) {
                             return Err("a silent gap, or another order".to_owned());
                         }
                         self.last = Some(*position);
@@ -270,6 +280,18 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the publication at `own` comes next after the place `last`, by its own word, and because no other was accepted
+    /// between.
+    fn follows(&self, own: Position, previous: u64, last: Position) -> bool {
+        let is_next = last.epoch == own.epoch && previous <= last.offset && last.offset < own.offset;
+        let mut between = self
+            .places
+            .filter(|_| is_next)
+            .into_iter()
+            .flat_map(|places| places.range((own.epoch, last.offset + 1)..(own.epoch, own.offset)));
+        is_next && between.next().is_none()
     }
 
     /// Without history, a publisher's accepted publications follow each other.
