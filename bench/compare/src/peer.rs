@@ -63,6 +63,7 @@ const PEERS: &[Package] = &[
     package("raw tokio TCP", "echo-raw-tcp", "loop", &[Kind::Echo, Kind::Upgrades, Kind::Receive, Kind::Send], BOTH),
     package("minimum", "echo-minimum", "tuned", SERVER, NEVER),
     package("ws-tokio", "echo-ws-tokio", "loop", OURS, BOTH),
+    package("ws-hub", "echo-ws-hub", "loop", &[Kind::FanOut], NEVER),
     package("axum, ws-tokio", "echo-ws-axum", "loop", SERVER, BOTH),
     package("axum, its own, loop", "echo-axum", "loop", SERVER, NEVER),
     package("axum, its own, tuned", "echo-axum", "tuned", SERVER, NEVER),
