@@ -115,8 +115,8 @@ impl Broker for Nats {
     fn has(&self, fault: Fault) -> bool {
         let (is_one, has_streams) = (self.servers.len() == 1, self.streams != Streams::None);
         match fault {
-            Fault::ManyInstances => true,
-            Fault::History | Fault::Conditional | Fault::Empty => has_streams,
+            Fault::ManyInstances | Fault::Large => true,
+            Fault::History | Fault::Conditional | Fault::Empty | Fault::Trim => has_streams,
             // The stream is on one of two servers, and ends with it.
             Fault::Failover => !is_one && !has_streams,
             Fault::Restart | Fault::SlowSubscriber => is_one,
@@ -124,6 +124,7 @@ impl Broker for Nats {
             Fault::Storage => is_one && self.streams == Streams::File,
             // A server closes clients only together with itself.
             Fault::DropClients => false,
+            Fault::Expire | Fault::Resumes => false,
         }
     }
 
