@@ -63,6 +63,8 @@ pub enum Fault {
     SlowSubscriber,
     /// `kill` lets another one take over.
     Failover,
+    /// `kill` and `freeze` are for one of several servers that instances are connected to, each to one of them.
+    Node,
     /// Publishing after a position, and with an idempotency key.
     Conditional,
 }

@@ -118,13 +118,13 @@ impl Broker for Nats {
             Fault::ManyInstances | Fault::Large => true,
             Fault::History | Fault::Conditional | Fault::Empty | Fault::Trim => has_streams,
             // The stream is on one of two servers, and ends with it.
-            Fault::Failover => !is_one && !has_streams,
+            Fault::Node => !is_one && !has_streams,
             Fault::Restart | Fault::SlowSubscriber => is_one,
             Fault::Wipe => is_one && has_streams,
             Fault::Storage => is_one && self.streams == Streams::File,
             // A server closes clients only together with itself.
             Fault::DropClients => false,
-            Fault::Expire | Fault::Resumes => false,
+            Fault::Expire | Fault::Resumes | Fault::Failover => false,
         }
     }
 

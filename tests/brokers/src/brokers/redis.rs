@@ -70,7 +70,7 @@ impl Broker for Redis {
     }
 
     fn has(&self, fault: Fault) -> bool {
-        !matches!(fault, Fault::Failover | Fault::Expire | Fault::Resumes)
+        !matches!(fault, Fault::Failover | Fault::Node | Fault::Expire | Fault::Resumes)
     }
 
     fn start(&mut self) -> Outcome {
@@ -167,7 +167,7 @@ impl Broker for Sentinel {
     }
 
     fn has(&self, fault: Fault) -> bool {
-        !matches!(fault, Fault::Wipe | Fault::Restart | Fault::Expire | Fault::Resumes)
+        !matches!(fault, Fault::Wipe | Fault::Restart | Fault::Node | Fault::Expire | Fault::Resumes)
     }
 
     /// The other one is the master then.

@@ -199,6 +199,29 @@ pub(super) fn failover(world: &mut World) -> Outcome {
     setup.all_hear(world)
 }
 
+/// A server dies, and its instances go to another one. What it had not passed on is told as a gap.
+pub(super) fn node_dies(world: &mut World) -> Outcome {
+    let setup = Setup::new(world, 3)?;
+    setup.publish(world, 10)?;
+    sleep(Duration::from_millis(500));
+    world.broker.kill()?;
+    sleep(Duration::from_secs(3));
+    setup.all_hear(world)?;
+    world.broker.start()?;
+    setup.all_hear(world)
+}
+
+/// A server stands still until its instances have gone to another one. What it passes on then is late, and out of order.
+pub(super) fn node_freezes(world: &mut World) -> Outcome {
+    let setup = Setup::new(world, 3)?;
+    setup.publish(world, 15)?;
+    sleep(Duration::from_millis(500));
+    world.broker.freeze()?;
+    sleep(Duration::from_secs(8));
+    world.broker.thaw()?;
+    setup.all_hear(world)
+}
+
 /// The master stands still until another one has taken over, and goes on then: whoever stays connected to it hears nothing.
 pub(super) fn deaf_failover(world: &mut World) -> Outcome {
     let setup = Setup::new(world, 2)?;

@@ -32,6 +32,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("a frozen broker", &[Fault::Restart], faults::freeze),
     scenario("restart after 15 s", &[Fault::Restart], |world| faults::restart(world, 15)),
     scenario("failover", &[Fault::Failover], faults::failover),
+    scenario("a server of a cluster dies", &[Fault::Node], faults::node_dies),
+    scenario("a server of a cluster stands still", &[Fault::Node], faults::node_freezes),
     scenario("a deaf failover", &[Fault::Failover], faults::deaf_failover),
     scenario("a subscriber that stands still", &[Fault::SlowSubscriber], faults::slow_subscriber),
     scenario("restart after 1 s", &[Fault::Restart], |world| faults::restart(world, 1)),
