@@ -252,6 +252,19 @@ await check("a page that is opened now has all of it", async () => {
   await late.screenshot({ path: join(args.out, "redis-back.png") });
 });
 
+await check("a graceful stop: visitors who do not come back leave the list", async () => {
+  const passer = await visitor(victim);
+  for (const page of pages) await until("the list", () => textOf(page, "#people"), (text) => text.includes(`, ${victim}`));
+  running[victim].kill("SIGTERM");
+  for (const page of pages) {
+    await until("the list", () => textOf(page, "#people"), (text) => !text.includes(`, ${victim}`));
+    await ready(page);
+  }
+  passer.terminate();
+  await hereAre(pages);
+  await allHave(pages);
+});
+
 await check("no error on the console of the pages", async () => {
   assert.equal(complaints.join("; "), "");
 });
