@@ -24,6 +24,8 @@ pub struct Publication {
     /// Whether only subscribers of this instance get it, because the broker could not be reached. It has no place in the order
     /// of the topic's other publications.
     pub is_local: bool,
+    /// Places between the publication before it and this one are places of the topic, too.
+    has_places_before: bool,
     prepared: OnceLock<Prepared>,
     /// The message of the client protocol.
     #[cfg(feature = "protocol")]
@@ -40,6 +42,7 @@ impl Publication {
             position: None,
             previous: 0,
             is_local: false,
+            has_places_before: false,
             prepared: OnceLock::new(),
             #[cfg(feature = "protocol")]
             envelope: OnceLock::new(),
@@ -51,6 +54,14 @@ impl Publication {
     pub fn at(mut self, position: Position, previous: u64) -> Self {
         (self.position, self.previous) = (Some(position), previous);
         self
+    }
+
+    /// Its place in the topic's order, where offsets are shared with other topics ([`Page::until`](crate::Page::until)): it is
+    /// the next publication after any place from `previous` on.
+    #[must_use]
+    pub fn at_shared(mut self, position: Position, previous: u64) -> Self {
+        self.has_places_before = true;
+        self.at(position, previous)
     }
 
     /// The message encoded for many connections. It is encoded by the first call, and compressed by the first connection of
@@ -65,10 +76,13 @@ impl Publication {
         self.envelope.get_or_init(|| make(self))
     }
 
-    /// Whether it is the next one after `place`: the publication there, or a place between that one and this.
+    /// Whether it is the next one after `place`: that of the publication before it, or one between them, if there are such. A place
+    /// that is none of the stream, because a broker has lost the end of it, is followed by nothing.
     pub(crate) fn follows(&self, place: Position) -> bool {
-        self.position
-            .is_some_and(|own| own.epoch == place.epoch && self.previous <= place.offset && place.offset < own.offset)
+        let is_between = self.has_places_before && self.previous < place.offset;
+        self.position.is_some_and(|own| {
+            own.epoch == place.epoch && (self.previous == place.offset || is_between && place.offset < own.offset)
+        })
     }
 
     /// The memory that it takes while it waits, in bytes, about.

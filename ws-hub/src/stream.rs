@@ -158,7 +158,26 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::Epoch;
     use crate::topic::Topic;
+
+    /// As after a failover to a replica that lacks the end of a stream.
+    #[test]
+    fn a_publication_that_follows_an_earlier_one_than_the_last_is_a_hole() {
+        let (epoch, bounds) = (Epoch(1), Bounds { publications: 10, bytes: 1000 });
+        let at = |offset, previous| {
+            let publication = Publication::new(Topic::new("a").unwrap(), "");
+            publication.at(Position::new(epoch, offset), previous)
+        };
+        let mut stream = Stream::new(Some(bounds));
+        stream.attached(Some(Position::new(epoch, 3)));
+        stream.arrived(&Arc::new(at(9, 2)), &mut |_| panic!("delivered"));
+        assert_eq!(stream.tail(), Some(Position::new(epoch, 3)));
+        let between = Publication::new(Topic::new("a").unwrap(), "").at_shared(Position::new(epoch, 9), 2);
+        assert!(between.follows(Position::new(epoch, 3)) && between.follows(Position::new(epoch, 2)));
+        assert!(!between.follows(Position::new(epoch, 1)) && !between.follows(Position::new(epoch, 9)));
+        assert!(at(9, 2).follows(Position::new(epoch, 2)) && !at(9, 2).follows(Position::new(epoch, 3)));
+    }
 
     #[test]
     fn a_local_publication_pays_no_gap_of_those_that_follow() {

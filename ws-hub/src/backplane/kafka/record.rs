@@ -121,7 +121,7 @@ pub(super) fn publication(
     let own = place(epoch, record.offset);
     let publication = decode(topic, record.record);
     Arc::new(match previous {
-        Some(previous) => publication.at(own, previous),
+        Some(previous) => publication.at_shared(own, previous),
         None => publication,
     })
 }
