@@ -10,7 +10,7 @@ use tracing::{debug, error};
 
 use super::session::{Session, Shared};
 use super::settings::Settings;
-use super::supervise::{Change, supervise};
+use super::supervise::{Change, Changes, supervise};
 use super::{TARGET, wire};
 use crate::backplane::background::Background;
 use crate::backplane::{BoxFuture, Doubt, HistoryError, Link, Outgoing, Page, PublishError, Refusal, Unavailable};
@@ -39,7 +39,7 @@ impl RedisLink {
         let (changes, receiver) = mpsc::unbounded_channel();
         let background = match Background::new() {
             Ok(background) => {
-                background.spawn(supervise(Arc::clone(&shared), receiver));
+                background.spawn(supervise(Arc::clone(&shared), Changes::new(receiver)));
                 Some(background)
             }
             Err(error) => {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{PushInfo, PushKind, Value};
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::scripts::Scripts;
 use super::settings::Settings;
@@ -114,7 +114,10 @@ impl Shared {
             let name = std::str::from_utf8(&channel).ok().and_then(|channel| channel.strip_prefix(prefix.as_str()));
             let topic = name.and_then(|name| shared.topic(name));
             match (kind, topic) {
-                (PushKind::Disconnection, _) => end.with(GapCause::BrokerLost),
+                (PushKind::Disconnection, _) => {
+                    debug!(target: TARGET, "the connection for subscriptions has ended");
+                    end.with(GapCause::BrokerLost);
+                }
                 // Our own are no longer among the topics.
                 (PushKind::Unsubscribe, Some(_)) => end.with(GapCause::Unsubscribed),
                 (PushKind::Message, Some(topic)) => {

@@ -1,5 +1,6 @@
 //! Keeps a connection to the broker, and the subscriptions of all topics.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{RedisResult, cmd};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::TARGET;
 use super::connect::{self, ConnectError, Connections, Sentinel, connect};
@@ -23,7 +24,49 @@ pub(super) enum Change {
     Unsubscribe(Topic),
 }
 
-type Changes = mpsc::UnboundedReceiver<Change>;
+/// The changes that the link asks for, in order.
+pub(super) struct Changes {
+    receiver: mpsc::UnboundedReceiver<Change>,
+    /// Subscriptions that wait for a connection. The hub asks again and again: each topic counts once.
+    held: HashMap<Topic, oneshot::Sender<Result<(), Unavailable>>>,
+    /// Those that are made next.
+    next: VecDeque<Change>,
+}
+
+impl Changes {
+    pub(super) fn new(receiver: mpsc::UnboundedReceiver<Change>) -> Self {
+        Self { receiver, held: HashMap::new(), next: VecDeque::new() }
+    }
+
+    async fn next(&mut self) -> Option<Change> {
+        match self.next.pop_front() {
+            Some(change) => Some(change),
+            None => self.receiver.recv().await,
+        }
+    }
+
+    fn try_next(&mut self) -> Option<Change> {
+        self.next.pop_front().or_else(|| self.receiver.try_recv().ok())
+    }
+
+    /// Takes a change while there is no connection.
+    fn hold(&mut self, shared: &Shared, change: Change) {
+        match change {
+            Change::Subscribe(topic, answer) => drop(self.held.insert(topic, answer)),
+            Change::Unsubscribe(topic) => {
+                self.held.remove(&topic);
+                self.next.retain(|next| !matches!(next, Change::Subscribe(other, _) if *other == topic));
+                shared.remove(&topic);
+            }
+        }
+    }
+
+    /// There is a connection.
+    fn release(&mut self) {
+        let held = std::mem::take(&mut self.held).into_iter().filter(|(_, answer)| !answer.is_closed());
+        self.next.extend(held.map(|(topic, answer)| Change::Subscribe(topic, answer)));
+    }
+}
 
 /// Channels of one command.
 const BATCH: usize = 500;
@@ -48,6 +91,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut changes: Changes) {
                     shared.inbound.restored();
                 }
                 complaint.clear();
+                changes.release();
                 if !std::mem::replace(&mut has_checked, true) {
                     let warning =
                         connect::warn_of_settings(&mut connections.commands, shared.inbound.max_publication());
@@ -85,7 +129,10 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut changes: Changes) {
 /// Connects, and subscribes all topics.
 async fn establish(shared: &Arc<Shared>, sentinel: &mut Sentinel, end: &End) -> Result<Connections, ConnectError> {
     let broken = end.clone();
-    let on_end = move || broken.with(GapCause::BrokerLost);
+    let on_end = move || {
+        debug!(target: TARGET, "the connection for commands has ended");
+        broken.with(GapCause::BrokerLost);
+    };
     let mut connections = connect(&shared.settings, sentinel, shared.receiver(end.clone()), on_end).await?;
     let topics = shared.topics();
     let subscribing = async {
@@ -107,11 +154,7 @@ async fn meanwhile<T>(shared: &Shared, changes: &mut Changes, future: impl Futur
         tokio::select! {
             biased;
             output = &mut future => return Some(output),
-            change = changes.recv() => match change? {
-                // The hub asks again. It is among the topics only if it is subscribed then.
-                Change::Subscribe(_, answer) => drop(answer.send(Err(Unavailable))),
-                Change::Unsubscribe(topic) => shared.remove(&topic),
-            },
+            change = changes.receiver.recv() => changes.hold(shared, change?),
         }
     }
 }
@@ -129,7 +172,7 @@ async fn watch(
     loop {
         let step = async {
             tokio::select! {
-                change = changes.recv() => {
+                change = changes.next() => {
                     let Some(change) = change else { return Some(None) };
                     let changed = change_all(shared, &mut connections.live, change, changes);
                     timeout(shared.settings.connect_timeout, changed).await.is_err().then_some(Some(GapCause::BrokerSilent))
@@ -153,7 +196,7 @@ async fn change_all(shared: &Shared, live: &mut MultiplexedConnection, first: Ch
             Change::Subscribe(topic, answer) => {
                 let (mut topics, mut answers) = (vec![topic], vec![answer]);
                 while topics.len() < BATCH
-                    && let Ok(change) = changes.try_recv()
+                    && let Some(change) = changes.try_next()
                 {
                     match change {
                         Change::Subscribe(topic, answer) => {
@@ -174,7 +217,7 @@ async fn change_all(shared: &Shared, live: &mut MultiplexedConnection, first: Ch
                 let _ = live.unsubscribe(shared.settings.channel(topic.as_str())).await;
             }
         }
-        next = next.or_else(|| changes.try_recv().ok());
+        next = next.or_else(|| changes.try_next());
     }
 }
 
@@ -216,7 +259,10 @@ async fn check(shared: &Shared, connections: &mut Connections, sentinel: &mut Se
     };
     match timeout(shared.settings.connect_timeout, checks).await {
         Err(_) => return Err(GapCause::BrokerSilent),
-        Ok(Err(error)) if error.is_io_error() => return Err(GapCause::BrokerLost),
+        Ok(Err(error)) if error.is_io_error() => {
+            debug!(target: TARGET, "the check of the connections failed: {error}");
+            return Err(GapCause::BrokerLost);
+        }
         Ok(Err(_) | Ok(false)) => {}
         Ok(Ok(true)) => {
             warn!(target: TARGET, "the broker has become a replica");
