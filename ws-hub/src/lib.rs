@@ -2,8 +2,15 @@
 //! and know who is there.
 //!
 //! It runs on every runtime that [`ws_session`] has an adapter for. Publications travel over a [`Backplane`]:
-//! [`Memory`] for the instances of one process; with the features `redis`, `nats` and `kafka`, those of brokers. [`Backplane`] and
-//! [`Link`] are public, so that others can be written.
+//!
+//! | backplane | for | feature |
+//! | --- | --- | --- |
+//! | [`Memory`] | the instances of one process | |
+//! | `Redis` | Redis and Valkey | `redis`; `redis-tls` for TLS |
+//! | `Nats` | NATS, with JetStream for history | `nats` |
+//! | `Kafka` | Kafka | `kafka` |
+//!
+//! [`Backplane`] and [`Link`] are public, so that others can be written.
 //!
 //! ```
 //! use ws_hub::{Delivery, Hub, Membership};

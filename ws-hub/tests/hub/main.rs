@@ -3,6 +3,7 @@
 mod access;
 mod names;
 mod presence;
+mod promises;
 mod rules;
 mod setup;
 mod stats;
