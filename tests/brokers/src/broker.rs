@@ -32,6 +32,11 @@ pub trait Broker: Send {
 
     /// Loses all history, and goes on.
     fn empty(&mut self) -> Outcome;
+
+    /// Sends it a command in its own words, and returns the first line of the answer. For scenarios of one kind of broker.
+    fn command(&mut self, command: &str) -> Outcome<String> {
+        Err(format!("it takes no commands: {command}"))
+    }
 }
 
 /// What can happen to a broker.
@@ -67,6 +72,8 @@ pub enum Fault {
     Node,
     /// Publishing after a position, and with an idempotency key.
     Conditional,
+    /// `command` takes those of Redis.
+    RedisCommands,
 }
 
 /// A kind of broker.

@@ -23,6 +23,8 @@ pub struct World {
     pub instances: Vec<Instance>,
     /// Publications of each history.
     pub history: usize,
+    /// What instances are started with, if it is not what the broker says.
+    pub backplane: Option<String>,
     folder: Arc<Folder>,
     shared: Arc<Shared>,
     next_id: u64,
@@ -142,7 +144,7 @@ impl World {
     /// A broker with so many instances; one, if it can have no more.
     pub fn new(broker: Box<dyn Broker>, folder: Arc<Folder>) -> Self {
         let (shared, numbers) = (Arc::default(), HashMap::new());
-        Self { broker, instances: Vec::new(), history: 10_000, folder, shared, next_id: 0, numbers }
+        Self { broker, instances: Vec::new(), history: 10_000, backplane: None, folder, shared, next_id: 0, numbers }
     }
 
     /// Starts instances, until there are so many. One is enough where there can be no more.
@@ -157,7 +159,7 @@ impl World {
 
     fn add(&mut self) -> Outcome {
         let settings = json!({
-            "backplane": self.broker.backplane(),
+            "backplane": self.backplane.clone().unwrap_or_else(|| self.broker.backplane()),
             "history": [self.history, 3600],
             "heartbeat": [300, 2000],
         });
@@ -187,6 +189,12 @@ impl World {
         });
         self.instances.push(Instance { process: Process::of(child), commands });
         Ok(())
+    }
+
+    /// Whether an instance has said this in its log.
+    pub fn has_logged(&self, instance: usize, text: &str) -> bool {
+        let log = self.folder.path().join(format!("instance-{instance}.log"));
+        std::fs::read_to_string(log).is_ok_and(|log| log.contains(text))
     }
 
     fn command(&mut self, instance: usize, command: &Value) -> Outcome {
@@ -407,6 +415,8 @@ impl Told {
         let mut results = HashMap::<&str, usize>::new();
         self.results.values().for_each(|(result, _)| *results.entry(result).or_default() += 1);
         let mut text = format!("results {results:?}");
+        let reason = self.results.values().find(|(result, _)| result == "refused");
+        text += &reason.map_or(String::new(), |(_, reason)| format!(", refused {reason:?}"));
         for (id, told) in &self.subscriptions {
             let last = told.transcript.seen.last();
             let (topic, count) = (&told.transcript.topic, told.transcript.seen.len());

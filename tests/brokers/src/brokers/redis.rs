@@ -105,6 +105,10 @@ impl Broker for Redis {
     fn empty(&mut self) -> Outcome {
         ask(self.port, "FLUSHALL").map(drop)
     }
+
+    fn command(&mut self, command: &str) -> Outcome<String> {
+        ask(self.port, command)
+    }
 }
 
 /// A master, a replica of it, and three Sentinels.
@@ -167,7 +171,8 @@ impl Broker for Sentinel {
     }
 
     fn has(&self, fault: Fault) -> bool {
-        !matches!(fault, Fault::Wipe | Fault::Restart | Fault::Node | Fault::Expire | Fault::Resumes)
+        use Fault::*;
+        !matches!(fault, Wipe | Restart | Node | Expire | Resumes | RedisCommands)
     }
 
     /// The other one is the master then.

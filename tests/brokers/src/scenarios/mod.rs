@@ -3,6 +3,7 @@
 
 mod calm;
 mod faults;
+mod redis;
 
 use crate::Outcome;
 use crate::broker::Fault;
@@ -50,4 +51,14 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("compare and publish", &[Fault::Conditional], calm::compare_and_publish),
     scenario("idempotency keys", &[Fault::Conditional], calm::idempotency),
     scenario("members", &[], calm::members),
+    scenario("no memory is left", &[Fault::RedisCommands], redis::no_memory),
+    scenario("keys are evicted", &[Fault::RedisCommands], redis::evicted),
+    scenario("scripts are flushed", &[Fault::RedisCommands], redis::scripts_are_flushed),
+    scenario("a lost tail", &[Fault::RedisCommands], redis::lost_tail),
+    scenario("a clock that goes back", &[Fault::RedisCommands], redis::clock),
+    scenario("a replica", &[Fault::RedisCommands], redis::replica),
+    scenario("few rights", &[Fault::RedisCommands], redis::few_rights),
+    scenario("wrong credentials", &[Fault::RedisCommands], redis::wrong_credentials),
+    scenario("other programs", &[Fault::RedisCommands], redis::other_programs),
+    scenario("settings that lose publications", &[Fault::RedisCommands], redis::settings),
 ];
