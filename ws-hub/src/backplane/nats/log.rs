@@ -230,7 +230,7 @@ fn page(topic: &Topic, since: Position, batch: Batch, limit: usize) -> Page {
             break;
         }
         let publication: Publication = wire::read(topic, raw).publication;
-        publications.push(Arc::new(publication.at(Position::new(since.epoch, sequence), previous)));
+        publications.push(Arc::new(publication.at_shared(Position::new(since.epoch, sequence), previous)));
         previous = sequence;
     }
     let page = Page::new(since, publications, is_complete);

@@ -111,7 +111,7 @@ impl Subscribed {
             (Some(set), Some((position, last))) => {
                 let previous = state.previous(set, position, last, connection, arrival, now);
                 state.see(position, now);
-                arrived.publication = arrived.publication.at(position, previous);
+                arrived.publication = arrived.publication.at_shared(position, previous);
             }
             // Not from one of our streams.
             (Some(_), None) => return true,
