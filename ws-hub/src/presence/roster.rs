@@ -141,6 +141,11 @@ impl Roster {
         self.ask_at.get_or_insert(now);
     }
 
+    /// A word may not have arrived: a part of a list, which shows by no version. The list is said again.
+    pub(crate) fn not_said(&mut self, now: Timestamp) {
+        self.list_at.get_or_insert(now + LIST_INTERVAL);
+    }
+
     /// Another instance, or this one, has said a word.
     pub(crate) fn heard(&mut self, word: Word, now: Timestamp) -> Changes {
         if word.instance == self.instance {

@@ -11,7 +11,11 @@ const BOUND: usize = 1000;
 
 /// The watchers of a topic.
 #[derive(Default)]
-pub(crate) struct Watchers(Vec<Weak<Mutex<Queue>>>);
+pub(crate) struct Watchers {
+    list: Vec<Weak<Mutex<Queue>>>,
+    /// The number at which those that are gone are removed next.
+    sweep_at: usize,
+}
 
 /// One of the [`Watchers`], until it is dropped.
 pub(crate) struct Watcher(Arc<Mutex<Queue>>);
@@ -28,7 +32,11 @@ impl Watchers {
     pub(crate) fn add(&mut self) -> Watcher {
         let queue = Queue { events: VecDeque::new(), is_behind: true, waker: None };
         let queue = Arc::new(Mutex::new(queue));
-        self.0.push(Arc::downgrade(&queue));
+        if self.list.len() >= self.sweep_at.max(16) {
+            self.list.retain(|watcher| watcher.strong_count() > 0);
+            self.sweep_at = self.list.len() * 2;
+        }
+        self.list.push(Arc::downgrade(&queue));
         Watcher(queue)
     }
 
@@ -37,7 +45,7 @@ impl Watchers {
         if events.is_empty() {
             return;
         }
-        self.0.retain(|watcher| {
+        self.list.retain(|watcher| {
             let Some(watcher) = watcher.upgrade() else { return false };
             let mut queue = lock(&watcher);
             if queue.events.len() + events.len() > BOUND {

@@ -172,3 +172,25 @@ fn an_instance_that_comes_later_knows_all_members() {
     world.advance(Duration::from_secs(60));
     assert_eq!(ids(&late[0]).len(), 0);
 }
+
+/// An instance that forgets a topic and uses it again is not taken for one that repeats old words.
+#[test]
+fn presence_that_is_used_again_is_heard() {
+    let mut world = World::new(1);
+    let broker = Broker::new(1);
+    let mut hubs = instances(&mut world, &broker, 2);
+    let other = hubs.pop().unwrap();
+    let hub = hubs.pop().unwrap().hub;
+    for round in 0..5 {
+        // The last handle went with the last round.
+        let here = instance(&mut world, hub.clone());
+        let joined = join(&here, &format!("alice {round}"));
+        drop(here);
+        world.advance(Duration::from_secs(2));
+        assert_eq!(ids(&other), [format!("alice {round}")]);
+        drop(joined);
+        // The grace, and until the topic is forgotten, but not the lease.
+        world.advance(Duration::from_secs(20));
+        assert_eq!(ids(&other), Vec::<String>::new());
+    }
+}

@@ -14,6 +14,7 @@ use crate::entry::{Entry, Seat};
 use crate::hub::Inner;
 use crate::presence::{Changes, Member, PresenceEvent, Roster, Watcher, Watchers, Word};
 use crate::publication::Delivery;
+use crate::random;
 use crate::subscriber::{Offer, Subscriber};
 use crate::topic::Topic;
 
@@ -96,7 +97,8 @@ struct State {
 
 impl Presence {
     pub(super) fn new(hub: &Arc<Inner>, topic: &Topic) -> Arc<Self> {
-        let roster = Roster::new(hub.instance, hub.clock.now());
+        // A number of its own: this instance may have forgotten the topic, while others remember the versions of its list.
+        let roster = Roster::new(random::u64(), hub.clock.now());
         let state =
             State { roster, watchers: Watchers::default(), outbox: VecDeque::new(), is_sending: false, seat: None };
         let topic = Topic::own(format_args!("presence/{topic}"));
@@ -178,7 +180,11 @@ async fn say(hub: Weak<Inner>, presence: Weak<Presence>, topic: Topic) {
     while let Some(word) = presence.upgrade().and_then(|presence| presence.next_word())
         && let Some(hub) = hub.upgrade()
     {
-        drop(hub.send(topic.clone(), Outgoing::new(Message::from(word.encode()))).await);
+        if hub.send(topic.clone(), Outgoing::new(Message::from(word.encode()))).await.is_err()
+            && let Some(presence) = presence.upgrade()
+        {
+            presence.lock().roster.not_said(hub.clock.now());
+        }
     }
 }
 
