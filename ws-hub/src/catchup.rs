@@ -211,11 +211,11 @@ impl Catchup {
             let is_next = |publication: &Arc<Publication>| publication.follows(last);
             match page.publications.iter().position(is_own) {
                 Some(own) => own + 1,
-                // A place up to which it was read. One that lies behind that is not known.
+                // A place up to which it was read.
                 None if page.until.is_some_and(|until| until.epoch == last.epoch && last.offset <= until.offset) => {
                     page.publications.iter().position(is_next).unwrap_or(page.publications.len())
                 }
-                None if page.is_complete => return self.fail(Unrecoverable::Unknown, None),
+                // Ours can be a place without a publication, or lie behind the page. The next read begins there.
                 None => return Step::Read,
             }
         };
@@ -248,7 +248,7 @@ impl Catchup {
         until: Option<Position>,
         is_complete: bool,
     ) -> Step {
-        self.last = Some(last);
+        let before = self.last.replace(last);
         for publication in publications {
             let Some(position) = publication.position else { continue };
             if !publication.follows(last) {
@@ -264,15 +264,24 @@ impl Catchup {
         if let Some(until) = until.filter(|until| until.epoch == last.epoch && until.offset > last.offset) {
             (last, self.last) = (until, Some(until));
         }
+        if !is_complete && before != Some(last) {
+            // A page that leads further, however many there are.
+            return Step::Read;
+        }
         if !is_complete || self.has_hole(last) {
-            self.rounds += 1;
-            return if self.rounds < ROUNDS { Step::Read } else { self.give_up(Unrecoverable::TooMany, None) };
+            return self.again(Unrecoverable::TooMany);
         }
         let mut publications = mem::take(&mut self.found);
         publications.extend(self.gate.drain(..));
         let tail = publications.last().and_then(|last| last.position).unwrap_or(last);
         let asked = if self.is_latest { self.latest.min(publications.len()) } else { publications.len() };
         Step::Done { publications, asked, tail }
+    }
+
+    /// Reads again, unless that was in vain too often.
+    fn again(&mut self, reason: Unrecoverable) -> Step {
+        self.rounds += 1;
+        if self.rounds < ROUNDS { Step::Read } else { self.give_up(reason, None) }
     }
 
     /// Whether publications are missing between those that were found and those in the gate. Removes from the gate those that

@@ -36,6 +36,8 @@ pub(crate) struct State {
     top: Option<Position>,
     /// A read of history is in progress.
     is_reading: bool,
+    /// The place of the last read that was answered.
+    swept: Option<Position>,
     /// The last read was one of the last publications.
     has_read_latest: bool,
     /// It is no longer in the hub's table.
@@ -87,6 +89,7 @@ impl Entry {
             attachment: Attachment::Making(Vec::new()),
             top: None,
             is_reading: false,
+            swept: None,
             has_read_latest: false,
             is_removed: false,
             linger: Linger::No,
@@ -162,6 +165,19 @@ impl Entry {
         state.is_removed
     }
 
+    pub(crate) fn is_removed(&self) -> bool {
+        self.lock().is_removed
+    }
+
+    /// The subscription at the backplane may have ended. It is made again, and shows what was missed.
+    pub(crate) fn detached(&self) {
+        self.change(|stream, _| stream.missed(GapCause::Unsubscribed));
+        let attachment = &mut self.lock().attachment;
+        if matches!(attachment, Attachment::Made) {
+            *attachment = Attachment::Making(Vec::new());
+        }
+    }
+
     pub(crate) fn subscribers(&self) -> usize {
         self.lock().members.len()
     }
@@ -175,6 +191,13 @@ impl Entry {
                 waiting.push(waker.clone());
                 false
             }
+        }
+    }
+
+    /// The task no longer waits for that.
+    pub(crate) fn stop_waiting(&self, waker: &Waker) {
+        if let Attachment::Making(waiting) = &mut self.lock().attachment {
+            waiting.retain(|other| !other.will_wake(waker));
         }
     }
 
@@ -204,7 +227,14 @@ impl Entry {
     }
 
     /// A publication arrived. Returns the number of subscribers.
+    ///
+    /// Without a place it counts only once the topic is subscribed: before, it can be the last one of an earlier subscription,
+    /// and others between it and the next one were not heard.
     pub(crate) fn arrived(&self, publication: &Arc<Publication>) -> usize {
+        let is_placed = publication.position.is_some() || publication.is_local;
+        if !is_placed && matches!(self.lock().attachment, Attachment::Making(_)) {
+            return 0;
+        }
         self.change(|stream, deliver| stream.arrived(publication, deliver))
     }
 
@@ -249,11 +279,17 @@ impl Entry {
             return None;
         }
         let (mut since, mut latest) = (None::<Position>, None);
+        // Forward from the last read, and then from the beginning again: whoever comes later, from an earlier place, does not keep
+        // others waiting. The earliest place serves all behind it, as far as they are in the same stream.
+        let swept = state.swept;
+        let order = |place: Position| {
+            let is_behind = swept.is_some_and(|swept| swept.epoch == place.epoch && place.offset <= swept.offset);
+            (is_behind, place.epoch, place.offset)
+        };
         let mut want = |wanted| match wanted {
-            // The earliest place serves all, as far as they are in the same stream.
             Read::Since(place) => {
-                let is_earlier = |other: Position| (place.epoch, place.offset) < (other.epoch, other.offset);
-                since = if since.is_none_or(is_earlier) { Some(place) } else { since };
+                let is_next = since.is_none_or(|other| order(place) < order(other));
+                since = if is_next { Some(place) } else { since };
             }
             Read::Latest(count) => latest = latest.max(Some(count)),
         };
@@ -278,6 +314,9 @@ impl Entry {
     pub(crate) fn read(&self, read: Read, result: &Result<Page, HistoryError>) {
         let state = &mut *self.lock();
         state.is_reading = false;
+        if let (Read::Since(place), Ok(_)) = (read, result) {
+            state.swept = Some(place);
+        }
         let (members, policy) = (&mut state.members, self.options.slow);
         let mut tally = Tally::default();
         // Members that still recover get what the stream delivers into their gates.

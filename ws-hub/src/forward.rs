@@ -16,19 +16,20 @@ const TOO_SLOW: &str = "too slow for the publications sent here";
 /// Passes the deliveries of a topic on to a WebSocket connection, as messages.
 ///
 /// Deliveries go into the connection's outgoing queue up to its high-water mark
-/// ([`Limits::high_water`](ws_session::Limits::high_water)). Above it, the topic's policy acts. With [`SlowPolicy::Newest`], the
-/// newest publication of each key waits until there is room.
+/// ([`Limits::high_water`](ws_session::Limits::high_water)). Above it, the topic's policy acts. What was recovered waits until
+/// there is room, and so does the newest publication of each key with [`SlowPolicy::Newest`].
 pub(crate) struct Forward {
     sender: Sender,
     encode: Box<Encode>,
-    /// With [`SlowPolicy::Newest`]. Of others, nothing waits here, and an idle subscription is small.
-    newest: Option<Box<Newest>>,
+    /// With [`SlowPolicy::Newest`], or if it recovers. Of others, nothing waits here, and an idle subscription is small.
+    room: Option<Box<Room>>,
 }
 
 type Encode = dyn Fn(&Delivery) -> Option<Prepared> + Send + Sync;
 
-/// The newest publication of each key.
-struct Newest {
+/// Where deliveries wait for the connection: what was recovered, and the newest publication of each key.
+struct Room {
+    policy: SlowPolicy,
     bound: Bound,
     clock: Clock,
     /// For the task that waits for room.
@@ -42,29 +43,31 @@ impl Forward {
         sender: Sender,
         encode: impl Fn(&Delivery) -> Option<Prepared> + Send + Sync + 'static,
         policy: SlowPolicy,
+        recovers: bool,
         bound: Bound,
         clock: &Clock,
     ) -> Arc<Self> {
         let encode = Box::new(encode);
-        if policy != SlowPolicy::Newest {
-            return Arc::new(Self { sender, encode, newest: None });
+        if policy != SlowPolicy::Newest && !recovers {
+            return Arc::new(Self { sender, encode, room: None });
         }
-        let newest = |forward: &Weak<Self>| Newest {
+        let room = |forward: &Weak<Self>| Room {
+            policy,
             bound,
             clock: clock.clone(),
             forward: forward.clone(),
             waiting: Mutex::new(None),
         };
-        Arc::new_cyclic(|own| Self { sender, encode, newest: Some(Box::new(newest(own))) })
+        Arc::new_cyclic(|own| Self { sender, encode, room: Some(Box::new(room(own))) })
     }
 
     /// The next delivery that waits.
     fn next_waiting(&self) -> Option<Delivery> {
-        self.newest.as_ref().and_then(|newest| newest.next())
+        self.room.as_ref().and_then(|room| room.next())
     }
 }
 
-impl Newest {
+impl Room {
     fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,11 +86,11 @@ impl Newest {
         next
     }
 
-    /// Keeps a delivery until there is room.
-    fn keep(&self, delivery: &Delivery) -> Offer {
+    /// Keeps deliveries until there is room, with a task that waits for it.
+    fn keep<T>(&self, add: impl FnOnce(&mut Waiting) -> T) -> T {
         let mut waiting = self.lock();
         let is_new = waiting.is_none();
-        let kept = waiting.get_or_insert_with(|| Waiting::new(self.bound, SlowPolicy::Newest)).offer(delivery);
+        let added = add(waiting.get_or_insert_with(|| Waiting::new(self.bound, self.policy)));
         drop(waiting);
         if is_new && let Some(forward) = self.forward.upgrade() {
             self.clock.spawn(async move {
@@ -99,23 +102,49 @@ impl Newest {
                 }
             });
         }
-        if kept { Offer::Taken } else { Offer::Full }
+        added
+    }
+
+    fn keep_one(&self, delivery: &Delivery) -> Offer {
+        if self.keep(|waiting| waiting.offer(delivery)) { Offer::Taken } else { Offer::Full }
     }
 }
 
 impl Subscriber for Forward {
     fn offer(&self, delivery: &Delivery) -> Offer {
-        if let Some(newest) = &self.newest
-            && newest.is_waiting()
+        if let Some(room) = &self.room
+            && room.is_waiting()
         {
-            return newest.keep(delivery);
+            return room.keep_one(delivery);
         }
         let Some(message) = (self.encode)(delivery) else { return Offer::Taken };
-        match (self.sender.offer(&message, SlowConsumer::Skip), &self.newest) {
+        match (self.sender.offer(&message, SlowConsumer::Skip), &self.room) {
             (BroadcastOutcome::Queued, _) => Offer::Taken,
             (BroadcastOutcome::Closed, _) => Offer::Gone,
-            (_, Some(newest)) => newest.keep(delivery),
+            (_, Some(room)) if room.policy == SlowPolicy::Newest => room.keep_one(delivery),
             _ => Offer::Full,
+        }
+    }
+
+    fn recovered(&self, deliveries: &[Delivery]) -> Offer {
+        // It waits behind what waits already. Else it goes as far as there is room, and the rest waits.
+        let mut done = 0;
+        if !self.room.as_ref().is_some_and(|room| room.is_waiting()) {
+            for delivery in deliveries {
+                match (self.encode)(delivery).map(|message| self.sender.offer(&message, SlowConsumer::Skip)) {
+                    None | Some(BroadcastOutcome::Queued) => done += 1,
+                    Some(BroadcastOutcome::Closed) => return Offer::Gone,
+                    Some(_) => break,
+                }
+            }
+        }
+        match (deliveries.get(done..).unwrap_or_default(), &self.room) {
+            ([], _) => Offer::Taken,
+            (rest, Some(room)) => {
+                room.keep(|waiting| waiting.add_recovered(rest));
+                Offer::Taken
+            }
+            (_, None) => Offer::Full,
         }
     }
 

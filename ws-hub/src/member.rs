@@ -141,8 +141,17 @@ impl Member {
     ) -> Stay {
         let mut deliveries: Vec<_> = publications.into_iter().map(Delivery::Publication).collect();
         deliveries.insert(before, word);
-        let stays = deliveries.iter().all(|delivery| self.offer(delivery, policy, tally) == Stay::Yes);
-        if stays { Stay::Yes } else { Stay::No }
+        if let Some(cause) = self.owed.take() {
+            deliveries.insert(0, Delivery::Gap(cause.into()));
+        }
+        match (self.subscriber.recovered(&deliveries), deliveries.last()) {
+            (Offer::Full, Some(last)) => self.is_slow(last, policy, tally),
+            (Offer::Gone, _) => Stay::No,
+            _ => {
+                deliveries.iter().for_each(|delivery| tally.taken(delivery));
+                Stay::Yes
+            }
+        }
     }
 
     fn offer(&mut self, delivery: &Delivery, policy: SlowPolicy, tally: &mut Tally) -> Stay {

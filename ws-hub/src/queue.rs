@@ -62,6 +62,18 @@ impl Subscriber for Queue {
         Offer::Taken
     }
 
+    fn recovered(&self, deliveries: &[Delivery]) -> Offer {
+        let mut state = self.lock();
+        if state.has_ended {
+            return Offer::Gone;
+        }
+        state.waiting.add_recovered(deliveries);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+        Offer::Taken
+    }
+
     fn end(&self) {
         let mut state = self.lock();
         state.has_ended = true;

@@ -12,6 +12,17 @@ pub trait Subscriber: Send + Sync {
     /// Takes a delivery, or refuses it.
     fn offer(&self, delivery: &Delivery) -> Offer;
 
+    /// Takes what was recovered, all at once, whatever room there is: the hub bounds it
+    /// ([`HubBuilder::max_recovery`](crate::HubBuilder::max_recovery)). Publications in order, with
+    /// [`Delivery::Recovered`] after those that were asked for; or [`Delivery::Unrecoverable`] first.
+    ///
+    /// The default [offers](Self::offer) one after the other, and ends at the first that is not taken: then a gap is told before the
+    /// next delivery.
+    fn recovered(&self, deliveries: &[Delivery]) -> Offer {
+        let mut answers = deliveries.iter().map(|delivery| self.offer(delivery));
+        answers.find(|answer| *answer != Offer::Taken).unwrap_or(Offer::Taken)
+    }
+
     /// The subscription ends, because the subscriber was too slow and the topic's policy is
     /// [`SlowPolicy::Close`](crate::SlowPolicy::Close).
     fn end(&self);

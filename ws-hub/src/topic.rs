@@ -51,7 +51,7 @@ impl Topic {
 }
 
 /// The beginning of the hub's own topics.
-const OWN: &str = "\0ws-hub/";
+pub(crate) const OWN: &str = "\0ws-hub/";
 
 impl Borrow<str> for Topic {
     fn borrow(&self) -> &str {

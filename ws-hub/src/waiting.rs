@@ -26,21 +26,35 @@ pub(crate) struct Waiting {
     policy: SlowPolicy,
     queue: VecDeque<Delivery>,
     bytes: usize,
+    /// The first of them do not count: they were recovered, which has a bound of its own.
+    exempt: usize,
+    exempt_bytes: usize,
 }
 
 impl Waiting {
     pub(crate) fn new(bound: Bound, policy: SlowPolicy) -> Self {
-        Self { bound, policy, queue: VecDeque::new(), bytes: 0 }
+        Self { bound, policy, queue: VecDeque::new(), bytes: 0, exempt: 0, exempt_bytes: 0 }
     }
 
     pub(crate) fn take(&mut self) -> Option<Delivery> {
         let delivery = self.queue.pop_front()?;
         self.bytes -= weight(&delivery);
+        if self.exempt > 0 {
+            self.exempt -= 1;
+            self.exempt_bytes -= weight(&delivery);
+        }
         if self.queue.is_empty() {
             // Nothing waits, so nothing is held.
             self.queue = VecDeque::new();
         }
         Some(delivery)
+    }
+
+    /// Adds deliveries that were recovered. What waits already counts no more either.
+    pub(crate) fn add_recovered(&mut self, deliveries: &[Delivery]) {
+        self.bytes += deliveries.iter().map(weight).sum::<usize>();
+        self.queue.extend(deliveries.iter().cloned());
+        (self.exempt, self.exempt_bytes) = (self.queue.len(), self.bytes);
     }
 
     /// Adds a delivery. `false` if there is no room, except with [`SlowPolicy::Newest`], which makes room.
@@ -62,15 +76,17 @@ impl Waiting {
 
     fn is_full(&self, more: usize) -> bool {
         // A single delivery is never too large.
-        let is_above = self.queue.len() >= self.bound.deliveries || self.bytes + more > self.bound.bytes;
-        is_above && !self.queue.is_empty()
+        let (deliveries, bytes) = (self.queue.len() - self.exempt, self.bytes - self.exempt_bytes);
+        let is_above = deliveries >= self.bound.deliveries || bytes + more > self.bound.bytes;
+        is_above && deliveries > 0
     }
 
     /// Removes the older value of a key.
     fn supersede(&mut self, key: Option<&ByteString>) {
         let is_older =
             |delivery: &Delivery| matches!(delivery, Delivery::Publication(older) if older.key.as_ref() == key);
-        if let Some(older) = self.queue.iter().position(is_older).and_then(|index| self.queue.remove(index)) {
+        let older = self.queue.iter().skip(self.exempt).position(is_older).map(|index| index + self.exempt);
+        if let Some(older) = older.and_then(|index| self.queue.remove(index)) {
             self.bytes -= weight(&older);
         }
     }
@@ -78,11 +94,12 @@ impl Waiting {
     /// Drops the oldest publication, and puts a gap at the beginning. Returns whether there was one to drop.
     fn drop_oldest(&mut self) -> bool {
         let is_publication = |delivery: &Delivery| matches!(delivery, Delivery::Publication(_));
-        let Some(index) = self.queue.iter().position(is_publication) else { return false };
+        let first = self.queue.iter().skip(self.exempt).position(is_publication);
+        let Some(index) = first.map(|index| index + self.exempt) else { return false };
         let gap = Delivery::Gap(GapCause::SlowSubscriber.into());
         let is_gap = |delivery: &Delivery| matches!(delivery, Delivery::Gap(Gap { cause: GapCause::SlowSubscriber }));
         self.bytes -= weight(&self.queue[index]);
-        if index > 0 && is_gap(&self.queue[index - 1]) {
+        if index > self.exempt && is_gap(&self.queue[index - 1]) {
             self.queue.remove(index);
         } else {
             self.bytes += weight(&gap);

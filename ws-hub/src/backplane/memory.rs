@@ -134,6 +134,7 @@ impl Log {
     }
 
     fn hand_out(&mut self, publication: &Arc<Publication>) {
+        self.subscribers.retain(|inbound| !inbound.is_closed());
         for inbound in &self.subscribers {
             inbound.publication(publication);
         }
@@ -240,7 +241,10 @@ impl Drop for MemoryLink {
     fn drop(&mut self) {
         let logs: Vec<_> = lock(&self.memory.shared).topics.values().map(Arc::clone).collect();
         for log in logs {
-            lock(&log).subscribers.retain(|inbound| *inbound != self.inbound);
+            // A hub can be dropped by a delivery to it, which holds the lock. Then the next publication removes it.
+            if let Ok(mut log) = log.try_lock() {
+                log.subscribers.retain(|inbound| *inbound != self.inbound);
+            }
         }
     }
 }

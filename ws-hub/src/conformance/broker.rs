@@ -335,7 +335,9 @@ impl Link for BrokerLink {
     }
 
     fn unsubscribe(&self, topic: &Topic) {
-        self.broker.lock().connections[self.link].topics.remove(topic);
+        let connection = &mut self.broker.lock().connections[self.link];
+        connection.topics.remove(topic);
+        connection.pipe.retain(|publication| publication.topic != *topic);
     }
 
     fn history(

@@ -137,7 +137,7 @@ async fn publish(hub: Hub, mut rng: Rng, time: Duration) {
                 // It is not among those that the broker accepts, so whoever gets it shows that.
                 let _ = hub.publish(topic, "x".repeat(LIMIT + 1)).await;
             }
-            let _ = hub.publish(topic, format!("{n} of {:p}", Arc::as_ptr(&hub.inner))).await;
+            let _ = hub.publish(topic, format!("{:p}-{n}", Arc::as_ptr(&hub.inner))).await;
         }
     }
 }

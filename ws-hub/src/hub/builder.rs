@@ -15,7 +15,7 @@ use crate::catchup::Bounds;
 use crate::clock::Clock;
 use crate::inbound::{Arrivals, Inbound};
 use crate::options::TopicOptions;
-use crate::random;
+use crate::topic;
 
 /// Settings of a [`Hub`]. [`start`](Self::start) starts it.
 #[must_use]
@@ -141,7 +141,6 @@ impl HubBuilder {
             settings.forget_history(promises.name);
         }
         let inner = Arc::new(Inner {
-            instance: random::u64(),
             settings,
             clock: clock.clone(),
             table: Table::new(),
@@ -174,9 +173,10 @@ impl Settings {
         }
     }
 
-    /// The options of a topic.
+    /// The options of a topic. A prefix, such as that of all names, is none of the hub's own topics.
     pub(super) fn options(&self, topic: &str) -> &Arc<TopicOptions> {
-        let rules = self.rules.iter().filter(|(prefix, _)| topic.starts_with(prefix.as_str()));
+        let is_own = topic.starts_with(topic::OWN);
+        let rules = self.rules.iter().filter(|(prefix, _)| !is_own && topic.starts_with(prefix.as_str()));
         rules.max_by_key(|(prefix, _)| prefix.len()).map_or(&self.others, |(_, options)| options)
     }
 }

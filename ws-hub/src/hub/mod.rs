@@ -70,8 +70,6 @@ pub struct Hub {
 }
 
 pub(crate) struct Inner {
-    /// Random, so that no two are the same.
-    pub(crate) instance: u64,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     table: Table,
@@ -199,7 +197,7 @@ impl Inner {
     /// Tells the topics, if the broker is lost now, or is reached again.
     fn reach(self: &Arc<Self>, change: impl FnOnce(&mut Reach)) {
         let mut reach = self.lock_reach();
-        let (was_lost, had_link) = (reach.lost().is_some(), reach.link.is_none());
+        let (was_lost, link) = (reach.lost().is_some(), reach.link);
         change(&mut reach);
         match reach.lost() {
             Some(cause) if !was_lost => {
@@ -207,8 +205,9 @@ impl Inner {
                 Counters::add(&self.counters.broker_lost, 1);
                 self.table.for_each(|entry| entry.lost(cause));
             }
-            // Publications may have come during the silence, so what is missing now is another gap.
-            Some(cause) if had_link && reach.link.is_some() => self.table.for_each(|entry| entry.lost(cause)),
+            // It is silent, and the connection has broken or stands again meanwhile: what has come since the silence began does
+            // not follow what came before.
+            Some(cause) if reach.link != link => self.table.for_each(|entry| entry.lost(cause)),
             None if was_lost => {
                 debug!(target: TARGET, "the broker is reached again");
                 Counters::add(&self.counters.broker_restored, 1);

@@ -55,7 +55,7 @@ impl Inner {
         let clock = self.clock.clone();
         self.clock.spawn(async move {
             let mut attempt = 0;
-            loop {
+            while !entry.is_removed() {
                 let Some(subscribed) = hub.upgrade().and_then(|hub| {
                     hub.link().map(|link| link.subscribe(&entry.topic, entry.options.history.as_ref()))
                 }) else {
@@ -69,6 +69,7 @@ impl Inner {
                     }
                     if let Some(hub) = hub.upgrade() {
                         hub.recover(&entry);
+                        hub.leave_if_removed(&entry);
                     }
                     return;
                 }
@@ -91,12 +92,23 @@ impl Inner {
                 clock.sleep(linger).await;
             }
             let Some(hub) = hub.upgrade() else { return };
-            if hub.table.remove(&entry)
-                && let Some(link) = hub.link()
-            {
-                link.unsubscribe(&entry.topic);
+            if hub.table.remove(&entry) {
+                hub.leave_if_removed(&entry);
             }
         });
+    }
+
+    /// Ends the subscription of an entry that is gone. If there is another one for the topic, its own may have been made before,
+    /// and have ended with it: it is made again.
+    fn leave_if_removed(self: &Arc<Self>, entry: &Arc<Entry>) {
+        let Some(link) = self.link().filter(|_| entry.is_removed()) else { return };
+        if self.table.get(entry.topic.as_str()).is_none() {
+            link.unsubscribe(&entry.topic);
+        }
+        if let Some(next) = self.table.get(entry.topic.as_str()) {
+            next.detached();
+            self.attach(&next);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use ws_session::{Prepared, Sender};
 
@@ -101,9 +102,12 @@ impl<'a> Subscribe<'a> {
     /// # }
     /// ```
     ///
+    /// `encode` runs with a lock of the topic held: it must not call the hub, and should be quick.
+    ///
     /// Deliveries go into the connection's outgoing queue up to its high-water mark
     /// ([`Limits::high_water`](ws_session::Limits::high_water)). Above it, the topic's [`SlowPolicy`](crate::SlowPolicy) acts.
-    /// With [`SlowPolicy::Newest`], the newest publication of each key waits until there is room, within
+    /// What was recovered waits in memory until there is room, as [`HubBuilder::max_recovery`](crate::HubBuilder::max_recovery)
+    /// bounds it. With [`SlowPolicy::Newest`], the newest publication of each key waits until there is room, within
     /// [`bound`](Self::bound).
     ///
     /// Cancel-safe: if the future is dropped, nothing is subscribed.
@@ -118,7 +122,8 @@ impl<'a> Subscribe<'a> {
     ) -> Result<Membership, SubscribeError> {
         let inner = &self.hub.inner;
         let policy = inner.settings.options(&self.topic).slow;
-        let forward = Forward::new(sender.clone(), encode, policy, self.bound, &inner.clock);
+        let recovers = self.start.since.is_some() || self.start.last > 0;
+        let forward = Forward::new(sender.clone(), encode, policy, recovers, self.bound, &inner.clock);
         self.to(forward).await
     }
 
@@ -163,9 +168,17 @@ impl Inner {
         let (entry, seat, tail) = self.join(topic, subscriber, start)?;
         // From here on, dropping it unsubscribes.
         let mut membership = Membership::new(Arc::clone(self), Arc::clone(&entry), seat);
+        // While the broker is away, there is nothing to wait for.
+        let is_lost = self.lock_reach().lost();
+        let time = if is_lost.is_some() { Duration::ZERO } else { self.settings.subscribe_timeout };
         let attached = poll_fn(|cx| if entry.is_attached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
-        if self.clock.within(self.settings.subscribe_timeout, attached).await.is_none() {
-            entry.owe(seat, GapCause::BrokerLost);
+        if self.clock.within(time, attached).await.is_none() {
+            poll_fn(|cx| {
+                entry.stop_waiting(cx.waker());
+                Poll::Ready(())
+            })
+            .await;
+            entry.owe(seat, is_lost.unwrap_or(GapCause::BrokerLost));
         }
         membership.set_start(tail.or_else(|| entry.top()));
         self.recover(&entry);

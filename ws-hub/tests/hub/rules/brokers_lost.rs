@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::{Arc, OnceLock};
 
-use ws_hub::conformance::{Virtual, World};
+use ws_hub::conformance::{Broker, Virtual, World};
 use ws_hub::{
     Backplane, BoxFuture, GapCause, History, HistoryError, Hub, Inbound, Link, Outgoing, Page, Position, Promises,
     Publication, PublishError, Refusal, Topic, Unavailable,
@@ -184,4 +184,38 @@ impl Link for Scripted {
     fn latest(&self, _: &Topic, _: &History, _: usize) -> BoxFuture<'static, Result<Page, HistoryError>> {
         Box::pin(ready(Err(HistoryError::Unavailable)))
     }
+}
+
+/// Topics that were subscribed and left during an outage are not subscribed afterwards.
+#[test]
+fn what_was_left_during_an_outage_stays_left() {
+    let (mut world, broker, hubs) = at_broker::<1>();
+    world.advance(10 * SECOND);
+    let before = broker.subscriptions();
+    broker.cut(0, 60 * SECOND);
+    world.advance(SECOND);
+    for topic in ["plain/1", "plain/2", "kept/1"] {
+        let began = world.now();
+        drop(subscribe(&mut world, &hubs[0], topic));
+        // Nobody waits for a broker that is known to be away.
+        assert_eq!(world.now(), began);
+    }
+    world.advance(120 * SECOND);
+    assert_eq!((broker.subscriptions(), hubs[0].topics()), (before, 1));
+}
+
+/// An option for all topics is none of the hub's own: without a heartbeat, an outage would last for ever.
+#[test]
+fn history_for_all_topics_is_none_of_the_heartbeat() {
+    let (mut world, broker) = (World::new(1), Broker::new(1));
+    let hub = Hub::builder().backplane(broker.clone()).topics("", kept(10)).start::<Virtual>();
+    let mut subscription = subscribe(&mut world, &hub, "any");
+    world.advance(10 * SECOND);
+    broker.freeze(0, 30 * SECOND);
+    world.advance(20 * SECOND);
+    assert_eq!(hub.outage(), Some(GapCause::BrokerSilent));
+    world.advance(20 * SECOND);
+    assert_eq!(hub.outage(), None);
+    publish(&mut world, &hub, "any", "after");
+    assert_eq!(got(&mut subscription), [text("after")]);
 }

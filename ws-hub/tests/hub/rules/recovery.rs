@@ -1,7 +1,7 @@
 //! Rule 3: everything that was missed, in order, once, then live; or a reason, and live only.
 
-use ws_hub::conformance::Virtual;
-use ws_hub::{Epoch, Position, Unrecoverable};
+use ws_hub::conformance::{Virtual, World};
+use ws_hub::{Epoch, Hub, Position, SlowPolicy, Unrecoverable};
 
 use crate::setup::*;
 
@@ -104,4 +104,78 @@ fn publications_expire() {
     let mut subscription = since(&mut world, &hub, "kept/a", first);
     world.advance(SECOND);
     assert_eq!(got(&mut subscription), [Got::Unrecoverable(Unrecoverable::Expired)]);
+}
+
+/// A recovery has a bound of its own: it is no sign of a slow subscriber.
+#[test]
+fn more_than_a_subscriber_may_have_waiting_is_recovered_whole() {
+    for policy in [SlowPolicy::Skip, SlowPolicy::Close, SlowPolicy::Newest] {
+        let mut world = World::new(1);
+        let hub = Hub::builder().topics("kept/", kept(3000).slow(policy)).start::<Virtual>();
+        let here = hub.clone();
+        let first = world.block_on(async move {
+            let first = here.publish("kept/a", "0").await.unwrap();
+            for n in 1..=2500 {
+                here.publish("kept/a", n.to_string()).await.unwrap();
+            }
+            first
+        });
+        let mut subscription = since(&mut world, &hub, "kept/a", first);
+        world.advance(SECOND);
+        // Behind it there is room for as much as usual.
+        for n in 2501..=3000 {
+            publish(&mut world, &hub, "kept/a", &n.to_string());
+        }
+        let mut expected: Vec<_> = (1..=3000).map(|n| text(&n.to_string())).collect();
+        expected.insert(2500, Got::Recovered(2500));
+        assert_eq!(got(&mut subscription), expected, "{policy:?}");
+    }
+}
+
+/// However many pages it takes.
+#[test]
+fn a_long_recovery_is_not_given_up() {
+    let mut world = World::new(1);
+    let builder = Hub::builder().topics("kept/", kept(60_000)).max_recovery(50_000, 64 << 20);
+    let hub = builder.start::<Virtual>();
+    let here = hub.clone();
+    let first = world.block_on(async move {
+        let first = here.publish("kept/a", "0").await.unwrap();
+        for n in 1..=40_000 {
+            here.publish("kept/a", n.to_string()).await.unwrap();
+        }
+        first
+    });
+    let mut subscription = since(&mut world, &hub, "kept/a", first);
+    world.advance(SECOND);
+    let got = got(&mut subscription);
+    assert_eq!((got.len(), got.last()), (40_001, Some(&Got::Recovered(40_000))));
+}
+
+/// A crowd that asks from far back again and again does not keep one from recovering that missed little.
+#[test]
+fn nobody_waits_for_ever_behind_those_who_missed_more() {
+    let (mut world, broker, [hub]) = at_broker::<1>();
+    let first = publish(&mut world, &hub, "kept/a", "first");
+    for n in 0..50 {
+        publish(&mut world, &hub, "kept/a", &n.to_string());
+    }
+    let last = publish(&mut world, &hub, "kept/a", "last but one");
+    publish(&mut world, &hub, "kept/a", "last");
+    for n in 0..100 {
+        let crowd = hub.clone();
+        // Each stays for less than a read takes, and there is always one.
+        world.spawn(async move {
+            for _ in 0..n {
+                drop(crowd.subscribe("kept/a").since(first).await);
+            }
+            let subscription = crowd.subscribe("kept/a").since(first).await;
+            std::future::pending::<()>().await;
+            drop(subscription);
+        });
+    }
+    let mut subscription = since(&mut world, &hub, "kept/a", last);
+    world.advance(SECOND);
+    assert_eq!(got(&mut subscription), [text("last"), Got::Recovered(1)]);
+    assert!(broker.reads() < 20, "{} reads", broker.reads());
 }
