@@ -124,7 +124,7 @@ impl Broker for Nats {
             Fault::Storage => is_one && self.streams == Streams::File,
             // A server closes clients only together with itself.
             Fault::DropClients => false,
-            Fault::Expire | Fault::Resumes | Fault::Failover => false,
+            Fault::Expire | Fault::Resumes | Fault::Failover | Fault::RedisCommands => false,
         }
     }
 
