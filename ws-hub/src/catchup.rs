@@ -337,7 +337,7 @@ mod tests {
         let mut previous = since;
         let publication = |offset: &u64| {
             let before = std::mem::replace(&mut previous, *offset);
-            Arc::new(Publication::new(Topic::new("a").unwrap(), "x").at(place(*offset), before))
+            Arc::new(Publication::new(Topic::new("a").unwrap(), "x").at_shared(place(*offset), before))
         };
         let publications = offsets.iter().map(publication).collect();
         Page::new(place(since), publications, true).until(place(until))
