@@ -39,7 +39,7 @@ export interface HubOptions {
   stableAfter?: number;
   /** The silence after which the server is asked whether it is there, in ms. Default 30,000. */
   probeInterval?: number;
-  /** The time for its answer, after which the connection is given up, in ms. Default 5,000. */
+  /** The time for its answer, after which the connection is given up, in ms. Default 20,000. */
   probeTimeout?: number;
   /** The class of WebSockets. Default that of the platform. */
   WebSocket?: unknown;
@@ -76,6 +76,11 @@ export interface SubscribeOptions {
   onUnrecoverable?(event: { topic: string; reason: string; text: string }): void;
   /** The subscription stands: at first, and again (`isAgain`) after each loss of the connection. */
   onSubscribed?(event: { topic: string; position: Position | null; isAgain: boolean }): void;
+  /**
+   * It stood before, was refused after the connection was lost, and is tried again after `delay` ms. Default: a warning on the
+   * console.
+   */
+  onRetry?(event: { topic: string; error: HubError; delay: number }): void;
   /** The subscription was refused, or has ended. Default: a warning on the console. */
   onError?(error: HubError): void;
 }
@@ -106,8 +111,9 @@ export interface Presence {
   readonly topic: string;
   /**
    * Becomes a member, now or as soon as there is a connection, and again after each loss of one. Resolves at the first answer.
+   * If a later one is a refusal, it is no member any more, and `onError` is called. Default: a warning on the console.
    */
-  join(id: string, data?: Json): Promise<void>;
+  join(id: string, data?: Json, callbacks?: { onError?(error: HubError): void }): Promise<void>;
   leave(): void;
   /** The members now. */
   members(): Promise<Member[]>;

@@ -21,6 +21,12 @@ const RESUMABLE = 4008;
 /** Close codes after which there is no other connection. */
 const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1010, 3000, 3003]);
 
+/** Answers after which a subscription that stood before is not tried again. All others can be temporary. */
+const FINAL_ANSWERS = new Set(["already", "invalid_topic", "malformed", "too_many", "unknown_command", "unsupported"]);
+
+/** How often it is tried again when it is `forbidden`: maybe who decides it was asked, and did not answer. */
+const FORBIDDEN_ATTEMPTS = 3;
+
 /** Whether a client connects again after a close code. */
 export function reconnectsAfter(code) {
   return !FINAL.has(code) && (code < 4000 || code === RESUMABLE);
@@ -73,7 +79,8 @@ export class Hub {
       connectTimeout: 10_000,
       stableAfter: 60_000,
       probeInterval: 30_000,
-      probeTimeout: 5_000,
+      // Longer than the server waits for its broker, before it answers the command that came first.
+      probeTimeout: 20_000,
       reconnect: reconnectsAfter,
       WebSocket: globalThis.WebSocket,
       ...options,
@@ -295,6 +302,7 @@ export class Hub {
       resolve: (answer) => isCurrent() && subscription._subscribed(answer),
       reject: (error) => {
         if (error.code === "disconnected" || this.#end || !isCurrent()) return;
+        if (subscription._triesAgain(error, this.#options, () => this.#state === "open" && this.#send(subscription))) return;
         this.#subscriptions.delete(subscription.topic);
         subscription._ended(error);
       },
@@ -342,6 +350,9 @@ class Subscription {
   /** Pushes count from the answer on; those before it are of an earlier subscription. */
   #isAnswered = false;
   #wasAnswered = false;
+  /** Refusals since it stood, and the next attempt. */
+  #refusals = 0;
+  #again = null;
 
   constructor(topic, options, cancel) {
     const { since = null, last = 0, ...callbacks } = options;
@@ -359,6 +370,7 @@ class Subscription {
 
   unsubscribe() {
     this.#isAnswered = false;
+    clearTimeout(this.#again);
     this.#cancel();
   }
 
@@ -369,6 +381,7 @@ class Subscription {
 
   _subscribed({ position = null }) {
     const isAgain = this.#wasAnswered;
+    this.#refusals = 0;
     this.#isAnswered = this.#wasAnswered = true;
     this.#start = position;
     if (!this.#asked.since && !this.#asked.last) {
@@ -376,6 +389,18 @@ class Subscription {
       if (isAgain) this.#gap({ cause: "disconnected", text: "the connection was lost, and the topic has no history" });
     }
     call(this.#callbacks.onSubscribed, { topic: this.topic, position, isAgain });
+  }
+
+  /** Whether it is sent again later: it stood before, and what refuses it now may pass. */
+  _triesAgain(error, { firstDelay, longestDelay }, send) {
+    if (!this.#wasAnswered || FINAL_ANSWERS.has(error.code)) return false;
+    if (error.code === "forbidden" && this.#refusals >= FORBIDDEN_ATTEMPTS) return false;
+    const bound = Math.min(firstDelay * 2 ** Math.min(this.#refusals, 30), longestDelay);
+    this.#refusals += 1;
+    const delay = Math.random() * bound;
+    this.#again = setTimeout(send, delay);
+    call(this.#callbacks.onRetry ?? warn, { topic: this.topic, error, delay });
+    return true;
   }
 
   _push(message) {
@@ -400,10 +425,13 @@ class Subscription {
 
   _disconnected() {
     this.#isAnswered = false;
+    // It is sent with the next connection.
+    clearTimeout(this.#again);
   }
 
   _ended(error, isOwn = false) {
     this.#isAnswered = false;
+    clearTimeout(this.#again);
     if (!isOwn) call(this.#callbacks.onError ?? warn, error);
   }
 
@@ -423,12 +451,15 @@ class Presence {
     this.#hub = hub;
   }
 
-  /** Becomes a member, now or as soon as there is a connection, and again after each loss of one. */
-  join(id, data) {
+  /**
+   * Becomes a member, now or as soon as there is a connection, and again after each loss of one. `onError` is called if it is
+   * refused after it was joined once.
+   */
+  join(id, data, { onError } = {}) {
     this.#hub.check();
     if (this.#joined) throw new HubError("already", "this topic is joined already");
     return new Promise((resolve, reject) => {
-      this.#joined = { member: { id, data }, resolve, reject };
+      this.#joined = { member: { id, data }, resolve, reject, onError, wasJoined: false };
       if (this.#hub.isOpen()) this.#sendJoin();
     });
   }
@@ -462,10 +493,14 @@ class Presence {
 
   #sendJoin() {
     const joined = this.#joined;
-    this.#hub.command({ type: "join", topic: this.topic, member: joined.member }).then(() => joined.resolve(), (error) => {
+    this.#hub.command({ type: "join", topic: this.topic, member: joined.member }).then(() => {
+      joined.wasJoined = true;
+      joined.resolve();
+    }, (error) => {
       if (error.code === "disconnected" || this.#joined !== joined) return;
       this.#joined = null;
       joined.reject(error);
+      if (joined.wasJoined) call(joined.onError ?? warn, error);
     });
   }
 

@@ -299,6 +299,45 @@ await check("a server that says nothing is given up", async () => {
   sockets.forEach((socket) => socket.destroy());
 });
 
+await check("a subscription that stood is tried again, a membership that is refused is told", async () => {
+  // What each subscription is answered, then `ok`; joins after the first are refused.
+  const answers = { "kept/full": [null, "topic_full", "unavailable", "new_code"], "kept/secret": [null, ...Array(9).fill("forbidden")] };
+  const sent = [];
+  let joins = 0;
+  let current = null;
+  const { url, stop } = await byHand(({ socket, say, hear }) => {
+    current = socket;
+    hear(({ type, id, topic }) => {
+      sent.push(`${type} ${topic}`);
+      let code = type === "subscribe" ? answers[topic].shift() : null;
+      if (type === "join" && joins++ > 0) code = "forbidden";
+      say(code ? { type: "error", id, code, text: code } : { type: "ok", id });
+    });
+  });
+  const { hub } = client(url);
+  const retries = [];
+  const onRetry = ({ error }) => retries.push(error.code);
+  const full = record(hub, "kept/full", { onRetry });
+  const secret = record(hub, "kept/secret", { onRetry: () => {} });
+  const refused = [];
+  await hub.presence("room").join("alice", null, { onError: ({ code }) => refused.push(code) });
+  await until(() => full.named("Subscribed").length === 1 && secret.named("Subscribed").length === 1);
+  current.terminate();
+  await until(() => full.named("Subscribed").length === 2 && secret.named("Error").length === 1 && refused.length === 1);
+  assert.deepEqual(retries, ["topic_full", "unavailable", "new_code"]);
+  assert.deepEqual(full.named("Error"), []);
+  assert.equal(secret.named("Error")[0].code, "forbidden");
+  assert.deepEqual(refused, ["forbidden"]);
+  assert.equal(sent.filter((one) => one === "subscribe kept/secret").length, 5);
+  // A refused first subscription ends at once, as before.
+  const first = record(hub, "kept/first");
+  answers["kept/first"] = ["topic_full"];
+  await until(() => first.named("Error").length === 1);
+  assert.equal(first.named("Error")[0].code, "topic_full");
+  hub.close();
+  stop();
+});
+
 await check("delays are random and have a bound", async () => {
   const delays = [];
   const port = await freePort();
