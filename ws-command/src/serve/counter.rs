@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use ws_hub::{Delivery, Hub, Position, PresenceEvent, Publication, PublishError, ReadError, Refusal, TopicPresence};
+use ws_hub::{
+    Delivery, Doubt, Hub, Position, PresenceEvent, Publication, PublishError, ReadError, Refusal, TopicPresence,
+};
 use ws_tokio::{ByteString, CloseCode, EscapedBytes, HandlerResult, Message, Sender, WebSocket};
 
 use super::guest;
@@ -119,19 +121,34 @@ impl Counter {
     /// Sends the value, and each that comes after it.
     async fn tell_state(&self, sender: &Sender) {
         // Without the broker, there may be none for a while.
-        let known = self.known.subscribe().wait_for(Option::is_some).await.ok().and_then(|known| *known);
+        let mut all_known = self.known.subscribe();
+        let known = all_known.wait_for(Option::is_some).await.ok().and_then(|known| *known);
         let Some(Known { value, position }) = known else { return pending().await };
         // A connection that is lost ends the handler.
         let _ = sender.send(Notice::State { value }).await;
         let Ok(mut values) = self.hub.subscribe(TOPIC).since(position).await else { return pending().await };
-        while let Some(delivery) = values.next().await {
-            let value = match delivery {
-                Delivery::Publication(publication) if !publication.is_local => value_of(&publication),
-                // What is known by now, or soon, is newer than what is missing.
-                Delivery::Gap(_) | Delivery::Unrecoverable(_) => self.known.borrow().map(|known| known.value),
-                _ => None,
+        let (mut told, mut is_missing) = (value, false);
+        loop {
+            let value = tokio::select! {
+                delivery = values.next() => match delivery {
+                    Some(Delivery::Publication(publication)) if !publication.is_local => {
+                        is_missing = false;
+                        value_of(&publication)
+                    }
+                    // What is known by now is newer than what is missing, or what is known soon.
+                    Some(Delivery::Gap(_) | Delivery::Unrecoverable(_)) => {
+                        is_missing = true;
+                        all_known.borrow_and_update().map(|known| known.value)
+                    }
+                    Some(_) => None,
+                    None => break,
+                },
+                Ok(()) = all_known.changed(), if is_missing => {
+                    all_known.borrow_and_update().map(|known| known.value).filter(|value| *value != told)
+                }
             };
             if let Some(value) = value {
+                told = value;
                 let _ = sender.send(Notice::State { value }).await;
             }
         }
@@ -161,6 +178,7 @@ impl Counter {
         };
         let key = ByteString::from(format!("{:032x}", rand::random::<u128>()));
         let mut conflicts = 0;
+        let mut doubt = None;
         loop {
             let value = apply(known.value, action);
             let mut publish = self.hub.publish(TOPIC, value.to_string());
@@ -178,19 +196,18 @@ impl Counter {
                     }
                     return Ok(());
                 }
-                Err(PublishError::Refused(Refusal::Conflict)) => {
+                // With a doubt, the other value can be that of the earlier attempt.
+                Err(PublishError::Refused(Refusal::Conflict)) if doubt.is_none() => {
                     conflicts += 1;
                     sleep(Duration::from_micros(rand::random_range(0..500 * conflicts.min(20)))).await;
                     known = self.read().await.map_err(|error| format!("not counted: {error}"))?;
                 }
                 // With its key, it is not counted twice.
-                Err(PublishError::Unknown(_)) if promises.idempotent && self.hub.outage().is_none() => {
+                Err(PublishError::Unknown(unknown)) if promises.idempotent && self.hub.outage().is_none() => {
+                    doubt = Some(unknown);
                     sleep(Duration::from_millis(100)).await;
                 }
-                Err(PublishError::Refused(refusal)) => {
-                    return Err(format!("not counted: {}", PublishError::Refused(refusal)));
-                }
-                Err(error) => return Err(format!("not certain whether this was counted: {error}")),
+                Err(error) => return Err(uncounted(error, doubt)),
             }
         }
     }
@@ -259,6 +276,15 @@ impl Counter {
     }
 }
 
+/// What a client is told of a change that was not accepted, after a doubt about an earlier attempt, which may still count.
+fn uncounted(error: PublishError, doubt: Option<Doubt>) -> String {
+    match (error, doubt) {
+        (PublishError::Refused(_), Some(doubt)) => uncounted(PublishError::Unknown(doubt), None),
+        (error @ PublishError::Refused(_), None) => format!("not counted: {error}"),
+        (error, _) => format!("not certain whether this was counted: {error}"),
+    }
+}
+
 /// Sends the number of clients, if it has changed.
 async fn tell_users(sender: &Sender, event: PresenceEvent, count: &mut usize) {
     match event {
@@ -302,6 +328,16 @@ fn parse(message: &Message) -> Result<Action, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_of_which_an_attempt_is_in_doubt_is_not_called_uncounted() {
+        let unavailable = || PublishError::Refused(Refusal::Unavailable { locally: 0 });
+        let doubt = Doubt::ConnectionLost;
+        assert!(uncounted(unavailable(), None).starts_with("not counted: "));
+        for error in [unavailable(), PublishError::Refused(Refusal::Conflict), PublishError::Unknown(doubt)] {
+            assert!(uncounted(error, Some(doubt)).starts_with("not certain whether this was counted: "));
+        }
+    }
 
     fn json(notice: Notice<'_>) -> String {
         Message::from(notice).as_text().unwrap().to_owned()

@@ -6,7 +6,7 @@ use std::future::pending;
 
 use jiff::Zoned;
 use tokio::sync::watch;
-use ws_hub::{GapCause, Hub, Position, PresenceEvent, PresenceWatch, PublishError, Refusal, TopicPresence};
+use ws_hub::{Doubt, GapCause, Hub, Position, PresenceEvent, PresenceWatch, PublishError, Refusal, TopicPresence};
 use ws_tokio::{ByteString, CloseCode, HandlerResult, Sender, WebSocket};
 
 use self::form::{Event, Form, Saying};
@@ -81,6 +81,7 @@ impl Chat {
         let random = || format!("{:032x}", rand::random::<u128>());
         let key = self.hub.promises().idempotent.then(|| ByteString::from(key.map_or_else(random, str::to_owned)));
         let mut attempts = 0;
+        let mut doubt = None;
         loop {
             attempts += 1;
             let publish = self.hub.publish(TOPIC, line.as_str());
@@ -89,11 +90,14 @@ impl Chat {
                 None => publish.await,
             };
             match published {
+                Ok(_) => return Ok(()),
                 // With its key, it is not published twice.
-                Err(PublishError::Unknown(_))
-                    if key.is_some() && attempts < ATTEMPTS && self.hub.outage().is_none() => {}
-                Err(PublishError::Refused(Refusal::Unavailable { .. })) | Ok(_) => return Ok(()),
-                Err(error) => return Err(error),
+                Err(PublishError::Unknown(unknown))
+                    if key.is_some() && attempts < ATTEMPTS && self.hub.outage().is_none() =>
+                {
+                    doubt = Some(unknown);
+                }
+                Err(error) => return said(error, doubt),
             }
         }
     }
@@ -147,6 +151,16 @@ impl Chat {
     }
 }
 
+/// What becomes of a line that was not accepted, after a doubt about an earlier attempt. The earlier one may still come, and can
+/// be told from another line only by its key.
+fn said(error: PublishError, doubt: Option<Doubt>) -> Result<(), PublishError> {
+    match (error, doubt) {
+        (PublishError::Refused(_), Some(doubt)) => Err(PublishError::Unknown(doubt)),
+        (PublishError::Refused(Refusal::Unavailable { .. }), None) => Ok(()),
+        (error, _) => Err(error),
+    }
+}
+
 /// `[HH:MM:SS] text`, in the server's own time zone.
 fn line(now: &Zoned, text: &str) -> String {
     format!("[{}] {text}", now.strftime("%H:%M:%S"))
@@ -155,6 +169,18 @@ fn line(now: &Zoned, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_which_an_attempt_is_in_doubt_is_not_said() {
+        let doubt = Doubt::TimedOut;
+        let unavailable = || PublishError::Refused(Refusal::Unavailable { locally: 1 });
+        assert_eq!(said(unavailable(), None), Ok(()));
+        for error in [unavailable(), PublishError::Refused(Refusal::Conflict), PublishError::Unknown(doubt)] {
+            assert_eq!(said(error, Some(doubt)), Err(PublishError::Unknown(doubt)));
+        }
+        let refused = PublishError::Refused(Refusal::Forbidden);
+        assert_eq!(said(refused.clone(), None), Err(refused));
+    }
 
     #[test]
     fn a_line_is_stamped_with_the_local_time() {
