@@ -18,8 +18,10 @@ const TOPIC: &str = "numbers";
 
 /// Publishes the numbers. One that is not accepted is published again, with the same key, so that it is never there twice.
 async fn count(hub: Hub) {
+    // A broker can still have the numbers of an earlier run, and would take ours for theirs.
+    let run = rand::random::<u64>();
     for number in 1_u64.. {
-        let publish = || hub.publish(TOPIC, number.to_string()).idempotency_key(number.to_string());
+        let publish = || hub.publish(TOPIC, number.to_string()).idempotency_key(format!("{run:016x}-{number}"));
         loop {
             match publish().await {
                 Ok(_) => break println!("{number}: accepted"),

@@ -71,7 +71,8 @@ impl<'a> Subscribe<'a> {
     /// # }
     /// ```
     ///
-    /// It is bounded by [`HubBuilder::max_recovery`](crate::HubBuilder::max_recovery): as many as that allows are delivered.
+    /// It is bounded by [`HubBuilder::max_recovery`](crate::HubBuilder::max_recovery), and by what the backplane reads at once,
+    /// some megabytes: as many as that allows are delivered.
     pub fn last(mut self, publications: usize) -> Self {
         self.start.last = publications;
         self
