@@ -33,6 +33,9 @@ use crate::position::Position;
 use crate::publication::{Publication, Unrecoverable};
 use crate::topic::{InvalidTopic, Topic};
 
+/// The longest key of a publication, in bytes, and the longest idempotency key.
+pub(crate) const MAX_KEY: usize = 255;
+
 /// A boxed future of a backplane.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -222,6 +225,13 @@ pub enum Refusal {
         /// The limit in bytes.
         limit: usize,
     },
+    /// Its key or its idempotency key is longer than 255 bytes.
+    KeyTooLong {
+        /// Which of the two.
+        key: &'static str,
+        /// Its size in bytes.
+        size: usize,
+    },
     /// The broker cannot be reached. `locally` subscribers of this instance got it, marked as
     /// [local](Publication::is_local).
     Unavailable {
@@ -254,6 +264,9 @@ impl fmt::Display for PublishError {
             Self::Refused(Refusal::Topic(invalid)) => write!(f, "not published: {invalid}"),
             Self::Refused(Refusal::TooLarge { size, limit }) => {
                 write!(f, "not published: {size} bytes are more than the {limit} of max_publication")
+            }
+            Self::Refused(Refusal::KeyTooLong { key, size }) => {
+                write!(f, "not published: {key} of {size} bytes is longer than {MAX_KEY}")
             }
             Self::Refused(Refusal::Unavailable { locally }) => write!(
                 f,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ws_session::{ByteString, Message};
 
 use super::{Action, Hub, Inner};
-use crate::backplane::{BoxFuture, Doubt, Outgoing, PublishError, Refusal};
+use crate::backplane::{BoxFuture, Doubt, MAX_KEY, Outgoing, PublishError, Refusal};
 use crate::position::Position;
 use crate::publication::Publication;
 use crate::topic::Topic;
@@ -35,14 +35,17 @@ pub struct Publish<'a> {
 
 impl Publish<'_> {
     /// Sets the key whose value this is: subscribers with [`SlowPolicy::Newest`](crate::SlowPolicy::Newest) that are slow get
-    /// the newest value of each key.
+    /// the newest value of each key. At most 255 bytes.
     pub fn key(mut self, key: impl Into<ByteString>) -> Self {
         self.outgoing.key = Some(key.into());
         self
     }
 
     /// Names the publication, so that it can be published again when its result was unknown: while the first one is in the
-    /// topic's history, the second one is not published, and has the position of the first.
+    /// topic's history, the second one is not published, and has the position of the first. At most 255 bytes.
+    ///
+    /// All publishers of a topic share its keys, at all instances and over restarts: put something random into them. Whoever
+    /// chooses a key that another one has used publishes nothing.
     ///
     /// It is [refused](PublishError::Refused) on a topic without history, and on a backplane that does not promise it
     /// ([`Promises::idempotent`](crate::Promises::idempotent)).
@@ -115,6 +118,11 @@ impl Inner {
         let (size, limit) = (outgoing.message.len(), self.settings.max_publication);
         if size > limit {
             return Err(Refusal::TooLarge { size, limit });
+        }
+        for (key, name) in [(&outgoing.key, "a key"), (&outgoing.idempotency_key, "an idempotency key")] {
+            if let Some(size) = key.as_ref().map(|key| key.len()).filter(|size| *size > MAX_KEY) {
+                return Err(Refusal::KeyTooLong { key: name, size });
+            }
         }
         for (is_asked, feature, is_promised) in [
             (outgoing.after.is_some(), "publishing after a position", self.promises.conditional),

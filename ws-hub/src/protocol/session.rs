@@ -282,6 +282,7 @@ fn not_published(error: PublishError) -> Failure {
         PublishError::Refused(refusal) => match refusal {
             Refusal::Topic(_) => "invalid_topic",
             Refusal::TooLarge { .. } => "too_large",
+            Refusal::KeyTooLong { .. } => "key_too_long",
             Refusal::Unavailable { .. } => "unavailable",
             Refusal::Conflict => "conflict",
             Refusal::Forbidden => "forbidden",

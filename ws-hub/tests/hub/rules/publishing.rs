@@ -17,6 +17,25 @@ fn a_publication_above_the_limit_is_refused_with_the_name_of_the_limit() {
 }
 
 #[test]
+fn a_key_of_more_than_255_bytes_is_refused() {
+    let (mut world, hub) = memory();
+    let mut subscription = subscribe(&mut world, &hub, "kept/a");
+    let errors = world.block_on(async move {
+        let long = "k".repeat(256);
+        let fits = "k".repeat(255);
+        hub.publish("kept/a", "1").key(fits.clone()).idempotency_key(fits).await.unwrap();
+        let key = hub.publish("kept/a", "2").key(long.clone()).await.unwrap_err();
+        [key, hub.publish("kept/a", "3").idempotency_key(long).await.unwrap_err()]
+    });
+    for (error, key) in errors.iter().zip(["a key", "an idempotency key"]) {
+        assert_eq!(*error, PublishError::Refused(Refusal::KeyTooLong { key, size: 256 }));
+        assert_eq!(error.to_string(), format!("not published: {key} of 256 bytes is longer than 255"));
+    }
+    world.advance(SECOND);
+    assert_eq!(got(&mut subscription), [text("1")]);
+}
+
+#[test]
 fn an_idempotency_key_publishes_once() {
     let (mut world, hub) = memory();
     let mut subscription = subscribe(&mut world, &hub, "kept/a");
