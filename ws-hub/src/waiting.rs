@@ -57,6 +57,12 @@ impl Waiting {
         (self.exempt, self.exempt_bytes) = (self.queue.len(), self.bytes);
     }
 
+    /// The bytes that wait.
+    #[cfg(feature = "protocol")]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds a delivery. `false` if there is no room, except with [`SlowPolicy::Newest`], which makes room.
     pub(crate) fn offer(&mut self, delivery: &Delivery) -> bool {
         let more = weight(delivery);
@@ -110,7 +116,7 @@ impl Waiting {
 }
 
 /// The memory that a delivery takes while it waits, in bytes, about.
-fn weight(delivery: &Delivery) -> usize {
+pub(crate) fn weight(delivery: &Delivery) -> usize {
     match delivery {
         Delivery::Publication(publication) => publication.weight(),
         _ => size_of::<Delivery>(),

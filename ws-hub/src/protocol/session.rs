@@ -10,7 +10,7 @@ use futures_core::Stream as _;
 use ws_session::{ByteString, CloseCode, Error, HandlerResult, Message, WebSocket};
 
 use super::Protocol;
-use super::feed::Feed;
+use super::feed::{Awaited, Budget, Feed};
 use super::payload::Payload;
 use super::words::{CommandFrame, MemberFrame, ServerFrame};
 use crate::backplane::{PublishError, Refusal};
@@ -24,6 +24,8 @@ pub(super) struct Session<'a> {
     hub: &'a Hub,
     ws: WebSocket,
     subscriptions: HashMap<Topic, (Membership, Arc<Feed>)>,
+    /// What waits for all of them.
+    budget: Arc<Budget>,
     joined: HashMap<Topic, Joined>,
     watches: HashMap<Topic, PresenceWatch>,
     /// Whether messages or the watches are looked at first. It alternates, so that neither starves.
@@ -45,6 +47,7 @@ impl<'a> Session<'a> {
             hub,
             ws,
             subscriptions: HashMap::new(),
+            budget: Budget::new(hub.recovery()),
             joined: HashMap::new(),
             watches: HashMap::new(),
             watches_first: false,
@@ -155,8 +158,9 @@ impl<'a> Session<'a> {
         let last = usize::try_from(command.last.unwrap_or(0)).unwrap_or(usize::MAX);
         self.has_room(self.subscriptions.contains_key(&topic), "subscribed", self.subscriptions.len())?;
         let (hub, sender) = (self.hub, self.ws.sender());
-        let recovery = (since.is_some() || last > 0).then(|| hub.recovery());
-        let feed = Feed::new(topic.clone(), sender, hub.slow_policy(topic.as_str()), recovery, hub.clock());
+        let (policy, awaited) = (hub.slow_policy(topic.as_str()), Awaited::new(since.is_some(), last > 0));
+        let budget = Arc::clone(&self.budget);
+        let feed = Feed::new(topic.clone(), sender, policy, awaited, hub.recovery(), budget, hub.clock());
         let subscribe = hub.subscribe(topic.as_str()).since(since).last(last);
         let membership = subscribe.to(Arc::clone(&feed) as _).await.map_err(not_subscribed)?;
         let start = membership.start();
