@@ -126,9 +126,20 @@ impl Roster {
     /// A connection of a member is gone. If it was the last one, the member leaves after this time.
     pub(crate) fn leave(&mut self, id: &ByteString, now: Timestamp, grace: Duration) {
         if let Some(own) = self.own.get_mut(id) {
-            own.connections -= 1;
+            own.connections = own.connections.saturating_sub(1);
             own.leaves_at = (own.connections == 0).then(|| now + grace);
         }
+    }
+
+    /// All connections of this instance are gone, and their members leave at once.
+    pub(crate) fn leave_all(&mut self) -> Changes {
+        if self.own.is_empty() {
+            return Changes::default();
+        }
+        let events = self.change(self.own.keys().cloned().collect(), |this| this.own.clear());
+        self.version += 1;
+        // An empty list, in one word.
+        Changes { events, words: self.list() }
     }
 
     /// Words may have been missed: all lists are asked for. Nobody leaves for a lease.

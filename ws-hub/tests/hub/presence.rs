@@ -140,6 +140,42 @@ fn members_of_instances_that_lost_the_broker_stay_and_what_was_missed_is_found()
 }
 
 #[test]
+fn an_instance_that_shuts_down_takes_its_members_with_it_at_once() {
+    let mut world = World::new(6);
+    let broker = Broker::new(6);
+    let hubs = instances(&mut world, &broker, 2);
+    let gone = [join(&hubs[0], "alice"), join(&hubs[0], "bob"), join(&hubs[0], "both")];
+    let _here = [join(&hubs[1], "both"), join(&hubs[1], "carol")];
+    world.advance(Duration::from_secs(5));
+    assert_eq!(ids(&hubs[1]), ["alice", "bob", "both", "carol"]);
+    let mut watch = hubs[1].room.watch();
+    assert_eq!(events(&mut watch).len(), 1);
+    let hub = hubs[0].hub.clone();
+    world.block_on(async move { hub.shutdown().await });
+    world.advance(Duration::from_millis(500));
+    assert_eq!(ids(&hubs[1]), ["both", "carol"]);
+    assert_eq!(events(&mut watch), [PresenceEvent::Left(member("alice")), PresenceEvent::Left(member("bob"))]);
+    // Handles that are dropped later change nothing, and the instance can be used again.
+    drop(gone);
+    let _again = join(&hubs[0], "alice");
+    world.advance(Duration::from_secs(20));
+    assert_eq!(ids(&hubs[1]), ["alice", "both", "carol"]);
+}
+
+#[test]
+fn a_shutdown_without_the_broker_ends() {
+    let mut world = World::new(7);
+    let broker = Broker::new(7);
+    let hubs = instances(&mut world, &broker, 1);
+    let _alice = join(&hubs[0], "alice");
+    world.advance(Duration::from_secs(2));
+    broker.cut(0, Duration::from_secs(1_000_000));
+    let hub = hubs[0].hub.clone();
+    world.block_on(async move { hub.shutdown().await });
+    assert_eq!(ids(&hubs[0]).len(), 0);
+}
+
+#[test]
 fn a_dead_instance_takes_its_members_with_it() {
     let mut world = World::new(2);
     let broker = Broker::new(2);

@@ -18,6 +18,9 @@ use crate::topic::{InvalidTopic, Topic};
 /// The interval at which presences do what is due.
 const TICK: Duration = Duration::from_secs(1);
 
+/// The interval at which a shutdown looks whether all is said.
+const GLANCE: Duration = Duration::from_millis(10);
+
 #[derive(Default)]
 pub(super) struct Presences {
     state: Mutex<State>,
@@ -69,6 +72,24 @@ impl Hub {
             return Err(PresenceError::Forbidden);
         }
         Ok(self.inner.presence(&topic))
+    }
+
+    /// Tells the other instances that the members of this one have left, at once and without the
+    /// [grace](crate::HubBuilder::presence_grace). For the end of a process, after its connections are closed: without it, its
+    /// members stay for up to 60 s. It ends nothing else.
+    ///
+    /// It waits until the broker has it, within [`publish_timeout`](crate::HubBuilder::publish_timeout). If the future is
+    /// dropped before it is ready, some instances may not have heard it.
+    pub async fn shutdown(&self) {
+        let presences: Vec<_> = self.inner.presences.lock().topics.values().map(Arc::clone).collect();
+        presences.iter().for_each(|presence| presence.leave_all());
+        let said = async {
+            while presences.iter().any(|presence| presence.is_sending()) {
+                self.inner.clock.sleep(GLANCE).await;
+            }
+        };
+        // The lease ends what could not be said.
+        let _ = self.inner.clock.within(self.inner.settings.publish_timeout, said).await;
     }
 }
 

@@ -136,6 +136,16 @@ impl Presence {
         self.lock().roster.own_members()
     }
 
+    /// All members of this instance leave at once.
+    pub(super) fn leave_all(self: &Arc<Self>) {
+        self.change(Roster::leave_all);
+    }
+
+    /// Whether words wait to be published.
+    pub(super) fn is_sending(&self) -> bool {
+        self.lock().is_sending
+    }
+
     /// Whether it can be forgotten: nobody uses it, and all is said. `handles` of it are the table's.
     pub(super) fn is_unused(self: &Arc<Self>, handles: usize) -> bool {
         let state = self.lock();
