@@ -68,11 +68,12 @@ pub(super) fn start(argument: Option<BackplaneUrl>) -> Result<Hub, String> {
     Ok(settings(hub).start::<Tokio>())
 }
 
-/// Waits until the other instances know that the visitors of this one have left. Without that, they would learn it a minute later.
+/// Gives the visitors of this instance time to come to another one, and tells the others that the rest have left. Without that, they
+/// would learn it a minute later.
 pub(super) async fn say_goodbye(hub: &Hub) {
     if hub.promises().many_instances && hub.outage().is_none() {
-        // The hub looks once a second who has left.
-        tokio::time::sleep(GRACE + Duration::from_millis(1500)).await;
+        tokio::time::sleep(GRACE).await;
+        hub.shutdown().await;
     }
 }
 
