@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rskafka::BackoffError;
-use rskafka::client::error::{Error, ProtocolError, RequestError};
+use rskafka::client::error::{Error, ProtocolError, RequestContext, RequestError};
 
 use crate::backplane::{Doubt, PublishError, Refusal};
 
@@ -62,6 +62,15 @@ impl From<&Error> for Failure {
 }
 
 impl Failure {
+    /// Why an append has failed. A leader answers like one that has never been it, too, if it appended the records and lost its
+    /// place before the other brokers had them.
+    pub(super) fn of_append(error: &Error) -> Self {
+        match (Self::from(error), answer(error)) {
+            (Self::Unreachable(text), Some(_)) => Self::Failed(text),
+            (failure, _) => failure,
+        }
+    }
+
     fn of_broker(error: ProtocolError, text: String) -> Self {
         use ProtocolError::*;
         match error {
@@ -92,6 +101,17 @@ impl Failure {
     }
 }
 
+/// The broker's answer for a partition, if this is one, and none of the client library's own.
+fn answer(error: &Error) -> Option<ProtocolError> {
+    match error {
+        Error::RetryFailed(BackoffError::DeadlineExceded { source, .. }) => source.downcast_ref().and_then(answer),
+        Error::ServerError { protocol_error, request: RequestContext::Partition(..), is_virtual: false, .. } => {
+            Some(*protocol_error)
+        }
+        _ => None,
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,18 +130,25 @@ impl fmt::Display for Failure {
 mod tests {
     use std::time::Duration;
 
-    use rskafka::client::error::RequestContext;
-
     use super::*;
 
     fn server(protocol_error: ProtocolError) -> Error {
         Error::ServerError {
             protocol_error,
             error_message: None,
-            request: RequestContext::Topic("t".to_owned()),
+            request: RequestContext::Partition("t".to_owned(), 0),
             response: None,
             is_virtual: false,
         }
+    }
+
+    /// What the client library says before it sends the records.
+    fn without_leader() -> Error {
+        let mut error = server(ProtocolError::NotLeaderOrFollower);
+        if let Error::ServerError { is_virtual, .. } = &mut error {
+            *is_virtual = true;
+        }
+        error
     }
 
     fn after_no_retry(error: Error) -> Error {
@@ -140,11 +167,15 @@ mod tests {
             (server(ProtocolError::RequestTimedOut), false),
             (server(ProtocolError::UnknownServerError), false),
             (server(ProtocolError::KafkaStorageError), false),
-            (after_no_retry(server(ProtocolError::NotLeaderOrFollower)), true),
+            (after_no_retry(without_leader()), true),
+            // These can come after the append.
+            (after_no_retry(server(ProtocolError::NotLeaderOrFollower)), false),
+            (server(ProtocolError::UnknownTopicOrPartition), false),
+            (server(ProtocolError::FencedLeaderEpoch), false),
             (Error::InvalidResponse("?".to_owned()), false),
             (Error::Timeout, false),
         ] {
-            let failure = Failure::from(&error);
+            let failure = Failure::of_append(&error);
             let is_refusal = matches!(failure.to_publish_error(), PublishError::Refused(_));
             assert_eq!(is_refusal, is_refused, "{error}: {failure:?}");
         }

@@ -47,7 +47,8 @@ impl Log for PartitionClient {
     }
 
     async fn append(&self, records: Vec<Record>) -> Result<i64, Failure> {
-        let offsets = within(LIMIT, self.produce(records, Compression::NoCompression)).await?;
+        let produced = timeout(LIMIT, self.produce(records, Compression::NoCompression)).await;
+        let offsets = produced.map_err(|_| Failure::TimedOut)?.map_err(|error| Failure::of_append(&error))?;
         offsets.first().copied().ok_or_else(|| Failure::Failed("no offset in the broker's answer".to_owned()))
     }
 }
