@@ -1,5 +1,6 @@
 //! Reading the history of a topic: a partition, filtered.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,6 +18,8 @@ use crate::topic::Topic;
 
 /// Bytes of a partition that are read for one page, about. What is left is read for the next one.
 const SCAN: usize = 8 * CHUNK as usize;
+/// Bytes of the last publications, about, unless it is one. The hub recovers no more.
+const LATEST: usize = 16 << 20;
 /// Records of a partition that are searched for the last publications of a topic.
 const SEARCH: i64 = 50_000;
 
@@ -112,17 +115,19 @@ pub(super) async fn latest(
     let end = Position::new(stamp.epoch, offsets.end.unsigned_abs());
     // Older publications are of another stream.
     let start = offsets.start.max(stamp.marker).max(offsets.end - SEARCH);
-    let (mut upper, mut window) = (offsets.end, 64.max(2 * i64::try_from(limit).unwrap_or(SEARCH)));
+    let (mut upper, mut window) = (offsets.end, 64.max(i64::try_from(limit).unwrap_or(SEARCH).min(SEARCH) * 2));
     let mut found: Vec<RecordAndOffset> = Vec::new();
-    while upper > start && found.len() < limit {
-        let lower = start.max(upper - window);
-        let mut earlier = of_topic(log, lower..upper, topic).await.map_err(unavailable)?;
+    let mut room = Room { records: limit, bytes: LATEST };
+    while upper > start && room.records > 0 {
+        let lower = start.max(upper.saturating_sub(window));
+        let mut earlier = of_topic(log, lower..upper, topic, &mut room).await.map_err(unavailable)?;
         earlier.append(&mut found);
         (found, upper, window) = (earlier, lower, window.saturating_mul(4));
     }
-    found.drain(..found.len().saturating_sub(limit));
+    // From the first one that is not too old. Clocks of publishers differ, so an older one may come after it.
     let oldest = SystemTime::now().checked_sub(history.age).map_or(record::time(UNIX_EPOCH), record::time);
-    found.retain(|record| record.record.timestamp >= oldest);
+    let old = found.iter().position(|record| record.record.timestamp >= oldest).unwrap_or(found.len());
+    found.drain(..old);
     let since = found.first().map_or(end, |first| Position::new(stamp.epoch, first.offset.unsigned_abs()));
     let mut previous = since.offset;
     let publications = found.into_iter().map(|record| {
@@ -132,17 +137,39 @@ pub(super) async fn latest(
     Ok(Page::new(since, publications.collect(), true).until(end))
 }
 
-/// The records of a topic between two offsets.
-async fn of_topic(log: &impl Log, range: Range<i64>, topic: &Topic) -> Result<Vec<RecordAndOffset>, Failure> {
-    let (mut next, mut all) = (range.start, Vec::new());
+/// What may still be taken.
+struct Room {
+    records: usize,
+    bytes: usize,
+}
+
+/// The last records of a topic between two offsets, as many as there is room for. If some are left out, there is none any more.
+async fn of_topic(
+    log: &impl Log,
+    range: Range<i64>,
+    topic: &Topic,
+    room: &mut Room,
+) -> Result<Vec<RecordAndOffset>, Failure> {
+    let (mut next, mut all, mut bytes) = (range.start, VecDeque::new(), 0);
+    let mut is_full = false;
     while next < range.end {
         let (records, _) = log.read(next, Duration::ZERO).await?;
-        next = records.last().map_or(next, |last| last.offset) + 1;
+        next = records.last().map_or(next, |last| last.offset.max(next)).saturating_add(1);
         let is_own =
             |record: &RecordAndOffset| record.offset < range.end && record::topic(record) == Some(topic.as_str());
-        all.extend(records.into_iter().filter(is_own));
+        for record in records.into_iter().filter(is_own) {
+            bytes += record.record.approximate_size();
+            all.push_back(record);
+            while all.len() > room.records || bytes > room.bytes && (all.len() > 1 || room.bytes < LATEST) {
+                let Some(first) = all.pop_front() else { break };
+                bytes -= first.record.approximate_size();
+                is_full = true;
+            }
+        }
     }
-    Ok(all)
+    room.records = if is_full { 0 } else { room.records - all.len() };
+    room.bytes = room.bytes.saturating_sub(bytes);
+    Ok(all.into())
 }
 
 fn unavailable(failure: Failure) -> HistoryError {
@@ -302,6 +329,46 @@ mod tests {
         }
         let page = run(latest(&log, STAMP, &topic("a"), &HISTORY, 3)).unwrap();
         assert_eq!(chain(&page), [(4, 3)]);
+    }
+
+    #[test]
+    fn a_publisher_whose_clock_is_wrong_makes_no_hole_in_the_last_publications() {
+        let log = log(6);
+        // The one at offset 3 is between two others of the topic.
+        for (offset, record) in log.records.lock().unwrap().iter_mut().flatten().enumerate() {
+            if [1, 3].contains(&offset) {
+                record.timestamp = record::time(SystemTime::now() - Duration::from_secs(100));
+            }
+        }
+        let page = run(latest(&log, STAMP, &topic("a"), &HISTORY, 3)).unwrap();
+        assert_eq!(chain(&page), [(6, 5)]);
+        log.records.lock().unwrap()[1].as_mut().unwrap().timestamp = record::time(SystemTime::now());
+        let page = run(latest(&log, STAMP, &topic("a"), &HISTORY, 3)).unwrap();
+        assert_eq!(chain(&page), [(2, 1), (4, 2), (6, 4)]);
+    }
+
+    #[test]
+    fn the_last_publications_are_bounded_in_bytes() {
+        let log = Fake::new();
+        log.push(marker(STAMP.epoch));
+        let large = "x".repeat(5 << 20);
+        for _ in 0..7 {
+            publish(&log, "a", &large);
+        }
+        let page = run(latest(&log, STAMP, &topic("a"), &HISTORY, 100)).unwrap();
+        assert_eq!(chain(&page), [(6, 5), (7, 6), (8, 7)]);
+        let larger = "x".repeat(LATEST + 1);
+        publish(&log, "a", &larger);
+        let page = run(latest(&log, STAMP, &topic("a"), &HISTORY, 100)).unwrap();
+        assert_eq!(chain(&page), [(9, 8)]);
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_of_a_broker_is_none() {
+        let log = log(4);
+        let all = History { size: usize::MAX, ..HISTORY };
+        let page = run(latest(&log, STAMP, &topic("a"), &all, usize::MAX)).unwrap();
+        assert_eq!(chain(&page).len(), 2);
     }
 
     #[test]
