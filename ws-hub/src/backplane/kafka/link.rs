@@ -3,21 +3,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, warn};
 
 use super::TARGET;
-use super::cluster::Cluster;
-use super::failure::Failure;
 use super::hash;
 use super::health::Health;
 use super::history;
 use super::lane::Lane;
-use super::log::LIMIT;
 use super::queue::Item;
 use super::settings::Settings;
+use super::supervise::Connection;
 use crate::backplane::background::Background;
 use crate::backplane::{BoxFuture, Doubt, HistoryError, Link, Outgoing, Page, PublishError, Refusal, Unavailable};
 use crate::inbound::Inbound;
@@ -27,21 +24,14 @@ use crate::publication::GapCause;
 use crate::random;
 use crate::topic::Topic;
 
-/// How often the number of partitions is asked for.
-const CHECK: Duration = Duration::from_secs(30);
-/// The longest delay between attempts at connecting.
-const LONGEST: Duration = Duration::from_secs(2);
-/// Stands for the cluster among the partitions that can be down.
-const CLUSTER: i32 = -1;
-
 pub(super) struct KafkaLink {
     shared: Arc<Shared>,
 }
 
 /// What the tasks of a link have in common.
 pub(super) struct Shared {
-    settings: Settings,
-    inbound: Inbound,
+    pub(super) settings: Settings,
+    pub(super) inbound: Inbound,
     /// `None` if there is no thread for it.
     background: Option<Background>,
     publisher: u64,
@@ -49,8 +39,8 @@ pub(super) struct Shared {
     routes: Mutex<Routes>,
     /// The number of partitions, when it is known.
     partitions: watch::Sender<Option<i32>>,
-    cluster: tokio::sync::Mutex<Connection>,
-    health: Health,
+    pub(super) connection: tokio::sync::Mutex<Connection>,
+    pub(super) health: Health,
     resets: watch::Sender<()>,
     closed: watch::Sender<bool>,
 }
@@ -61,13 +51,6 @@ struct Routes {
     lanes: HashMap<i32, Arc<Lane>>,
     /// The topics that are subscribed, and whether they have history.
     topics: HashMap<Topic, bool>,
-}
-
-#[derive(Default)]
-struct Connection {
-    cluster: Option<Arc<Cluster>>,
-    /// Attempts that have failed.
-    attempt: u32,
 }
 
 impl KafkaLink {
@@ -81,7 +64,7 @@ impl KafkaLink {
             published: AtomicU64::new(0),
             routes: Mutex::default(),
             partitions: watch::Sender::new(None),
-            cluster: tokio::sync::Mutex::default(),
+            connection: tokio::sync::Mutex::default(),
             health: Health::default(),
             resets: watch::Sender::new(()),
             closed: watch::Sender::new(false),
@@ -274,7 +257,7 @@ impl Shared {
     }
 
     /// The number of partitions is known. If it has changed, topics have moved.
-    fn route(self: &Arc<Self>, partitions: i32) {
+    pub(super) fn route(self: &Arc<Self>, partitions: i32) {
         let mut moved = Vec::new();
         {
             let routes = &mut *self.lock_routes();
@@ -300,83 +283,5 @@ impl Shared {
             warn!(target: TARGET, partitions, topics = moved.len(), "Kafka's partitions have changed: topics have moved");
         }
         moved.iter().for_each(|topic| self.inbound.missed(Some(topic.as_str()), GapCause::EpochChanged));
-    }
-
-    /// The connection to the cluster. One attempt at a time is made, after a delay if the last one has failed.
-    pub(super) async fn cluster(self: &Arc<Self>) -> Result<Arc<Cluster>, Failure> {
-        let mut connection = self.cluster.lock().await;
-        if let Some(cluster) = &connection.cluster {
-            return Ok(Arc::clone(cluster));
-        }
-        if connection.attempt > 0 {
-            tokio::time::sleep(self.pause(connection.attempt)).await;
-        }
-        connection.attempt += 1;
-        let cluster = Arc::new(Cluster::connect(&self.settings).await?);
-        connection.attempt = 0;
-        self.route(cluster.partitions);
-        connection.cluster = Some(Arc::clone(&cluster));
-        Ok(cluster)
-    }
-
-    /// A connection is of no use any more.
-    pub(super) async fn forget(&self, cluster: Option<Arc<Cluster>>) {
-        let mut connection = self.cluster.lock().await;
-        if let (Some(own), Some(other)) = (&connection.cluster, &cluster)
-            && Arc::ptr_eq(own, other)
-        {
-            connection.cluster = None;
-        }
-    }
-
-    /// A random delay ("full jitter"), whose bound doubles with each attempt, so that many instances do not return at the same
-    /// time.
-    pub(super) fn pause(&self, attempt: u32) -> Duration {
-        let bound = Duration::from_millis(50).saturating_mul(1 << attempt.min(10)).min(LONGEST);
-        bound.mul_f64(random::u64() as f64 / u64::MAX as f64)
-    }
-
-    /// Connects, and looks for more partitions now and then.
-    async fn supervise(self: Arc<Self>) {
-        let mut closed = self.closed();
-        loop {
-            let checked = tokio::select! {
-                checked = self.check() => checked,
-                _ = closed.wait_for(|is_closed| *is_closed) => return,
-            };
-            let wait = match checked {
-                Ok(()) => {
-                    self.health.up(CLUSTER, &self.inbound);
-                    CHECK
-                }
-                Err(failure) => {
-                    warn!(target: TARGET, "Kafka cannot be reached: {failure}");
-                    self.health.down(CLUSTER, &self.inbound);
-                    // The next attempt has a delay of its own.
-                    Duration::ZERO
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                _ = closed.wait_for(|is_closed| *is_closed) => return,
-            }
-        }
-    }
-
-    async fn check(self: &Arc<Self>) -> Result<(), Failure> {
-        let cluster = self.cluster().await?;
-        let counted = tokio::time::timeout(LIMIT, cluster.count()).await.unwrap_or(Err(Failure::TimedOut));
-        match counted {
-            Ok(partitions) if partitions == cluster.partitions => Ok(()),
-            // 0 while the topic is made again. Partitions do not become fewer otherwise.
-            Ok(_) => {
-                self.forget(Some(cluster)).await;
-                self.cluster().await.map(drop)
-            }
-            Err(failure) => {
-                self.forget(Some(cluster)).await;
-                Err(failure)
-            }
-        }
     }
 }

@@ -10,6 +10,7 @@
 //! | `history` | reading what was published before |
 //! | `queue` | publications on their way |
 //! | `record`, `hash` | records, and the partition of a topic |
+//! | `supervise` | the connection to the cluster, and the number of partitions |
 //! | `cluster`, `log`, `failure`, `health` | the client library, within time limits |
 
 mod chain;
@@ -25,6 +26,7 @@ mod queue;
 mod record;
 mod settings;
 mod stream;
+mod supervise;
 
 use self::link::KafkaLink;
 pub use self::settings::Kafka;
