@@ -8,19 +8,20 @@ use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, warn};
 
 use super::TARGET;
+use super::growth::Growth;
 use super::hash;
 use super::health::Health;
 use super::history;
 use super::lane::Lane;
 use super::queue::Item;
 use super::settings::Settings;
-use super::supervise::Connection;
+use super::supervise::{CHECK, Connection};
 use crate::backplane::background::Background;
 use crate::backplane::{BoxFuture, Doubt, HistoryError, Link, Outgoing, Page, PublishError, Refusal, Unavailable};
 use crate::inbound::Inbound;
 use crate::options::History;
 use crate::position::Position;
-use crate::publication::GapCause;
+use crate::publication::{GapCause, Unrecoverable};
 use crate::random;
 use crate::topic::Topic;
 
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub(super) health: Health,
     resets: watch::Sender<()>,
     closed: watch::Sender<bool>,
+    growth: Mutex<Option<Growth>>,
 }
 
 #[derive(Default)]
@@ -55,7 +57,10 @@ struct Routes {
 
 impl KafkaLink {
     pub(super) fn open(settings: Settings, inbound: Inbound) -> Self {
-        let background = Background::new().inspect_err(|error| error!(target: TARGET, "no thread for Kafka: {error}"));
+        let background = Background::new().inspect_err(|error| {
+            error!(target: TARGET, "no thread for Kafka: {error}");
+            inbound.lost(GapCause::BrokerLost);
+        });
         let shared = Arc::new(Shared {
             settings,
             inbound,
@@ -68,6 +73,7 @@ impl KafkaLink {
             health: Health::default(),
             resets: watch::Sender::new(()),
             closed: watch::Sender::new(false),
+            growth: Mutex::default(),
         });
         shared.spawn(Arc::clone(&shared).supervise());
         Self { shared }
@@ -121,7 +127,7 @@ impl Link for KafkaLink {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             if let Some(item) = later {
-                if shared.health.is_down() {
+                if shared.background.is_none() || shared.health.is_down() {
                     return Err(PublishError::Refused(Refusal::Unavailable { locally: 0 }));
                 }
                 let lane = shared.routed(&item.topic).await;
@@ -173,8 +179,15 @@ impl Link for KafkaLink {
         since: Position,
         limit: usize,
     ) -> BoxFuture<'static, Result<Page, HistoryError>> {
+        let is_in_doubt = self.shared.is_in_doubt(topic, since.offset);
         self.read(topic, move |client, stamp, topic| async move {
-            history::since(&*client, stamp, &topic, since, limit).await
+            match history::since(&*client, stamp, &topic, since, limit).await {
+                Ok(page) if is_in_doubt => Err(HistoryError::Unrecoverable {
+                    reason: Unrecoverable::Expired,
+                    top: Some(page.until.unwrap_or(since)),
+                }),
+                read => read,
+            }
         })
     }
 
@@ -241,6 +254,8 @@ impl Shared {
 
     /// The partition of a topic, when the number of partitions is known.
     async fn routed(self: &Arc<Self>, topic: &Topic) -> Option<Arc<Lane>> {
+        // Without a thread, it never is.
+        self.background.as_ref()?;
         let mut partitions = self.partitions.subscribe();
         partitions.wait_for(Option::is_some).await.ok()?;
         self.lane(topic)
@@ -259,7 +274,7 @@ impl Shared {
     /// The number of partitions is known. If it has changed, topics have moved.
     pub(super) fn route(self: &Arc<Self>, partitions: i32) {
         let mut moved = Vec::new();
-        {
+        let before = {
             let routes = &mut *self.lock_routes();
             let before = routes.partitions.replace(partitions);
             if before == Some(partitions) {
@@ -277,11 +292,39 @@ impl Shared {
                 }
                 routes.lanes.entry(partition).or_insert_with(|| self.new_lane(partition)).attach(topic, *has_history);
             }
-        }
+            before
+        };
         self.partitions.send_replace(Some(partitions));
-        if !moved.is_empty() {
-            warn!(target: TARGET, partitions, topics = moved.len(), "Kafka's partitions have changed: topics have moved");
+        if let Some(before) = before {
+            warn!(target: TARGET, before, partitions, "Kafka's partitions have changed: topics have moved");
+            self.spawn(Arc::clone(self).settle(before, partitions));
         }
         moved.iter().for_each(|topic| self.inbound.missed(Some(topic.as_str()), GapCause::EpochChanged));
+    }
+
+    /// Waits until all instances know the number of partitions, and tells that publications may be missing until then.
+    async fn settle(self: Arc<Self>, before: i32, partitions: i32) {
+        let mut closed = self.closed();
+        tokio::select! {
+            () = tokio::time::sleep(2 * CHECK) => {}
+            _ = closed.wait_for(|is_closed| *is_closed) => return,
+        }
+        let moved: Vec<_> = {
+            let routes = self.lock_routes();
+            let places = routes.lanes.iter().map(|(partition, lane)| (*partition, lane.chain().next().unsigned_abs()));
+            let growth = Growth::new(before, partitions, places.collect());
+            *self.lock_growth() = Some(growth);
+            let topics = routes.topics.keys();
+            topics.filter(|topic| Growth::of(topic.as_str(), before, partitions).is_some()).cloned().collect()
+        };
+        moved.iter().for_each(|topic| self.inbound.missed(Some(topic.as_str()), GapCause::Missed));
+    }
+
+    fn lock_growth(&self) -> MutexGuard<'_, Option<Growth>> {
+        self.growth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_in_doubt(&self, topic: &Topic, place: u64) -> bool {
+        self.lock_growth().as_ref().is_some_and(|growth| growth.is_in_doubt(topic.as_str(), place))
     }
 }

@@ -37,20 +37,29 @@ impl Log for PartitionClient {
     async fn read(&self, from: i64, wait: Duration) -> Result<(Vec<RecordAndOffset>, i64), Failure> {
         let wait = wait.max(AT_ONCE);
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        within(LIMIT + wait, self.fetch_records(from, 1..CHUNK, wait_ms)).await
+        let (records, end) = within(LIMIT + wait, self.fetch_records(from, 1..CHUNK, wait_ms)).await?;
+        records.iter().try_for_each(|record| possible(record.offset).map(drop))?;
+        // What is no end of a log is taken for none, and asked for when it matters.
+        Ok((records, possible(end).unwrap_or(0)))
     }
 
     async fn offsets(&self) -> Result<Range<i64>, Failure> {
         let first = within(LIMIT, self.get_offset(OffsetAt::Earliest)).await?;
         let end = within(LIMIT, self.get_offset(OffsetAt::Latest)).await?;
-        Ok(first..end)
+        Ok(possible(first)?..possible(end)?)
     }
 
     async fn append(&self, records: Vec<Record>) -> Result<i64, Failure> {
         let produced = timeout(LIMIT, self.produce(records, Compression::NoCompression)).await;
         let offsets = produced.map_err(|_| Failure::TimedOut)?.map_err(|error| Failure::of_append(&error))?;
-        offsets.first().copied().ok_or_else(|| Failure::Failed("no offset in the broker's answer".to_owned()))
+        possible(offsets.first().copied().unwrap_or(-1))
     }
+}
+
+/// An offset that a log can have: so far from the largest number that one can go on from it.
+fn possible(offset: i64) -> Result<i64, Failure> {
+    let is_possible = (0..i64::MAX / 2).contains(&offset);
+    is_possible.then_some(offset).ok_or_else(|| Failure::Failed(format!("no log has the offset {offset}")))
 }
 
 /// An answer within a time.
@@ -61,6 +70,19 @@ pub(super) async fn within<T>(
     match timeout(limit, request).await {
         Ok(result) => result.map_err(|error| Failure::from(&error)),
         Err(_) => Err(Failure::TimedOut),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_offset_is_taken_from_a_broker_that_no_log_has() {
+        assert_eq!((possible(0), possible(i64::MAX / 2 - 1)), (Ok(0), Ok(i64::MAX / 2 - 1)));
+        for offset in [-1, i64::MIN, i64::MAX / 2, i64::MAX] {
+            assert!(matches!(possible(offset), Err(Failure::Failed(_))), "{offset}");
+        }
     }
 }
 

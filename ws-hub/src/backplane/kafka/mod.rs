@@ -11,11 +11,13 @@
 //! | `queue` | publications on their way |
 //! | `record`, `hash` | records, and the partition of a topic |
 //! | `supervise` | the connection to the cluster, and the number of partitions |
+//! | `growth` | topics that have moved to other partitions |
 //! | `cluster`, `log`, `failure`, `health` | the client library, within time limits |
 
 mod chain;
 mod cluster;
 mod failure;
+mod growth;
 mod hash;
 mod health;
 mod history;

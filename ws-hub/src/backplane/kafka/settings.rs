@@ -52,8 +52,9 @@ use rskafka::client::{Credentials, SaslConfig};
 /// - `min.insync.replicas`: a publication is accepted when that many brokers have it (`acks=all`).
 /// - No `producer_byte_rate` quota that is reached: the client library sends a throttled publication again.
 /// - More partitions move topics to other partitions. Instances notice within 30 s. Until all have, publications on topics that
-///   moved are missing at some instances; subscribers of those topics are told by a gap then. A record that was published to
-///   the partition where a topic was before is not found any more.
+///   moved are missing at some instances. Subscribers of those topics are told by a gap when their instance notices, and by
+///   another one 60 s later. A record that was published to the partition where a topic was before is not found any more. An
+///   instance that was started meanwhile does not know of it.
 #[derive(Clone)]
 #[must_use]
 pub struct Kafka {

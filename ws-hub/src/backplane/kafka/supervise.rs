@@ -13,7 +13,7 @@ use super::log::LIMIT;
 use crate::random;
 
 /// How often the number of partitions is asked for.
-const CHECK: Duration = Duration::from_secs(30);
+pub(super) const CHECK: Duration = Duration::from_secs(30);
 /// The longest delay between attempts at connecting.
 const LONGEST: Duration = Duration::from_secs(2);
 /// Stands for the cluster among the partitions that can be down.
