@@ -7,9 +7,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
+use super::config;
 use super::connection::{Command, Connection};
 use super::settings::Settings;
 use super::subject::{self, Set, Subjects};
+use super::wire::{self, Time};
 use crate::position::Epoch;
 
 /// Why there is no answer of use.
@@ -32,6 +34,8 @@ pub(super) struct Info {
     /// is none.
     pub(super) first: u64,
     pub(super) last: u64,
+    /// In what its configuration differs from the hub's, without harm.
+    pub(super) differences: Vec<&'static str>,
 }
 
 /// Messages of one subject.
@@ -79,16 +83,28 @@ fn parse(answer: &Value) -> Result<Info, Problem> {
         Problem::Refused(format!("the stream {name:?} takes the subjects of the hub, and is not one of a hub"))
     })?;
     let number = |field: &str| answer["state"][field].as_u64().unwrap_or(0);
-    Ok(Info { name: name.to_owned(), epoch, first: number("first_seq"), last: number("last_seq") })
+    Ok(Info {
+        name: name.to_owned(),
+        epoch,
+        first: number("first_seq"),
+        last: number("last_seq"),
+        differences: Vec::new(),
+    })
 }
 
 /// A stream that is known by name.
-pub(super) async fn info(connection: &Connection, name: &str) -> Result<Info, Problem> {
+pub(super) async fn info(connection: &Connection, settings: &Settings, set: Set, name: &str) -> Result<Info, Problem> {
     let answer = request(connection, format!("$JS.API.STREAM.INFO.{name}"), &json!({})).await?;
     match error(&answer) {
         Some((STREAM_NOT_FOUND, _)) => Err(Problem::NoStream),
         Some((_, reason)) => Err(Problem::Refused(reason)),
-        None => parse(&answer),
+        None => {
+            let mut info = parse(&answer)?;
+            let (config, subjects) = (&answer["config"], Subjects { prefix: settings.prefix.clone() });
+            config::check(config, settings, &subjects, set).map_err(Problem::Refused)?;
+            info.differences = config::differences(config, settings, &subjects, set);
+            Ok(info)
+        }
     }
 }
 
@@ -97,7 +113,7 @@ pub(super) async fn find(connection: &Connection, settings: &Settings, set: Set)
     let subjects = Subjects { prefix: settings.prefix.clone() };
     let start = Instant::now();
     while start.elapsed() < MAKING {
-        if let Some(found) = existing(connection, &subjects, set).await? {
+        if let Some(found) = existing(connection, settings, &subjects, set).await? {
             return Ok(found);
         }
         if !lock(connection, settings, &subjects, set).await? {
@@ -106,7 +122,7 @@ pub(super) async fn find(connection: &Connection, settings: &Settings, set: Set)
             continue;
         }
         // It may have been made between the two.
-        let found = match existing(connection, &subjects, set).await {
+        let found = match existing(connection, settings, &subjects, set).await {
             Ok(None) => create(connection, settings, &subjects, set).await.map(Some),
             found => found,
         };
@@ -122,14 +138,19 @@ pub(super) async fn find(connection: &Connection, settings: &Settings, set: Set)
     Err(Problem::Unavailable)
 }
 
-async fn existing(connection: &Connection, subjects: &Subjects, set: Set) -> Result<Option<Info>, Problem> {
+async fn existing(
+    connection: &Connection,
+    settings: &Settings,
+    subjects: &Subjects,
+    set: Set,
+) -> Result<Option<Info>, Problem> {
     let filter = json!({ "subject": subjects.all_log(set) });
     let answer = request(connection, "$JS.API.STREAM.NAMES".to_owned(), &filter).await?;
     if let Some((_, reason)) = error(&answer) {
         return Err(Problem::Refused(reason));
     }
     let Some(name) = answer["streams"][0].as_str() else { return Ok(None) };
-    match info(connection, name).await {
+    match info(connection, settings, set, name).await {
         // It was deleted meanwhile.
         Err(Problem::NoStream) => Ok(None),
         found => found.map(Some),
@@ -146,7 +167,7 @@ async fn lock(connection: &Connection, settings: &Settings, subjects: &Subjects,
         "description": format!("A stream is being made ({:016x})", crate::random::u64()),
         "subjects": [subjects.lock(set)],
         "max_msgs": 1,
-        "storage": storage(settings),
+        "storage": config::storage(settings),
     });
     let answer = request(connection, format!("$JS.API.STREAM.CREATE.{name}"), &config).await?;
     match error(&answer) {
@@ -171,23 +192,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 async fn create(connection: &Connection, settings: &Settings, subjects: &Subjects, set: Set) -> Result<Info, Problem> {
     let name = subject::stream_name(&settings.stream, set, Epoch(crate::random::u64()));
-    let age = set.age * 1_000_000;
-    let config = json!({
-        "name": name,
-        "description": "Publications of ws-hub",
-        "subjects": [subjects.all_log(set)],
-        "retention": "limits",
-        "discard": "old",
-        "max_msgs_per_subject": set.size,
-        "max_age": age,
-        "max_bytes": settings.max_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1),
-        "storage": storage(settings),
-        "num_replicas": settings.replicas,
-        // Doubles are found for so long. It cannot be longer than the age.
-        "duplicate_window": age.min(DUPLICATE_WINDOW),
-        "allow_direct": true,
-        "republish": { "src": subjects.all_log(set), "dest": subjects.all_live(set) },
-    });
+    let config = config::make(&name, settings, subjects, set);
     let answer = request(connection, format!("$JS.API.STREAM.CREATE.{name}"), &config).await?;
     match error(&answer) {
         Some((code, _)) if TAKEN.contains(&code) => Err(Problem::NoStream),
@@ -195,13 +200,6 @@ async fn create(connection: &Connection, settings: &Settings, subjects: &Subject
         None => parse(&answer),
     }
 }
-
-fn storage(settings: &Settings) -> &'static str {
-    if settings.in_memory { "memory" } else { "file" }
-}
-
-/// 2 minutes, in nanoseconds.
-const DUPLICATE_WINDOW: u64 = 120_000_000_000;
 
 /// At most `limit` messages of a subject from a sequence number on.
 pub(super) async fn get(
@@ -243,8 +241,12 @@ pub(super) async fn get(
     }
 }
 
-/// The sequence number of the last message of a subject.
-pub(super) async fn last(connection: &Connection, stream: &str, subject: &str) -> Result<Option<u64>, Problem> {
+/// The sequence number of the last message of a subject, and when it was stored.
+pub(super) async fn last(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+) -> Result<Option<(u64, Option<Time>)>, Problem> {
     let mut expected = connection.inbox.one();
     let payload = Bytes::from(json!({ "last_by_subj": subject }).to_string());
     let reply = expected.subject.clone();
@@ -254,7 +256,8 @@ pub(super) async fn last(connection: &Connection, stream: &str, subject: &str) -
     match raw.status.map(|status| status.as_u16()) {
         None => {
             let sequence = raw.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));
-            sequence.and_then(|value| value.as_str().parse().ok()).map(Some).ok_or(Problem::Unavailable)
+            let sequence = sequence.and_then(|value| value.as_str().parse().ok()).ok_or(Problem::Unavailable)?;
+            Ok(Some((sequence, wire::time(&raw))))
         }
         Some(404) => Ok(None),
         Some(503) => Err(Problem::NoStream),

@@ -130,7 +130,7 @@ impl Heard {
         }
         let is_next = match self.publishers.get(&tag.publisher) {
             Some((last, _)) if tag.number <= *last => return Arrival::Late,
-            Some((last, _)) => tag.number == last + 1,
+            Some((last, _)) => tag.number == last.saturating_add(1),
             // Heard for the first time. The one before it should have arrived, if it was sent in our time.
             None => tag.pause.is_none_or(|pause| {
                 let ours = now.saturating_duration_since(self.since);

@@ -3,7 +3,6 @@
 //! The client library would connect again by itself, and send late what had waited meanwhile. Here, a connection that is lost is
 //! given up with all that belongs to it, and the link makes another one.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +14,8 @@ use tracing::{debug, warn};
 use ws_session::MessageKind;
 
 use super::chain::Numbers;
-use super::inbox::{Done, Inbox};
+use super::inbox::{Done, Doubt, Inbox, Sent};
+use super::permissions::{self, May, Permissions};
 use super::settings::Settings;
 use super::subscription::Subscribed;
 use super::{TARGET, next, wire};
@@ -46,6 +46,8 @@ pub(super) enum Command {
         done: Done,
     },
     Unsubscribe(Arc<Subscribed>),
+    /// What was sent waits for one more echo.
+    Again(Vec<Sent>),
 }
 
 /// A publication.
@@ -70,8 +72,7 @@ pub(super) enum To {
 /// The end of a connection, and its cause.
 pub(super) struct Ended {
     cause: watch::Sender<Option<GapCause>>,
-    /// Subjects that the server does not let this connection publish on.
-    denied: Mutex<HashSet<String>>,
+    permissions: Permissions,
 }
 
 impl Ended {
@@ -81,6 +82,11 @@ impl Ended {
 
     pub(super) fn is_over(&self) -> bool {
         self.cause.borrow().is_some()
+    }
+
+    /// Waits for it.
+    pub(super) async fn over(&self) {
+        let _ = self.cause.subscribe().wait_for(Option::is_some).await;
     }
 }
 
@@ -102,7 +108,7 @@ impl Connection {
         denied: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, String> {
         static IDS: AtomicU64 = AtomicU64::new(1);
-        let ended = Arc::new(Ended { cause: watch::Sender::new(None), denied: Mutex::default() });
+        let ended = Arc::new(Ended { cause: watch::Sender::new(None), permissions: Permissions::default() });
         let options = settings.options().await?.ping_interval(PING).connection_timeout(CONNECT);
         let options = options.max_reconnects(settings.servers.len()).reconnect_delay_callback(|_| Duration::ZERO);
         let told = Arc::clone(&ended);
@@ -130,15 +136,19 @@ impl Connection {
             ended: Arc::clone(&ended),
         };
 
-        let (mut end, over) = (ended.cause.subscribe(), Arc::clone(&ended));
+        let (mut end, over, again) = (ended.cause.subscribe(), Arc::clone(&ended), this.commands.downgrade());
         tokio::spawn(async move {
             loop {
-                tokio::select! {
-                    answer = next(&mut answers) => match answer {
-                        Some(answer) => inbox.arrived(answer),
-                        None => break,
-                    },
-                    _ = end.wait_for(Option::is_some) => break,
+                let answer = tokio::select! {
+                    answer = next(&mut answers) => answer,
+                    _ = end.wait_for(Option::is_some) => None,
+                };
+                let Some(answer) = answer else { break };
+                let waiting = over.permissions.settle(inbox.arrived(answer));
+                if !waiting.is_empty()
+                    && let Some(again) = again.upgrade()
+                {
+                    let _ = again.send(Command::Again(waiting));
                 }
             }
             over.end(GapCause::BrokerLost);
@@ -146,6 +156,7 @@ impl Connection {
         });
         let writer = Writer {
             id,
+            is_clustered: this.is_clustered,
             client,
             inbox: Arc::clone(&this.inbox),
             ended: Arc::clone(&ended),
@@ -227,9 +238,10 @@ fn tell(ended: &Ended, event: &Event, denied: &dyn Fn(&str)) {
             warn!(target: TARGET, "the NATS server says: {error}");
             let ServerError::Other(text) = error else { return };
             if let Some(subject) = quoted(text, "permissions violation for subscription to") {
+                ended.permissions.deny_subscription(subject);
                 denied(subject);
             } else if let Some(subject) = quoted(text, "permissions violation for publish to") {
-                ended.denied.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.to_owned());
+                ended.permissions.deny_publication(subject);
             }
         }
         _ => {}
@@ -259,6 +271,7 @@ fn too_large(size: usize, limit: usize) -> Refusal {
 struct Writer {
     /// The connection's, unique in the process.
     id: u64,
+    is_clustered: bool,
     client: Client,
     inbox: Arc<Inbox>,
     ended: Arc<Ended>,
@@ -281,11 +294,12 @@ impl Writer {
                         drop(self.client.publish_with_reply(subject, reply, payload).await);
                     }
                     Command::Subscribe { subscribed, done } => {
-                        if self.subscribe(&subscribed).await {
-                            waiting.push(done);
+                        if let Some(doubt) = self.subscribe(&subscribed).await {
+                            waiting.push(Sent { done, doubt });
                         }
                     }
                     Command::Unsubscribe(subscribed) => subscribed.detach(),
+                    Command::Again(sent) => waiting.extend(sent),
                 }
             }
             if !waiting.is_empty() {
@@ -297,12 +311,16 @@ impl Writer {
         }
     }
 
-    async fn publish(&self, sending: Sending, waiting: &mut Vec<Done>) {
+    async fn publish(&self, sending: Sending, waiting: &mut Vec<Sent>) {
         let Sending { topic, subject, kind, headers, payload, to, permit } = sending;
-        let is_denied = self.ended.denied.lock().unwrap_or_else(PoisonError::into_inner).contains(&subject);
-        if is_denied {
-            return to.refuse(Refusal::Broker(format!("no permission to publish on {subject}")));
-        }
+        let doubt = match (self.ended.permissions.may_publish(&subject), &to) {
+            (May::No, _) => return to.refuse(permissions::refusal(&subject, false)),
+            (May::Unknown, To::Subscribers { .. }) => {
+                Some(Doubt { subject: subject.clone(), is_subscription: false, is_second: false })
+            }
+            // A stream answers.
+            (May::Unknown, To::Stream { .. }) | (May::Yes, _) => None,
+        };
         let limit = self.client.max_payload();
         let size = payload.len() + headers.as_ref().map_or(0, wire::size);
         if size > limit {
@@ -325,7 +343,7 @@ impl Writer {
             }
         };
         match (result, to) {
-            (Ok(()), To::Subscribers { done }) => waiting.push(done),
+            (Ok(()), To::Subscribers { done }) => waiting.push(Sent { done, doubt }),
             (Ok(()), To::Stream { .. }) => {}
             (Err(error), to) => to.refuse(match error.kind() {
                 PublishErrorKind::MaxPayloadExceeded => too_large(size, limit),
@@ -336,19 +354,21 @@ impl Writer {
         drop(permit);
     }
 
-    /// Subscribes, unless this connection has already. Returns whether it could.
-    async fn subscribe(&self, subscribed: &Arc<Subscribed>) -> bool {
+    /// Subscribes, unless this connection has already, and returns what the server may refuse. `None` if it could not.
+    async fn subscribe(&self, subscribed: &Arc<Subscribed>) -> Option<Option<Doubt>> {
         if !subscribed.is_wanted_on(self.id) {
-            return true;
+            return Some(None);
         }
+        let subject = subscribed.subject.clone();
+        self.ended.permissions.forget_subscription(&subject);
         match self.client.subscribe(subscribed.subject.clone()).await {
             Ok(subscriber) => {
-                subscribed.attach(self.id, subscriber, &self.ended, &self.inbound);
-                true
+                subscribed.attach(self.id, self.is_clustered, subscriber, &self.ended, &self.inbound);
+                Some(Some(Doubt { subject, is_subscription: true, is_second: false }))
             }
             Err(error) => {
-                warn!(target: TARGET, "cannot subscribe to {}: {error}", subscribed.subject);
-                false
+                warn!(target: TARGET, "cannot subscribe to {subject}: {error}");
+                None
             }
         }
     }

@@ -23,7 +23,22 @@ struct State {
     last: u64,
     waiting: HashMap<u64, Waiting>,
     /// Those that wait for an echo, in the order in which the echoes were sent.
-    echoes: VecDeque<Vec<Done>>,
+    echoes: VecDeque<Vec<Sent>>,
+}
+
+/// Something that was sent, and has no answer of its own.
+pub(super) struct Sent {
+    pub(super) done: Done,
+    /// What the server may refuse, if it is not known yet whether it does.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// The server tells a refusal beside everything else, so that it can be heard after the echo that comes after it.
+pub(super) struct Doubt {
+    pub(super) subject: String,
+    pub(super) is_subscription: bool,
+    /// It waits for the second echo.
+    pub(super) is_second: bool,
 }
 
 /// Tells once what became of something that was sent: the server has handled it, or it was refused. Dropped, if that is unknown.
@@ -100,7 +115,7 @@ impl Inbox {
     }
 
     /// An echo is about to be sent, to the subject that this returns. All of these are told when it arrives.
-    pub(super) fn echo(&self, waiting: Vec<Done>) -> String {
+    pub(super) fn echo(&self, waiting: Vec<Sent>) -> String {
         let mut state = self.lock();
         if !state.is_closed {
             state.echoes.push_back(waiting);
@@ -108,20 +123,17 @@ impl Inbox {
         format!("{}.{ECHO}", self.subject)
     }
 
-    /// An answer arrived.
-    pub(super) fn arrived(&self, raw: Raw) {
+    /// An answer arrived. Returns those that wait for an echo, if it is one.
+    pub(super) fn arrived(&self, raw: Raw) -> Vec<Sent> {
         let Some(token) = raw.subject.strip_prefix(self.subject.as_str()).and_then(|token| token.strip_prefix('.'))
         else {
-            return;
+            return Vec::new();
         };
         let mut state = self.lock();
         if token == ECHO {
-            let waiting = state.echoes.pop_front();
-            drop(state);
-            waiting.into_iter().flatten().for_each(|done| done.tell(None));
-            return;
+            return state.echoes.pop_front().unwrap_or_default();
         }
-        let Ok(id) = token.parse::<u64>() else { return };
+        let Ok(id) = token.parse::<u64>() else { return Vec::new() };
         match state.waiting.remove(&id) {
             Some(Waiting::One(tx)) => {
                 drop(state);
@@ -134,6 +146,7 @@ impl Inbox {
             // Nobody waits any more.
             None => {}
         }
+        Vec::new()
     }
 
     /// The connection has ended: nothing arrives any more.
@@ -189,9 +202,9 @@ mod tests {
         let inbox = Inbox::new("in".to_owned());
         let (tx1, mut rx1) = Done::new();
         let (tx2, mut rx2) = Done::new();
-        let subject = inbox.echo(vec![tx1]);
-        inbox.echo(vec![tx2]);
-        inbox.arrived(raw(&subject));
+        let subject = inbox.echo(vec![Sent { done: tx1, doubt: None }]);
+        inbox.echo(vec![Sent { done: tx2, doubt: None }]);
+        inbox.arrived(raw(&subject)).into_iter().for_each(|sent| sent.done.tell(None));
         assert_eq!(rx1.try_recv(), Ok(None));
         assert_eq!(rx2.try_recv(), Err(oneshot::error::TryRecvError::Empty));
         let mut one = inbox.one();

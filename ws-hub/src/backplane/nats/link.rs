@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::ready;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,7 @@ struct Shared {
 
 #[derive(Clone)]
 enum State {
-    /// The first attempt to connect has not ended.
+    /// The first attempt to connect has not ended, and has not lasted long.
     Starting,
     Down,
     Up(Arc<Connection>),
@@ -53,6 +54,8 @@ enum State {
 
 /// Publications that wait to be handed to the client library, at most.
 const WAITING: usize = 1024;
+/// The time for which publications and subscriptions wait for the first attempt to connect.
+const FIRST: Duration = Duration::from_secs(1);
 /// The longest delay between attempts.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The time in which the servers of a cluster learn of a subscription.
@@ -156,12 +159,26 @@ impl Link for NatsLink {
         let (shared, topic, history) = (Arc::clone(&self.shared), topic.clone(), *history);
         let read = async move {
             let (connection, log) = shared.reading(&history).await?;
-            let page = log.history(&connection, &topic, since, limit).await;
-            if let Err(HistoryError::Unrecoverable { top: Some(top), .. }) = &page {
-                // The hub goes on from there.
-                shared.see(&topic, *top);
+            let subscribed = shared.topics().get(&topic).cloned();
+            let known = subscribed.as_ref().and_then(|subscribed| subscribed.time_of(since));
+            let read = log.history(&connection, &topic, since, limit, known).await;
+            let Some(subscribed) = subscribed else { return read.map(|(page, _)| page) };
+            match read {
+                Ok((page, time)) => {
+                    subscribed.mark(page.end(), time);
+                    Ok(page)
+                }
+                Err(error) => {
+                    // The hub goes on from the end.
+                    if let HistoryError::Unrecoverable { top: Some(top), .. } = error {
+                        match known {
+                            Some(_) if top.epoch == since.epoch => subscribed.cut(top, Instant::now()),
+                            _ => subscribed.see(top, Instant::now()),
+                        }
+                    }
+                    Err(error)
+                }
             }
-            page
         };
         self.run(read, Err(HistoryError::Unavailable))
     }
@@ -213,12 +230,6 @@ impl Shared {
         Ok((connection, self.log(Set::from(history))))
     }
 
-    fn see(&self, topic: &Topic, end: Position) {
-        if let Some(subscribed) = self.topics().get(topic) {
-            subscribed.see(end, Instant::now());
-        }
-    }
-
     fn register(&self, topic: &Topic, history: Option<&History>) -> Arc<Subscribed> {
         let set = history.filter(|_| self.settings.has_history).map(Set::from);
         let mut topics = self.topics();
@@ -231,7 +242,7 @@ impl Shared {
             Some(set) => self.subjects.live(set, topic),
             None => self.subjects.plain(topic),
         };
-        let subscribed = Subscribed::new(topic.clone(), subject, set);
+        let subscribed = Subscribed::new(topic.clone(), subject, set, self.settings.max_bytes.is_some());
         if let Some(other) = topics.insert(topic.clone(), Arc::clone(&subscribed)) {
             other.detach();
         }
@@ -240,12 +251,15 @@ impl Shared {
 
     async fn subscribe(self: Arc<Self>, subscribed: &Arc<Subscribed>) -> Result<Option<Position>, Unavailable> {
         let connection = self.connection().await.ok_or(Unavailable)?;
-        attach(&connection, vec![Arc::clone(subscribed)]).await?;
+        if !attach(&connection, vec![Arc::clone(subscribed)]).await? {
+            return Err(Unavailable);
+        }
         let (Some(history), topic) = (subscribed.set, subscribed.topic.clone()) else { return Ok(None) };
         let log = self.log(history);
         let at = Instant::now();
-        let top = log.top(&connection, &topic).await.map_err(|_| Unavailable)?;
+        let (top, time) = log.top(&connection, &topic).await.map_err(|_| Unavailable)?;
         subscribed.see(top, at);
+        subscribed.mark(top, time);
         if connection.is_clustered {
             let subscribed = Arc::clone(subscribed);
             // What was published through another server meanwhile, which did not know of the subscription, is found there.
@@ -276,27 +290,41 @@ impl Shared {
         self.inbound.is_closed() || matches!(*self.state.borrow(), State::Over)
     }
 
+    /// Waits for an attempt to connect. The first one is not waited for by others for long.
+    async fn patiently<T>(&self, connecting: impl Future<Output = T>) -> T {
+        let mut connecting = pin!(connecting);
+        if let Ok(connected) = tokio::time::timeout(FIRST, &mut connecting).await {
+            return connected;
+        }
+        if matches!(*self.state.borrow(), State::Starting) && self.set(State::Down) {
+            self.inbound.lost(GapCause::BrokerLost);
+        }
+        connecting.await
+    }
+
     async fn connect(self: &Arc<Self>) -> Result<Arc<Connection>, String> {
         let shared = Arc::downgrade(self);
         let denied = move |subject: &str| {
             let Some(shared) = shared.upgrade() else { return };
             let topic = shared.topics().values().find(|subscribed| subscribed.subject == subject).cloned();
             if let Some(subscribed) = topic {
+                subscribed.refuse();
                 shared.inbound.missed(Some(subscribed.topic.as_str()), GapCause::Unsubscribed);
             }
         };
         let connection = Connection::open(&self.settings, &self.numbers, &self.inbound, denied).await?;
         let connection = Arc::new(connection);
         let all = self.topics().values().cloned().collect();
+        // The others stand without those that the server refuses.
         attach(&connection, all).await.map_err(|_| "the connection was lost at once")?;
         Ok(connection)
     }
 }
 
-/// Subscribes, and waits until the server has it.
-async fn attach(connection: &Connection, all: Vec<Arc<Subscribed>>) -> Result<(), Unavailable> {
+/// Subscribes, and waits until the server has it. Returns whether it has refused none.
+async fn attach(connection: &Connection, all: Vec<Arc<Subscribed>>) -> Result<bool, Unavailable> {
     if all.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let mut waiting = Vec::with_capacity(all.len());
     for subscribed in all {
@@ -304,20 +332,21 @@ async fn attach(connection: &Connection, all: Vec<Arc<Subscribed>>) -> Result<()
         connection.send(Command::Subscribe { subscribed, done });
         waiting.push(is_done);
     }
+    let mut are_allowed = true;
     for is_done in waiting {
-        is_done.await.map_err(|_| Unavailable)?;
+        are_allowed &= is_done.await.map_err(|_| Unavailable)?.is_none();
     }
     if connection.is_clustered {
         tokio::time::sleep(SPREAD).await;
     }
-    Ok(())
+    Ok(are_allowed)
 }
 
 /// Makes one connection after the other.
 async fn supervise(shared: Arc<Shared>) {
     let (mut attempt, mut logged) = (0, None);
     while !shared.is_over() {
-        match shared.connect().await {
+        match shared.patiently(shared.connect()).await {
             Ok(connection) => {
                 let since = Instant::now();
                 logged = None;

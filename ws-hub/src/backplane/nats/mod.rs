@@ -2,10 +2,12 @@
 
 mod api;
 mod chain;
+mod config;
 mod connection;
 mod inbox;
 mod link;
 mod log;
+mod permissions;
 mod publish;
 mod settings;
 mod subject;

@@ -6,7 +6,7 @@ use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_EXPECTED_STRE
 use tokio::sync::OwnedSemaphorePermit;
 use ws_session::MessageKind;
 
-use super::api::{NO_JETSTREAM, Problem};
+use super::api::{Info, NO_JETSTREAM, Problem};
 use super::connection::{Command, Connection, Sending, To};
 use super::inbox::Done;
 use super::log::Log;
@@ -121,8 +121,13 @@ async fn is_end(connection: &Connection, log: &Log, after: Position, last: u64) 
         return Ok(false);
     }
     let now = log.now(connection).await.map_err(problem)?;
+    Ok(is_end_of(&now, after, last))
+}
+
+fn is_end_of(stream: &Info, after: Position, last: u64) -> bool {
+    let is_place = stream.epoch == after.epoch && after.offset <= stream.last;
     // Else others may have come and gone since.
-    Ok(now.epoch == after.epoch && (last > 0 || now.first <= after.offset.saturating_add(1)))
+    is_place && (last > 0 || stream.first <= after.offset.saturating_add(1))
 }
 
 /// Nothing was sent.
@@ -132,4 +137,21 @@ fn problem(problem: Problem) -> PublishError {
         Problem::Refused(reason) => Refusal::Broker(reason),
         Problem::NoStream => Refusal::Broker(NO_JETSTREAM.to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Epoch;
+
+    #[test]
+    fn a_place_is_the_end_of_a_topic_if_nothing_can_have_come_after_it() {
+        let stream = Info { name: "S".to_owned(), epoch: Epoch(1), first: 5, last: 9, differences: Vec::new() };
+        let is_end = |offset, last| is_end_of(&stream, Position::new(Epoch(1), offset), last);
+        assert!(is_end(9, 0) && is_end(4, 0), "nothing was removed after it");
+        assert!(!is_end(3, 0), "others may have come and gone");
+        assert!(is_end(3, 2), "the one before it is still there");
+        assert!(!is_end(10, 0) && !is_end(10, 7), "the stream has no such place");
+        assert!(!is_end_of(&stream, Position::new(Epoch(2), 9), 0));
+    }
 }

@@ -5,6 +5,8 @@
 //! a header. With history, both are in headers, because the reply subject is for the server's answer. A message without a tag
 //! was published by another program: it is text if it is UTF-8.
 
+use std::hash::{DefaultHasher, Hasher as _};
+
 use async_nats::{HeaderMap, Message as Raw};
 use bytes::Bytes;
 use ws_session::{ByteString, Message, MessageKind};
@@ -58,8 +60,29 @@ pub(super) fn size(headers: &HeaderMap) -> usize {
 pub(super) struct Arrived {
     pub(super) publication: Publication,
     pub(super) tag: Option<Tag>,
-    /// Where the stream has stored it, and the sequence number of the one before it that was still there.
-    pub(super) stored: Option<(Position, u64)>,
+    pub(super) stored: Option<Stored>,
+}
+
+/// Where a stream has stored a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) position: Position,
+    /// The sequence number of the one before it that was still there, or 0.
+    pub(super) last: u64,
+    pub(super) time: Option<Time>,
+}
+
+/// The time at which a stream has stored a message, hashed. A server that has lost the end of a stream gives the same sequence
+/// numbers to other messages, at other times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time(u64);
+
+/// When a stream has stored a message.
+pub(super) fn time(raw: &Raw) -> Option<Time> {
+    let text = raw.headers.as_ref()?.get("Nats-Time-Stamp")?;
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text.as_str().as_bytes());
+    Some(Time(hasher.finish()))
 }
 
 pub(super) fn read(topic: &Topic, raw: Raw) -> Arrived {
@@ -72,8 +95,11 @@ pub(super) fn read(topic: &Topic, raw: Raw) -> Arrived {
     let key = header(KEY_HEADER).map(|key| ByteString::from(subject::decode(key)));
     let number = |name| header(name).and_then(|value| value.parse::<u64>().ok());
     let stored = header("Nats-Stream").and_then(subject::epoch_of).zip(number("Nats-Sequence"));
-    let stored =
-        stored.map(|(epoch, sequence)| (Position::new(epoch, sequence), number("Nats-Last-Sequence").unwrap_or(0)));
+    let stored = stored.map(|(epoch, sequence)| Stored {
+        position: Position::new(epoch, sequence),
+        last: number("Nats-Last-Sequence").unwrap_or(0),
+        time: time(&raw),
+    });
     let mut publication = Publication::new(topic.clone(), message(raw.payload, tag.map(|tag| tag.kind)));
     publication.key = key;
     Arrived { publication, tag, stored }
@@ -199,12 +225,21 @@ mod tests {
         headers.insert("Nats-Stream", "WS_HUB_1-1000_00000000000000ab");
         headers.insert("Nats-Sequence", "7");
         headers.insert("Nats-Last-Sequence", "5");
+        headers.insert("Nats-Time-Stamp", "2026-12-01T04:00:00.000000001Z");
         let mut message = raw(b"x");
         message.headers = Some(headers);
         let arrived = read(&topic(), message);
         assert_eq!(arrived.publication.key.as_deref(), Some("line\r\nend: ü"));
         assert_eq!(arrived.tag, Some(tag));
-        assert_eq!(arrived.stored, Some((Position::new(Epoch(0xab), 7), 5)));
+        let stored = arrived.stored.unwrap();
+        assert_eq!((stored.position, stored.last), (Position::new(Epoch(0xab), 7), 5));
+        let mut other = raw(b"x");
+        assert_eq!(time(&other), None);
+        let headers = other.headers.insert(HeaderMap::new());
+        headers.insert("Nats-Time-Stamp", "2026-12-01T04:00:00.000000001Z");
+        assert_eq!(time(&other), stored.time);
+        other.headers.as_mut().unwrap().insert("Nats-Time-Stamp", "2026-12-01T04:00:00.000000002Z");
+        assert!(stored.time.is_some() && time(&other) != stored.time);
     }
 
     #[test]
