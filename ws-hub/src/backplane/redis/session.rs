@@ -125,13 +125,14 @@ impl Shared {
                         Some(Value::BulkString(payload)) => payload,
                         _ => Vec::new(),
                     };
-                    match wire::decode(&topic, payload) {
-                        Some(publication) => shared.inbound.publication(&Arc::new(publication)),
-                        None if has_warned.swap(true, Ordering::Relaxed) => {}
-                        None => {
-                            warn!(target: TARGET, %topic, "what another program published has not the form of a publication")
-                        }
+                    if let Some(publication) = wire::decode(&topic, payload) {
+                        return shared.inbound.publication(&Arc::new(publication));
                     }
+                    if !has_warned.swap(true, Ordering::Relaxed) {
+                        warn!(target: TARGET, %topic, "what another program published has not the form of a publication");
+                    }
+                    // A hub of another version may have meant something by it.
+                    shared.inbound.missed(Some(topic.as_str()), GapCause::Missed);
                 }
                 _ => {}
             }
