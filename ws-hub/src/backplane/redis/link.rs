@@ -23,8 +23,12 @@ use crate::topic::Topic;
 
 /// A stream stays for this time after its last publication is too old: who has subscribed its topic knows its epoch.
 const AFTERWARDS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A stream without publications stays for this time, unless it is subscribed: anybody who subscribes makes one.
+pub(super) const EMPTY: Duration = Duration::from_secs(3600);
 /// The bytes of a page, about. A read must not keep the broker from others for long.
 const PAGE: usize = 4 << 20;
+/// The bytes of the last publications, about. The hub recovers no more.
+const LATEST: usize = 16 << 20;
 
 pub(super) struct RedisLink {
     shared: Arc<Shared>,
@@ -141,7 +145,7 @@ impl Shared {
         if let Some(name) = &outgoing.idempotency_key {
             script.key(self.settings.once(topic.as_str(), name));
         }
-        script.arg(self.settings.channel(topic.as_str())).arg(history.size);
+        script.arg(self.settings.channel(topic.as_str())).arg(entries(history.size));
         script.arg(milliseconds(history.age)).arg(milliseconds(history.age.saturating_add(AFTERWARDS)));
         // The upper half of the sequence numbers is for publications of the same millisecond.
         script.arg(new_epoch()).arg(random::u64() >> 43);
@@ -168,7 +172,7 @@ impl Shared {
         limit: usize,
     ) -> Result<Page, HistoryError> {
         let mut script = self.scripts.history.key(self.settings.stream(topic.as_str()));
-        script.arg(since.epoch.to_string()).arg(wire::id(since.offset)).arg(limit);
+        script.arg(since.epoch.to_string()).arg(wire::id(since.offset)).arg(entries(limit));
         script.arg(milliseconds(history.age)).arg(PAGE);
         let answer = self.read(topic, &script).await?;
         let mut answer = answer.into_iter();
@@ -190,18 +194,38 @@ impl Shared {
     }
 
     async fn latest(&self, topic: &Topic, history: &History, limit: usize) -> Result<Page, HistoryError> {
+        let (mut last, mut top) = (Last::new(limit), None);
+        let mut newest = "+".to_owned();
+        loop {
+            let (end, publications, is_more) = self.page_of_latest(topic, history, last.room(), &newest).await?;
+            let top = *top.get_or_insert(end);
+            // Else the stream has been made anew meanwhile.
+            let goes_on = end.epoch == top.epoch && last.add(publications);
+            match last.oldest().filter(|_| goes_on && is_more) {
+                Some(oldest) => newest = format!("({}", wire::id(oldest)),
+                None => return Ok(last.into_page(top)),
+            }
+        }
+    }
+
+    /// The end of the stream; publications from an ID on backwards; and whether there can be more before them.
+    async fn page_of_latest(
+        &self,
+        topic: &Topic,
+        history: &History,
+        limit: usize,
+        newest: &str,
+    ) -> Result<(Position, Vec<Arc<Publication>>, bool), HistoryError> {
         let mut script = self.scripts.latest.key(self.settings.stream(topic.as_str()));
-        script.arg(new_epoch()).arg(milliseconds(history.age.saturating_add(AFTERWARDS))).arg(limit);
-        script.arg(milliseconds(history.age)).arg(PAGE);
+        script.arg(new_epoch()).arg(milliseconds(history.age.saturating_add(AFTERWARDS))).arg(entries(limit));
+        script.arg(milliseconds(history.age)).arg(PAGE).arg(newest).arg(milliseconds(EMPTY));
         let answer = self.read(topic, &script).await?;
         let mut answer = answer.into_iter();
         let (epoch, id) = (answer.next().and_then(text), answer.next().and_then(text));
         let top = epoch.zip(id).and_then(|(epoch, id)| position(&epoch, &id)).ok_or_else(|| strange(topic))?;
+        let is_more = matches!(answer.next(), Some(Value::Int(1)));
         let publications = answer.map(|entry| publication(topic, top.epoch, entry)).collect::<Option<Vec<_>>>();
-        let mut publications = publications.ok_or_else(|| strange(topic))?;
-        publications.reverse();
-        let since = publications.first().map_or(top, |first| Position::new(top.epoch, first.previous));
-        Ok(Page::new(since, publications, true))
+        Ok((top, publications.ok_or_else(|| strange(topic))?, is_more))
     }
 
     async fn read(&self, topic: &Topic, script: &::redis::ScriptInvocation<'_>) -> Result<Vec<Value>, HistoryError> {
@@ -217,6 +241,47 @@ impl Shared {
                 Err(HistoryError::Unavailable)
             }
         }
+    }
+}
+
+/// The last publications, as they are found: the newest first.
+struct Last {
+    limit: usize,
+    found: Vec<Arc<Publication>>,
+    bytes: usize,
+}
+
+impl Last {
+    fn new(limit: usize) -> Self {
+        Self { limit, found: Vec::new(), bytes: 0 }
+    }
+
+    /// The number of publications for which there is room.
+    fn room(&self) -> usize {
+        self.limit - self.found.len()
+    }
+
+    /// Adds earlier ones. Returns whether there is room for more, and none is missing between them.
+    fn add(&mut self, publications: Vec<Arc<Publication>>) -> bool {
+        for publication in publications {
+            let place = publication.position.map_or(0, |position| position.offset);
+            if self.room() == 0 || self.found.last().is_some_and(|next| next.previous != place) {
+                return false;
+            }
+            self.bytes += publication.weight();
+            self.found.push(publication);
+        }
+        self.room() > 0 && self.bytes < LATEST
+    }
+
+    fn oldest(&self) -> Option<u64> {
+        self.found.last()?.position.map(|position| position.offset)
+    }
+
+    fn into_page(mut self, top: Position) -> Page {
+        self.found.reverse();
+        let since = self.found.first().map_or(top, |first| Position::new(top.epoch, first.previous));
+        Page::new(since, self.found, true)
     }
 }
 
@@ -253,8 +318,13 @@ fn new_epoch() -> String {
     Epoch(random::u64()).to_string()
 }
 
+/// At most a number of entries that the broker understands.
+fn entries(number: usize) -> usize {
+    number.min(1 << 30)
+}
+
 /// At most a number that a script can calculate with.
-fn milliseconds(time: Duration) -> u64 {
+pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(1 << 48)
 }
 
@@ -276,5 +346,55 @@ fn text(value: Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publication(offset: u64, previous: u64, bytes: usize) -> Arc<Publication> {
+        let publication = Publication::new(Topic::new("a").unwrap(), vec![0; bytes]);
+        Arc::new(publication.at(Position::new(Epoch(1), offset), previous))
+    }
+
+    fn offsets(page: &Page) -> Vec<u64> {
+        page.publications.iter().map(|publication| publication.position.unwrap().offset).collect()
+    }
+
+    fn top() -> Position {
+        Position::new(Epoch(1), 9)
+    }
+
+    #[test]
+    fn the_last_publications_are_put_together_from_pages() {
+        let mut last = Last::new(4);
+        assert!(last.add(vec![publication(9, 8, 1), publication(8, 6, 1)]));
+        assert_eq!((last.room(), last.oldest()), (2, Some(8)));
+        assert!(!last.add(vec![publication(6, 4, 1), publication(4, 3, 1), publication(3, 0, 1)]), "there is no room");
+        let page = last.into_page(top());
+        assert_eq!((offsets(&page), page.since.offset), (vec![4, 6, 8, 9], 3));
+    }
+
+    #[test]
+    fn what_was_removed_between_two_pages_ends_them() {
+        let mut last = Last::new(10);
+        assert!(last.add(vec![publication(9, 8, 1)]));
+        assert!(!last.add(vec![publication(7, 6, 1)]), "8 is missing");
+        assert_eq!(offsets(&last.into_page(top())), [9]);
+    }
+
+    #[test]
+    fn the_last_publications_are_bounded_in_bytes() {
+        let mut last = Last::new(usize::MAX);
+        assert!(last.add(vec![publication(9, 8, LATEST / 2)]));
+        assert!(!last.add(vec![publication(8, 7, LATEST / 2)]));
+        let page = Last::new(5).into_page(top());
+        assert_eq!((page.publications.len(), page.since), (0, top()));
+    }
+
+    #[test]
+    fn numbers_are_bounded_by_what_the_broker_understands() {
+        assert_eq!((entries(7), entries(usize::MAX)), (7, 1 << 30));
     }
 }

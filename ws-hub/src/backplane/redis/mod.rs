@@ -50,7 +50,8 @@ const TARGET: &str = "ws_hub";
 /// A topic is in them as it is: Redis has no rule for names. [`prefix`](Self::prefix) replaces `ws-hub`.
 ///
 /// A program without a hub publishes on a topic without history with `PUBLISH ws-hub:0:news` and a line before the payload:
-/// `w1 t -` and a line feed for text, `w1 b -` for binary. What has another form is not delivered, and the log tells it.
+/// `w1 t -` and a line feed for text, `w1 b -` for binary. What has another form is not delivered: subscribers get a
+/// gap, and the log tells it. Only hubs may publish on the channels of topics with history: a place that is forged there is believed.
 ///
 /// An entry of a stream has the fields `e` (epoch), `p` (ID of the entry before it), `h` (kind and length of the key) and `b` (key
 /// and payload). An offset is the ID of an entry: its milliseconds times 2^22, and its sequence number. A script adds the entry
@@ -60,7 +61,8 @@ const TARGET: &str = "ws_hub";
 /// # Epochs
 ///
 /// The epoch is a random number in the entries themselves. It changes when the stream is lost: with `FLUSHALL`, a restart
-/// without data, eviction, or 7 days after the last publication was too old. After a failover to a replica that lacks the last
+/// without data, eviction, or 7 days after the last publication was too old. A stream of a topic that has no publication yet stays for an
+/// hour after it was subscribed last. After a failover to a replica that lacks the last
 /// entries, a position in the lost part is found nowhere, and is [`Unknown`](crate::Unrecoverable::Unknown) or
 /// [`Expired`](crate::Unrecoverable::Expired): IDs have a random part, so that no new entry has the ID of a lost one.
 #[derive(Clone)]

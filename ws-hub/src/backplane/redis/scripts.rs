@@ -57,26 +57,32 @@ end
 return {'new', epoch, id}
 ";
 
-/// KEYS: the stream. ARGV: the epoch of a new stream, lifetime of the key in ms, limit, age in ms, most bytes.
+/// KEYS: the stream. ARGV: the epoch of a new stream, lifetime of the key in ms, limit, age in ms, most bytes, the newest ID (`+`
+/// for the last one), and the lifetime of a stream without publications in ms.
 ///
-/// Answers the epoch, the last ID, and the last entries, the newest first. It makes a stream, if there is none, so that there is
-/// an epoch. That takes little memory, and is allowed when there is none left.
+/// Answers the epoch, the last ID, whether there can be more before these, and the last entries, the newest first. It makes a
+/// stream, if there is none, so that there is an epoch. That takes little memory, not for long, and is allowed when there is none
+/// left.
 const LATEST: &str = r"#!lua flags=allow-oom
 local stream, limit, age, most = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 if not last then
     redis.call('DEL', stream)
     redis.call('XADD', stream, '0-1', 'e', ARGV[1], 'p', '0-0', 'h', 'b -', 'b', '')
-    redis.call('PEXPIRE', stream, ARGV[2])
-    return {ARGV[1], '0-0'}
+    redis.call('PEXPIRE', stream, ARGV[7])
+    return {ARGV[1], '0-0', 0}
 end
 if last[2][1] ~= 'e' then return redis.error_reply('ERR the stream has entries of others') end
-redis.call('PEXPIRE', stream, ARGV[2])
-if last[1] == '0-1' then return {last[2][2], '0-0'} end
+redis.call('PEXPIRE', stream, last[1] == '0-1' and ARGV[7] or ARGV[2])
+if last[1] == '0-1' then return {last[2][2], '0-0', 0} end
 local time = redis.call('TIME')
 local oldest = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) - age
-local answer, bytes, before = {last[2][2], last[1]}, 0, '+'
-while limit > 0 and bytes < most do
+local answer, bytes, before = {last[2][2], last[1], 0}, 0, ARGV[6]
+while limit > 0 do
+    if bytes >= most then
+        answer[3] = 1
+        break
+    end
     local entries = redis.call('XREVRANGE', stream, before, '-', 'COUNT', math.min(limit, 16))
     for _, entry in ipairs(entries) do
         if tonumber(string.match(entry[1], '%d+')) < oldest then return answer end

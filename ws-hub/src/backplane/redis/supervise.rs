@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{RedisResult, cmd};
+use ::redis::{RedisResult, cmd, pipe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::TARGET;
 use super::connect::{self, ConnectError, Connections, Sentinel, connect};
+use super::link::{EMPTY, milliseconds};
 use super::session::{End, Session, Shared};
 use crate::backplane::Unavailable;
 use crate::publication::GapCause;
@@ -49,6 +50,30 @@ impl Changes {
         self.next.pop_front().or_else(|| self.receiver.try_recv().ok())
     }
 
+    /// A change, and those of the same kind that follow it.
+    fn batch(&mut self, first: Change) -> Batch {
+        let mut batch = match first {
+            Change::Subscribe(topic, answer) => Batch::Subscribe(vec![topic], vec![answer]),
+            Change::Unsubscribe(topic) => Batch::Unsubscribe(vec![topic]),
+        };
+        while batch.len() < BATCH
+            && let Some(change) = self.try_next()
+        {
+            match (&mut batch, change) {
+                (Batch::Subscribe(topics, answers), Change::Subscribe(topic, answer)) => {
+                    topics.push(topic);
+                    answers.push(answer);
+                }
+                (Batch::Unsubscribe(topics), Change::Unsubscribe(topic)) => topics.push(topic),
+                (_, other) => {
+                    self.next.push_front(other);
+                    break;
+                }
+            }
+        }
+        batch
+    }
+
     /// Takes a change while there is no connection.
     fn hold(&mut self, shared: &Shared, change: Change) {
         match change {
@@ -65,6 +90,19 @@ impl Changes {
     fn release(&mut self) {
         let held = std::mem::take(&mut self.held).into_iter().filter(|(_, answer)| !answer.is_closed());
         self.next.extend(held.map(|(topic, answer)| Change::Subscribe(topic, answer)));
+    }
+}
+
+/// Changes that are made together.
+enum Batch {
+    Subscribe(Vec<Topic>, Vec<oneshot::Sender<Result<(), Unavailable>>>),
+    Unsubscribe(Vec<Topic>),
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        let (Self::Subscribe(topics, _) | Self::Unsubscribe(topics)) = self;
+        topics.len()
     }
 }
 
@@ -135,15 +173,15 @@ async fn establish(shared: &Arc<Shared>, sentinel: &mut Sentinel, end: &End) -> 
     };
     let mut connections = connect(&shared.settings, sentinel, shared.receiver(end.clone()), on_end).await?;
     let topics = shared.topics();
-    let subscribing = async {
-        subscribe(shared, &mut connections.live, &topics).await?;
-        // Those that were unsubscribed meanwhile.
-        for topic in topics.iter().filter(|topic| !shared.has(topic)) {
-            connections.live.unsubscribe(shared.settings.channel(topic.as_str())).await?;
-        }
-        Ok::<_, ConnectError>(())
-    };
-    timeout(shared.settings.connect_timeout, subscribing).await.map_err(|_| ConnectError::TimedOut)??;
+    for batch in topics.chunks(BATCH) {
+        within(shared, subscribe(shared, &mut connections.live, batch)).await.map_err(|_| ConnectError::TimedOut)??;
+    }
+    // Those that were unsubscribed meanwhile.
+    let gone: Vec<_> = topics.into_iter().filter(|topic| !shared.has(topic)).collect();
+    for batch in gone.chunks(BATCH) {
+        let unsubscribing = connections.live.unsubscribe(channels(shared, batch));
+        within(shared, unsubscribing).await.map_err(|_| ConnectError::TimedOut)??;
+    }
     Ok(connections)
 }
 
@@ -169,14 +207,17 @@ async fn watch(
 ) -> Option<GapCause> {
     let mut ticks = interval(shared.settings.ping.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut keep = interval(EMPTY / 3);
+    keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let step = async {
             tokio::select! {
-                change = changes.next() => {
-                    let Some(change) = change else { return Some(None) };
-                    let changed = change_all(shared, &mut connections.live, change, changes);
-                    timeout(shared.settings.connect_timeout, changed).await.is_err().then_some(Some(GapCause::BrokerSilent))
+                first = changes.next() => {
+                    let Some(first) = first else { return Some(None) };
+                    let batch = changes.batch(first);
+                    change(shared, &mut connections.live, batch).await.err().map(Some)
                 }
+                _ = keep.tick() => keep_empty(shared, &mut connections.commands).await.err().map(Some),
                 _ = ticks.tick() => check(shared, connections, sentinel).await.err().map(Some),
             }
         };
@@ -188,37 +229,37 @@ async fn watch(
     }
 }
 
-/// Makes a change, and those that wait.
-async fn change_all(shared: &Shared, live: &mut MultiplexedConnection, first: Change, changes: &mut Changes) {
-    let mut next = Some(first);
-    while let Some(change) = next.take() {
-        match change {
-            Change::Subscribe(topic, answer) => {
-                let (mut topics, mut answers) = (vec![topic], vec![answer]);
-                while topics.len() < BATCH
-                    && let Some(change) = changes.try_next()
-                {
-                    match change {
-                        Change::Subscribe(topic, answer) => {
-                            topics.push(topic);
-                            answers.push(answer);
-                        }
-                        Change::Unsubscribe(_) => {
-                            next = Some(change);
-                            break;
-                        }
-                    }
-                }
-                subscribe_each(shared, live, &topics, answers).await;
-            }
-            Change::Unsubscribe(topic) => {
-                shared.remove(&topic);
-                // If it fails, the connection does, too.
-                let _ = live.unsubscribe(shared.settings.channel(topic.as_str())).await;
-            }
+/// Makes changes. Each command has the time that an answer may take.
+async fn change(shared: &Shared, live: &mut MultiplexedConnection, batch: Batch) -> Result<(), GapCause> {
+    match batch {
+        Batch::Subscribe(topics, answers) => subscribe_each(shared, live, &topics, answers).await,
+        Batch::Unsubscribe(topics) => {
+            // Before the answer, so that they are not subscribed again if the connection is lost meanwhile.
+            topics.iter().for_each(|topic| shared.remove(topic));
+            // If it fails, the connection does, too.
+            within(shared, live.unsubscribe(channels(shared, &topics))).await.map(drop)
         }
-        next = next.or_else(|| changes.try_next());
     }
+}
+
+async fn within<T>(shared: &Shared, command: impl Future<Output = T>) -> Result<T, GapCause> {
+    timeout(shared.settings.connect_timeout, command).await.map_err(|_| GapCause::BrokerSilent)
+}
+
+/// Keeps the streams that have no publication yet, as long as their topics are subscribed.
+async fn keep_empty(shared: &Shared, commands: &mut MultiplexedConnection) -> Result<(), GapCause> {
+    for topics in shared.topics().chunks(BATCH) {
+        let mut keep = pipe();
+        for topic in topics {
+            // Not those that stay longer anyhow.
+            let stream = shared.settings.stream(topic.as_str());
+            keep.cmd("PEXPIRE").arg(stream).arg(milliseconds(EMPTY)).arg("GT").ignore();
+        }
+        if let Err(error) = within(shared, keep.query_async::<()>(commands)).await? {
+            debug!(target: TARGET, "streams without publications were not kept: {error}");
+        }
+    }
+    Ok(())
 }
 
 /// Subscribes topics at once; if the broker refuses that, one by one, so that the others stand.
@@ -227,12 +268,12 @@ async fn subscribe_each(
     live: &mut MultiplexedConnection,
     topics: &[Topic],
     answers: Vec<oneshot::Sender<Result<(), Unavailable>>>,
-) {
-    let is_made = subscribe(shared, live, topics).await.is_ok();
+) -> Result<(), GapCause> {
+    let is_made = within(shared, subscribe(shared, live, topics)).await?.is_ok();
     for (topic, answer) in topics.iter().zip(answers) {
         let result = match is_made {
             true => Ok(()),
-            false => subscribe(shared, live, std::slice::from_ref(topic)).await,
+            false => within(shared, subscribe(shared, live, std::slice::from_ref(topic))).await?,
         };
         match &result {
             Ok(()) => shared.add(topic),
@@ -240,14 +281,15 @@ async fn subscribe_each(
         }
         let _ = answer.send(result.map_err(|_| Unavailable));
     }
+    Ok(())
 }
 
 async fn subscribe(shared: &Shared, live: &mut MultiplexedConnection, topics: &[Topic]) -> RedisResult<()> {
-    for batch in topics.chunks(BATCH) {
-        let channels: Vec<_> = batch.iter().map(|topic| shared.settings.channel(topic.as_str())).collect();
-        live.subscribe(channels).await?;
-    }
-    Ok(())
+    live.subscribe(channels(shared, topics)).await
+}
+
+fn channels(shared: &Shared, topics: &[Topic]) -> Vec<String> {
+    topics.iter().map(|topic| shared.settings.channel(topic.as_str())).collect()
 }
 
 /// Checks that the broker answers, and is still the one to use.
@@ -283,4 +325,29 @@ async fn check(shared: &Shared, connections: &mut Connections, sentinel: &mut Se
 fn jitter(attempt: u32) -> Duration {
     let bound = Duration::from_millis(100).saturating_mul(1 << attempt.min(10)).min(LONGEST);
     bound.mul_f64(random::u64() as f64 / u64::MAX as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_made_together_in_their_order() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut changes = Changes::new(receiver);
+        let topic = |number: usize| Topic::new(format!("topic {number}")).unwrap();
+        let subscribe = |number| Change::Subscribe(topic(number), oneshot::channel().0);
+        for number in 0..BATCH + 3 {
+            sender.send(Change::Unsubscribe(topic(number))).unwrap();
+        }
+        for change in [subscribe(1), subscribe(2), Change::Unsubscribe(topic(1)), subscribe(1)] {
+            sender.send(change).unwrap();
+        }
+        let mut made = Vec::new();
+        while let Some(first) = changes.try_next() {
+            let batch = changes.batch(first);
+            made.push((matches!(batch, Batch::Subscribe(..)), batch.len()));
+        }
+        assert_eq!(made, [(false, BATCH), (false, 3), (true, 2), (false, 1), (true, 1)]);
+    }
 }
