@@ -102,7 +102,7 @@ pub struct Outgoing {
     /// The key whose value this is.
     pub key: Option<ByteString>,
     /// Names this publication, so that a second one with the same name is not published again, as long as the first is in the
-    /// history. The result is the position of the first.
+    /// history, or for a shorter time that the backplane documents. The result is the position of the first.
     pub idempotency_key: Option<ByteString>,
     /// The position that must be the last one of the topic, else nothing is published ([`Refusal::Conflict`]).
     pub after: Option<Position>,

@@ -42,7 +42,8 @@ impl Publish<'_> {
     }
 
     /// Names the publication, so that it can be published again when its result was unknown: while the first one is in the
-    /// topic's history, the second one is not published, and has the position of the first. At most 255 bytes.
+    /// topic's history, the second one is not published, and has the position of the first. With NATS, it is so for 2 minutes at
+    /// most. At most 255 bytes.
     ///
     /// All publishers of a topic share its keys, at all instances and over restarts: put something random into them. Whoever
     /// chooses a key that another one has used publishes nothing.

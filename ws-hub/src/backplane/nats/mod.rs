@@ -78,7 +78,12 @@ const TARGET: &str = "ws_hub";
 /// subscribers by the stream ("republish"), so subscribers cost no consumers. Options that change lead to another stream, and the
 /// topics begin anew; delete the old stream by hand. So they do if a stream is deleted, or was in memory and the server has restarted.
 ///
+/// A stream that is there already is used if it republishes, allows direct access, and keeps as much as the options say. Else
+/// history is refused, and the log says why.
+///
 /// An idempotency key is remembered for 2 minutes, or for the age if that is shorter.
+///
+/// Only streams may publish on `ws.live.>`: a position that is forged there is believed.
 ///
 /// Deleting single messages, or those of one subject, by hand is not noticed by a client that subscribed when the topic had no
 /// publication, and has got none yet.
@@ -194,7 +199,7 @@ impl Nats {
     }
 
     /// Limits the bytes of each stream. The oldest publications are removed above it. Default no limit but the server's. It counts
-    /// when a stream is made.
+    /// when a stream is made. A stream that has a limit is refused without it.
     pub fn max_stream_bytes(mut self, bytes: u64) -> Self {
         self.settings.max_bytes = Some(bytes);
         self
