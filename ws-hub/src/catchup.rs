@@ -215,6 +215,8 @@ impl Catchup {
                 None if page.until.is_some_and(|until| until.epoch == last.epoch && last.offset <= until.offset) => {
                     page.publications.iter().position(is_next).unwrap_or(page.publications.len())
                 }
+                // It lies behind the end.
+                None if page.until.is_some() && page.is_complete => return self.fail(Unrecoverable::Unknown, None),
                 // Ours can be a place without a publication, or lie behind the page. The next read begins there.
                 None => return Step::Read,
             }
@@ -376,6 +378,14 @@ mod tests {
     fn a_read_to_the_end_reaches_what_was_live_though_nothing_was_found() {
         assert_eq!(offsets(recover(3, 12, page(3, &[], 12))), (vec![], 12));
         assert!(matches!(recover(3, 13, page(3, &[], 12)), Step::Read), "a replica that is behind");
+    }
+
+    /// A place at which no publication ends, such as one where a subscription began, is read for itself.
+    #[test]
+    fn a_place_in_no_page_is_not_called_unknown() {
+        let publications = page(2, &[5, 9], 9).publications;
+        let step = recover(7, 7, Page::new(place(2), publications, true));
+        assert!(matches!(step, Step::Read), "{step:?}");
     }
 
     #[test]
