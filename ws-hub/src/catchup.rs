@@ -136,11 +136,6 @@ impl Catchup {
         self.last.map_or(Read::Latest(self.latest), Read::Since)
     }
 
-    /// The place after what was found.
-    pub(crate) fn since(&self) -> Option<Position> {
-        self.last
-    }
-
     /// A live publication with a position arrived.
     pub(crate) fn arrived(&mut self, publication: &Arc<Publication>) {
         if let Some(back) = self.gate.back().and_then(|back| back.position) {

@@ -218,7 +218,7 @@ impl Entry {
         let mut state = self.lock();
         state.stream.attached(top);
         state.members.iter_mut().for_each(|(_, member)| member.must_reach(top));
-        state.top = top;
+        state.top = state.top.or(top);
         let attachment = std::mem::replace(&mut state.attachment, Attachment::Made);
         drop(state);
         if let Attachment::Making(waiting) = attachment {
@@ -235,7 +235,17 @@ impl Entry {
         if !is_placed && matches!(self.lock().attachment, Attachment::Making(_)) {
             return 0;
         }
+        self.note_first(publication);
         self.change(|stream, deliver| stream.arrived(publication, deliver))
+    }
+
+    /// A publication can arrive before it is known that the topic is subscribed, if an attempt before has succeeded. Then the
+    /// place before it is where subscriptions begin.
+    fn note_first(&self, publication: &Publication) {
+        let mut state = self.lock();
+        if let (None, Attachment::Making(_), Some(own)) = (state.top, &state.attachment, publication.position) {
+            state.top = Some(Position::new(own.epoch, publication.previous));
+        }
     }
 
     pub(crate) fn lost(&self, cause: GapCause) {

@@ -26,7 +26,12 @@ enum State {
     /// Publications are delivered when they come. With history, the next one must follow `tail`, if that is known.
     Live { tail: Option<Position> },
     /// Publications were missed, or may have been.
-    CatchingUp { catchup: Catchup, cause: GapCause },
+    CatchingUp {
+        catchup: Catchup,
+        cause: GapCause,
+        /// The place after the last publication that was delivered. What is found meanwhile is not.
+        from: Position,
+    },
 }
 
 impl Stream {
@@ -38,7 +43,7 @@ impl Stream {
     pub(crate) fn tail(&self) -> Option<Position> {
         match &self.state {
             State::Live { tail } => *tail,
-            State::CatchingUp { catchup, .. } => catchup.since(),
+            State::CatchingUp { from, .. } => Some(*from),
         }
     }
 
@@ -82,7 +87,7 @@ impl Stream {
             Some(last) if !publication.follows(last) => {
                 let mut catchup = Catchup::new(last, None, bounds);
                 catchup.arrived(publication);
-                self.state = State::CatchingUp { catchup, cause: GapCause::Missed };
+                self.state = State::CatchingUp { catchup, cause: GapCause::Missed, from: last };
                 return;
             }
             _ => {}
@@ -112,9 +117,9 @@ impl Stream {
         match (&mut self.state, self.bounds) {
             (State::CatchingUp { catchup, .. }, _) => catchup.missed(),
             (State::Live { tail: Some(last) }, Some(bounds)) => {
-                let mut catchup = Catchup::new(*last, None, bounds);
+                let (from, mut catchup) = (*last, Catchup::new(*last, None, bounds));
                 catchup.missed();
-                self.state = State::CatchingUp { catchup, cause };
+                self.state = State::CatchingUp { catchup, cause, from };
             }
             // Nothing was promised yet: whoever subscribes now waits until the topic is attached.
             (State::Live { tail: None }, Some(_)) => {}
@@ -138,7 +143,7 @@ impl Stream {
 
     /// A read of history has ended.
     pub(crate) fn ended(&mut self, read: Read, result: &Result<Page, HistoryError>, deliver: &mut dyn FnMut(Delivery)) {
-        let State::CatchingUp { catchup, cause } = &mut self.state else { return };
+        let State::CatchingUp { catchup, cause, .. } = &mut self.state else { return };
         let (publications, tail) = match catchup.ended(read, result) {
             Step::Read | Step::Instead { .. } => return,
             Step::Done { publications, tail, .. } => (publications, Some(tail)),
