@@ -133,7 +133,7 @@ pub(super) fn few_rights(world: &mut World) -> Outcome {
     // Less than enough: nothing is added to a history that cannot be published.
     command(world, "ACL SETUSER hub resetchannels", "+OK")?;
     command(world, "ACL SETUSER hub &elsewhere", "+OK")?;
-    wait(PATIENCE, "the log", || Ok(world.has_logged(0, "NOPERM")))?;
+    wait(PATIENCE, "the log", || Ok(world.has_logged(0, "no permissions")))?;
     command(world, "ACL SETUSER hub &ws-hub:*", "+OK")?;
     world.publish_until_heard(0, "kept/a", &[kept])?;
     for instance in 0..2 {
