@@ -141,7 +141,7 @@ async fn a_backplane_that_is_none_is_bad_usage_and_stays_secret() {
 /// What needs no broker that runs.
 #[cfg(feature = "redis")]
 mod without_its_broker {
-    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -180,5 +180,36 @@ mod without_its_broker {
         let log = stderr(&output);
         assert!(log.contains("WARN") && log.contains("the broker cannot be used"), "{log}");
         assert!(!log.contains("s3cret"), "{log}");
+    }
+
+    /// A broker that refuses everyone.
+    #[tokio::test]
+    async fn a_wrong_password_is_told_and_not_shown() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://:s3cret@{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut command = [0; 4096];
+                    while socket.read(&mut command).await.is_ok_and(|length| length > 0) {
+                        let answer = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+                        if socket.write_all(answer).await.is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        let mut server = ws(&["serve", "--listen", "127.0.0.1:0", "--backplane", &url]).spawn().unwrap();
+        let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+        loop {
+            let line = in_time(log.next_line()).await.unwrap().expect("a line that tells the reason");
+            assert!(!line.contains("s3cret"), "{line}");
+            if line.contains("WRONGPASS") {
+                break;
+            }
+        }
+        server.start_kill().unwrap();
+        in_time(server.wait()).await.unwrap();
     }
 }
