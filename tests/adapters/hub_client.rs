@@ -51,8 +51,11 @@ fn word(subscription: &mut ClientSubscription) -> String {
     }
 }
 
+/// What a server by hand does with a connection.
+type Script = Box<dyn FnOnce(&mut Hand) + Send>;
+
 /// A server by hand: each of its connections, in order, is what the script makes of it. It says everything byte by byte.
-fn by_hand(scripts: Vec<Box<dyn FnOnce(&mut Hand) + Send>>) -> (String, Receiver<Value>) {
+fn by_hand(scripts: Vec<Script>) -> (String, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let (tell, told) = mpsc::channel();
@@ -107,10 +110,9 @@ fn a_subscription_survives_the_restart_of_its_server() {
     let client = client_of(&server.url("/"));
     let mut kept = block_on(async { client.subscribe("kept/a").await }).unwrap();
     let mut other = block_on(async { client.subscribe("other").await }).unwrap();
-    let mut n = 0;
     for round in 0..3 {
-        let position = block_on(async { client.publish("kept/a", n.to_string()).await }).unwrap();
-        assert_eq!(word(&mut kept), n.to_string());
+        let position = block_on(async { client.publish("kept/a", round.to_string()).await }).unwrap();
+        assert_eq!(word(&mut kept), round.to_string());
         assert_eq!(kept.position(), position);
         server.stop();
         until(|| !client.is_connected());
@@ -121,7 +123,6 @@ fn a_subscription_survives_the_restart_of_its_server() {
         (0..round).for_each(|more| assert_eq!(word(&mut kept), format!("{round}/{more}")));
         assert_eq!(word(&mut kept), format!("{round} recovered"));
         assert_eq!(word(&mut other), "Disconnected");
-        n += 1;
     }
     // The last handle ends the connection.
     drop((kept, other));
