@@ -72,6 +72,9 @@ pub enum Fault {
     Node,
     /// Publishing after a position, and with an idempotency key.
     Conditional,
+    /// `command` takes `save`, which keeps a copy of what is stored; `restore`, after `kill`, which puts it back; and `publish
+    /// COUNT TOPIC`, as another program does.
+    LostTail,
     /// `command` takes those of Redis.
     RedisCommands,
 }

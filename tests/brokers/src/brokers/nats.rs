@@ -121,7 +121,7 @@ impl Broker for Nats {
             Fault::Node => !is_one && !has_streams,
             Fault::Restart | Fault::SlowSubscriber => is_one,
             Fault::Wipe => is_one && has_streams,
-            Fault::Storage => is_one && self.streams == Streams::File,
+            Fault::Storage | Fault::LostTail => is_one && self.streams == Streams::File,
             // A server closes clients only together with itself.
             Fault::DropClients => false,
             Fault::Expire | Fault::Resumes | Fault::Failover | Fault::RedisCommands => false,
@@ -169,6 +169,37 @@ impl Broker for Nats {
             }
         }
         Ok(())
+    }
+
+    fn command(&mut self, command: &str) -> Outcome<String> {
+        let (port, folder) = (self.servers[0].port, self.servers[0].folder.clone());
+        let (stored, saved) = (folder.join("jetstream"), folder.join("saved"));
+        match command.split(' ').collect::<Vec<_>>()[..] {
+            ["save"] => {
+                self.freeze()?;
+                let copied = Command::new("cp").arg("-r").arg(stored).arg(saved).status();
+                self.thaw()?;
+                let is_copied = copied.map_err(|error| error.to_string())?.success();
+                is_copied.then(String::new).ok_or_else(|| "what is stored is not copied".to_owned())
+            }
+            ["restore"] => {
+                self.wipe()?;
+                std::fs::rename(saved, stored).map(|()| String::new()).map_err(|error| error.to_string())
+            }
+            ["publish", count, topic] => {
+                let names = request(port, "$JS.API.STREAM.NAMES", "{}").ok_or("no names of streams")?;
+                // WS_HUB_SIZE-AGE_EPOCH
+                let name = names["streams"][0].as_str().ok_or("there is no stream")?;
+                let set = name.rsplit('_').nth(1).ok_or("the stream has another name")?;
+                for number in 0..count.parse::<u64>().map_err(|error| error.to_string())? {
+                    let stored =
+                        request(port, &format!("ws.log.{set}.{topic}"), &format!("of another program {number}"));
+                    stored.filter(|answer| answer["seq"].is_u64()).ok_or("it is not stored")?;
+                }
+                Ok(String::new())
+            }
+            _ => Err(format!("not known: {command}")),
+        }
     }
 }
 

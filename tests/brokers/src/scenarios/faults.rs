@@ -232,3 +232,24 @@ pub(super) fn deaf_failover(world: &mut World) -> Outcome {
     setup.all_hear(world)?;
     expect(!world.told(setup.plain[0]).gaps.is_empty(), || "no gap was told".to_owned())
 }
+
+/// As after a power failure: the offsets of the last publications are given to others, while no instance looks.
+pub(super) fn lost_tail(world: &mut World) -> Outcome {
+    world.instances(2)?;
+    let kept = world.subscribe_all(KEPT)?;
+    let stored = world.publish(0, &Burst::new(KEPT, 10))?;
+    world.wait_for(&kept, &stored.last())?;
+    world.broker.command("save")?;
+    let lost = world.publish(0, &Burst::new(KEPT, 5))?;
+    world.wait_for(&kept, &lost.last())?;
+    (0..2).try_for_each(|instance| world.stop(instance))?;
+    world.broker.kill()?;
+    world.broker.command("restore")?;
+    world.broker.start()?;
+    world.broker.command(&format!("publish 7 {KEPT}"))?;
+    (0..2).try_for_each(|instance| world.resume(instance))?;
+    kept.iter().try_for_each(|id| world.wait_for_gap(*id, "EpochChanged"))?;
+    world.publish_until_heard(1, KEPT, &kept)?;
+    let foreign = |id: &u64| world.told(*id).contents().iter().any(|content| content.starts_with("of another program"));
+    expect(!kept.iter().any(foreign), || "a part of what was missed".to_owned())
+}

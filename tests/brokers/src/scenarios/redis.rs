@@ -84,6 +84,20 @@ pub(super) fn lost_tail(world: &mut World) -> Outcome {
     world.wait("a refusal", |told| Ok(!told.subscriptions[&late].unrecoverable.is_empty()))
 }
 
+/// Streams of topics that have no publication stay for an hour, and as long as they are subscribed.
+pub(super) fn empty_streams(world: &mut World) -> Outcome {
+    world.instances(1)?;
+    let kept = world.subscribe_all("kept/a")?;
+    // At most 3600 s, and no week.
+    command(world, "TTL ws-hub:stream:kept/a", ":3")?;
+    command(world, "EXPIRE ws-hub:stream:kept/a 100", ":1")?;
+    command(world, "CLIENT KILL TYPE pubsub", ":1")?;
+    wait(PATIENCE, "a longer life", || Ok(world.broker.command("TTL ws-hub:stream:kept/a")?.starts_with(":3")))?;
+    world.publish_until_heard(0, "kept/a", &kept)?;
+    expect(kept.iter().all(|id| world.told(*id).gaps.is_empty()), || "a gap".to_owned())?;
+    command(world, "TTL ws-hub:stream:kept/a", ":60")
+}
+
 /// Entries from the future: the IDs go on from them.
 pub(super) fn clock(world: &mut World) -> Outcome {
     world.instances(2)?;
@@ -171,6 +185,7 @@ pub(super) fn other_programs(world: &mut World) -> Outcome {
     world.wait_for(&plain, "from elsewhere")?;
     expect(world.told(plain[0]).contents() == ["from elsewhere"], || format!("{:?}", world.told(plain[0]).contents()))?;
     wait(PATIENCE, "the log", || Ok(world.has_logged(0, "has not the form of a publication")))?;
+    plain.iter().try_for_each(|id| world.wait_for_gap(*id, "Missed"))?;
     // An entry of others in a stream: nobody is told that all is well.
     let kept = world.subscribe_all("kept/a")?;
     command(world, "XADD ws-hub:stream:kept/a * field value", "$")?;
