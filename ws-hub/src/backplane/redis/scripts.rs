@@ -86,6 +86,10 @@ while limit > 0 do
     local entries = redis.call('XREVRANGE', stream, before, '-', 'COUNT', math.min(limit, 16))
     for _, entry in ipairs(entries) do
         if tonumber(string.match(entry[1], '%d+')) < oldest then return answer end
+        if bytes >= most then
+            answer[3] = 1
+            return answer
+        end
         limit, bytes, before = limit - 1, bytes + #entry[2][8], '(' .. entry[1]
         answer[#answer + 1] = {entry[1], entry[2][4], entry[2][6], entry[2][8]}
     end
@@ -122,6 +126,10 @@ while limit > 0 and bytes < most do
     local entries = redis.call('XRANGE', stream, '(' .. previous, '+', 'COUNT', math.min(limit, 16))
     for _, entry in ipairs(entries) do
         if previous == seen and (entry[2][4] ~= seen or numbers(entry[1]) < oldest) then return answer('expired') end
+        if bytes >= most then
+            page[4] = 0
+            return page
+        end
         limit, bytes, previous = limit - 1, bytes + #entry[2][8], entry[1]
         page[#page + 1] = {entry[1], entry[2][4], entry[2][6], entry[2][8]}
     end
