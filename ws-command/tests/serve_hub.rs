@@ -190,10 +190,13 @@ mod without_its_broker {
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 tokio::spawn(async move {
-                    let mut command = [0; 4096];
-                    while socket.read(&mut command).await.is_ok_and(|length| length > 0) {
-                        let answer = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
-                        if socket.write_all(answer).await.is_err() {
+                    let mut commands = [0; 4096];
+                    while let Ok(length @ 1..) = socket.read(&mut commands).await {
+                        // Several can come at once, each an array.
+                        let lines = commands[..length].split(|byte| *byte == b'\n');
+                        let count = lines.filter(|line| line.starts_with(b"*")).count();
+                        let answer = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+                        if socket.write_all(answer.repeat(count).as_bytes()).await.is_err() {
                             break;
                         }
                     }

@@ -78,7 +78,7 @@ pub(crate) struct Catchup {
 /// What to do after a read.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Read on, from [`Catchup::since`].
+    /// Read on, from [`Catchup::wanted`].
     Read,
     /// Everything that was missed was found.
     Done {

@@ -108,7 +108,7 @@ impl<'a> Subscribe<'a> {
     /// Deliveries go into the connection's outgoing queue up to its high-water mark
     /// ([`Limits::high_water`](ws_session::Limits::high_water)). Above it, the topic's [`SlowPolicy`](crate::SlowPolicy) acts.
     /// What was recovered waits in memory until there is room, as [`HubBuilder::max_recovery`](crate::HubBuilder::max_recovery)
-    /// bounds it. With [`SlowPolicy::Newest`], the newest publication of each key waits until there is room, within
+    /// bounds it. With [`SlowPolicy::Newest`](crate::SlowPolicy::Newest), the newest publication of each key waits until there is room, within
     /// [`bound`](Self::bound).
     ///
     /// Cancel-safe: if the future is dropped, nothing is subscribed.

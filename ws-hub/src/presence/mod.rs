@@ -66,7 +66,7 @@ impl std::error::Error for InvalidMember {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PresenceEvent {
-    /// All members there are: the first event of a [`PresenceWatch`], and the first after it was too slow for others.
+    /// All members there are: the first event of a [`PresenceWatch`](crate::PresenceWatch), and the first after it was too slow for others.
     Members(Vec<Member>),
     /// A member is new.
     Joined(Member),
