@@ -72,7 +72,7 @@ impl HubClient {
     }
 
     /// Begins to connect with other delays between attempts. The client must offer the subprotocol
-    /// [`SUBPROTOCOL`](crate::protocol::SUBPROTOCOL).
+    /// [`SUBPROTOCOL`].
     pub fn reconnecting<R: Runtime>(connections: Reconnect<R>) -> Self {
         let shared = Arc::new(Shared::default());
         R::spawn(run::run(connections, Arc::clone(&shared)));

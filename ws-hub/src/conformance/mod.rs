@@ -1,4 +1,4 @@
-//! The checks of a backplane, and a [broker with faults](Broker) to check the hub with. [`audit`] checks what subscribers of any
+//! The checks of a backplane, and a [broker with faults](Broker) to check the hub with. [`audit()`] checks what subscribers of any
 //! broker got.
 //!
 //! Time is [virtual](World): nothing waits, and a seed repeats a run.
