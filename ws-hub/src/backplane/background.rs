@@ -2,12 +2,9 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
 
 /// Where the client library of a broker runs: the tokio that the hub was started on, else a thread that all hubs of the process
 /// share. The thread ends with the last of them.
@@ -48,30 +45,6 @@ impl Background {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
     }
-
-    /// Runs a future there, which begins at once. The output is `None` if the runtime has ended. Dropping the result ends it.
-    #[allow(dead_code, reason = "not every backplane needs it")]
-    pub(crate) fn run<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Run<T> {
-        Run(self.handle.spawn(future))
-    }
-}
-
-/// See [`Background::run`].
-#[allow(dead_code, reason = "not every backplane needs it")]
-pub(crate) struct Run<T>(JoinHandle<T>);
-
-impl<T> Future for Run<T> {
-    type Output = Option<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        Pin::new(&mut self.0).poll(cx).map(Result::ok)
-    }
-}
-
-impl<T> Drop for Run<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Drop for Thread {
@@ -79,6 +52,41 @@ impl Drop for Thread {
         if let Some(runtime) = self.0.take() {
             // The last hub may be dropped in a task of another runtime, which must not be blocked.
             runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(any(feature = "kafka", feature = "nats", test))]
+mod run {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::task::JoinHandle;
+
+    use super::Background;
+
+    impl Background {
+        /// Runs a future there, which begins at once. The output is `None` if the runtime has ended. Dropping the result ends it.
+        pub(crate) fn run<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Run<T> {
+            Run(self.handle.spawn(future))
+        }
+    }
+
+    /// See [`Background::run`].
+    pub(crate) struct Run<T>(JoinHandle<T>);
+
+    impl<T> Future for Run<T> {
+        type Output = Option<T>;
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+            Pin::new(&mut self.0).poll(cx).map(Result::ok)
+        }
+    }
+
+    impl<T> Drop for Run<T> {
+        fn drop(&mut self) {
+            self.0.abort();
         }
     }
 }

@@ -123,7 +123,7 @@ impl HubBuilder {
     }
 
     /// Limits what a recovery returns: publications, and their bytes with about 128 for each beside the payload. Default 10,000
-    /// and 16 MiB. Who missed more gets [`Unrecoverable::TooMany`](crate::Unrecoverable::TooMany).
+    /// and 16 MiB. A subscriber that missed more gets [`Unrecoverable::TooMany`](crate::Unrecoverable::TooMany).
     pub fn max_recovery(mut self, publications: usize, bytes: usize) -> Self {
         self.settings.recovery = Bounds { publications, bytes };
         self

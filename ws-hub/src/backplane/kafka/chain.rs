@@ -12,7 +12,7 @@ use crate::topic::Topic;
 
 /// Reads a partition from a place on, without leaving out a record. It does no I/O.
 ///
-/// A record does not name the one before it of its topic. Who has read all records since a place knows that one.
+/// A record does not name the one before it of its topic. A reader of all records since a place knows that one.
 #[derive(Default)]
 pub(super) struct Chain {
     topics: HashMap<Topic, Place>,

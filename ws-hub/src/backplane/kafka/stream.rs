@@ -64,7 +64,7 @@ pub(super) async fn establish(log: &impl Log, distrusted: Option<Epoch>) -> Resu
         let records = read_all(log, lower..upper).await?;
         last = last.or(records.last().map(Seen::new));
         let mut stamps: Vec<_> = records.iter().filter_map(Stamp::of).collect();
-        // The latest stream counts. Who has not read its marker yet publishes with the one before it.
+        // The latest stream counts. An instance that has not read its marker yet publishes with the one before it.
         stamps.sort_by_key(|stamp| std::cmp::Reverse(stamp.marker));
         stamps.dedup();
         for stamp in stamps {

@@ -21,7 +21,7 @@ use crate::publication::{GapCause, Publication, Unrecoverable};
 use crate::random;
 use crate::topic::Topic;
 
-/// A stream stays for this time after its last publication is too old: who has subscribed its topic knows its epoch.
+/// A stream stays for this time after its last publication is too old: its subscribers know its epoch.
 const AFTERWARDS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A stream without publications stays for this time, unless it is subscribed: anybody who subscribes makes one.
 pub(super) const EMPTY: Duration = Duration::from_secs(3600);
