@@ -34,6 +34,12 @@ impl Queue {
         self.lock().waiting.take()
     }
 
+    /// Lets the reader that waits look again.
+    pub(crate) fn wake(&self) {
+        let waker = self.lock().waker.take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         let mut state = self.lock();
         if let Some(delivery) = state.waiting.take() {

@@ -156,8 +156,12 @@ impl ClientSubscription {
 
     fn poll_delivery(&self, cx: &mut Context<'_>) -> Poll<Result<Delivery, ClientError>> {
         let next = self.feed.queue.poll_next(cx);
-        if next.is_pending() && self.feed.is_paused.swap(false, Ordering::Relaxed) {
-            self.client.shared().lock().subscribe(self.topic.as_str());
+        if next.is_pending() && self.feed.is_paused.load(Ordering::Relaxed) {
+            let mut state = self.client.shared().lock();
+            // Under the lock: a new connection subscribes all that is not paused.
+            if self.feed.is_paused.swap(false, Ordering::Relaxed) {
+                state.subscribe(self.topic.as_str());
+            }
         }
         Poll::Ready(match ready!(next) {
             Some(delivery) => Ok(delivery),
@@ -311,6 +315,8 @@ impl SubscriptionEntry {
     fn pause(&mut self, is_resuming: bool) -> bool {
         (self.is_answered, self.is_resuming) = (false, is_resuming);
         self.feed.is_paused.store(true, Ordering::Relaxed);
+        // It may have taken all that waited since the queue was full, and would wait for ever.
+        self.feed.queue.wake();
         true
     }
 
@@ -325,5 +331,59 @@ impl SubscriptionEntry {
 
     fn offer(&mut self, delivery: &Delivery) -> bool {
         self.pay() && self.feed.queue.offer(delivery) == Offer::Taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Wake, Waker};
+
+    use super::*;
+    use crate::position::Epoch;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn entry(bound: Bound) -> SubscriptionEntry {
+        let queue = Queue::new(bound, SlowPolicy::Skip);
+        SubscriptionEntry {
+            serial: 1,
+            topic: Topic::new("a").unwrap(),
+            feed: Arc::new(Feed { queue, end: OnceLock::new(), is_paused: AtomicBool::new(false) }),
+            ready: None,
+            position: Some(Position::new(Epoch(1), 0)),
+            last: 0,
+            asked_anything: true,
+            start: None,
+            is_answered: true,
+            was_answered: true,
+            is_resuming: false,
+            owed: None,
+        }
+    }
+
+    #[test]
+    fn an_application_that_took_all_before_the_topic_is_paused_is_told() {
+        let mut entry = entry(Bound { deliveries: 1, bytes: 1 << 20 });
+        let feed = Arc::clone(&entry.feed);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = &mut Context::from_waker(&waker);
+        let recovered = Delivery::Recovered { publications: 0 };
+        assert!(entry.offer(&recovered));
+        assert!(!entry.offer(&recovered));
+        // On another thread, the application takes all and waits, before the topic is paused.
+        assert!(feed.queue.poll_next(cx).is_ready());
+        assert!(feed.queue.poll_next(cx).is_pending());
+        assert!(entry.pause(true));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(feed.is_paused.load(Ordering::Relaxed));
     }
 }
