@@ -8,51 +8,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 
-const require = createRequire(process.env.INTEROP_NODE + "/");
-const { chromium } = require("playwright-core");
-
-const PATIENCE = 10_000;
-const BROWSER_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-const args = Object.fromEntries(
-  process.argv.slice(2).map((arg) => [arg.slice(0, arg.indexOf("=")), arg.slice(arg.indexOf("=") + 1)]),
-);
-let failures = 0;
-
-async function check(name, body) {
-  try {
-    await body();
-    console.log(`ok\t${name}`);
-  } catch (error) {
-    failures += 1;
-    console.log(`fail\t${name}\t${String(error?.message ?? error).replace(/\s+/g, " ")}`);
-  }
-}
-
-/** Waits until the element's text is as `wanted` (a string or a pattern) says. */
-async function shows(page, selector, wanted) {
-  const locator = page.locator(selector);
-  const deadline = Date.now() + PATIENCE;
-  let text;
-  do {
-    text = await locator.innerText();
-    if (wanted instanceof RegExp ? wanted.test(text) : text === wanted) return text;
-    await page.waitForTimeout(50);
-  } while (Date.now() < deadline);
-  throw new Error(`${selector} shows ${JSON.stringify(text)}, expected ${wanted}`);
-}
+import { args, check, launch, shows, status } from "../harness/checks.mjs";
 
 async function say(page, text) {
   await page.fill("#chat-input", text);
@@ -76,14 +35,7 @@ async function shot(page, name) {
   assert(statSync(path).size > 5000, `${name} has only ${statSync(path).size} bytes`);
 }
 
-const context = await chromium.launchPersistentContext(args.profile, {
-  executablePath: args.browser,
-  headless: true,
-  args: BROWSER_FLAGS,
-  viewport: { width: 1100, height: 720 },
-  colorScheme: "light",
-});
-context.setDefaultTimeout(PATIENCE);
+const context = await launch({ viewport: { width: 1100, height: 720 }, colorScheme: "light" });
 // Remembers how each of the page's connections ended; those that never opened do not count.
 await context.addInitScript(() => {
   window.interopCloses = [];
@@ -283,4 +235,4 @@ await check("then the server ends, though the browser stays", async () => {
 
 idle.destroy();
 await context.close();
-process.exit(failures === 0 ? 0 : 1);
+process.exit(status());

@@ -5,47 +5,10 @@
 // One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`. The last one has the server shut down.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
+import { args, check, launch, status } from "../harness/checks.mjs";
 
-const require = createRequire(process.env.INTEROP_NODE + "/");
-const { chromium } = require("playwright-core");
-
-const PATIENCE = 10_000;
-const BROWSER_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-const args = Object.fromEntries(
-  process.argv.slice(2).map((arg) => [arg.slice(0, arg.indexOf("=")), arg.slice(arg.indexOf("=") + 1)]),
-);
-const wanted = args.checks?.split("|");
-let failures = 0;
-
-async function check(name, body) {
-  if (wanted && !wanted.includes(name)) return;
-  try {
-    await body();
-    console.log(`ok\t${name}`);
-  } catch (error) {
-    failures += 1;
-    console.log(`fail\t${name}\t${String(error?.message ?? error).replace(/\s+/g, " ")}`);
-  }
-}
-
-const context = await chromium.launchPersistentContext(args.profile, {
-  executablePath: args.browser,
-  headless: true,
-  args: BROWSER_FLAGS,
-  // Whom the browser trusts is in a database in the home directory.
-  env: { ...process.env, HOME: args.profile },
-});
-context.setDefaultTimeout(PATIENCE);
+// Whom the browser trusts is in a database in the home directory.
+const context = await launch({ env: { ...process.env, HOME: args.profile } });
 const page = await context.newPage();
 
 // What runs in the page has no other way to share it.
@@ -163,4 +126,4 @@ await check("the server's shutdown: 1001", async () => {
 });
 
 await context.close();
-process.exit(failures === 0 ? 0 : 1);
+process.exit(status());

@@ -5,46 +5,9 @@
 // One line per check: `ok<TAB>name` or `fail<TAB>name<TAB>why`. The last interrupts the counter.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
+import { args, check, launch, shows, status } from "../harness/checks.mjs";
 
-const require = createRequire(process.env.INTEROP_NODE + "/");
-const { chromium } = require("playwright-core");
-
-const PATIENCE = 10_000;
-
-const args = Object.fromEntries(
-  process.argv.slice(2).map((arg) => [arg.slice(0, arg.indexOf("=")), arg.slice(arg.indexOf("=") + 1)]),
-);
-let failures = 0;
-
-async function check(name, body) {
-  try {
-    await body();
-    console.log(`ok\t${name}`);
-  } catch (error) {
-    failures += 1;
-    console.log(`fail\t${name}\t${String(error?.message ?? error).replace(/\s+/g, " ")}`);
-  }
-}
-
-/** Waits until the element's text is `wanted`. */
-async function shows(page, selector, wanted) {
-  const deadline = Date.now() + PATIENCE;
-  let text;
-  do {
-    text = await page.locator(selector).innerText();
-    if (text === wanted) return;
-    await page.waitForTimeout(50);
-  } while (Date.now() < deadline);
-  throw new Error(`${selector} shows ${JSON.stringify(text)}, expected ${wanted}`);
-}
-
-const context = await chromium.launchPersistentContext(args.profile, {
-  executablePath: args.browser,
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"],
-});
-context.setDefaultTimeout(PATIENCE);
+const context = await launch();
 const [one, two] = [await context.newPage(), await context.newPage()];
 
 await check("time_push: the page lists the times", async () => {
@@ -90,4 +53,4 @@ await check("counter: Ctrl-C closes the page's socket with 1001", async () => {
 });
 
 await context.close();
-process.exit(failures === 0 ? 0 : 1);
+process.exit(status());

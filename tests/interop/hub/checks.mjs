@@ -9,50 +9,19 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const require = createRequire(process.env.INTEROP_NODE + "/");
-const { chromium } = require("playwright-core");
+import { args, check, isOpen, launch, require, status, waitFor } from "../harness/checks.mjs";
+
 const { WebSocket } = require("ws");
-
-const PATIENCE = 15_000;
-const BROWSER_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-const args = Object.fromEntries(
-  process.argv.slice(2).map((arg) => [arg.slice(0, arg.indexOf("=")), arg.slice(arg.indexOf("=") + 1)]),
-);
 const { Hub, HubError, reconnectsAfter } = await import(args.client);
 const children = new Set();
-let failures = 0;
-
-async function check(name, body) {
-  try {
-    await body();
-    console.log(`ok\t${name}`);
-  } catch (error) {
-    failures += 1;
-    console.log(`fail\t${name}\t${String(error?.stack ?? error).replace(/\s+/g, " ")}`);
-  }
-}
 
 async function until(isSo, what = "it took too long") {
-  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; ) {
-    if (await isSo()) return;
-    await sleep(10);
-  }
-  assert.fail(what);
+  assert(await waitFor(isSo), what);
 }
 
 async function freePort() {
@@ -61,18 +30,6 @@ async function freePort() {
   const { port } = server.address();
   server.close();
   return port;
-}
-
-async function isOpen(port) {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }
 
 function start(program, parameters, options = {}) {
@@ -505,11 +462,7 @@ writeFileSync(join(nginxHome, "nginx.conf"), `
 const nginx = start(args.nginx, ["-p", nginxHome, "-c", join(nginxHome, "nginx.conf"), "-e", join(nginxHome, "error.log")], { stdio: "ignore" });
 await until(() => isOpen(nginxPort), "nginx did not start");
 
-const context = await chromium.launchPersistentContext(args.profile, {
-  executablePath: args.browser,
-  headless: true,
-  args: BROWSER_FLAGS,
-});
+const context = await launch();
 const complaints = [];
 const page = await context.newPage();
 page.on("pageerror", (error) => complaints.push(error.message));
@@ -613,4 +566,4 @@ await check("Chromium: no error on the page", async () => assert.deepEqual(compl
 
 await context.close();
 for (const child of children) await kill(child);
-process.exit(failures ? 1 : 0);
+process.exit(status());

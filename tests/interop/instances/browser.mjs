@@ -8,50 +8,22 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { openSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { connect } from "node:net";
 import { join } from "node:path";
 
-const require = createRequire(process.env.INTEROP_NODE + "/");
-const { chromium } = require("playwright-core");
-const { WebSocket } = require("ws");
+import { args, check, isOpen, launch, require, shows, status, waitFor } from "../harness/checks.mjs";
 
-const PATIENCE = 20_000;
-const args = Object.fromEntries(
-  process.argv.slice(2).map((arg) => [arg.slice(0, arg.indexOf("=")), arg.slice(arg.indexOf("=") + 1)]),
-);
+const { WebSocket } = require("ws");
 const commands = JSON.parse(args.commands);
 const ports = JSON.parse(args.ports);
 const running = {};
-let failures = 0;
-
-async function check(name, body) {
-  try {
-    await body();
-    console.log(`ok\t${name}`);
-  } catch (error) {
-    failures += 1;
-    console.log(`fail\t${name}\t${String(error?.message ?? error).replace(/\s+/g, " ")}`);
-  }
-}
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function isOpen(port) {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => (socket.destroy(), resolve(true)));
-    socket.once("error", () => resolve(false));
-  });
-}
 
 async function start(name) {
   const log = openSync(join(args.out, `${name}.log`), "a");
   const [program, ...rest] = commands[name];
   running[name] = spawn(program, rest, { stdio: ["ignore", log, log] });
-  for (const deadline = Date.now() + PATIENCE; !(await isOpen(ports[name])); await sleep(20)) {
-    assert(Date.now() < deadline, `${name} does not listen, see ${name}.log`);
-  }
+  assert(await waitFor(() => isOpen(ports[name])), `${name} does not listen, see ${name}.log`);
 }
 
 async function kill(name) {
@@ -63,15 +35,11 @@ async function kill(name) {
 /** Waits until a value is as wanted. */
 async function until(what, read, isWanted) {
   let value;
-  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await sleep(50)) {
-    value = await read();
-    if (isWanted(value)) return value;
-  }
+  if (await waitFor(async () => isWanted((value = await read())))) return value;
   throw new Error(`${what} is ${JSON.stringify(value)}`);
 }
 
 const textOf = (page, selector) => page.locator(selector).innerText();
-const shows = (page, selector, wanted) => until(selector, () => textOf(page, selector), (text) => wanted.test(text));
 
 /** What was said, without the times. Lines of one instance only are marked. */
 const lines = (page) =>
@@ -102,14 +70,7 @@ async function allHave(pages) {
 }
 
 for (const name of ["redis", "one", "two", "nginx"]) await start(name);
-const context = await chromium.launchPersistentContext(args.profile, {
-  executablePath: args.browser,
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-  viewport: { width: 1100, height: 720 },
-  colorScheme: "light",
-});
-context.setDefaultTimeout(PATIENCE);
+const context = await launch({ viewport: { width: 1100, height: 720 }, colorScheme: "light" });
 const complaints = [];
 context.on("page", (page) => {
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -271,4 +232,4 @@ await check("no error on the console of the pages", async () => {
 
 await context.close();
 for (const name of ["nginx", "one", "two", "redis"]) running[name].kill("SIGTERM");
-process.exit(failures === 0 ? 0 : 1);
+process.exit(status());
