@@ -60,6 +60,7 @@
 //! | `http2` | the words between the policy and an adapter that speaks HTTP/2 |
 //! | `handle` | the handles: [`WebSocket`] receives and sends, a [`Sender`] sends from any task; the results of handlers |
 //! | `driver` | [`Driver`]: the one loop that reads, writes and keeps deadlines; a handler beside it, in one task |
+//! | `metric` | counters under names for monitoring, for all that counts |
 //! | `registry` | the connections of a server, and its shutdown |
 //! | `shared` | the state of handles and driver under one lock; the waiting tasks |
 //! | `info` | facts about a connection that do not change after its opening; the heads, kept as bytes |
@@ -89,6 +90,7 @@ mod http2;
 mod info;
 mod logging;
 mod memory;
+mod metric;
 mod opening;
 mod random;
 mod registry;
@@ -137,6 +139,7 @@ pub use self::http2::{
     Http2, Http2Accepted, Http2Decision, Http2Failure, Http2Opened, Http2Policy, Http2Refused, Http2Session, Http2State,
 };
 pub use self::info::{ClientIp, RequestExt};
+pub use self::metric::{Metric, MetricKind};
 pub use self::opening::{CompletedHandshake, Parts};
 pub use self::registry::{Ends, FailedHandshakes, HandshakeFailure, ServerStats};
 pub use self::runtime::Runtime;

@@ -9,6 +9,7 @@
 //! | [`random`] | random numbers that a seed decides |
 //! | [`samples`] | payloads for tests of compression |
 //! | `deflate` | our DEFLATE codec and another (feature `deflate`) |
+//! | `recorder` | what was passed to the `metrics` facade (feature `metrics`) |
 //! | [`cut_off`] | futures that are dropped before they are ready |
 //!
 //! Frames are encoded and decoded here without this project's own code, so that a test compares with something else. Only
@@ -22,4 +23,6 @@ pub mod link;
 pub mod opening;
 pub mod peer;
 pub mod random;
+#[cfg(feature = "metrics")]
+pub mod recorder;
 pub mod samples;

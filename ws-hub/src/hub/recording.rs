@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use ws_session::Metric;
 
 use super::{Hub, Inner};
-use crate::stats::{HubStats, Kind, Metric};
+use crate::stats::HubStats;
 
 impl Hub {
     /// Passes the counters of [`stats`](Self::stats) to the recorder of the `metrics` facade: the differences to the last call.
@@ -61,26 +61,6 @@ fn record_once(inner: Arc<Inner>) {
 fn record_since(recorded: &Mutex<HubStats>, stats: impl FnOnce() -> HubStats) {
     let mut recorded = recorded.lock().unwrap_or_else(PoisonError::into_inner);
     let now = stats();
-    let before = std::mem::replace(&mut *recorded, now.clone()).metrics();
-    for metric in now.metrics() {
-        let is_same = |other: &&Metric| other.name == metric.name && other.label == metric.label;
-        record(&metric, before.iter().find(is_same).map_or(0, |before| before.value));
-    }
-}
-
-/// Records the difference to an earlier value.
-fn record(metric: &Metric, before: u64) {
-    let Metric { name, kind, help, label, value } = metric;
-    let labels: Vec<_> = label.iter().map(|(label, text)| metrics::Label::from_static_parts(label, text)).collect();
-    match kind {
-        Kind::Gauge => {
-            describe_gauge!(*name, Unit::Count, *help);
-            gauge!(*name, labels).increment(*value as f64 - before as f64);
-        }
-        Kind::Count | Kind::Bytes => {
-            let unit = if *kind == Kind::Bytes { Unit::Bytes } else { Unit::Count };
-            describe_counter!(*name, unit, *help);
-            counter!(*name, labels).increment(value - before);
-        }
-    }
+    let before = std::mem::replace(&mut *recorded, now.clone());
+    Metric::record(&before.metrics(), &now.metrics());
 }

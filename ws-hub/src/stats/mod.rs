@@ -5,8 +5,6 @@ mod named;
 use std::mem::discriminant;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-#[cfg(feature = "metrics")]
-pub(crate) use self::named::{Kind, Metric};
 use crate::backplane::PublishError;
 use crate::publication::{Delivery, GapCause, Unrecoverable};
 

@@ -1,32 +1,9 @@
 //! The counters of a hub under names for monitoring, and as a page for Prometheus.
 
-use std::fmt::Write as _;
+use ws_session::Metric;
 
 use super::HubStats;
 use crate::publication::{GapCause, Unrecoverable};
-
-/// A value with its name, and its label if it has one.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Metric {
-    /// The name, in words separated by dots, as OpenTelemetry writes them.
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// The meaning, for people.
-    pub(crate) help: &'static str,
-    pub(crate) label: Option<(&'static str, &'static str)>,
-    pub(crate) value: u64,
-}
-
-/// The kind of a metric, and its unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A number that also shrinks.
-    Gauge,
-    /// A number of things.
-    Count,
-    /// A number of bytes.
-    Bytes,
-}
 
 impl HubStats {
     /// The counters as a page for Prometheus, in its text format 0.0.4. It can follow the page of a server
@@ -41,75 +18,52 @@ impl HubStats {
     /// assert!(page.contains("\nwebsocket_hub_publications_total{outcome=\"accepted\"} 0\n"));
     /// ```
     pub fn to_prometheus(&self) -> String {
-        let mut page = String::new();
-        let mut last = "";
-        for Metric { name, kind, help, label, value } in self.metrics() {
-            let (suffix, kind) = match kind {
-                Kind::Gauge => ("", "gauge"),
-                Kind::Count => ("_total", "counter"),
-                Kind::Bytes => ("_bytes_total", "counter"),
-            };
-            let full = name.replace('.', "_") + suffix;
-            // Writing to a string does not fail.
-            if std::mem::replace(&mut last, name) != name {
-                let _ = write!(page, "# HELP {full} {help}\n# TYPE {full} {kind}\n");
-            }
-            let _ = match label {
-                Some((label, text)) => writeln!(page, "{full}{{{}=\"{text}\"}} {value}", label.replace('.', "_")),
-                None => writeln!(page, "{full} {value}"),
-            };
-        }
-        page
+        Metric::to_prometheus(&self.metrics())
     }
 
-    /// The counters by name. Those of one name stand together.
-    pub(crate) fn metrics(&self) -> Vec<Metric> {
-        let gauge =
-            |name, help, value: usize| Metric { name, kind: Kind::Gauge, help, label: None, value: value as u64 };
-        let count = |name, help, value| Metric { name, kind: Kind::Count, help, label: None, value };
-        let bytes = |name, help, value| Metric { name, kind: Kind::Bytes, help, label: None, value };
+    /// The counters by name, for other systems. Those of one name stand together.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let gauge = Metric::gauge;
+        let count = Metric::count;
+        let bytes = Metric::bytes;
+        let publications = |outcome, value| {
+            count("websocket.hub.publications", "Publications of this instance, by their end", value)
+                .label("outcome", outcome)
+        };
+        let gaps = |cause, value| {
+            count("websocket.hub.gaps", "Gaps that subscribers were told, by cause", value)
+                .label("cause", cause_label(cause))
+        };
+        let recoveries = |outcome, value| {
+            count("websocket.hub.recoveries", "Subscriptions with earlier publications, by their end", value)
+                .label("outcome", outcome)
+        };
         let mut all = vec![
             gauge("websocket.hub.topics.active", "Topics with subscribers", self.topics),
             gauge("websocket.hub.subscriptions.active", "Subscribers of all topics", self.subscribers),
             gauge("websocket.hub.members.active", "Members with a connection at this instance", self.members),
+            publications("accepted", self.accepted),
+            publications("refused", self.refused),
+            publications("unknown", self.unknown),
+            bytes("websocket.hub.publications.io", "Bytes of accepted publications", self.accepted_bytes),
+            count("websocket.hub.deliveries", "Publications that subscribers took", self.delivered),
+            bytes("websocket.hub.deliveries.io", "Bytes of publications that subscribers took", self.delivered_bytes),
+            count("websocket.hub.skipped", "Publications that slow subscribers did not take", self.skipped),
+            count("websocket.hub.closed", "Subscriptions that ended as too slow", self.closed),
         ];
-        for (outcome, value) in [("accepted", self.accepted), ("refused", self.refused), ("unknown", self.unknown)] {
-            let help = "Publications of this instance, by their end";
-            all.push(Metric { label: Some(("outcome", outcome)), ..count("websocket.hub.publications", help, value) });
-        }
-        let help = "Bytes of accepted publications";
-        all.push(bytes("websocket.hub.publications.io", help, self.accepted_bytes));
-        all.push(count("websocket.hub.deliveries", "Publications that subscribers took", self.delivered));
-        all.push(bytes(
-            "websocket.hub.deliveries.io",
-            "Bytes of publications that subscribers took",
-            self.delivered_bytes,
-        ));
-        all.push(count("websocket.hub.skipped", "Publications that slow subscribers did not take", self.skipped));
-        all.push(count("websocket.hub.closed", "Subscriptions that ended as too slow", self.closed));
-        for (cause, value) in &self.gaps {
-            let help = "Gaps that subscribers were told, by cause";
-            all.push(Metric {
-                label: Some(("cause", cause_label(*cause))),
-                ..count("websocket.hub.gaps", help, *value)
-            });
-        }
-        let help = "Subscriptions with earlier publications, by their end";
-        let recovery = |outcome, value| Metric {
-            label: Some(("outcome", outcome)),
-            ..count("websocket.hub.recoveries", help, value)
-        };
-        all.push(recovery("recovered", self.recovered));
-        all.extend(self.unrecoverable.iter().map(|(reason, value)| recovery(reason_label(*reason), *value)));
-        let help = "Earlier publications that subscriptions got";
-        all.push(count("websocket.hub.recovered", help, self.recovered_publications));
-        all.push(count("websocket.hub.broker.lost", "Times that the broker was lost", self.broker_lost));
-        all.push(count(
-            "websocket.hub.broker.restored",
-            "Times that the broker was reached again",
-            self.broker_restored,
-        ));
-        all.push(count("websocket.hub.history.reads", "Reads of history at the broker", self.history_reads));
+        all.extend(self.gaps.iter().map(|(cause, value)| gaps(*cause, *value)));
+        all.push(recoveries("recovered", self.recovered));
+        all.extend(self.unrecoverable.iter().map(|(reason, value)| recoveries(reason_label(*reason), *value)));
+        all.extend([
+            count(
+                "websocket.hub.recovered",
+                "Earlier publications that subscriptions got",
+                self.recovered_publications,
+            ),
+            count("websocket.hub.broker.lost", "Times that the broker was lost", self.broker_lost),
+            count("websocket.hub.broker.restored", "Times that the broker was reached again", self.broker_restored),
+            count("websocket.hub.history.reads", "Reads of history at the broker", self.history_reads),
+        ]);
         all
     }
 }

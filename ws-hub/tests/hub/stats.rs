@@ -100,80 +100,9 @@ fn slow_subscribers_are_counted() {
 /// The facade's view of a hub.
 #[cfg(feature = "metrics")]
 mod recorded {
-    use std::collections::BTreeMap;
-    use std::sync::{Arc, Mutex};
-
-    use metrics::{
-        Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-    };
+    use ws_test_support::recorder::Sums;
 
     use super::*;
-
-    /// The sum of what was added under each name.
-    #[derive(Clone, Default)]
-    struct Sums(Arc<Mutex<BTreeMap<String, f64>>>);
-
-    /// One name of it.
-    struct Sum(Sums, String);
-
-    impl Sum {
-        fn add(&self, value: f64) {
-            *self.0.0.lock().unwrap().entry(self.1.clone()).or_default() += value;
-        }
-    }
-
-    impl CounterFn for Sum {
-        fn increment(&self, value: u64) {
-            self.add(value as f64);
-        }
-
-        fn absolute(&self, _: u64) {
-            panic!("several hubs add up");
-        }
-    }
-
-    impl GaugeFn for Sum {
-        fn increment(&self, value: f64) {
-            self.add(value);
-        }
-
-        fn decrement(&self, value: f64) {
-            self.add(-value);
-        }
-
-        fn set(&self, _: f64) {
-            panic!("several hubs add up");
-        }
-    }
-
-    impl Sums {
-        fn sum(&self, key: &Key) -> Arc<Sum> {
-            let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-            Arc::new(Sum(self.clone(), format!("{} {}", key.name(), labels.join(",")).trim().to_owned()))
-        }
-
-        fn get(&self, name: &str) -> f64 {
-            self.0.lock().unwrap().get(name).copied().unwrap_or(-1.0)
-        }
-    }
-
-    impl Recorder for Sums {
-        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-            Counter::from_arc(self.sum(key))
-        }
-
-        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-            Gauge::from_arc(self.sum(key))
-        }
-
-        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-            Histogram::noop()
-        }
-    }
 
     #[test]
     fn the_recorder_gets_what_was_added_until_the_hub_is_gone() {
@@ -194,7 +123,7 @@ mod recorded {
             world.advance(30 * SECOND);
             assert_eq!(sums.get("websocket.hub.subscriptions.active"), 0.0);
             assert_eq!(sums.get("websocket.hub.deliveries"), 4.0);
-            assert!(sums.0.lock().unwrap().keys().all(|name| !name.contains("plain")));
+            assert!(sums.names().iter().all(|name| !name.contains("plain")));
         });
     }
 }

@@ -24,8 +24,6 @@ use self::addresses::{Counts, Rates};
 pub(crate) use self::carriers::{CarrierGuard, StreamGuard};
 pub(crate) use self::guards::{HandshakeGuard, Observer, OpenGuard};
 use self::handshakes::Handshakes;
-#[cfg(feature = "metrics")]
-pub(crate) use self::named::{Kind, Metric};
 pub use self::totals::{Ends, FailedHandshakes, HandshakeFailure, ServerStats};
 use self::totals::{Final, Totals};
 use crate::shared::{Shared, wake};

@@ -1,33 +1,9 @@
 //! The counters of a server under names for monitoring, and as a page for Prometheus.
 
-use std::fmt::Write as _;
-
 use ws_proto::{CloseCode, Traffic};
 
 use super::totals::{HandshakeFailure, ServerStats};
-
-/// A value with its name and its labels.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Metric {
-    /// The name, in words separated by dots, as OpenTelemetry writes them.
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// The meaning, for people.
-    pub(crate) help: &'static str,
-    pub(crate) labels: Vec<(&'static str, String)>,
-    pub(crate) value: u64,
-}
-
-/// The kind of a metric, and its unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A number that also shrinks.
-    Gauge,
-    /// A number of things.
-    Count,
-    /// A number of bytes.
-    Bytes,
-}
+use crate::metric::Metric;
 
 impl ServerStats {
     /// The counters as a page for Prometheus, in its text format 0.0.4. Answer `GET /metrics` with it, and with
@@ -43,91 +19,58 @@ impl ServerStats {
     /// assert!(page.contains("\nwebsocket_server_messages_total{network_io_direction=\"receive\"} 0\n"));
     /// ```
     pub fn to_prometheus(&self) -> String {
-        let mut page = String::new();
-        let mut last = "";
-        for metric in self.metrics() {
-            let suffix = match metric.kind {
-                Kind::Gauge => "",
-                Kind::Count => "_total",
-                Kind::Bytes => "_bytes_total",
-            };
-            let name = metric.name.replace('.', "_") + suffix;
-            if last != metric.name {
-                last = metric.name;
-                let kind = if metric.kind == Kind::Gauge { "gauge" } else { "counter" };
-                // Writing to a string does not fail.
-                let _ = write!(page, "# HELP {name} {}\n# TYPE {name} {kind}\n", metric.help);
-            }
-            page.push_str(&name);
-            for (n, (label, value)) in metric.labels.iter().enumerate() {
-                let open = if n == 0 { '{' } else { ',' };
-                let _ = write!(page, "{open}{}=\"{value}\"", label.replace('.', "_"));
-            }
-            let close = if metric.labels.is_empty() { "" } else { "}" };
-            let _ = writeln!(page, "{close} {}", metric.value);
-        }
-        page
+        Metric::to_prometheus(&self.metrics())
     }
 
-    /// The counters by name. Those of one name stand together.
-    pub(crate) fn metrics(&self) -> Vec<Metric> {
+    /// The counters by name, for other systems. Those of one name stand together.
+    pub fn metrics(&self) -> Vec<Metric> {
         let mut all = vec![
-            gauge("websocket.server.connections.active", "Open connections", self.open as u64),
-            gauge("websocket.server.handshakes.active", "Opening handshakes in progress", self.handshakes as u64),
-            count("websocket.server.connections.opened", "Connections that were opened", vec![], self.opened),
+            Metric::gauge("websocket.server.connections.active", "Open connections", self.open),
+            Metric::gauge("websocket.server.handshakes.active", "Opening handshakes in progress", self.handshakes),
+            Metric::count("websocket.server.connections.opened", "Connections that were opened", self.opened),
         ];
         for end in &self.ends {
             let code = end.code.map_or_else(|| "other".to_owned(), |code: CloseCode| u16::from(code).to_string());
-            let labels = vec![("websocket.closed_by", end.by.to_string()), ("websocket.close.code", code)];
             let (name, help) = ("websocket.server.connections.closed", "Connections that have ended");
-            all.push(count(name, help, labels, end.connections));
+            let ended = Metric::count(name, help, end.connections);
+            all.push(ended.label("websocket.closed_by", end.by.to_string()).label("websocket.close.code", code));
         }
         let is_answer = |reason| matches!(reason, HandshakeFailure::Answered(_));
         for failed in self.failed_handshakes.iter().filter(|failed| !is_answer(failed.reason)) {
-            let labels = vec![("error.type", failed.reason.to_string())];
             let (name, help) = ("websocket.server.handshakes.failed", "Opening handshakes that failed");
-            all.push(count(name, help, labels, failed.handshakes));
+            all.push(Metric::count(name, help, failed.handshakes).label("error.type", failed.reason.to_string()));
         }
         for answered in self.failed_handshakes.iter().filter(|failed| is_answer(failed.reason)) {
-            let labels = vec![("http.response.status_code", answered.reason.to_string())];
             let (name, help) = ("websocket.server.requests.answered", "Requests that a hook or a route answered");
-            all.push(count(name, help, labels, answered.handshakes));
+            let answers = Metric::count(name, help, answered.handshakes);
+            all.push(answers.label("http.response.status_code", answered.reason.to_string()));
         }
-        self.add_traffic(&mut all, "websocket.server.messages", "Messages", Kind::Count, |traffic| traffic.messages);
-        let help = "Frames, control frames included";
-        self.add_traffic(&mut all, "websocket.server.frames", help, Kind::Count, |traffic| traffic.frames);
-        let help = "Bytes of messages";
-        self.add_traffic(&mut all, "websocket.server.payload.io", help, Kind::Bytes, |traffic| traffic.payload_bytes);
-        let help = "Bytes of frames";
-        self.add_traffic(&mut all, "websocket.server.network.io", help, Kind::Bytes, |traffic| traffic.wire_bytes);
-        let (name, help) = ("websocket.server.compressed.io", "Compressed payloads, compressed");
-        self.add_traffic(&mut all, name, help, Kind::Bytes, |traffic| traffic.compressed_bytes);
-        let (name, help) = ("websocket.server.uncompressed.io", "Compressed payloads, without compression");
-        self.add_traffic(&mut all, name, help, Kind::Bytes, |traffic| traffic.uncompressed_bytes);
+        self.add_traffic(&mut all, |traffic| Metric::count("websocket.server.messages", "Messages", traffic.messages));
+        self.add_traffic(&mut all, |traffic| {
+            Metric::count("websocket.server.frames", "Frames, control frames included", traffic.frames)
+        });
+        self.add_traffic(&mut all, |traffic| {
+            Metric::bytes("websocket.server.payload.io", "Bytes of messages", traffic.payload_bytes)
+        });
+        self.add_traffic(&mut all, |traffic| {
+            Metric::bytes("websocket.server.network.io", "Bytes of frames", traffic.wire_bytes)
+        });
+        self.add_traffic(&mut all, |traffic| {
+            let (name, help) = ("websocket.server.compressed.io", "Compressed payloads, compressed");
+            Metric::bytes(name, help, traffic.compressed_bytes)
+        });
+        self.add_traffic(&mut all, |traffic| {
+            let (name, help) = ("websocket.server.uncompressed.io", "Compressed payloads, without compression");
+            Metric::bytes(name, help, traffic.uncompressed_bytes)
+        });
         all
     }
 
-    fn add_traffic(
-        &self,
-        all: &mut Vec<Metric>,
-        name: &'static str,
-        help: &'static str,
-        kind: Kind,
-        value: impl Fn(&Traffic) -> u64,
-    ) {
+    fn add_traffic(&self, all: &mut Vec<Metric>, metric: impl Fn(&Traffic) -> Metric) {
         for (direction, traffic) in [("receive", &self.traffic.received), ("transmit", &self.traffic.sent)] {
-            let labels = vec![("network.io.direction", direction.to_owned())];
-            all.push(Metric { name, kind, help, labels, value: value(traffic) });
+            all.push(metric(traffic).label("network.io.direction", direction));
         }
     }
-}
-
-fn gauge(name: &'static str, help: &'static str, value: u64) -> Metric {
-    Metric { name, kind: Kind::Gauge, help, labels: vec![], value }
-}
-
-fn count(name: &'static str, help: &'static str, labels: Vec<(&'static str, String)>, value: u64) -> Metric {
-    Metric { name, kind: Kind::Count, help, labels, value }
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
-
 use super::ServerHandle;
-use crate::registry::{Awaited, Kind, Metric};
+use crate::metric::Metric;
+use crate::registry::Awaited;
 
 impl ServerHandle {
     /// Passes the counters of [`stats`](Self::stats) to the recorder of the `metrics` facade: the differences to the last call.
@@ -32,13 +31,7 @@ impl ServerHandle {
     /// | `websocket.server.compressed.io` | counter, bytes | `network.io.direction` | compressed payloads, compressed |
     /// | `websocket.server.uncompressed.io` | counter, bytes | `network.io.direction` | compressed payloads, without compression |
     pub fn record_metrics(&self) {
-        self.registry.since_recorded(|before, now| {
-            let before = before.metrics();
-            for metric in now.metrics() {
-                let is_same = |other: &&Metric| other.name == metric.name && other.labels == metric.labels;
-                record(&metric, before.iter().find(is_same).map_or(0, |before| before.value));
-            }
-        });
+        self.registry.since_recorded(|before, now| Metric::record(&before.metrics(), &now.metrics()));
     }
 
     /// Calls [`record_metrics`](Self::record_metrics) now and after each interval, until the last connection has ended after
@@ -60,22 +53,6 @@ impl ServerHandle {
                 (true, Awaited::Shutdown) => awaited = Awaited::Idle,
                 (true, _) => return self.record_metrics(),
             }
-        }
-    }
-}
-
-/// Records the difference to an earlier value.
-fn record(metric: &Metric, before: u64) {
-    let Metric { name, kind, help, labels, value } = metric;
-    match kind {
-        Kind::Gauge => {
-            describe_gauge!(*name, Unit::Count, *help);
-            gauge!(*name, labels).increment(*value as f64 - before as f64);
-        }
-        Kind::Count | Kind::Bytes => {
-            let unit = if *kind == Kind::Bytes { Unit::Bytes } else { Unit::Count };
-            describe_counter!(*name, unit, *help);
-            counter!(*name, labels).increment(value - before);
         }
     }
 }
