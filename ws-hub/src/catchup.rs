@@ -310,7 +310,7 @@ impl Catchup {
         }
     }
 
-    /// Gives up. Whoever knows no later place goes on from `last`: then the next publication shows a hole, and is not taken for
+    /// Gives up. A member that knows no later place goes on from `last`: then the next publication shows a hole, and is not taken for
     /// the one that follows.
     fn give_up(&mut self, reason: Unrecoverable, top: Option<Position>) -> Step {
         let publications: Vec<_> = self.gate.drain(..).collect();

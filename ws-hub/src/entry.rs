@@ -289,7 +289,7 @@ impl Entry {
             return None;
         }
         let (mut since, mut latest) = (None::<Position>, None);
-        // Forward from the last read, and then from the beginning again: whoever comes later, from an earlier place, does not keep
+        // Forward from the last read, and then from the beginning again: a reader that comes later, from an earlier place, does not keep
         // others waiting. The earliest place serves all behind it, as far as they are in the same stream.
         let swept = state.swept;
         let order = |place: Position| {

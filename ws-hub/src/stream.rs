@@ -121,7 +121,7 @@ impl Stream {
                 catchup.missed();
                 self.state = State::CatchingUp { catchup, cause, from };
             }
-            // Nothing was promised yet: whoever subscribes now waits until the topic is attached.
+            // Nothing was promised yet: a subscriber that comes now waits until the topic is attached.
             (State::Live { tail: None }, Some(_)) => {}
             (State::Live { .. }, None) => self.owed = Some(cause),
         }

@@ -19,7 +19,7 @@ const MEMORY: &str = "memory";
 const LINES: usize = 200;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whoever closes the page is gone soon, and whoever reloads it has not left.
+/// A visitor who closes the page is gone soon, and one who reloads it has not left.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// What was given as the backplane. It may hold a password, so it is never shown.

@@ -55,7 +55,7 @@ pub(super) struct Counter {
     people: TopicPresence,
     /// The last value that is known here.
     known: watch::Sender<Option<Known>>,
-    /// Whoever changes the value here: one after the other, so that they do not compete with each other.
+    /// Those who change the value here: one after the other, so that they do not compete with each other.
     turn: tokio::sync::Mutex<()>,
     /// Invalid requests of all clients.
     invalid: Mutex<Seldom>,

@@ -122,7 +122,7 @@ impl Shared {
         }
     }
 
-    /// The connection is lost. Whoever waits for an answer is told.
+    /// The connection is lost. Calls that wait for an answer are told.
     pub(super) fn lost(&self) {
         let mut state = self.lock();
         state.is_open = false;

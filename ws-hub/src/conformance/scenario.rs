@@ -134,7 +134,7 @@ async fn publish(hub: Hub, mut rng: Rng, time: Duration) {
             n += 1;
             let topic = TOPICS[rng.below(2)];
             if rng.one_in(50) {
-                // It is not among those that the broker accepts, so whoever gets it shows that.
+                // It is not among those that the broker accepts, so a subscriber that gets it shows that.
                 let _ = hub.publish(topic, "x".repeat(LIMIT + 1)).await;
             }
             let _ = hub.publish(topic, format!("{:p}-{n}", Arc::as_ptr(&hub.inner))).await;
@@ -193,7 +193,7 @@ fn check(accepted: &[Arc<Publication>], records: &[Arc<Record>]) -> Result<Outco
         })
         .collect();
     let outcome = audit(&accepted, &transcripts)?;
-    // Whoever is subscribed at the end has the last publication.
+    // Each subscriber that is there at the end has the last publication.
     for transcript in &transcripts[records.len() - SUBSCRIBERS..] {
         let is_last = |seen: &Seen| matches!(seen, Seen::Publication { content, .. } if content == "last");
         if !transcript.seen.last().is_some_and(is_last) {

@@ -83,9 +83,9 @@ impl HubBuilder {
     /// });
     /// ```
     ///
-    /// Whoever is refused gets an error: [`SubscribeError::Forbidden`](crate::SubscribeError::Forbidden),
+    /// A call that is refused gets an error: [`SubscribeError::Forbidden`](crate::SubscribeError::Forbidden),
     /// [`Refusal::Forbidden`](crate::Refusal::Forbidden), [`ReadError::Forbidden`](crate::ReadError::Forbidden),
-    /// [`PresenceError::Forbidden`](crate::PresenceError::Forbidden). So does whoever has no answer after 5 s. A subscription
+    /// [`PresenceError::Forbidden`](crate::PresenceError::Forbidden). So does a call that has no answer after 5 s. A subscription
     /// that stands is not asked for again: to revoke it, drop its [`Membership`](crate::Membership).
     pub fn authorize<F>(mut self, may: impl Fn(Access) -> F + Send + Sync + 'static) -> Self
     where

@@ -31,8 +31,8 @@ impl Membership {
         &self.entry.topic
     }
 
-    /// The position at which the subscription began: whoever gets no publication before its connection is lost can subscribe
-    /// from here again. `None` if the topic has no history, or if the broker cannot be reached.
+    /// The position at which the subscription began: a client that gets no publication before its connection is lost can
+    /// subscribe from here again. `None` if the topic has no history, or if the broker cannot be reached.
     pub fn start(&self) -> Option<Position> {
         self.start
     }

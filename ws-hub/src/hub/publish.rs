@@ -45,8 +45,8 @@ impl Publish<'_> {
     /// topic's history, the second one is not published, and has the position of the first. With NATS, it is so for 2 minutes at
     /// most. At most 255 bytes.
     ///
-    /// All publishers of a topic share its keys, at all instances and over restarts: put something random into them. Whoever
-    /// chooses a key that another one has used publishes nothing.
+    /// All publishers of a topic share its keys, at all instances and over restarts: put something random into them. A
+    /// publisher that chooses a key of another one publishes nothing.
     ///
     /// It is [refused](PublishError::Refused) on a topic without history, and on a backplane that does not promise it
     /// ([`Promises::idempotent`](crate::Promises::idempotent)).

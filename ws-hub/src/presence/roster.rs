@@ -15,7 +15,7 @@ use super::{Member, PresenceEvent};
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// The interval at which an instance says that it is alive.
 const RENEWAL: Duration = Duration::from_secs(20);
-/// The time between two lists, whoever asks for them.
+/// The time between two lists, however many ask for them.
 const LIST_INTERVAL: Duration = Duration::from_secs(1);
 /// The time between the first two questions.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -228,7 +228,7 @@ impl Roster {
             if self.version > 0 {
                 changes.words.push(self.word(Says::Alive));
             }
-            // Whoever has missed words, and the answer to its question, too.
+            // An instance has missed words, and the answer to its question, too.
             if self.others.values().any(|other| other.version.is_none()) {
                 changes.words.push(self.word(Says::Who));
             }

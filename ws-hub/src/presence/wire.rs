@@ -21,7 +21,7 @@ pub(crate) struct Word {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
-    /// Whoever has members is to send their list.
+    /// An instance that has members is to send their list.
     Who,
     /// The list has not changed.
     Alive,

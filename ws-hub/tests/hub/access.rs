@@ -85,7 +85,7 @@ fn each_action_on_each_topic_is_asked_for_with_the_identity_of_the_handle() {
 }
 
 #[test]
-fn whoever_is_refused_costs_the_broker_nothing() {
+fn a_refused_call_costs_the_broker_nothing() {
     let (mut world, broker, hub, _) = guarded();
     world.advance(SECOND);
     let before = (broker.subscribed(), broker.accepted().iter().filter(|one| one.topic.as_str() == "kept/a").count());

@@ -58,7 +58,7 @@ const MESSAGE_SIZE: usize = 16 << 10;
 ///
 /// # Half-close
 ///
-/// TCP ends each direction on its own. A WebSocket does not: whoever receives a Close frame answers with its own, and sends
+/// TCP ends each direction on its own. A WebSocket does not: the side that receives a Close frame answers with its own, and sends
 /// nothing after it (RFC 6455 §5.5.1). So [`poll_shutdown`](Self::poll_shutdown) sends a Close frame with 1000, and then:
 ///
 /// - Data that the peer sent before it learned of our Close frame can still be read, until the peer's own Close frame.
@@ -305,7 +305,7 @@ impl<S: MessageSocket> ByteChannel<S> {
 
     /// Waits for the next message that is not empty, or for the end. `unread` is empty then.
     fn poll_next_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whoever reads has written everything that the peer's answer depends on.
+        // A reader has written everything that the peer's answer depends on.
         self.socket.send();
         for _ in 0..EMPTY_PER_POLL {
             match self.reading {

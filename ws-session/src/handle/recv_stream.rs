@@ -186,7 +186,7 @@ impl WebSocket {
             return Poll::Ready(Err(state.lifecycle.error()));
         }
         waiting.wait(state.wakers.waiters(), cx.waker());
-        // Whoever waits for a chunk has answered what came before, so a Close that was held can be answered.
+        // An application that waits for a chunk has answered what came before, so a Close that was held can be answered.
         let replaced = state.wakers.receive(cx);
         let mut driver = state.driver_to_resume();
         if state.connection.hooks().is_close_held() {

@@ -8,7 +8,7 @@ use super::handshakes::PendingHandshake;
 use super::{Awaited, HandshakeFailure, NoRoom, Observing, Quota, Registry, State};
 use crate::shared::{Shared, set_waker};
 
-/// A task that waits for a condition: a server that accepts connections, or whoever waits for the end of a shutdown.
+/// A task that waits for a condition: a server that accepts connections, or a caller that waits for the end of a shutdown.
 #[derive(Debug)]
 pub(crate) struct Observer<'a> {
     pub(super) registry: &'a Registry,

@@ -15,7 +15,7 @@ use super::guest;
 /// The topic of the lines, and of who is there.
 pub(super) const TOPIC: &str = "ws-demo/chat";
 
-/// The lines that whoever comes in sees.
+/// The lines that a newcomer sees.
 const SHOWN: usize = 50;
 
 /// How often a line is published, if the broker's answer to it does not come.

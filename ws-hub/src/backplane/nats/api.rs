@@ -133,7 +133,7 @@ pub(super) async fn find(connection: &Connection, settings: &Settings, set: Set)
             Err(problem) => return Err(problem),
         }
     }
-    // Whoever was to make it has died: next time, another one does.
+    // The instance that was to make it has died: next time, another one does.
     unlock(connection, settings, set).await?;
     Err(Problem::Unavailable)
 }

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_heard_for_the_first_time_is_missed_only_if_it_was_there_before() {
+    fn an_instance_that_is_heard_for_the_first_time_is_missed_only_if_it_was_there_before() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let a = topic("a");

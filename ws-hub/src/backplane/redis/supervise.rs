@@ -138,7 +138,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut changes: Changes) {
                 let ended = watch(&shared, &mut connections, &mut sentinel, &end, &mut changes).await;
                 shared.set_session(None);
                 let Some(cause) = ended else { return };
-                // Whoever waits for an answer learns it.
+                // Commands that wait for an answer learn it.
                 end.with(cause);
                 attempt = if since.elapsed() >= LONGEST { 0 } else { attempt + 1 };
                 warn!(target: TARGET, "{cause}");
