@@ -35,6 +35,7 @@ impl Queue {
     }
 
     /// Lets the reader that waits look again.
+    #[cfg(feature = "client")]
     pub(crate) fn wake(&self) {
         let waker = self.lock().waker.take();
         waker.into_iter().for_each(Waker::wake);

@@ -9,9 +9,6 @@ pub trait Broker: Send {
     /// What an instance is started with: `redis redis://127.0.0.1:12345`. `src/bin/instance.rs` reads it.
     fn backplane(&self) -> String;
 
-    /// Which faults it has.
-    fn has(&self, fault: Fault) -> bool;
-
     /// Starts it again after [`kill`](Self::kill), with the data that it has stored, and waits until it answers.
     fn start(&mut self) -> Outcome;
 
@@ -83,6 +80,15 @@ pub enum Fault {
 pub struct Kind {
     /// Its name on the command line.
     pub name: &'static str,
+    /// What can happen to it.
+    pub faults: &'static [Fault],
     /// Starts one in a folder.
     pub start: fn(&Path) -> Outcome<Box<dyn Broker>>,
+}
+
+impl Kind {
+    /// Whether a fault can happen to it.
+    pub fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
 }

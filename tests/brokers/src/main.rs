@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         .kinds
         .iter()
         .flat_map(|kind| SCENARIOS.iter().map(move |scenario| (*kind, scenario)))
+        .filter(|(kind, scenario)| scenario.needs.iter().all(|fault| kind.has(*fault)))
         .filter(|(_, scenario)| arguments.is_long || !scenario.is_long)
         .filter(|(_, scenario)| arguments.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str())))
         .collect();
@@ -50,9 +51,8 @@ fn main() -> ExitCode {
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some((kind, scenario)) = next else { return };
-                    if let Some(one) = run(kind, scenario) {
-                        done.lock().unwrap_or_else(PoisonError::into_inner).push(one);
-                    }
+                    let one = run(kind, scenario);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push(one);
                 }
             });
         }
@@ -60,34 +60,25 @@ fn main() -> ExitCode {
     summary(&mut done.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Runs a scenario, if the broker has what it needs.
-fn run(kind: &'static Kind, scenario: &'static Scenario) -> Option<Done> {
+fn run(kind: &'static Kind, scenario: &'static Scenario) -> Done {
     let start = Instant::now();
-    let mut is_run = true;
-    let outcome = catch_unwind(AssertUnwindSafe(|| attempt(kind, scenario, &mut is_run)));
-    if !is_run {
-        return None;
-    }
+    let outcome = catch_unwind(AssertUnwindSafe(|| attempt(kind, scenario)));
     let outcome = outcome.unwrap_or_else(|_| Err("it panicked".to_owned()));
     let (time, word) = (start.elapsed(), if outcome.is_ok() { "ok" } else { "FAILED" });
     println!("{:>6.1} s  {:<16} {:<44} {word}", time.as_secs_f64(), kind.name, scenario.name);
     if let Err(reason) = &outcome {
         println!("    {}", reason.chars().take(4000).collect::<String>());
     }
-    Some(Done { kind: kind.name, scenario: scenario.name, time, outcome })
+    Done { kind: kind.name, scenario: scenario.name, time, outcome }
 }
 
-fn attempt(kind: &Kind, scenario: &Scenario, is_run: &mut bool) -> Outcome {
+fn attempt(kind: &'static Kind, scenario: &Scenario) -> Outcome {
     let name = format!("{}-{}", kind.name, scenario.name.replace(' ', "-"));
     let mut folder = Folder::new(&name).map_err(|error| error.to_string())?;
     folder.is_kept = std::env::var_os("KEEP").is_some();
     let folder = Arc::new(folder);
     let broker = (kind.start)(Path::new(folder.path()))?;
-    if !scenario.needs.iter().all(|fault| broker.has(*fault)) {
-        *is_run = false;
-        return Ok(());
-    }
-    let mut world = World::new(broker, folder);
+    let mut world = World::new(kind, broker, folder);
     (scenario.run)(&mut world)?;
     world.audit()
 }

@@ -12,13 +12,14 @@ use ws_hub::Position;
 use ws_hub::conformance::{Accepted, Seen, Transcript, audit};
 
 use crate::Outcome;
-use crate::broker::{Broker, Fault};
+use crate::broker::{Broker, Fault, Kind};
 use crate::process::{Folder, Process};
 
 /// The time within which what must happen happens, on a machine with much other work.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct World {
+    pub kind: &'static Kind,
     pub broker: Box<dyn Broker>,
     pub instances: Vec<Instance>,
     /// Publications of each history.
@@ -142,14 +143,24 @@ impl Running {
 
 impl World {
     /// A broker with so many instances; one, if it can have no more.
-    pub fn new(broker: Box<dyn Broker>, folder: Arc<Folder>) -> Self {
+    pub fn new(kind: &'static Kind, broker: Box<dyn Broker>, folder: Arc<Folder>) -> Self {
         let (shared, numbers) = (Arc::default(), HashMap::new());
-        Self { broker, instances: Vec::new(), history: 10_000, backplane: None, folder, shared, next_id: 0, numbers }
+        Self {
+            kind,
+            broker,
+            instances: Vec::new(),
+            history: 10_000,
+            backplane: None,
+            folder,
+            shared,
+            next_id: 0,
+            numbers,
+        }
     }
 
     /// Starts instances, until there are so many. One is enough where there can be no more.
     pub fn instances(&mut self, count: usize) -> Outcome {
-        let count = if self.broker.has(Fault::ManyInstances) { count } else { 1 };
+        let count = if self.kind.has(Fault::ManyInstances) { count } else { 1 };
         while self.instances.len() < count {
             self.add()?;
         }

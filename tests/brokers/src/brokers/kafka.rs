@@ -8,7 +8,7 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::Outcome;
-use crate::broker::{Broker, Fault};
+use crate::broker::Broker;
 use crate::process::{Process, free_port, wait_for_port};
 
 const TOPIC: &str = "ws-hub";
@@ -53,11 +53,6 @@ impl Mock {
 impl Broker for Mock {
     fn backplane(&self) -> String {
         format!("kafka {}", self.server)
-    }
-
-    fn has(&self, fault: Fault) -> bool {
-        use Fault::*;
-        matches!(fault, History | ManyInstances | Restart | Storage | DropClients | Expire | Resumes)
     }
 
     fn start(&mut self) -> Outcome {
@@ -115,11 +110,6 @@ fn spawn(folder: &Path, port: u16) -> Outcome<Process> {
 impl Broker for Tansu {
     fn backplane(&self) -> String {
         format!("kafka 127.0.0.1:{}", self.port)
-    }
-
-    fn has(&self, fault: Fault) -> bool {
-        use Fault::*;
-        matches!(fault, History | ManyInstances | Restart | Wipe | Large | Resumes)
     }
 
     fn start(&mut self) -> Outcome {

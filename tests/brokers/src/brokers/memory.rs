@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Outcome;
-use crate::broker::{Broker, Fault};
+use crate::broker::Broker;
 
 struct Memory;
 
@@ -14,10 +14,6 @@ pub(super) fn start(_: &Path) -> Outcome<Box<dyn Broker>> {
 impl Broker for Memory {
     fn backplane(&self) -> String {
         "memory".to_owned()
-    }
-
-    fn has(&self, fault: Fault) -> bool {
-        matches!(fault, Fault::History | Fault::Conditional | Fault::Trim | Fault::Large)
     }
 
     fn start(&mut self) -> Outcome {

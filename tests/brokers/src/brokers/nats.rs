@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::Outcome;
-use crate::broker::{Broker, Fault};
+use crate::broker::Broker;
 use crate::process::{Process, free_port, wait, wait_for_port};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,22 +110,6 @@ impl Broker for Nats {
         };
         let urls: Vec<_> = self.servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.port)).collect();
         format!("{name} {}", urls.join(","))
-    }
-
-    fn has(&self, fault: Fault) -> bool {
-        let (is_one, has_streams) = (self.servers.len() == 1, self.streams != Streams::None);
-        match fault {
-            Fault::ManyInstances | Fault::Large => true,
-            Fault::History | Fault::Conditional | Fault::Empty | Fault::Trim => has_streams,
-            // The stream is on one of two servers, and ends with it.
-            Fault::Node => !is_one && !has_streams,
-            Fault::Restart | Fault::SlowSubscriber => is_one,
-            Fault::Wipe => is_one && has_streams,
-            Fault::Storage | Fault::LostTail => is_one && self.streams == Streams::File,
-            // A server closes clients only together with itself.
-            Fault::DropClients => false,
-            Fault::Expire | Fault::Resumes | Fault::Failover | Fault::RedisCommands => false,
-        }
     }
 
     fn start(&mut self) -> Outcome {

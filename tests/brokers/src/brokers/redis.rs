@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::Outcome;
-use crate::broker::{Broker, Fault};
+use crate::broker::Broker;
 use crate::process::{Process, free_port, wait, wait_for_port};
 
 struct Redis {
@@ -67,10 +67,6 @@ fn spawn(program: &str, folder: &Path, port: u16) -> Outcome<Process> {
 impl Broker for Redis {
     fn backplane(&self) -> String {
         format!("redis redis://127.0.0.1:{}", self.port)
-    }
-
-    fn has(&self, fault: Fault) -> bool {
-        !matches!(fault, Fault::Failover | Fault::Node | Fault::Expire | Fault::Resumes)
     }
 
     fn start(&mut self) -> Outcome {
@@ -134,7 +130,7 @@ pub(super) fn start_sentinel(folder: &Path) -> Outcome<Box<dyn Broker>> {
         let file = folder.join(format!("sentinel-{port}.conf"));
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {SERVICE} 127.0.0.1 {master} 2\n\
-             sentinel down-after-milliseconds {SERVICE} 1000\nsentinel failover-timeout {SERVICE} 5000\n",
+             sentinel down-after-milliseconds {SERVICE} 4000\nsentinel failover-timeout {SERVICE} 5000\n",
             folder.display()
         );
         std::fs::write(&file, text).map_err(|error| error.to_string())?;
@@ -168,11 +164,6 @@ impl Broker for Sentinel {
     fn backplane(&self) -> String {
         let ports: Vec<_> = self.sentinels.iter().map(|(port, _)| format!("127.0.0.1:{port}")).collect();
         format!("redis redis+sentinel://{}/{SERVICE}", ports.join(","))
-    }
-
-    fn has(&self, fault: Fault) -> bool {
-        use Fault::*;
-        !matches!(fault, Wipe | Restart | Node | Expire | Resumes | RedisCommands)
     }
 
     /// The other one is the master then.

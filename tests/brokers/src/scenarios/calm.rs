@@ -10,7 +10,7 @@ use crate::world::{Burst, World};
 pub(super) fn live(world: &mut World) -> Outcome {
     world.instances(3)?;
     let mut runs = Vec::new();
-    let has_history = world.broker.has(Fault::History);
+    let has_history = world.kind.has(Fault::History);
     for topic in ["plain/a", "kept/a"] {
         if topic == "kept/a" && !has_history {
             continue;
@@ -88,7 +88,7 @@ pub(super) fn trimmed(world: &mut World) -> Outcome {
 /// Names that mean something to one broker or other.
 pub(super) fn names(world: &mut World) -> Outcome {
     world.instances(2)?;
-    let has_history = world.broker.has(Fault::History);
+    let has_history = world.kind.has(Fault::History);
     let long = "é".repeat(125);
     let names = [
         "a",
@@ -151,7 +151,7 @@ pub(super) fn names(world: &mut World) -> Outcome {
 /// Up to the limit; above it they are refused, and nothing else happens.
 pub(super) fn big(world: &mut World) -> Outcome {
     world.instances(2)?;
-    let topics: &[&str] = if world.broker.has(Fault::History) { &["plain/a", "kept/a"] } else { &["plain/a"] };
+    let topics: &[&str] = if world.kind.has(Fault::History) { &["plain/a", "kept/a"] } else { &["plain/a"] };
     for topic in topics {
         let ids = world.subscribe_all(topic)?;
         let name = (*topic).to_owned();
@@ -235,7 +235,7 @@ pub(super) fn idempotency(world: &mut World) -> Outcome {
 /// A publisher dies in the middle: all others agree about what it has published.
 pub(super) fn publisher_is_killed(world: &mut World) -> Outcome {
     world.instances(3)?;
-    let kept = world.broker.has(Fault::History);
+    let kept = world.kind.has(Fault::History);
     let mut ids = vec![world.subscribe(1, "plain/a", None)?, world.subscribe(2, "plain/a", None)?];
     world.begin_as(0, "dying", &Burst { size: 2000, ..Burst::new("plain/a", 1_000_000) })?;
     if kept {

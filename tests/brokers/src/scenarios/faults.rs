@@ -21,7 +21,7 @@ impl Setup {
     fn new(world: &mut World, instances: usize) -> Outcome<Self> {
         world.instances(instances)?;
         let plain = world.subscribe_all(PLAIN)?;
-        let kept = if world.broker.has(Fault::History) { world.subscribe_all(KEPT)? } else { Vec::new() };
+        let kept = if world.kind.has(Fault::History) { world.subscribe_all(KEPT)? } else { Vec::new() };
         let setup = Self { plain, kept };
         setup.all_hear(world)?;
         Ok(setup)
@@ -76,11 +76,11 @@ pub(super) fn restart(world: &mut World, seconds: u64) -> Outcome {
     world.broker.kill()?;
     sleep(Duration::from_secs(seconds));
     world.broker.start()?;
-    if !world.broker.has(Fault::Resumes) {
+    if !world.kind.has(Fault::Resumes) {
         setup.expect_gaps(world, "BrokerLost")?;
     }
     setup.all_hear(world)?;
-    if world.broker.has(Fault::Storage) {
+    if world.kind.has(Fault::Storage) {
         setup.expect_no_gaps(world)?;
     }
     expect(world.count("unavailable") > 0, || "all publications were accepted without a broker".to_owned())
@@ -94,7 +94,7 @@ pub(super) fn restart_without_data(world: &mut World) -> Outcome {
     world.broker.wipe()?;
     world.broker.start()?;
     setup.all_hear(world)?;
-    setup.expect_gaps(world, if world.broker.has(Fault::Resumes) { "EpochChanged" } else { "BrokerLost" })?;
+    setup.expect_gaps(world, if world.kind.has(Fault::Resumes) { "EpochChanged" } else { "BrokerLost" })?;
     expect_epoch(world, &setup, since)
 }
 
@@ -165,7 +165,7 @@ pub(super) fn drop_clients(world: &mut World) -> Outcome {
         world.broker.drop_clients()?;
         setup.all_hear(world)?;
     }
-    if !world.broker.has(Fault::Resumes) {
+    if !world.kind.has(Fault::Resumes) {
         setup.expect_gaps(world, "BrokerLost")?;
     }
     setup.expect_no_gaps(world)
@@ -225,9 +225,9 @@ pub(super) fn node_freezes(world: &mut World) -> Outcome {
 /// The master stands still until another one has taken over, and goes on then: whoever stays connected to it hears nothing.
 pub(super) fn deaf_failover(world: &mut World) -> Outcome {
     let setup = Setup::new(world, 2)?;
-    setup.publish(world, 15)?;
+    setup.publish(world, 20)?;
     world.broker.freeze()?;
-    sleep(Duration::from_secs(8));
+    sleep(Duration::from_secs(12));
     world.broker.thaw()?;
     setup.all_hear(world)?;
     expect(!world.told(setup.plain[0]).gaps.is_empty(), || "no gap was told".to_owned())
