@@ -1,8 +1,9 @@
 //! The time from the beginning of a publication until its arrival.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -53,32 +54,56 @@ pub(crate) async fn one_at_a_time(broker: &Broker, way: Way, time: Duration) -> 
 }
 
 /// As many publications a second, evenly, whether the ones before have arrived or not: each counts from the time at which it was
-/// due.
+/// due. The publisher has a thread of its own, as an instance has a process.
 pub(crate) async fn at_rate(broker: &Broker, way: Way, rate: f64, time: Duration) -> Result<Latency> {
     let (received, mut arrivals) = Received::new(1);
     let _receiver = Receiver::open(broker, way, &received).await?;
+    let (count, every) = ((rate * time.as_secs_f64()) as u64, Duration::from_secs_f64(1.0 / rate));
+    let (begin, begins) = tokio::sync::oneshot::channel();
+    let publishing = thread::spawn({
+        let broker = broker.clone();
+        move || publish(&broker, way, every, count, begin)
+    });
+    let mut times = Vec::new();
+    if let Ok(began) = begins.await {
+        while (times.len() as u64) < count {
+            let next = tokio::time::timeout(PATIENCE, arrivals.recv()).await.context("a publication is missing")?;
+            let (at, payload) = next.context("the receiver has ended")?;
+            let number =
+                payload.first_chunk().map(|number| u64::from_be_bytes(*number)).context("a payload of ours")?;
+            times.push(at.saturating_duration_since(began + every.mul_f64(number as f64)));
+        }
+    }
+    publishing.join().map_err(|_| anyhow!("the publisher has panicked"))??;
+    received.check()?;
+    Ok(Latency::of(times))
+}
+
+/// So long after the publication before, one is lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::main(flavor = "current_thread")]
+async fn publish(
+    broker: &Broker,
+    way: Way,
+    every: Duration,
+    count: u64,
+    begin: tokio::sync::oneshot::Sender<Instant>,
+) -> Result<()> {
     let publisher = Publisher::open(broker, way).await?;
-    let (began, every) = (Instant::now(), Duration::from_secs_f64(1.0 / rate));
-    let due = |number: u64| began + every.mul_f64(number as f64);
-    let most = (rate * time.as_secs_f64()) as u64;
-    let (mut sent, mut times) = (0, Vec::new());
-    let mut publishing = FuturesUnordered::new();
-    while (times.len() as u64) < most {
-        while sent < most && due(sent) <= Instant::now() {
+    let began = Instant::now();
+    let _ = begin.send(began);
+    let (mut sent, mut publishing) = (0, FuturesUnordered::new());
+    while sent < count || !publishing.is_empty() {
+        while sent < count && began + every.mul_f64(sent as f64) <= Instant::now() {
             publishing.push(publisher.publish(payload(sent)));
             sent += 1;
         }
         while let Some(Some(published)) = publishing.next().now_or_never() {
             published?;
         }
-        while let Ok((at, payload)) = arrivals.try_recv() {
-            let number =
-                payload.first_chunk().map(|number| u64::from_be_bytes(*number)).context("a payload of ours")?;
-            times.push(at.saturating_duration_since(due(number)));
-        }
-        // Other tasks of this thread run, and the system is asked for what has come.
+        // A timer would be as coarse as a millisecond.
         tokio::task::yield_now().await;
     }
-    received.check()?;
-    Ok(Latency::of(times))
+    Ok(())
 }

@@ -11,6 +11,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::latency::Latency;
+use crate::rate::By;
 use crate::route::{Broker, Way};
 
 /// Compares the hub over a broker with the broker's client crate.
@@ -37,33 +38,41 @@ async fn main() -> Result<()> {
     let broker = Broker::new(&args.broker)?;
     let time = Duration::from_secs_f64(args.seconds);
     let ways = [Way::Crate, Way::Hub, Way::HubWithHistory];
-    let (mut alone, mut loaded, mut rates) = ([const { vec![] }; 3], [const { vec![] }; 3], [const { vec![] }; 3]);
+    let (mut alone, mut loaded) = ([const { vec![] }; 3], [const { vec![] }; 3]);
+    let (mut rates, mut published) = ([const { vec![] }; 3], [const { vec![] }; 3]);
     for _ in 0..args.rounds {
         for (n, way) in ways.into_iter().enumerate() {
-            rates[n].push(rate::measure(&broker, way, args.subscribers, time).await?);
+            rates[n].push(rate::measure(&broker, way, By::Cheapest, args.subscribers, time).await?);
+            published[n].push(rate::measure(&broker, way, By::Own, args.subscribers, time).await?);
         }
-        // Half of what the client crate takes in this round.
-        let half = rates[0].last().copied().unwrap_or_default() / 2.0;
         for (n, way) in ways.into_iter().enumerate() {
+            // With history, the broker does more for each publication than for the client crate's.
+            let own = if way == Way::HubWithHistory { &published[n] } else { &published[0] };
+            let half = own.last().copied().unwrap_or_default() / 2.0;
             alone[n].push(latency::one_at_a_time(&broker, way, time).await?);
             loaded[n].push(latency::at_rate(&broker, way, half, time).await?);
         }
     }
-    println!("| 125 bytes | p50 alone | p99 alone | p50 at half the rate | p99 | publications a second | ratio |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-    let base = median(&rates[0]);
+    println!(
+        "| 125 bytes | p50 alone | p99 alone | published a second | p50 at half the broker's rate | p99 | received a second | ratio |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (n, way) in ways.into_iter().enumerate() {
         let part = |of: &[Latency], part: fn(&Latency) -> f64| median(&of.iter().map(part).collect::<Vec<_>>());
-        let rate = median(&rates[n]);
+        let ratio =
+            |own: &[f64], base: &[f64]| median(&own.iter().zip(base).map(|(own, base)| own / base).collect::<Vec<_>>());
+        let p50s = |of: &[Latency]| of.iter().map(|latency| latency.p50).collect::<Vec<_>>();
         println!(
-            "| {} | {:.0} µs ({:.2}) | {:.0} µs | {:.0} µs | {:.2} ms | {rate:.0} | {:.2} |",
+            "| {} | {:.0} µs ({:.2}) | {:.0} µs | {:.0} | {:.0} µs | {:.2} ms | {:.0} | {:.2} |",
             way.name(&broker, args.subscribers),
             part(&alone[n], |latency| latency.p50),
-            median(&alone[n].iter().zip(&alone[0]).map(|(own, base)| own.p50 / base.p50).collect::<Vec<_>>()),
+            ratio(&p50s(&alone[n]), &p50s(&alone[0])),
             part(&alone[n], |latency| latency.p99),
+            median(&published[n]),
             part(&loaded[n], |latency| latency.p50),
             part(&loaded[n], |latency| latency.p99) / 1000.0,
-            rate / base,
+            median(&rates[n]),
+            ratio(&rates[n], &rates[0]),
         );
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The publications that arrive at an instance in a second, from a publisher that is not the bottleneck.
+//! The publications that arrive at an instance in a second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,17 +15,26 @@ use crate::route::{Broker, Publisher, Received, Receiver, SIZE, Way};
 /// Publications on their way at most, so that the broker does not drop a receiver that cannot follow.
 const ON_THEIR_WAY: u64 = 4096;
 
+/// Which publisher is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The one that costs least: what the receiver takes is measured.
+    Cheapest,
+    /// The one of the way, with one subscriber: what it publishes is measured.
+    Own,
+}
+
 /// Publications a second, with so many subscribers at the hub that receives. The publisher has a thread of its own.
-pub(crate) async fn measure(broker: &Broker, way: Way, subscribers: usize, time: Duration) -> Result<f64> {
-    let subscribers = if way == Way::Crate { 1 } else { subscribers };
+pub(crate) async fn measure(broker: &Broker, way: Way, by: By, subscribers: usize, time: Duration) -> Result<f64> {
+    let subscribers = if way == Way::Crate || by == By::Own { 1 } else { subscribers };
     let (received, mut arrivals) = Received::new(subscribers);
     let receiver = Receiver::open(broker, way, &received).await?;
     let draining = tokio::spawn(async move { while arrivals.recv().await.is_some() {} });
     let stop = Arc::new(AtomicBool::new(false));
-    let publishing = thread::spawn({
+    let publishing = thread::Builder::new().name("publisher".to_owned()).spawn({
         let (broker, received, stop) = (broker.clone(), Arc::clone(&received), Arc::clone(&stop));
-        move || publish(&broker, way, &received, &stop)
-    });
+        move || publish(&broker, way, by, &received, &stop)
+    })?;
     tokio::time::sleep(time / 4).await;
     let (began, before) = (Instant::now(), received.publications());
     tokio::time::sleep(time).await;
@@ -41,10 +50,13 @@ pub(crate) async fn measure(broker: &Broker, way: Way, subscribers: usize, time:
     Ok(rate)
 }
 
-fn publish(broker: &Broker, way: Way, received: &Received, stop: &AtomicBool) -> Result<()> {
+fn publish(broker: &Broker, way: Way, by: By, received: &Received, stop: &AtomicBool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let publisher = Publisher::open(broker, way).await?;
+        let publisher = match by {
+            By::Cheapest => Publisher::cheapest(broker, way).await?,
+            By::Own => Publisher::open(broker, way).await?,
+        };
         let payload = Bytes::from(vec![b'.'; SIZE]);
         let (mut sent, mut publishing) = (received.publications(), FuturesUnordered::new());
         while !stop.load(Ordering::Relaxed) {

@@ -72,37 +72,56 @@ impl Way {
 /// What publishes.
 #[derive(Clone)]
 pub(crate) enum Publisher {
-    Redis(redis::aio::MultiplexedConnection),
-    Nats(async_nats::Client),
+    /// On a channel, with what stands before each payload.
+    Redis(redis::aio::MultiplexedConnection, &'static str, &'static [u8]),
+    /// On a subject.
+    Nats(async_nats::Client, &'static str),
     Hub(Hub, &'static str),
 }
 
 impl Publisher {
-    pub(crate) async fn open(broker: &Broker, way: Way) -> Result<Self> {
+    /// The publisher that costs least, for receivers of this way: the client crate, which writes what a hub would write. History
+    /// is the hub's own matter.
+    pub(crate) async fn cheapest(broker: &Broker, way: Way) -> Result<Self> {
         Ok(match (broker, way) {
-            (Broker::Redis(url), Way::Crate) => {
-                Self::Redis(redis::Client::open(&**url)?.get_multiplexed_async_connection().await?)
-            }
-            (Broker::Nats(url), Way::Crate) => Self::Nats(async_nats::connect(url).await?),
-            (_, way) => {
-                let hub = broker.hub()?;
-                // Until it is connected.
-                while hub.publish("other", "").await.is_err() {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+            (_, Way::HubWithHistory) => Self::hub(broker, way).await?,
+            (Broker::Redis(url), _) => {
+                let connection = redis::Client::open(&**url)?.get_multiplexed_async_connection().await?;
+                match way {
+                    Way::Crate => Self::Redis(connection, TOPICS[0], b""),
+                    _ => Self::Redis(connection, "ws-hub:0:live", b"w1 b -\n"),
                 }
-                Self::Hub(hub, way.topic())
+            }
+            (Broker::Nats(url), _) => {
+                let client = async_nats::connect(url).await?;
+                Self::Nats(client, if way == Way::Crate { TOPICS[0] } else { "ws.topic.live" })
             }
         })
+    }
+
+    /// The publisher of this way.
+    pub(crate) async fn open(broker: &Broker, way: Way) -> Result<Self> {
+        if way == Way::Crate { Self::cheapest(broker, way).await } else { Self::hub(broker, way).await }
+    }
+
+    async fn hub(broker: &Broker, way: Way) -> Result<Self> {
+        let hub = broker.hub()?;
+        // Until it is connected.
+        while hub.publish("other", "").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(Self::Hub(hub, way.topic()))
     }
 
     /// Publishes, until the broker has it. The crate `async-nats` does not wait for that.
     pub(crate) async fn publish(&self, payload: Bytes) -> Result<()> {
         match self {
-            Self::Redis(connection) => {
+            Self::Redis(connection, channel, head) => {
                 let mut connection = connection.clone();
-                redis::cmd("PUBLISH").arg(TOPICS[0]).arg(&payload[..]).query_async::<()>(&mut connection).await?;
+                let payload = [head, &payload[..]].concat();
+                redis::cmd("PUBLISH").arg(channel).arg(payload).query_async::<()>(&mut connection).await?;
             }
-            Self::Nats(client) => client.publish(TOPICS[0], payload).await?,
+            Self::Nats(client, subject) => client.publish(*subject, payload).await?,
             Self::Hub(hub, topic) => drop(hub.publish(topic, Message::Binary(payload)).await?),
         }
         Ok(())

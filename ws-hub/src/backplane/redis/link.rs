@@ -1,19 +1,20 @@
-//! [`RedisLink`]: publishing, and reading history.
+//! [`RedisLink`]: the link of a hub, and reading history.
 
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::{RedisError, Value, cmd};
+use ::redis::{RedisError, Value};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error};
 
+use super::publish::unavailable;
 use super::session::{Session, Shared};
 use super::settings::Settings;
 use super::supervise::{Change, Changes, supervise};
 use super::{TARGET, wire};
 use crate::backplane::background::Background;
-use crate::backplane::{BoxFuture, Doubt, HistoryError, Link, Outgoing, Page, PublishError, Refusal, Unavailable};
+use crate::backplane::{BoxFuture, HistoryError, Link, Outgoing, Page, PublishError, Refusal, Unavailable};
 use crate::inbound::Inbound;
 use crate::options::History;
 use crate::position::{Epoch, Position};
@@ -22,7 +23,7 @@ use crate::random;
 use crate::topic::Topic;
 
 /// A stream stays for this time after its last publication is too old: its subscribers know its epoch.
-const AFTERWARDS: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const AFTERWARDS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A stream without publications stays for this time, unless it is subscribed: anybody who subscribes makes one.
 pub(super) const EMPTY: Duration = Duration::from_secs(3600);
 /// The bytes of a page, about. A read must not keep the broker from others for long.
@@ -65,14 +66,10 @@ impl Link for RedisLink {
         }
         let (shared, topic) = (Arc::clone(&self.shared), topic.clone());
         Box::pin(async move {
-            let publishing = async {
-                match &outgoing.history {
-                    Some(history) => shared.add_to_history(&session, &topic, &outgoing, history).await,
-                    None => shared.publish_live(&session, &topic, &outgoing).await,
-                }
-            };
-            let lost = Err(PublishError::Unknown(Doubt::ConnectionLost));
-            session.end.or(publishing).await.unwrap_or(lost)
+            match &outgoing.history {
+                Some(history) => shared.add_to_history(&session, &topic, &outgoing, history).await,
+                None => shared.publish_live(&session, &topic, &outgoing).await,
+            }
         })
     }
 
@@ -121,49 +118,6 @@ impl Link for RedisLink {
 }
 
 impl Shared {
-    async fn publish_live(&self, session: &Session, topic: &Topic, outgoing: &Outgoing) -> Published {
-        let payload = wire::encode(&outgoing.message, outgoing.key.as_ref());
-        let mut publish = cmd("PUBLISH");
-        publish.arg(self.settings.channel(topic.as_str())).arg(payload);
-        match publish.query_async::<u64>(&mut session.commands.clone()).await {
-            Ok(_) => Ok(None),
-            Err(error) => Err(refused(session, &error)),
-        }
-    }
-
-    async fn add_to_history(
-        &self,
-        session: &Session,
-        topic: &Topic,
-        outgoing: &Outgoing,
-        history: &History,
-    ) -> Published {
-        let (message, key) = (&outgoing.message, outgoing.key.as_ref());
-        let mut body = Vec::new();
-        wire::body(&mut body, message, key);
-        let mut script = self.scripts.publish.key(self.settings.stream(topic.as_str()));
-        if let Some(name) = &outgoing.idempotency_key {
-            script.key(self.settings.once(topic.as_str(), name));
-        }
-        script.arg(self.settings.channel(topic.as_str())).arg(entries(history.size));
-        script.arg(milliseconds(history.age)).arg(milliseconds(history.age.saturating_add(AFTERWARDS)));
-        // The upper half of the sequence numbers is for publications of the same millisecond.
-        script.arg(new_epoch()).arg(random::u64() >> 43);
-        script.arg(wire::head(message, key)).arg(body);
-        match outgoing.after {
-            Some(after) => script.arg(after.epoch.to_string()).arg(wire::id(after.offset)),
-            None => script.arg("").arg(""),
-        };
-        match script.invoke_async::<Vec<String>>(&mut session.commands.clone()).await {
-            Ok(answer) => match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["conflict"] => Err(PublishError::Refused(Refusal::Conflict)),
-                ["new" | "again", epoch, id] => Ok(position(epoch, id)),
-                _ => Err(PublishError::Unknown(Doubt::ConnectionLost)),
-            },
-            Err(error) => Err(refused(session, &error)),
-        }
-    }
-
     async fn history(
         &self,
         topic: &Topic,
@@ -285,25 +239,8 @@ impl Last {
     }
 }
 
-type Published = Result<Option<Position>, PublishError>;
-
-fn unavailable() -> PublishError {
-    PublishError::Refused(Refusal::Unavailable { locally: 0 })
-}
-
-/// What an error says of a publication.
-fn refused(session: &Session, error: &RedisError) -> PublishError {
-    end_if_replica(session, error);
-    match error.code() {
-        // It cannot take publications at all, now.
-        Some("READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN") => unavailable(),
-        Some(code) => PublishError::Refused(Refusal::Broker(format!("{code} {}", error.detail().unwrap_or_default()))),
-        None => PublishError::Unknown(Doubt::ConnectionLost),
-    }
-}
-
 /// After a failover, or after the credentials were taken away, the connection is of no use.
-fn end_if_replica(session: &Session, error: &RedisError) {
+pub(super) fn end_if_replica(session: &Session, error: &RedisError) {
     if let Some("READONLY" | "NOAUTH") = error.code() {
         session.end.with(GapCause::BrokerLost);
     }
@@ -314,12 +251,12 @@ fn strange(topic: &Topic) -> HistoryError {
     HistoryError::Unavailable
 }
 
-fn new_epoch() -> String {
+pub(super) fn new_epoch() -> String {
     Epoch(random::u64()).to_string()
 }
 
 /// At most a number of entries that the broker understands.
-fn entries(number: usize) -> usize {
+pub(super) fn entries(number: usize) -> usize {
     number.min(1 << 30)
 }
 
@@ -328,7 +265,7 @@ pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(1 << 48)
 }
 
-fn position(epoch: &str, id: &str) -> Option<Position> {
+pub(super) fn position(epoch: &str, id: &str) -> Option<Position> {
     Some(Position::new(wire::epoch(epoch)?, wire::offset(id)?))
 }
 

@@ -2,6 +2,8 @@
 
 mod connect;
 mod link;
+mod outbox;
+mod publish;
 mod scripts;
 mod session;
 mod settings;

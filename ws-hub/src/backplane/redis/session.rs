@@ -10,6 +10,7 @@ use ::redis::{PushInfo, PushKind, Value};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use super::outbox::Outbox;
 use super::scripts::Scripts;
 use super::settings::Settings;
 use super::{TARGET, wire};
@@ -28,6 +29,9 @@ pub(super) struct Shared {
 }
 
 pub(super) struct Session {
+    /// Publications.
+    pub(super) outbox: Outbox,
+    /// All else.
     pub(super) commands: MultiplexedConnection,
     pub(super) end: End,
 }

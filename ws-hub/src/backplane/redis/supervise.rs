@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use super::TARGET;
 use super::connect::{self, ConnectError, Connections, Sentinel, connect};
 use super::link::{EMPTY, milliseconds};
+use super::outbox::Outbox;
 use super::session::{End, Session, Shared};
 use crate::backplane::Unavailable;
 use crate::publication::GapCause;
@@ -123,7 +124,9 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut changes: Changes) {
             Ok(mut connections) => {
                 let since = Instant::now();
                 let commands = connections.commands.clone();
-                shared.set_session(Some(Arc::new(Session { commands, end: end.clone() })));
+                let (outbox, outgoing) = Outbox::new();
+                tokio::spawn(outgoing.send(commands.clone(), end.clone()));
+                shared.set_session(Some(Arc::new(Session { outbox, commands, end: end.clone() })));
                 if is_lost {
                     info!(target: TARGET, "the broker is reached again");
                     shared.inbound.restored();
