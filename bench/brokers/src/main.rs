@@ -7,7 +7,7 @@ mod route;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 
 use crate::latency::Latency;
@@ -50,7 +50,11 @@ async fn main() -> Result<()> {
             let own = if way == Way::HubWithHistory { &published[n] } else { &published[0] };
             let half = own.last().copied().unwrap_or_default() / 2.0;
             alone[n].push(latency::one_at_a_time(&broker, way, time).await?);
-            loaded[n].push(latency::at_rate(&broker, way, half, time).await?);
+            loaded[n].push(
+                latency::at_rate(&broker, way, half, time)
+                    .await
+                    .with_context(|| format!("{}, at {half:.0} a second", way.name(&broker, 1)))?,
+            );
         }
     }
     println!(

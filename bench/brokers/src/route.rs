@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -130,24 +130,23 @@ impl Publisher {
 
 /// What has arrived at the receiver.
 pub(crate) struct Received {
-    /// Deliveries, to all subscribers.
-    pub(crate) deliveries: AtomicU64,
+    /// Publications that the last subscriber has, and so each.
+    publications: AtomicU64,
     /// The payloads that arrived at the first subscriber, with the time of arrival.
     first: mpsc::UnboundedSender<(Instant, Bytes)>,
     gaps: AtomicU64,
-    subscribers: AtomicUsize,
+    subscribers: usize,
 }
 
 impl Received {
     pub(crate) fn new(subscribers: usize) -> (Arc<Self>, mpsc::UnboundedReceiver<(Instant, Bytes)>) {
         let (first, arrivals) = mpsc::unbounded_channel();
-        let received = Self { deliveries: 0.into(), first, gaps: 0.into(), subscribers: subscribers.into() };
-        (Arc::new(received), arrivals)
+        (Arc::new(Self { publications: 0.into(), first, gaps: 0.into(), subscribers }), arrivals)
     }
 
     /// Publications that have arrived at all subscribers.
     pub(crate) fn publications(&self) -> u64 {
-        self.deliveries.load(Ordering::Relaxed) / self.subscribers.load(Ordering::Relaxed).max(1) as u64
+        self.publications.load(Ordering::Relaxed)
     }
 
     /// Fails if publications were lost.
@@ -168,8 +167,11 @@ pub(crate) enum Receiver {
 impl Receiver {
     /// A receiver with its subscriptions, which are known to the broker.
     pub(crate) async fn open(broker: &Broker, way: Way, received: &Arc<Received>) -> Result<Self> {
-        let subscribers = received.subscribers.load(Ordering::Relaxed);
-        let sink = Arc::new(One { received: Arc::clone(received), is_first: true });
+        let last = received.subscribers - 1;
+        let one = |at| {
+            Arc::new(One { received: Arc::clone(received), is_first: at == 0, is_last: at == last, own: 0.into() })
+        };
+        let sink = one(0);
         Ok(match (broker, way) {
             (Broker::Redis(url), Way::Crate) => {
                 let mut pubsub = redis::Client::open(&**url)?.get_async_pubsub().await?;
@@ -197,9 +199,8 @@ impl Receiver {
             (_, way) => {
                 let hub = broker.hub()?;
                 let mut members = vec![hub.subscribe(way.topic()).to(sink).await.context("subscribing")?];
-                for _ in 1..subscribers {
-                    let other = Arc::new(One { received: Arc::clone(received), is_first: false });
-                    members.push(hub.subscribe(way.topic()).to(other).await?);
+                for at in 1..=last {
+                    members.push(hub.subscribe(way.topic()).to(one(at)).await?);
                 }
                 received.gaps.store(0, Ordering::Relaxed);
                 Self::Hub { _hub: hub, _members: members }
@@ -220,14 +221,21 @@ impl Drop for Receiver {
 struct One {
     received: Arc<Received>,
     is_first: bool,
+    is_last: bool,
+    /// What it has. No other thread looks at it, as at that of a connection.
+    own: AtomicU64,
 }
 
 impl One {
     fn take(&self, payload: impl FnOnce() -> Bytes) {
+        let own = self.own.load(Ordering::Relaxed) + 1;
+        self.own.store(own, Ordering::Relaxed);
         if self.is_first {
             let _ = self.received.first.send((Instant::now(), payload()));
         }
-        self.received.deliveries.fetch_add(1, Ordering::Relaxed);
+        if self.is_last {
+            self.received.publications.store(own, Ordering::Relaxed);
+        }
     }
 }
 
