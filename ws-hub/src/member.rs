@@ -80,7 +80,16 @@ impl Member {
     }
 
     /// Passes on an item of the topic's stream.
+    #[inline]
     pub(crate) fn deliver(&mut self, delivery: &Delivery, policy: SlowPolicy, tally: &mut Tally) -> Stay {
+        // Nearly always.
+        if let (Progress::Live, None) = (&self.progress, self.owed) {
+            return self.pass_on(delivery, policy, tally);
+        }
+        self.deliver_in_its_place(delivery, policy, tally)
+    }
+
+    fn deliver_in_its_place(&mut self, delivery: &Delivery, policy: SlowPolicy, tally: &mut Tally) -> Stay {
         let place = match delivery {
             Delivery::Publication(publication) => publication.position.map(|position| (publication, position)),
             _ => None,
@@ -166,6 +175,11 @@ impl Member {
                 Offer::Gone => return Stay::No,
             }
         }
+        self.pass_on(delivery, policy, tally)
+    }
+
+    #[inline]
+    fn pass_on(&mut self, delivery: &Delivery, policy: SlowPolicy, tally: &mut Tally) -> Stay {
         match self.subscriber.offer(delivery) {
             Offer::Taken => {
                 tally.taken(delivery);

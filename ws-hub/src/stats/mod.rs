@@ -160,15 +160,20 @@ struct Told {
 
 impl Tally {
     /// A subscriber has taken this.
+    #[inline]
     pub(crate) fn taken(&mut self, delivery: &Delivery) {
-        let told = match delivery {
+        match delivery {
             Delivery::Publication(publication) => {
                 self.delivered += 1;
                 self.bytes += publication.message.len() as u64;
-                return;
             }
-            _ => self.told.get_or_insert_default(),
-        };
+            other => self.told(other),
+        }
+    }
+
+    #[cold]
+    fn told(&mut self, delivery: &Delivery) {
+        let told = self.told.get_or_insert_default();
         match delivery {
             Delivery::Publication(_) => {}
             Delivery::Gap(gap) => {
