@@ -1,5 +1,7 @@
 //! Messages encoded once, to be sent on many connections.
 
+use alloc::sync::Arc;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -18,6 +20,12 @@ use crate::message::Message;
 /// each connection compresses the message again.
 #[derive(Clone, Debug)]
 pub struct Prepared {
+    /// One count for all, since each connection of a publication clones it.
+    encoded: Arc<Encoded>,
+}
+
+#[derive(Debug)]
+struct Encoded {
     /// Shares the frame's memory.
     message: Message,
     frame: Bytes,
@@ -38,33 +46,34 @@ impl Prepared {
             // What was text still is.
             Message::Text(text) => Message::Text(ByteString::try_from(payload).unwrap_or(text)),
         };
-        Self {
+        let encoded = Encoded {
             message,
             frame,
             #[cfg(feature = "deflate")]
             compressed: Variants::default(),
-        }
+        };
+        Self { encoded: Arc::new(encoded) }
     }
 
     /// The message.
     pub fn message(&self) -> &Message {
-        &self.message
+        &self.encoded.message
     }
 
     /// Header and payload as a server sends them.
     pub(crate) fn frame(&self) -> &Bytes {
-        &self.frame
+        &self.encoded.frame
     }
 
     #[cfg(feature = "deflate")]
     pub(crate) fn compressed(&self) -> &Variants {
-        &self.compressed
+        &self.encoded.compressed
     }
 }
 
 impl PartialEq for Prepared {
     fn eq(&self, other: &Self) -> bool {
-        self.message == other.message
+        self.encoded.message == other.encoded.message
     }
 }
 

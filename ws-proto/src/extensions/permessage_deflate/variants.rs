@@ -9,15 +9,15 @@ use super::{DeflateParams, RSV1};
 use crate::frame::{FrameHeader, codec};
 use crate::message::Message;
 
-/// The compressed forms of one message, one for each of the connections' settings. Clones share them.
-#[derive(Clone, Debug, Default)]
+/// The compressed forms of one message, one for each of the connections' settings.
+#[derive(Debug, Default)]
 pub(crate) struct Variants {
     #[cfg(feature = "std")]
-    shared: std::sync::Arc<std::sync::Mutex<Vec<Variant>>>,
+    all: std::sync::Mutex<Vec<Variant>>,
 }
 
 #[cfg(feature = "std")]
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Variant {
     settings: Settings,
     compressed: Option<Compressed>,
@@ -38,7 +38,7 @@ impl Variants {
     pub(crate) fn get(&self, message: &Message, agreed: &DeflateParams) -> Option<Compressed> {
         let settings = agreed.settings();
         // Nothing that is done under this lock can fail half way.
-        let mut all = self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(variant) = all.iter().find(|variant| variant.settings == settings) {
             return variant.compressed.clone();
         }
