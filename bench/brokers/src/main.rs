@@ -27,6 +27,9 @@ struct Args {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Measures nothing, and leaves so many topics with history in the broker, with one publication each.
+    #[arg(long, conflicts_with_all = ["rounds", "seconds", "subscribers"])]
+    topics: Option<usize>,
     /// Subscribers at the instance that receives.
     #[arg(long, default_value_t = 250)]
     subscribers: usize,
@@ -36,6 +39,9 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     let broker = Broker::new(&args.broker)?;
+    if let Some(topics) = args.topics {
+        return broker.fill(topics).await;
+    }
     let time = Duration::from_secs_f64(args.seconds);
     let ways = [Way::Crate, Way::Hub, Way::HubWithHistory];
     let (mut alone, mut loaded) = ([const { vec![] }; 3], [const { vec![] }; 3]);

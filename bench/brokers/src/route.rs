@@ -51,6 +51,22 @@ impl Broker {
     }
 }
 
+impl Broker {
+    /// Publishes on so many topics with history, once on each.
+    pub(crate) async fn fill(&self, topics: usize) -> Result<()> {
+        let Publisher::Hub(hub, _) = Publisher::hub(self, Way::HubWithHistory).await? else { bail!("no hub") };
+        let publish = |n| {
+            let hub = &hub;
+            async move { hub.publish(&format!("kept/{n}"), vec![b'.'; SIZE]).await }
+        };
+        let mut publishing = futures_util::stream::iter((0..topics).map(publish)).buffer_unordered(64);
+        while let Some(published) = publishing.next().await {
+            published?;
+        }
+        Ok(())
+    }
+}
+
 impl Way {
     pub(crate) fn name(self, broker: &Broker, subscribers: usize) -> String {
         let (name, live, kept) = match broker {
