@@ -2,10 +2,10 @@
 # The crate redis prints codes of the server's errors that the server never sent, and its accessor has those that it did.
 #
 # Guessed: the text of an error is what the server sent: "NOPERM User guest has no permissions …".
-# Seen (redis 1.8.1, against a server of ten lines that answers with a code): `Display` writes the name of its own enumeration instead of the code for the codes that
-#   it knows: "NoPerm: …" for NOPERM, "MasterDown: …" for MASTERDOWN, "BusyLoading: …" for LOADING, "ReadOnly: …" for READONLY,
-#   "NoScript: …" for NOSCRIPT; and "ResponseError: …" for ERR. A code that it does not know is printed in quotation
-#   marks: "\"WRONGTYPE\": …". `code()` has the server's code for all of them.
+# Seen (redis 1.8.1, against a server of ten lines that answers with a code): `Display` writes the name of its own enumeration
+#   instead of the codes that it knows: "NoPerm: …" for NOPERM, "MasterDown: …" for MASTERDOWN, "BusyLoading: …" for LOADING,
+#   "ReadOnly: …" for READONLY, "NoScript: …" for NOSCRIPT, "ResponseError: …" for ERR. A code that it does not know is printed in
+#   quotation marks: "\"WRONGTYPE\": …". `code()` has the server's code for all of them.
 # Why it matters: searching logs, or a broker's documentation, for a code that was printed finds nothing, and code that looks for
 #   "NOPERM" in `to_string()` never matches. Match `code()`; print `code()` and `detail()`.
 # Documented: redis.io, "Redis serialization protocol": the first word of an error is its prefix, in upper case.
