@@ -63,10 +63,27 @@ impl Connection {
         if self.state.is_closing() && self.encoder.is_idle() {
             self.await_farewell(now);
         }
-        match self.meter {
-            None => self.timers.next(),
-            Some(_) => self.timers.next().into_iter().chain(self.resume_at(now)).min(),
+        let mut next = self.timers.next();
+        if self.meter.is_some() {
+            next = next.into_iter().chain(self.resume_at(now)).min();
         }
+        if let Some(idle) = self.idle_at(now) {
+            next = Some(next.map_or(idle, |next| next.min(idle)));
+        }
+        next
+    }
+
+    /// The time at which memory that compression keeps for the next message is released.
+    #[cfg(feature = "deflate")]
+    #[inline]
+    fn idle_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let (sending, receiving) = (self.encoder.idle_at(now), self.decoder.idle_at(now));
+        sending.into_iter().chain(receiving).min()
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn idle_at(&mut self, _: Timestamp) -> Option<Timestamp> {
+        None
     }
 
     /// Sets the write-stall deadline while bytes wait to be written or acknowledged.
@@ -148,6 +165,11 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Timestamp) -> Option<Event<'static>> {
         // What came in or went out by now counts, even if nobody has asked for the deadlines since.
         self.poll_timeout(now);
+        #[cfg(feature = "deflate")]
+        {
+            self.encoder.release_idle(now);
+            self.decoder.release_idle(now);
+        }
         while let Some(timer) = self.timers.take_due(now) {
             let event = match timer {
                 TimerKind::Ping => self.ping_is_due(now),

@@ -13,11 +13,24 @@ use crate::event::Chunk;
 use crate::extensions::permessage_deflate::MessageInflater;
 use crate::frame::mask;
 use crate::memory::Memory;
+use crate::time::Timestamp;
 
 /// The number of compressed bytes that are unmasked at a time. Bytes that cannot be inflated yet are masked again.
 const COMPRESSED: usize = 4 << 10;
 
 impl Decoder {
+    /// The time at which memory of the inflater is released.
+    #[inline]
+    pub(crate) fn idle_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.inflater.as_mut()?.idle_at(now)
+    }
+
+    pub(crate) fn release_idle(&mut self, now: Timestamp) {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.release_idle(now);
+        }
+    }
+
     /// Inflates the payload of the current frame, as far as it is in `input`.
     pub(super) fn next_compressed<'i>(
         &mut self,

@@ -10,10 +10,23 @@ use crate::error::SendError;
 use crate::extensions::permessage_deflate::{Compress, MessageCompressor, RSV1};
 use crate::frame::{FrameHeader, OpCode};
 use crate::message::Message;
+use crate::time::Timestamp;
 
 impl Encoder {
     pub(crate) fn set_compressor(&mut self, compressor: Option<Box<MessageCompressor>>) {
         self.compressor = compressor;
+    }
+
+    /// The time at which memory of the compressor is released.
+    #[inline]
+    pub(crate) fn idle_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.compressor.as_mut()?.idle_at(now)
+    }
+
+    pub(crate) fn release_idle(&mut self, now: Timestamp) {
+        if let Some(compressor) = &mut self.compressor {
+            compressor.release_idle(now);
+        }
     }
 
     /// Queues a whole message, compressed or not.

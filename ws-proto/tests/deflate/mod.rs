@@ -4,6 +4,7 @@
 mod budget;
 mod ends;
 mod examples;
+mod idle;
 #[cfg(feature = "handshake")]
 mod negotiation;
 mod receiving;

@@ -1,6 +1,7 @@
 //! Compressed messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ws_deflate::{Compressor, Settings};
 use ws_proto::permessage_deflate::{Compress, Deflate, DeflateParams};
@@ -13,6 +14,7 @@ use crate::*;
 checks![
     without_takeover_nothing_is_held_between_messages,
     with_takeover_what_the_documentation_says,
+    after_silence_only_the_window,
     memory_on_a_server_stays_within_the_promise_for_every_offer,
     d3_a_bomb_stays_within_the_limit,
     inflated_chunks_are_never_held,
@@ -112,6 +114,31 @@ fn with_takeover_what_the_documentation_says() {
         assert!(most[0] <= receiving * KIB + FOR_BOOKKEEPING && most[1] <= sending * KIB + FOR_BOOKKEEPING);
         // So that what the documentation says is not far from the truth.
         assert!(most[0] * 3 >= receiving * KIB && most[1] * 2 >= sending * KIB);
+    }
+}
+
+/// After 10 s without compressed messages, what was received last is kept, and nothing that was sent.
+fn after_silence_only_the_window() {
+    const FOR_BOOKKEEPING: usize = KIB;
+    for bits in [9, 12, 15] {
+        for role in ROLES {
+            let config = Arc::new(Config::default());
+            let texts = texts();
+            let inputs: Vec<_> = texts.iter().map(|text| frame_of(role, TEXT, text.as_bytes())).collect();
+            let mut subject = Subject::compressing(role, &config, agreed(bits, 5, true));
+            for (text, input) in texts.iter().zip(&inputs) {
+                subject.read(input);
+                subject.connection.send_text(text).unwrap();
+                subject.take(usize::MAX);
+            }
+            subject.settle();
+            let before = subject.held();
+            subject.now = subject.now + Duration::from_secs(10);
+            assert!(subject.connection.handle_timeout(subject.now).is_none());
+            let after = subject.held();
+            println!("  window {bits}, {role:?}: {before} bytes, and {after} after silence");
+            assert!(before > 2 * (1 << bits) && after <= (1 << bits) + FOR_BOOKKEEPING);
+        }
     }
 }
 

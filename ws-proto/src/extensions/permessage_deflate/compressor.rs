@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 
 use ws_deflate::{Compressor, TAIL};
 
+use super::idle::Idle;
 use super::{Compress, Compressed, DeflateParams, Variants};
 use crate::message::Message;
+use crate::time::Timestamp;
 
 /// Compresses messages. It keeps a compressor between two messages only with context takeover.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub(crate) struct MessageCompressor {
     compressor: Option<Box<Compressor>>,
     /// Whether the current fragmented message is compressed.
     in_message: bool,
+    idle: Idle,
     /// The bytes that were compressed, before and after.
     uncompressed: u64,
     compressed: u64,
@@ -22,7 +25,7 @@ pub(crate) struct MessageCompressor {
 
 impl MessageCompressor {
     pub(crate) fn new(agreed: DeflateParams) -> Self {
-        Self { agreed, compressor: None, in_message: false, uncompressed: 0, compressed: 0 }
+        Self { agreed, compressor: None, in_message: false, idle: Idle::default(), uncompressed: 0, compressed: 0 }
     }
 
     /// The size of what was sent compressed: with compression, and without.
@@ -33,6 +36,18 @@ impl MessageCompressor {
     /// Releases all memory: nothing more is compressed.
     pub(crate) fn release(&mut self) {
         self.compressor = None;
+    }
+
+    /// The time at which memory is released, after a round of I/O.
+    pub(crate) fn idle_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.idle.poll(now)
+    }
+
+    /// Releases the memory if it was not used for long. Nothing obliges a sender to refer to earlier messages (RFC 7692 §7.1.1).
+    pub(crate) fn release_idle(&mut self, now: Timestamp) {
+        if self.idle.is_due(now) && !self.in_message {
+            self.compressor = None;
+        }
     }
 
     fn count(&mut self, uncompressed: usize, compressed: usize) {
@@ -112,6 +127,7 @@ impl MessageCompressor {
     }
 
     fn compressor(&mut self) -> &mut Compressor {
+        self.idle.touch();
         let settings = self.agreed.settings();
         self.compressor.get_or_insert_with(|| Box::new(Compressor::new(settings)))
     }

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use ws_deflate::{Corrupt, Inflater};
 
 use super::DeflateParams;
+use super::idle::Idle;
+use crate::time::Timestamp;
 
 /// The number of bytes that are inflated at a time.
 const STEP: usize = 8 << 10;
@@ -26,6 +28,7 @@ pub(crate) struct MessageInflater {
     has_finished: bool,
     /// The window, and after it the newest output.
     window: Vec<u8>,
+    idle: Idle,
     /// The remaining budget. `None` for no limit.
     budget: Option<usize>,
     /// The bytes that were inflated, and their inflated size.
@@ -45,6 +48,7 @@ impl MessageInflater {
             has_begun: false,
             has_finished: false,
             window: Vec::new(),
+            idle: Idle::default(),
             budget: None,
             compressed: 0,
             inflated: 0,
@@ -60,6 +64,20 @@ impl MessageInflater {
     pub(crate) fn release(&mut self) {
         self.inflater = Inflater::new(self.agreed.receive_window_bits);
         self.window = Vec::new();
+    }
+
+    /// The time at which memory is released, after a round of I/O.
+    pub(crate) fn idle_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.idle.poll(now)
+    }
+
+    /// Releases all memory but the window, if it was not used for long.
+    pub(crate) fn release_idle(&mut self, now: Timestamp) {
+        if self.idle.is_due(now) && !self.has_begun {
+            let gone = self.window.len().saturating_sub(self.size());
+            self.window.drain(..gone);
+            self.window.shrink_to_fit();
+        }
     }
 
     pub(crate) fn set_budget(&mut self, budget: Option<usize>) {
@@ -117,6 +135,7 @@ impl MessageInflater {
         if self.agreed.receive_context_takeover {
             self.make_room(0);
             self.window.shrink_to(self.most());
+            self.idle.touch();
         } else {
             self.window = Vec::new();
         }

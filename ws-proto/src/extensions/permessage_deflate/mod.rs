@@ -25,16 +25,20 @@
 //! | 14 | 32 KiB | 72 KiB | 128 KiB |
 //! | 15 | 48 KiB | 136 KiB | 192 KiB |
 //!
-//! and 4 KiB more in each direction. While a message is received, the inflater takes 5 KiB, and its window with the newest
+//! and 4 KiB more in each direction. After 10 s without a compressed message in a direction, a sender releases all of it, and its
+//! next message refers to none before; a receiver keeps the window alone: 4 KiB at 12 bits, 32 KiB at 15.
+//! While a message is received, the inflater takes 5 KiB, and its window with the newest
 //! output takes up to 48 KiB. The memory of the message itself is not included.
 //!
 //! | file | content |
 //! | --- | --- |
 //! | `negotiate` | offers and answers (RFC 7692 §7.1) |
 //! | `compressor`, `inflater` | messages, with or without context takeover (RFC 7692 §7.2) |
+//! | `idle` | the time at which memory is released |
 //! | `variants` | a message that is compressed once for many connections |
 
 mod compressor;
+mod idle;
 mod inflater;
 #[cfg(feature = "handshake")]
 mod negotiate;
