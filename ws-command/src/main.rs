@@ -1,17 +1,20 @@
-//! The `ws` program: talk to a WebSocket server from a terminal, or run a demo server for a browser.
+//! The `ws` program: talk to a WebSocket server from a terminal or a script, or run a demo server for a browser.
 
 mod connect;
+mod dial;
 mod files;
 mod logging;
+mod oneshot;
 mod output;
 mod serve;
+mod shell;
 mod signals;
 
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Exit codes of `ws`. clap exits with 2 for bad usage.
 mod exit {
@@ -23,8 +26,13 @@ mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// The connection was lost, or ended with a close code that is not a normal end.
     pub(crate) const NOT_CLEAN: u8 = 3;
-    /// Interrupted a second time, so the program did not wait. 128 + SIGINT, as shells report it.
-    pub(crate) const INTERRUPTED: i32 = 130;
+    /// The time was up.
+    pub(crate) const TIMED_OUT: u8 = 4;
+    /// The server answered with another HTTP status than 101.
+    pub(crate) const REFUSED: u8 = 5;
+    /// Interrupted: a second time, so the program did not wait, or before what it was to do was done. 128 + SIGINT, as shells
+    /// report it.
+    pub(crate) const INTERRUPTED: u8 = 130;
 }
 
 /// A WebSocket client for the terminal, and a demo server for the browser.
@@ -34,6 +42,7 @@ mod exit {
 Try it, with two terminals and a browser:
   ws serve                                  run the demo server; open the page that it prints
   ws connect ws://127.0.0.1:8765/chat       join its chat room from a terminal
+  ws send ws://127.0.0.1:8765/echo hello --expect 1
 
 `ws COMMAND --help` describes each command.")]
 struct Args {
@@ -44,7 +53,12 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Connect(connect::ConnectArgs),
+    Send(oneshot::SendArgs),
+    Listen(oneshot::ListenArgs),
+    Ping(oneshot::PingArgs),
     Serve(serve::ServeArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 /// Adds a tip to the error if a URL stands where a command belongs.
@@ -60,22 +74,31 @@ fn suggest_connect(mut error: clap::Error) -> clap::Error {
 
 fn main() -> ExitCode {
     let args = Args::try_parse().unwrap_or_else(|error| suggest_connect(error).exit());
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // A client has one connection. One worker thread drives it, and this thread does the rest. So a terminal or a pipe
     // that blocks our output does not delay the answer to a ping.
-    if matches!(args.command, Command::Connect(_)) {
-        runtime.worker_threads(1);
+    let client = Some(1);
+    match args.command {
+        Command::Connect(args) => block_on(client, connect::run(args)),
+        Command::Send(args) => block_on(client, oneshot::send(args)),
+        Command::Listen(args) => block_on(client, oneshot::listen(args)),
+        Command::Ping(args) => block_on(client, oneshot::ping(args)),
+        Command::Serve(args) => block_on(None, serve::run(args)),
+        Command::Completions(args) => shell::completions(&args, Args::command()),
+        Command::Man(args) => shell::man(&args, Args::command()),
+    }
+}
+
+/// Runs a command on so many worker threads, one for each core if it is not said.
+fn block_on(workers: Option<usize>, command: impl Future<Output = ExitCode>) -> ExitCode {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        runtime.worker_threads(workers);
     }
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(format_args!("Cannot start: {error}.")),
     };
-    let code = runtime.block_on(async {
-        match args.command {
-            Command::Connect(args) => connect::run(args).await,
-            Command::Serve(args) => serve::run(args).await,
-        }
-    });
+    let code = runtime.block_on(command);
     // A read of standard input cannot be cancelled. It ends with the process.
     runtime.shutdown_background();
     code
@@ -83,10 +106,10 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Args::command().debug_assert();
+        Args::command().debug_assert();
     }
 }

@@ -24,7 +24,7 @@ impl Stop {
             signals.next().await;
             // Leaves raw mode, if the terminal is in it.
             let _ = crossterm::terminal::disable_raw_mode();
-            std::process::exit(exit::INTERRUPTED);
+            std::process::exit(exit::INTERRUPTED.into());
         });
         Ok(stop)
     }

@@ -3,31 +3,11 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{Demo, bare, in_time, run, stderr, stdout, ws};
+use crate::support::{Demo, bare, in_time, run, serve, serve_with, stderr, stdout, ws};
 use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use ws_tokio::{CloseCode, HandlerResult, Message, Server, WebSocket};
-
-/// A server in this process that runs `handler` for every connection; its URL.
-async fn serve<F, H>(handler: H) -> String
-where
-    F: Future<Output = HandlerResult> + Send + 'static,
-    H: Fn(WebSocket) -> F + Send + Sync + 'static,
-{
-    serve_with(Server::new(), handler).await
-}
-
-async fn serve_with<F, H>(server: Server, handler: H) -> String
-where
-    F: Future<Output = HandlerResult> + Send + 'static,
-    H: Fn(WebSocket) -> F + Send + Sync + 'static,
-{
-    let listening = server.bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listening.local_addr().unwrap());
-    tokio::spawn(listening.serve(handler));
-    url
-}
+use ws_tokio::{CloseCode, Message, Server};
 
 #[tokio::test]
 async fn every_line_is_sent_and_every_reply_shown() {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ws_tokio::{CloseCode, Escaped, Message};
 
 /// A message as a line, without the newline: `< text`, or `< (binary) 00ff`.
-pub(super) fn message(message: &Message) -> String {
+pub(crate) fn message(message: &Message) -> String {
     match message.as_text() {
         Some(text) => format!("< {}", Escaped(text)),
         None => format!("< (binary) {}", hex(message.as_bytes())),
@@ -13,14 +13,15 @@ pub(super) fn message(message: &Message) -> String {
 }
 
 /// The end of the connection: `Connection closed: 4001 (private use) kicked.`
-pub(super) fn closed(code: CloseCode, reason: &str) -> String {
+pub(crate) fn closed(code: CloseCode, reason: &str) -> String {
     match reason {
         "" => format!("Connection closed: {code}."),
         _ => format!("Connection closed: {code} {}.", Escaped(reason)),
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut digits = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         // Writing to a String cannot fail.

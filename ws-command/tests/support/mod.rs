@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
-use ws_tokio::{Addresses, Message, Server, TokioIo, WebSocket};
+use ws_tokio::{Addresses, HandlerResult, Message, Server, TokioIo, WebSocket};
 
 /// What nothing in a test takes; a hang fails instead of hanging.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -86,6 +86,26 @@ pub(crate) async fn text(ws: &mut WebSocket) -> String {
         Ok(Some(Message::Text(text))) => text.to_string(),
         other => panic!("expected text, not {other:?}"),
     }
+}
+
+/// A server in this process that runs `handler` for every connection; its URL.
+pub(crate) async fn serve<F, H>(handler: H) -> String
+where
+    F: Future<Output = HandlerResult> + Send + 'static,
+    H: Fn(WebSocket) -> F + Send + Sync + 'static,
+{
+    serve_with(Server::new(), handler).await
+}
+
+pub(crate) async fn serve_with<F, H>(server: Server, handler: H) -> String
+where
+    F: Future<Output = HandlerResult> + Send + 'static,
+    H: Fn(WebSocket) -> F + Send + Sync + 'static,
+{
+    let listening = server.bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listening.local_addr().unwrap());
+    tokio::spawn(listening.serve(handler));
+    url
 }
 
 /// The head of a request or a response, and not a byte more.

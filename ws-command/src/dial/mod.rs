@@ -1,0 +1,239 @@
+//! [`Target`]: the server to connect to, and how. All commands that connect have these options.
+
+mod hints;
+mod insecure;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use http::Response;
+use http::header::USER_AGENT;
+use ws_tokio::{Client, Config, ConnectError, Escaped, EscapedBytes, without_password};
+
+use self::hints::Asked;
+use crate::files::{self, IdentityFiles};
+use crate::output::{fail, warn};
+
+/// The largest message accepted: 64 MiB. It is above the library's default because the user has chosen the server.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// The server to connect to, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The address to connect to: ws://HOST:PORT/PATH, or wss:// for TLS
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// A header of the request; may be repeated. It replaces a header of that name that is sent by default or that the
+    /// URL implies. `User-Agent:` sends no such header
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<Header>,
+
+    /// The Origin header to send, as a browser sends it for a page of that site
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+
+    /// A subprotocol to offer, the preferred one first; may be repeated
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    subprotocols: Vec<String>,
+
+    /// A PEM file of certificates to trust, besides the platform's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    #[command(flatten)]
+    identity: IdentityFiles,
+
+    /// Accept any certificate. Anyone between here and the server can then read and change everything
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
+
+    /// The interval between pings to the server, or `off` for a server that mishandles pings. The connection ends when the
+    /// server sends nothing for 20 seconds after a ping
+    #[arg(long, value_name = "SECONDS|off", default_value = "20", allow_negative_numbers = true)]
+    ping_interval: PingInterval,
+
+    /// Do not offer compression (permessage-deflate)
+    #[arg(long)]
+    no_compression: bool,
+
+    /// Show the server's response, also of a refusal. `connect` shows the negotiated subprotocol and extensions, pings and pongs,
+    /// too
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl Target {
+    /// The URL for messages: without its password, and with control characters escaped.
+    pub(crate) fn shown(&self) -> String {
+        Escaped(without_password(&self.url)).to_string()
+    }
+
+    /// The client that the arguments describe. The error is a sentence about a file that cannot be used.
+    pub(crate) fn client(&self) -> Result<Client, String> {
+        let mut client = Client::new(&self.url).config(self.config());
+        for Header { name, value } in &self.headers {
+            // As in curl, an empty value removes this header.
+            client = match value.is_empty() && name.eq_ignore_ascii_case("user-agent") {
+                true => client.remove_header(USER_AGENT),
+                false => client.header(name, value),
+            };
+        }
+        if let Some(origin) = &self.origin {
+            client = client.origin(origin);
+        }
+        if !self.subprotocols.is_empty() {
+            client = client.subprotocols(&self.subprotocols);
+        }
+        if self.no_compression {
+            client = client.compression(None);
+        }
+        let identity = self.identity.read()?;
+        if self.insecure {
+            warn(format_args!(
+                "Warning: --insecure accepts any certificate. The server may be another than you think."
+            ));
+            let config =
+                insecure::config(identity).map_err(|error| format!("Cannot use --cert and --key: {error}."))?;
+            return Ok(client.tls_config(Arc::new(config)));
+        }
+        if let Some(ca) = &self.ca {
+            client = client.ca(files::read(ca)?);
+        }
+        if let Some(identity) = identity {
+            client = client.client_certificate(identity.certificate, identity.key);
+        }
+        Ok(client)
+    }
+
+    /// Says why there is no connection.
+    pub(crate) fn refused(&self, error: &ConnectError) -> ExitCode {
+        if let ConnectError::TlsConfig(error) = error {
+            return fail(format_args!("{}", self.identity.explain(self.ca.as_deref(), error)));
+        }
+        let code = fail(format_args!("Failed to connect to {}: {}.", self.shown(), Escaped(error)));
+        if let Some(hint) = hints::for_failure(error, self.asked(), host(&self.url)) {
+            warn(format_args!("{hint}"));
+        }
+        let Some(response) = error.response() else { return code };
+        if !self.verbose {
+            if !response.body().is_empty() {
+                warn(format_args!("-v shows the server's answer."));
+            }
+            return code;
+        }
+        warn(format_args!("{}", head(response).trim_end()));
+        if !response.body().is_empty() {
+            warn(format_args!("The server said:"));
+            for line in String::from_utf8_lossy(response.body()).lines() {
+                warn(format_args!("  {}", Escaped(line)));
+            }
+        }
+        code
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.limits.message = Some(MAX_MESSAGE);
+        config.limits.frame = Some(MAX_MESSAGE);
+        config.deadlines.ping_interval = self.ping_interval.0;
+        config
+    }
+
+    fn asked(&self) -> Asked {
+        let in_headers = || self.headers.iter().any(|header| header.name.eq_ignore_ascii_case("origin"));
+        Asked { origin: self.origin.is_some() || in_headers(), compression: !self.no_compression }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+impl FromStr for Header {
+    type Err = &'static str;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        let (name, value) = argument.split_once(':').ok_or("expected `Name: value`")?;
+        Ok(Self { name: name.trim().to_owned(), value: value.trim().to_owned() })
+    }
+}
+
+/// The interval between pings to the server. `None` sends none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PingInterval(Option<Duration>);
+
+impl FromStr for PingInterval {
+    type Err = &'static str;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        if argument == "off" {
+            return Ok(Self(None));
+        }
+        let seconds = argument.parse().map_err(|_| "expected a number of seconds, or `off`")?;
+        match duration(seconds)? {
+            Duration::ZERO => Err("expected more than 0 seconds, or `off`"),
+            interval => Ok(Self(Some(interval))),
+        }
+    }
+}
+
+/// A time in seconds from the command line.
+pub(crate) fn duration(seconds: f64) -> Result<Duration, &'static str> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds, 0 or more")
+}
+
+/// The host and port of a valid URL.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+/// A response's status and headers, for `-v`.
+pub(crate) fn head<B>(response: &Response<B>) -> String {
+    let mut lines = format!("The server answered HTTP {}:\n", response.status());
+    for (name, value) in response.headers() {
+        lines.push_str(&format!("  {name}: {}\n", EscapedBytes(value.as_bytes())));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_split_at_the_first_colon() {
+        let header = |argument: &str| argument.parse::<Header>().map(|h| (h.name, h.value));
+        assert_eq!(header("A: b:c "), Ok(("A".into(), "b:c".into())));
+        assert_eq!(header("A:"), Ok(("A".into(), String::new())));
+        assert!(header("no colon").is_err());
+    }
+
+    #[test]
+    fn ping_intervals() {
+        #[derive(clap::Parser)]
+        struct Program {
+            #[command(flatten)]
+            args: Target,
+        }
+        let interval = |arguments: &[&str]| {
+            let arguments = [&["ws", "ws://a/"], arguments].concat();
+            <Program as clap::Parser>::try_parse_from(arguments)
+                .map(|program| program.args.config().deadlines.ping_interval)
+        };
+        assert_eq!(interval(&[]).unwrap(), Some(Duration::from_secs(20)));
+        assert_eq!(interval(&["--ping-interval", "0.05"]).unwrap(), Some(Duration::from_millis(50)));
+        assert_eq!(interval(&["--ping-interval", "off"]).unwrap(), None);
+        for bad in ["", "0", "no", "-1", "inf", "nan", "1e99"] {
+            assert!(interval(&[&format!("--ping-interval={bad}")]).is_err(), "{bad}");
+        }
+    }
+}
