@@ -164,6 +164,7 @@ async fn pings_are_answered_by_whatever_the_server_sends_meanwhile() {
     let url = serve(greets).await;
     let (code, output, errors) = outcome(&["ping", &url, "-c", "2", "-i", "0.01"]).await;
     assert_eq!((code, &*errors), (Some(0), ""));
+    assert_eq!(outcome(&["ping", &url, "-c", "0"]).await.0, Some(2));
     let lines: Vec<_> = output.lines().collect();
     assert_eq!(lines.len(), 3, "{output}");
     assert!(lines[0].starts_with(&format!("pong 1 from {url}: ")) && lines[0].ends_with(" ms"), "{output}");

@@ -56,6 +56,9 @@ impl std::str::FromStr for Limit {
     }
 }
 
+/// The time in which the server may answer our Close, beyond a command's own limit.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How a command ended, other than by success.
 enum Failure {
     /// It was said already.
@@ -124,7 +127,7 @@ impl Session {
     /// Closes the connection, and returns the exit code.
     async fn end(self, result: Result<(), Failure>) -> ExitCode {
         // The answer to our Close is awaited for a little, as everything else was done.
-        let closing = tokio::time::timeout(Duration::from_secs(2), self.ws.close(CloseCode::NORMAL, ""));
+        let closing = tokio::time::timeout(FAREWELL, self.ws.close(CloseCode::NORMAL, ""));
         let _ = closing.await;
         end(result)
     }

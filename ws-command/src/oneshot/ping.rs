@@ -23,7 +23,7 @@ pub(crate) struct PingArgs {
     target: Target,
 
     /// How many pings to send
-    #[arg(short, long, value_name = "N", default_value_t = 4)]
+    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
 
     /// The time between pings

@@ -46,7 +46,7 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "REGEX", conflicts_with = "expect")]
     until: Option<Regex>,
 
-    /// The time limit for all of it
+    /// The time limit for all of it, from connecting on
     #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true)]
     timeout: Limit,
 }
