@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
+use ws_test_support::nobody::Nobody;
+
 use super::setup::*;
 
 /// What `{:#}` and `{:?}` print of an error, and of one that an application has put a sentence of its own in front of.
@@ -21,14 +23,10 @@ fn said_once(error: impl std::error::Error + Send + Sync + 'static) -> String {
     line
 }
 
-/// An address on which nobody listens.
-fn nobody() -> std::net::SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 #[test]
 fn why_there_is_no_connection() {
-    let address = nobody();
+    let nobody = Nobody::new();
+    let address = nobody.address();
     let error = block_on(connect(&format!("ws://{address}/"))).unwrap_err();
     let refused = error.io_error().unwrap().to_string();
     let said = said_once(error);
@@ -51,7 +49,8 @@ fn why_there_is_no_connection() {
 
 #[test]
 fn why_a_connection_is_an_io_error_too() {
-    let address = nobody();
+    let nobody = Nobody::new();
+    let address = nobody.address();
     let error = std::io::Error::from(block_on(connect(&format!("ws://{address}/"))).unwrap_err());
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     assert!(error.get_ref().unwrap().is::<ConnectError>());
@@ -92,7 +91,8 @@ fn why_a_client_that_was_run_has_failed() {
     let said = said_once(error.unwrap_err());
     assert_eq!(said, "talking to the server: reading the users: no such file");
     server.stop();
-    said_once(block_on(Client::run(&*format!("ws://{}/", nobody()), |_ws| async { Ok(()) })).unwrap_err());
+    let nobody = Nobody::new();
+    said_once(block_on(Client::run(&*format!("ws://{}/", nobody.address()), |_ws| async { Ok(()) })).unwrap_err());
 }
 
 #[test]

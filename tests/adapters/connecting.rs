@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
+use ws_test_support::nobody::Nobody;
+
 use super::setup::*;
 use http::HeaderName;
 use http::header::{AUTHORIZATION, HOST, USER_AGENT};
@@ -220,7 +222,8 @@ fn a_secure_url_needs_tls() {
 
 #[test]
 fn nobody_listens() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::new();
+    let address = nobody.address();
     let error = block_on(connect(&format!("ws://{address}/"))).unwrap_err();
     assert!(matches!(&error, ConnectError::Dial(dial) if dial.attempts()[0].address == address), "{error:?}");
     assert_eq!(error.io_error().unwrap().kind(), ErrorKind::ConnectionRefused);

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use ws_test_support::nobody::Nobody;
+
 use super::setup::*;
 
 /// A proxy that opens a tunnel, and is the server at its end. The head of the CONNECT, and the request through the tunnel.
@@ -114,7 +116,8 @@ fn a_silent_or_absent_proxy_is_named() {
     assert_eq!(error.to_string(), said);
     proxy.done();
 
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::new();
+    let free = nobody.address();
     let error =
         block_on(Client::new("ws://server.test/").proxy(format!("http://a:hunter2@{free}")).connect()).unwrap_err();
     let said = error.to_string();

@@ -1,6 +1,6 @@
 //! Clients that run a handler: what it sent has arrived, and the connection is closed, when `run` returns.
 
-use std::net::TcpListener;
+use ws_test_support::nobody::Nobody;
 
 use super::setup::*;
 
@@ -67,9 +67,9 @@ fn a_handler_that_fails_closes_with_1011() {
 
 #[test]
 fn a_failed_connection_runs_no_handler() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = Nobody::new();
     let mut called = false;
-    let refused = block_on(Client::run(format!("ws://127.0.0.1:{port}/"), |_| {
+    let refused = block_on(Client::run(format!("ws://{}/", nobody.address()), |_| {
         called = true;
         async { Ok(()) }
     }));

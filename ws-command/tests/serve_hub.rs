@@ -1,5 +1,7 @@
 //! The demo server's chat, counter and presence: history, recovery, and what the page gets.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use ws_tokio::{CloseCode, WebSocket};
 
@@ -144,17 +146,15 @@ mod without_its_broker {
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
     use tokio::net::TcpListener;
 
+    use ws_test_support::nobody::Nobody;
+
     use super::*;
     use crate::support::ws;
 
-    /// A port at which nothing listens.
-    async fn unused() -> u16 {
-        TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
-    }
-
     #[tokio::test]
     async fn the_server_starts_and_says_so() {
-        let url = format!("redis://ann:s3cret@127.0.0.1:{}", unused().await);
+        let nobody = Nobody::new();
+        let url = format!("redis://ann:s3cret@{}", nobody.address());
         let mut server = ws(&["serve", "--listen", "127.0.0.1:0"]).env("WS_BACKPLANE", &url).spawn().unwrap();
         let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let first = in_time(lines.next_line()).await.unwrap().unwrap();
@@ -164,11 +164,24 @@ mod without_its_broker {
         let (mut page, mut terminal) = (connect("chat?json").await, connect("chat").await);
         let problem = event(&mut page, "broker").await["problem"].as_str().unwrap().to_owned();
         assert!(problem.contains("connection to the broker was lost"), "{problem}");
-        // Those at this instance hear each other.
-        say(&mut page, "1", "alone").await;
-        let line = event(&mut page, "line").await;
-        assert!(ends_with(&line, "] alone") && line["local"] == true && line.get("position").is_none(), "{line}");
-        while !text(&mut terminal).await.ends_with("] alone") {}
+        // Those at this instance hear each other. A client is subscribed some time after it has connected, and without a broker
+        // no line waits for it, so somebody says the same again until both have heard it.
+        let speaker = connect("chat").await;
+        let speaking = async {
+            loop {
+                speaker.send("alone").await.unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let hearing = async {
+            let line = event(&mut page, "line").await;
+            assert!(ends_with(&line, "] alone") && line["local"] == true && line.get("position").is_none(), "{line}");
+            while !text(&mut terminal).await.ends_with("] alone") {}
+        };
+        tokio::select! {
+            () = speaking => {}
+            () = hearing => {}
+        }
         // Nobody knows the counter.
         let mut counter = connect("counter").await;
         counter.send(r#"{"action":"plus"}"#).await.unwrap();

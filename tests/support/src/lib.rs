@@ -6,6 +6,7 @@
 //! | [`opening`] | a client's request, and the answer to one |
 //! | [`link`] | a link in memory, whose buffers, stalls and errors a test decides |
 //! | [`peer`] | the other end of a link, played by hand |
+//! | [`nobody`] | an address at which nobody listens |
 //! | [`random`] | random numbers that a seed decides |
 //! | [`samples`] | payloads for tests of compression |
 //! | `deflate` | our DEFLATE codec and another (feature `deflate`) |
@@ -20,6 +21,7 @@ pub mod cut_off;
 pub mod deflate;
 pub mod frames;
 pub mod link;
+pub mod nobody;
 pub mod opening;
 pub mod peer;
 pub mod random;
