@@ -4,6 +4,7 @@
 //! program started afresh; a round takes one sample of every program, so that what changes on the machine meanwhile
 //! changes it for all of them, and ratios are taken within a round.
 
+mod against;
 mod case;
 mod curves;
 mod peer;
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::against::Earlier;
 use crate::case::{Case, GROUPS, Kind};
 use crate::peer::Peer;
 use crate::sample::Method;
@@ -44,6 +46,9 @@ struct Args {
     /// A program that is installed: prints its port, echoes, ends with its standard input.
     #[arg(long, value_name = "NAME=COMMAND")]
     also: Vec<String>,
+    /// This project's programs as they were at a revision, too, and each one's ratio to the earlier one.
+    #[arg(long, value_name = "REVISION")]
+    against: Option<String>,
     /// Samples of each program in each case. By default as many as fit into --minutes, from 3 to 9.
     #[arg(long)]
     rounds: Option<usize>,
@@ -84,8 +89,8 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let everyone = peer::everyone(&args.also)?;
     if args.list {
+        let everyone = peer::everyone(&args.also, None)?;
         for (group, about, cases) in GROUPS {
             println!("{group}: {about}");
             cases.iter().for_each(|case| println!("    {case}"));
@@ -102,14 +107,21 @@ fn main() -> Result<()> {
         return fs::write(file, drawn).with_context(|| file.display().to_string());
     }
     ensure!(!cfg!(debug_assertions), "figures of a debug build mean nothing: run with --release");
-    let (mut cases, peers) = (args.cases()?, args.peers(&everyone));
-    cases.retain(|case| peers.iter().any(|peer| peer.takes_part_in(case)));
+    let everyone = peer::everyone(&args.also, None)?;
+    let mut cases = args.cases()?;
+    cases.retain(|case| args.peers(&everyone).iter().any(|peer| peer.takes_part_in(case)));
     ensure!(!cases.is_empty(), "none of these programs does any of that; see --list");
     raise_file_limit(&cases)?;
     if !args.no_build {
         eprintln!("building what is compared, which takes minutes the first time");
         peer::build()?;
     }
+    let earlier = args.against.as_ref().map(|revision| {
+        eprintln!("building {revision}, which takes minutes the first time");
+        Earlier::new(revision, peer::OUR_PACKAGES, &peer::target_dir()?, !args.no_build)
+    });
+    let everyone = peer::everyone(&args.also, earlier.transpose()?.as_ref())?;
+    let peers = args.peers(&everyone);
 
     let plan = Plan::new(&args, &cases, &peers);
     let caption = caption(&args, &plan);
@@ -118,7 +130,7 @@ fn main() -> Result<()> {
         eprintln!("not installed, and left out: {} (peers/install)", peer::missing().join(", "));
     }
     let mut progress = Progress::new(plan.samples());
-    let (mut table, mut outcomes) = (Table::default(), Vec::new());
+    let (mut table, mut outcomes) = (Table::new(args.against.as_deref()), Vec::new());
     for case in &cases {
         let outcome = plan.run(case, &peers, &mut progress)?;
         progress.clear();

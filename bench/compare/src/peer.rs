@@ -14,6 +14,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
+use crate::against::Earlier;
 use crate::case::{Case, Kind};
 
 /// A package under `servers/`, used in one form; or a program that is installed.
@@ -27,7 +28,7 @@ pub(crate) struct Peer {
 
 enum Program {
     Package {
-        package: &'static str,
+        program: PathBuf,
         form: &'static str,
     },
     /// Not Rust; told what to do like a package.
@@ -134,14 +135,28 @@ impl Installed {
     }
 }
 
-/// Everyone who can take part, and the programs named by `NAME=COMMAND`.
-pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
-    let packages = PEERS.iter().map(|&Package { name, package, form, can, deflates }| Peer {
-        name: name.to_owned(),
-        wire: if package == "echo-raw-tcp" { Wire::Raw } else { Wire::WebSocket },
-        program: Program::Package { package, form },
-        can,
-        deflates,
+/// The packages that are this project's libraries in use.
+pub(crate) const OUR_PACKAGES: &[&str] =
+    &["echo-ws-tokio", "echo-ws-hub", "echo-ws-axum", "echo-core", "echo-ws-tungstenite"];
+
+/// Everyone who can take part, and the programs named by `NAME=COMMAND`. Behind each of this project's programs comes the
+/// earlier one.
+pub(crate) fn everyone(also: &[String], earlier: Option<&Earlier>) -> Result<Vec<Peer>> {
+    let here = std::env::current_exe()?;
+    let packages = PEERS.iter().flat_map(|&Package { name, package, form, can, deflates }| {
+        let peer = |name: String, program: PathBuf| Peer {
+            name,
+            wire: if package == "echo-raw-tcp" { Wire::Raw } else { Wire::WebSocket },
+            program: Program::Package { program, form },
+            can,
+            deflates,
+        };
+        let earlier = earlier.filter(|_| OUR_PACKAGES.contains(&package));
+        let then = earlier.and_then(|earlier| Some((earlier.program(package)?, name_at(name, &earlier.revision))));
+        [Some(peer(name.to_owned(), here.with_file_name(package))), then.map(|(program, name)| peer(name, program))]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
     });
     let installed = INSTALLED.iter().filter(|peer| peer.is_there()).map(|peer| Peer {
         name: peer.name.to_owned(),
@@ -158,6 +173,11 @@ pub(crate) fn everyone(also: &[String]) -> Result<Vec<Peer>> {
     packages.chain(installed).map(Ok).chain(commands).collect()
 }
 
+/// What a program is called at an earlier revision.
+pub(crate) fn name_at(name: &str, revision: &str) -> String {
+    format!("{name} at {revision}")
+}
+
 /// Who cannot take part because it is not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
     INSTALLED.iter().filter(|peer| !peer.is_there()).map(|peer| peer.name).collect()
@@ -170,18 +190,23 @@ fn folder() -> PathBuf {
 /// Builds all packages beside this program, whoever takes part: then the features of what they share, tokio's for one,
 /// are the same in every run.
 pub(crate) fn build() -> Result<()> {
-    let program = std::env::current_exe()?;
-    let target_dir = program.ancestors().nth(2).context("not run from a target directory")?;
+    let target_dir = target_dir()?;
     let packages = PEERS.iter().map(|peer| peer.package);
     let (alone, together) = packages.partition::<Vec<_>, _>(|package| *package == SOKETTO);
     for packages in [together, alone] {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(target_dir);
+        cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(&target_dir);
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         cargo.args(packages.into_iter().flat_map(|package| ["-p", package]));
         ensure!(cargo.status()?.success(), "the programs do not build");
     }
     Ok(())
+}
+
+/// The folder of builds that this program lies in.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    Ok(program.ancestors().nth(2).context("not run from a target directory")?.to_owned())
 }
 
 impl Peer {
@@ -207,8 +232,8 @@ impl Peer {
                 shell.arg("-c").arg(format!("exec {command}"));
                 shell
             }
-            Program::Package { package, form } => {
-                let mut program = Command::new(std::env::current_exe()?.with_file_name(package));
+            Program::Package { program, form } => {
+                let mut program = Command::new(program);
                 program.args([task(case), form, &case.row.size.to_string()]);
                 program.args(server.map(|server| server.to_string()));
                 program

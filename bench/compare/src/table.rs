@@ -1,6 +1,7 @@
 //! The tables: Markdown, aligned to be read as it is.
 
 use crate::case::{Case, Kind};
+use crate::peer::name_at;
 use crate::sample::{Figures, Memory, Sample, Speed};
 
 /// What came of a case: each program's samples, in the order of the rounds. The first program is the unit.
@@ -16,6 +17,9 @@ pub(crate) struct Table {
     head: Option<&'static str>,
     /// What servers answered to what was offered, and which: in the order in which they did.
     agreed: Vec<(String, Vec<String>)>,
+    /// The revision that programs are compared with, and lines that do it.
+    against: Option<String>,
+    ratios: Vec<String>,
 }
 
 const SPEED: &str = "\
@@ -41,6 +45,10 @@ const MEMORY: &str = "\
 |:--------------------|:---------------------------|---------------:|--------------------------:|";
 
 impl Table {
+    pub(crate) fn new(against: Option<&str>) -> Self {
+        Self { against: against.map(str::to_owned), ..Self::default() }
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -48,6 +56,9 @@ impl Table {
     pub(crate) fn add(&mut self, outcome: &Outcome) {
         for index in 0..outcome.programs.len() {
             self.add_program(outcome, index);
+        }
+        if let Some(revision) = &self.against {
+            self.ratios.extend(outcome.against(revision));
         }
     }
 
@@ -94,8 +105,17 @@ impl Table {
         }
     }
 
-    /// Says what servers agreed to, if they were offered anything: they differ in that.
+    /// Says how programs compare with themselves at the earlier revision, and what servers agreed to, if they were offered
+    /// anything: they differ in that.
     pub(crate) fn finish(&mut self) {
+        if let Some(revision) = &self.against
+            && !self.ratios.is_empty()
+        {
+            self.line(&format!("\nRatios to {revision}, round by round:\n"));
+            for line in std::mem::take(&mut self.ratios) {
+                self.line(&line);
+            }
+        }
         let agreed = std::mem::take(&mut self.agreed);
         if !agreed.is_empty() {
             self.line("\nWhat was agreed to:\n");
@@ -129,10 +149,10 @@ impl Outcome {
     fn figures(&self, program: usize) -> Option<[String; 7]> {
         let speed = speeds(&self.programs[program].1);
         let spread = |figure: fn(&Speed) -> f64| Spread::of(speed.iter().map(figure));
-        let ratio = |figure: fn(&Speed) -> f64| match (program, self.ratio(program, figure)) {
+        let ratio = |figure: fn(&Speed) -> f64| match (program, self.ratio(program, 0, figure)) {
             (0, _) => "1".to_owned(),
             (_, None) => String::new(),
-            (_, Some(spread)) => format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max),
+            (_, Some(spread)) => spread.ratio(),
         };
         let (rate, cpu) = (spread(|s| s.per_second)?, spread(|s| s.cpu)?);
         let reply_len = Spread::of(speed.iter().filter_map(|s| s.reply_len));
@@ -152,10 +172,32 @@ impl Outcome {
         Spread::of(speeds(&self.programs[program].1).iter().map(|speed| speed.cpu))
     }
 
-    /// A program's figure over the first program's, round by round.
-    pub(crate) fn ratio(&self, program: usize, figure: fn(&Speed) -> f64) -> Option<Spread> {
-        let (own, unit) = (speeds(&self.programs[program].1), speeds(&self.programs[0].1));
+    /// A program's figure over that of the `unit`, round by round.
+    pub(crate) fn ratio(&self, program: usize, unit: usize, figure: fn(&Speed) -> f64) -> Option<Spread> {
+        let (own, unit) = (speeds(&self.programs[program].1), speeds(&self.programs[unit].1));
         Spread::of(own.iter().zip(&unit).map(|(own, unit)| figure(own) / figure(unit)))
+    }
+
+    /// A line for each program that ran at the earlier revision, too.
+    fn against(&self, revision: &str) -> Vec<String> {
+        let index = |name: &str| self.programs.iter().position(|(known, _)| known == name);
+        let pairs = self.programs.iter().enumerate();
+        let pairs = pairs.filter_map(|(now, (name, _))| Some((name, now, index(&name_at(name, revision))?)));
+        let line = |(name, now, then): (&String, usize, usize)| {
+            let figures = if self.case.kind == Kind::Idle {
+                let (now, then) = (memories(&self.programs[now].1), memories(&self.programs[then].1));
+                let of = |figure: fn(&Memory) -> f64| {
+                    let ratios = now.iter().zip(&then).map(|(now, then)| figure(now) / figure(then));
+                    Spread::of(ratios).map(|spread| format!("{:.2}", spread.median))
+                };
+                format!("memory when open {}, after that {}", of(|m| m.open)?, of(|m| m.used)?)
+            } else {
+                let of = |figure| self.ratio(now, then, figure).map(|spread| spread.ratio());
+                format!("per second {}, CPU each {}", of(|s| s.per_second)?, of(|s| s.cpu)?)
+            };
+            Some(format!("- {}, {name}: {figures}", self.case))
+        };
+        pairs.filter_map(line).collect()
     }
 }
 
@@ -193,6 +235,11 @@ impl Spread {
         let last = sorted.len().checked_sub(1)?;
         let median = (sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0;
         Some(Self { median, min: sorted[0], max: sorted[last] })
+    }
+
+    /// As [`parse`](Self::parse) reads it.
+    fn ratio(&self) -> String {
+        format!("{:.2} ({:.2}–{:.2})", self.median, self.min, self.max)
     }
 
     /// How far the farthest round is from the median.
