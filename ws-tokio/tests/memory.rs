@@ -17,6 +17,9 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 /// The most that an idle connection may hold, in bytes: 2.4 KiB.
 const MOST: usize = 2457;
 
+/// The most that a parsed request may hold, in bytes: 2 KiB.
+const MOST_PARSED: usize = 2048;
+
 const CONNECTIONS: usize = 200;
 
 fn main() {
@@ -26,6 +29,11 @@ fn main() {
     println!("an idle connection holds {frugal} bytes; {parsed} with its request parsed");
     assert!(frugal <= MOST, "an idle connection holds {frugal} bytes, more than {MOST}");
     assert!(parsed > frugal + 1000, "parsing the request shows: {parsed} bytes and {frugal}");
+    assert!(
+        parsed <= frugal + MOST_PARSED,
+        "a parsed request holds {} bytes, more than {MOST_PARSED}",
+        parsed - frugal
+    );
     #[cfg(feature = "deflate")]
     compressed::main();
 }

@@ -21,9 +21,11 @@ pub(crate) struct Heads {
     parsed: OnceLock<Box<Parsed>>,
 }
 
+/// Each is parsed when it is asked for. The cells are behind the box, because most connections need neither.
+#[derive(Default)]
 struct Parsed {
-    request: Request<()>,
-    response: Response<()>,
+    request: OnceLock<Request<()>>,
+    response: OnceLock<Response<()>>,
 }
 
 impl Heads {
@@ -39,7 +41,8 @@ impl Heads {
 
     /// Heads that stay parsed.
     pub(crate) fn parsed(request: Request<()>, response: Response<()>) -> Self {
-        Self { bytes: Box::default(), response_at: 0, parsed: OnceLock::from(Box::new(Parsed { request, response })) }
+        let parsed = Parsed { request: OnceLock::from(request), response: OnceLock::from(response) };
+        Self { bytes: Box::default(), response_at: 0, parsed: OnceLock::from(Box::new(parsed)) }
     }
 
     /// Heads that an HTTP library has parsed, without their extensions. Those of HTTP/1.1 are kept as text: the values of parsed
@@ -76,11 +79,13 @@ impl Heads {
     }
 
     pub(crate) fn request(&self) -> &Request<()> {
-        &self.get().request
+        let parse = || parse_request(self.split().0).ok().flatten().unwrap_or_default();
+        self.cells().request.get_or_init(parse)
     }
 
     pub(crate) fn response(&self) -> &Response<()> {
-        &self.get().response
+        let parse = || parse_response(self.split().1).ok().flatten().unwrap_or_else(accepted);
+        self.cells().response.get_or_init(parse)
     }
 
     /// The path of the request.
@@ -130,14 +135,8 @@ impl Heads {
         self.bytes.split_at_checked(self.response_at).unwrap_or_default()
     }
 
-    fn get(&self) -> &Parsed {
-        self.parsed.get_or_init(|| {
-            let (request, response) = self.split();
-            Box::new(Parsed {
-                request: parse_request(request).ok().flatten().unwrap_or_default(),
-                response: parse_response(response).ok().flatten().unwrap_or_else(accepted),
-            })
-        })
+    fn cells(&self) -> &Parsed {
+        self.parsed.get_or_init(Box::default)
     }
 }
 
