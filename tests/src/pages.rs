@@ -35,6 +35,7 @@ pages! {
     TheHubInABrowser "docs/hub-browser.md"
     TheHubProtocol "docs/hub-protocol.md"
     Index "docs/README.md"
+    Interop "docs/interop.md"
     Keepalive "docs/keepalive.md"
     Limits "docs/limits.md"
     Metrics "docs/metrics.md"
