@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use futures_util::future::BoxFuture;
 
+use super::super::adapter::Routes;
 use super::setup::*;
 
 const WORKERS: usize = 4;
@@ -68,6 +69,29 @@ fn connections_are_spread_over_threads_and_are_one_server() {
     let address = team.address;
     team.stop();
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn each_path_has_its_handler() {
+    let error = block_on(four().serve_routes()).unwrap_err();
+    assert_eq!(
+        (error.kind(), &*error.to_string()),
+        (ErrorKind::InvalidInput, "the server has no routes (Server::routes)")
+    );
+    if Team::start(four()).is_none() {
+        return;
+    }
+    let say = |text: &'static str| move |ws: WebSocket| async move { Ok(ws.send(text).await?) };
+    let routes = Routes::new().websocket("/a", say("in a")).websocket("/b", say("in b"));
+    let workers = Server::new().routes(routes).workers(WORKERS).bind("127.0.0.1:0").unwrap();
+    let (address, handle) = (workers.local_addrs()[0], workers.handle());
+    let serving = spawn(workers.serve_routes_until(std::future::pending::<()>()));
+    for (path, expected) in [("a", "in a"), ("b", "in b")] {
+        assert_eq!(text(&mut block_on(connect(format!("ws://{address}/{path}"))).unwrap()), expected);
+    }
+    assert!(matches!(block_on(connect(format!("ws://{address}/c"))), Err(ConnectError::Rejected(_))));
+    handle.shutdown();
+    block_on(serving).unwrap();
 }
 
 #[test]

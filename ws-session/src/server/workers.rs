@@ -12,6 +12,7 @@ use std::thread;
 use super::UnixSocket;
 use super::bind::{self, ServeError, TcpOptions};
 use super::listen::serve_until;
+use super::settings::ServerSettings;
 use super::sockets::ListeningSocket;
 use super::{Server, ServerHandle};
 use crate::error::HandlerResult;
@@ -109,6 +110,10 @@ impl<R: Runtime> Workers<R> {
             self = self.listen_on(socket)?;
         }
         Ok(self)
+    }
+
+    pub(super) fn settings(&self) -> &ServerSettings {
+        &self.server.settings
     }
 
     /// All TCP addresses at which the server listens.

@@ -2,10 +2,10 @@
 
 mod params;
 mod path;
+mod serving;
 
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -18,8 +18,10 @@ use ws_proto::handshake::server::Rejection;
 pub use self::params::PathParams;
 use self::params::{captures, count};
 use self::path::{normalized, pattern};
+#[cfg(doc)]
+use super::Listening;
+use super::Server;
 use super::hooks::Decision;
-use super::{Listening, Server};
 use crate::error::{HandlerResult, InvalidSetting};
 use crate::handle::WebSocket;
 use crate::runtime::Runtime;
@@ -310,33 +312,5 @@ impl<R: Runtime> Server<R> {
             Some(table) => table.run(socket),
             None => Box::pin(async { Err("the server has no routes".into()) }),
         }
-    }
-}
-
-impl<R: Runtime> Listening<R> {
-    /// Serves the [routes](Server::routes) of the server, as [`serve`](Self::serve) does.
-    ///
-    /// # Errors
-    ///
-    /// If the server has no routes ([`InvalidInput`](io::ErrorKind::InvalidInput)).
-    pub async fn serve_routes(self) -> io::Result<()> {
-        let table = self.route_table()?;
-        self.serve(move |socket| table.run(socket)).await
-    }
-
-    /// Serves the [routes](Server::routes) of the server until the future `shutdown` is ready, as
-    /// [`serve_until`](Self::serve_until) does.
-    ///
-    /// # Errors
-    ///
-    /// The same as [`serve_routes`](Self::serve_routes).
-    pub async fn serve_routes_until(self, shutdown: impl Future) -> io::Result<()> {
-        let table = self.route_table()?;
-        self.serve_until(move |socket| table.run(socket), shutdown).await
-    }
-
-    fn route_table(&self) -> io::Result<Arc<RouteTable>> {
-        let no_routes = || io::Error::new(io::ErrorKind::InvalidInput, "the server has no routes (Server::routes)");
-        self.settings().routes.clone().ok_or_else(no_routes)
     }
 }
