@@ -61,9 +61,9 @@ struct Args {
     /// How long the program is loaded before that.
     #[arg(long, default_value_t = 0.2)]
     warm_up: f64,
-    /// The core of the program that is measured.
-    #[arg(long, default_value_t = 0)]
-    program_core: usize,
+    /// The cores of the program that is measured, such as 0,1.
+    #[arg(long, value_name = "CORE", value_delimiter = ',', default_values_t = [0])]
+    program_core: Vec<usize>,
     /// The load generator's core.
     #[arg(long, default_value_t = 1)]
     load_core: usize,
@@ -206,7 +206,7 @@ impl Plan {
             method: Method {
                 seconds: Duration::from_secs_f64(args.seconds),
                 warm_up: Duration::from_secs_f64(args.warm_up),
-                program_core: args.program_core,
+                program_cores: args.program_core.clone(),
                 load_core: args.load_core,
             },
             rounds: args.rounds.unwrap_or((fitting as usize).clamp(3, 9)).max(1),

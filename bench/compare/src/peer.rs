@@ -355,10 +355,10 @@ impl Waiting {
     }
 }
 
-/// Runs `f` on one core. A process started there stays there.
-pub(crate) fn on_core<T>(core: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
-    let mut cores = CpuSet::new();
-    cores.set(core)?;
-    sched_setaffinity(Pid::from_raw(0), &cores).with_context(|| format!("core {core}"))?;
+/// Runs `f` on these cores. A process started there stays there.
+pub(crate) fn on_cores<T>(cores: &[usize], f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut set = CpuSet::new();
+    cores.iter().try_for_each(|core| set.set(*core))?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cores {cores:?}"))?;
     f()
 }

@@ -6,13 +6,13 @@ use anyhow::{Result, ensure};
 use load::{Client, Deflated, Direction, Echo, FanOut, Idle, Keepalive, Load, Upgrades};
 
 use crate::case::{Case, Kind};
-use crate::peer::{Peer, Process, Unsupported, Waiting, on_core};
+use crate::peer::{Peer, Process, Unsupported, Waiting, on_cores};
 
 /// Where and how long to measure.
 pub(crate) struct Method {
     pub(crate) seconds: Duration,
     pub(crate) warm_up: Duration,
-    pub(crate) program_core: usize,
+    pub(crate) program_cores: Vec<usize>,
     pub(crate) load_core: usize,
 }
 
@@ -113,13 +113,13 @@ fn start(peer: &Peer, case: &Case, method: &Method) -> Result<(Process, Box<dyn 
     if let Kind::Receive | Kind::Send = case.kind {
         let direction = if case.kind == Kind::Send { Direction::FromClient } else { Direction::ToClient };
         let (listener, address) = Client::listen()?;
-        let client = on_core(method.program_core, || peer.start(case, Some(address)))?;
-        let load = on_core(method.load_core, || Client::accept(&listener, row, direction, peer.wire))?;
+        let client = on_cores(&method.program_cores, || peer.start(case, Some(address)))?;
+        let load = on_cores(&[method.load_core], || Client::accept(&listener, row, direction, peer.wire))?;
         return Ok((client, Box::new(load)));
     }
-    let mut server = on_core(method.program_core, || peer.start(case, None))?;
+    let mut server = on_cores(&method.program_cores, || peer.start(case, None))?;
     let port = server.port()?;
-    let load: Box<dyn Load> = on_core(method.load_core, || {
+    let load: Box<dyn Load> = on_cores(&[method.load_core], || {
         Ok(match case.kind {
             Kind::Upgrades => Box::new(Upgrades::new(port, peer.wire)) as Box<dyn Load>,
             // The publisher's port comes first.
@@ -133,9 +133,9 @@ fn start(peer: &Peer, case: &Case, method: &Method) -> Result<(Process, Box<dyn 
 }
 
 fn memory(peer: &Peer, case: &Case, method: &Method) -> Result<Sample> {
-    let mut server = on_core(method.program_core, || peer.start(case, None))?;
+    let mut server = on_cores(&method.program_cores, || peer.start(case, None))?;
     let port = server.port()?;
-    on_core(method.load_core, || {
+    on_cores(&[method.load_core], || {
         // One connection comes and goes before: what is allocated once is not counted.
         Idle::open(port, 1, case.deflate)?.exchange(&case.row)?;
         std::thread::sleep(SETTLE);

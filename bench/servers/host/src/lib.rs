@@ -10,11 +10,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 
 pub use self::job::{Form, Job, Task};
 pub use self::publisher::{Publisher, Topic, publications, topic};
 
-/// Runs `program` on a single-threaded runtime, until it ends or standard input does.
+/// Runs `program` on a single-threaded runtime, until it ends or standard input does. With the variable `THREADS`, the runtime
+/// has as many threads, among which its tasks move.
 ///
 /// The runner holds the other end of standard input, so a program never outlives the run that started it.
 pub fn run<F: Future<Output = io::Result<()>>>(program: impl FnOnce(Job) -> F) -> io::Result<()> {
@@ -23,7 +25,15 @@ pub fn run<F: Future<Output = io::Result<()>>>(program: impl FnOnce(Job) -> F) -
         let _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
         std::process::exit(0);
     });
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(program(job))
+    let mut runtime = match std::env::var("THREADS").map(|threads| threads.parse()) {
+        Err(_) => Builder::new_current_thread(),
+        Ok(threads) => {
+            let mut runtime = Builder::new_multi_thread();
+            runtime.worker_threads(threads.map_err(io::Error::other)?);
+            runtime
+        }
+    };
+    runtime.enable_all().build()?.block_on(program(job))
 }
 
 /// Accepts connections on a free loopback port, each served by a task of its own.
