@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use super::super::adapter::AddressFamily;
 use super::setup::*;
 
 #[test]
@@ -28,6 +29,29 @@ fn ipv6_addresses_are_dialled_with_and_without_brackets() {
         drop(block_on(client.connect()).unwrap());
         assert_eq!(server.done().headers()["host"], "server.test");
     }
+}
+
+#[test]
+fn addresses_of_one_family_are_dialled() {
+    let server = Script::new(|mut peer| peer.accept(b""));
+    let client = || Client::new(format!("ws://localhost:{}/", server.address.port()));
+    for (host, family) in [("localhost", AddressFamily::V4), ("127.0.0.1", AddressFamily::V4)] {
+        let server = Script::new(|mut peer| peer.accept(b""));
+        let client = Client::new(format!("ws://{host}:{}/", server.address.port())).address_family(family);
+        assert_eq!(block_on(client.connect()).unwrap().peer_addr(), Some(server.address));
+        server.done();
+    }
+    for (host, family, lacking) in [
+        ("127.0.0.1", AddressFamily::V6, "it has no IPv6 address"),
+        ("::1", AddressFamily::V4, "it has no IPv4 address"),
+    ] {
+        let error = block_on(client().dial_host(host).address_family(family).connect()).unwrap_err();
+        assert!(matches!(error, ConnectError::Resolve { .. }), "{error:?}");
+        assert_eq!(error.to_string(), format!("cannot resolve {host}: {lacking}"));
+    }
+    // Neither changes anything for a client that tries both.
+    drop(block_on(client().address_family(None).connect()).unwrap());
+    server.done();
 }
 
 #[cfg(feature = "proxies")]

@@ -134,12 +134,13 @@ pub use ws_session::{
 #[cfg(feature = "tls")]
 pub use ws_session::{ServerTls, TlsInfo};
 // Clients: where they connect, and how.
-#[cfg(all(feature = "async-std", feature = "deflate"))]
-pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 #[cfg(feature = "async-std")]
 pub use ws_session::{
-    Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
+    AddressFamily, Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure,
+    SocksReply,
 };
+#[cfg(all(feature = "async-std", feature = "deflate"))]
+pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
 // Servers: where they listen, who may connect, and what runs then.
 #[cfg(all(feature = "async-std", feature = "proxies"))]
 pub use ws_session::ProxyHeader;

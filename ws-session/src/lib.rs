@@ -123,7 +123,7 @@ pub use ws_proto::{
 pub use self::bytes::ByteChannel;
 #[cfg(feature = "http2")]
 pub use self::client::Http2Connections;
-pub use self::client::{Client, ClientUpgrade, Destination, Reconnect, RunError, without_password};
+pub use self::client::{AddressFamily, Client, ClientUpgrade, Destination, Reconnect, RunError, without_password};
 pub use self::driver::Driver;
 pub use self::error::{
     AcceptError, Attempt, BoxError, Closed, CompressionError, ConnectError, DialError, Error, FailedAttempt,

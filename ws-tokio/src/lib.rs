@@ -229,11 +229,12 @@ pub use ws_session::{
 #[cfg(feature = "tls")]
 pub use ws_session::{ServerTls, TlsInfo};
 // Clients: where they connect, and how.
+pub use ws_session::{
+    AddressFamily, Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure,
+    SocksReply,
+};
 #[cfg(feature = "deflate")]
 pub use ws_session::{Compress, Deflate, DeflateParams, InvalidAnswer};
-pub use ws_session::{
-    Destination, FailedAttempt, ProxyCause, ProxyError, Reconnect, RedirectError, RedirectFailure, SocksReply,
-};
 // Servers: the connections that are open, and counters.
 pub use ws_session::{
     ClosedBy, ConnectionStats, Ends, FailedHandshakes, HandshakeFailure, OpenConnection, ServerStats, Traffic,

@@ -44,13 +44,30 @@ impl<C: Timer> Deadline<C> {
     }
 }
 
-/// Opens a TCP connection to the first of the host's addresses that accepts one.
+/// A version of IP. [`Client::address_family`](super::Client::address_family) takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AddressFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl AddressFamily {
+    fn has(self, address: &SocketAddr) -> bool {
+        address.is_ipv4() == (self == Self::V4)
+    }
+}
+
+/// Opens a TCP connection to the first of the host's addresses, of this family, that accepts one.
 pub(super) async fn dial<R: Runtime>(
     host: &Host,
     port: u16,
+    family: Option<AddressFamily>,
     deadline: &mut Deadline<R::Timer>,
 ) -> Result<(R::Stream, Addresses), ConnectError> {
-    let addresses = match deadline.wait_for(resolve::<R>(host, port)).await {
+    let addresses = match deadline.wait_for(resolve::<R>(host, port, family)).await {
         Some(Ok(addresses)) => interleave(addresses),
         Some(Err(error)) => return Err(ConnectError::Resolve { host: host.to_string(), error }),
         None => return Err(TimedOut::new(Stage::Resolving, deadline.timeout, host.to_string()).into()),
@@ -71,9 +88,13 @@ pub(super) async fn dial<R: Runtime>(
     Err(ConnectError::Dial(DialError { host: host.to_string(), attempts }))
 }
 
-/// The addresses of the host, in the order in which the system would try them.
-pub(super) async fn resolve<R: Runtime>(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let addresses = match host {
+/// The addresses of the host, those of one family or all, in the order in which the system would try them.
+pub(super) async fn resolve<R: Runtime>(
+    host: &Host,
+    port: u16,
+    family: Option<AddressFamily>,
+) -> io::Result<Vec<SocketAddr>> {
+    let mut addresses = match host {
         Host::Address { ip: IpAddr::V6(ip), zone: Some(zone) } => {
             let scope = match zone.parse() {
                 Ok(number) => number,
@@ -88,10 +109,14 @@ pub(super) async fn resolve<R: Runtime>(host: &Host, port: u16) -> io::Result<Ve
         Host::Address { ip, .. } => vec![SocketAddr::new(*ip, port)],
         Host::Name(name) => R::resolve(name, port).await?,
     };
-    match addresses.is_empty() {
-        true => Err(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
-        false => Ok(addresses),
-    }
+    addresses.retain(|address| family.is_none_or(|family| family.has(address)));
+    let lacking = match family {
+        _ if !addresses.is_empty() => return Ok(addresses),
+        None => "it has no address",
+        Some(AddressFamily::V4) => "it has no IPv4 address",
+        Some(AddressFamily::V6) => "it has no IPv6 address",
+    };
+    Err(io::Error::new(io::ErrorKind::NotFound, lacking))
 }
 
 fn scope(addresses: Vec<SocketAddr>) -> Option<u32> {

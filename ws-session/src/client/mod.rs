@@ -44,6 +44,7 @@ use crate::tls::ClientTls;
 use crate::transport::tcp::NOTSENT_LOWAT;
 use crate::transport::{Addresses, MaybeTls, Transport};
 
+pub use self::dial::AddressFamily;
 #[cfg(feature = "http2")]
 pub use self::http2::Http2Connections;
 pub use self::overrides::Destination;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Client;
-use super::dial::{Deadline, dial};
+use super::dial::{AddressFamily, Deadline, dial};
 #[cfg(feature = "proxies")]
 use super::proxy::{Proxies, Reached};
 use super::url::{Host, Target};
@@ -32,6 +32,7 @@ pub(super) struct Dialling {
     pub(super) proxies: Proxies,
     host: Option<String>,
     port: Option<u16>,
+    family: Option<AddressFamily>,
     via: Via,
 }
 
@@ -77,6 +78,15 @@ impl<R: Runtime> Client<R> {
     #[must_use]
     pub fn dial_port(mut self, port: u16) -> Self {
         self.dialling.port = Some(port);
+        self
+    }
+
+    /// Connects to addresses of this version of IP only. `None`, the default, tries those of both (RFC 8305). A host without such
+    /// an address is a [`ConnectError::Resolve`]. With a proxy, this concerns the proxy's own addresses, and those of a name that
+    /// is resolved here for a SOCKS proxy.
+    #[must_use]
+    pub fn address_family(mut self, family: impl Into<Option<AddressFamily>>) -> Self {
+        self.dialling.family = family.into();
         self
     }
 
@@ -171,6 +181,7 @@ impl Dialling {
             via: self.via.clone(),
             host,
             port,
+            family: self.family,
             secure: target.secure,
             #[cfg(feature = "proxies")]
             proxy,
@@ -183,6 +194,7 @@ pub(super) struct Route {
     via: Via,
     host: Host,
     port: u16,
+    family: Option<AddressFamily>,
     secure: bool,
     #[cfg(feature = "proxies")]
     proxy: Option<Reached>,
@@ -204,7 +216,7 @@ impl Route {
         deadline: &mut Deadline<R::Timer>,
     ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
         if self.is_direct() {
-            let (stream, addresses) = dial::<R>(&self.host, self.port, deadline).await?;
+            let (stream, addresses) = dial::<R>(&self.host, self.port, self.family, deadline).await?;
             return Ok((MaybeTls::plain(stream), addresses));
         }
         // Boxed, so that dialling a server needs no memory for it.
@@ -217,12 +229,12 @@ impl Route {
     ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
         #[cfg(feature = "proxies")]
         if let Some(proxy) = self.proxy {
-            return proxy.connect::<R>(&self.host, self.port, deadline).await;
+            return proxy.connect::<R>(&self.host, self.port, self.family, deadline).await;
         }
         let timed_out = |timeout, peer| TimedOut::new(Stage::Tcp, timeout, peer).into();
         let (transport, addresses) = match self.via {
             Via::Tcp => {
-                let (stream, addresses) = dial::<R>(&self.host, self.port, deadline).await?;
+                let (stream, addresses) = dial::<R>(&self.host, self.port, self.family, deadline).await?;
                 return Ok((MaybeTls::plain(stream), addresses));
             }
             #[cfg(unix)]

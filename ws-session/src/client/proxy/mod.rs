@@ -18,7 +18,7 @@ use rustls::pki_types::ServerName;
 use super::Client;
 #[cfg(feature = "tls")]
 use super::connect::{failure, peer, server_name};
-use super::dial::{Deadline, dial};
+use super::dial::{AddressFamily, Deadline, dial};
 use super::url::{Authority, Host, authorization};
 use crate::error::{ConnectError, ProxyCause, ProxyError};
 #[cfg(feature = "tls")]
@@ -290,12 +290,13 @@ impl Reached {
         self,
         host: &Host,
         port: u16,
+        family: Option<AddressFamily>,
         deadline: &mut Deadline<R::Timer>,
     ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
         let proxy = &self.proxy;
         match proxy.scheme {
             Scheme::Http | Scheme::Https => {
-                let (stream, addresses) = reach::<R>(proxy, deadline).await?;
+                let (stream, addresses) = reach::<R>(proxy, family, deadline).await?;
                 let transport = MaybeTls::plain(stream);
                 #[cfg(feature = "tls")]
                 let transport = match self.tls {
@@ -313,7 +314,7 @@ impl Reached {
                 Ok((transport, addresses))
             }
             #[cfg(feature = "socks")]
-            Scheme::Socks5 | Scheme::Socks5h => socks::connect::<R>(proxy, host, port, deadline).await,
+            Scheme::Socks5 | Scheme::Socks5h => socks::connect::<R>(proxy, host, port, family, deadline).await,
             #[cfg(not(feature = "socks"))]
             Scheme::Socks5 | Scheme::Socks5h => Err(proxy.failed(ProxyCause::SocksUnsupported)),
         }
@@ -323,7 +324,8 @@ impl Reached {
 /// Dials the proxy.
 async fn reach<R: Runtime>(
     proxy: &Proxy,
+    family: Option<AddressFamily>,
     deadline: &mut Deadline<R::Timer>,
 ) -> Result<(R::Stream, Addresses), ConnectError> {
-    dial::<R>(&proxy.host, proxy.port, deadline).await.map_err(|error| proxy.unreachable(error))
+    dial::<R>(&proxy.host, proxy.port, family, deadline).await.map_err(|error| proxy.unreachable(error))
 }

@@ -11,7 +11,7 @@ use tokio_socks::{Error, TargetAddr};
 use tracing::debug;
 
 use super::{Host, Proxy, Scheme, reach};
-use crate::client::dial::{Deadline, interleave, resolve};
+use crate::client::dial::{AddressFamily, Deadline, interleave, resolve};
 use crate::client::url::credentials;
 use crate::error::{ConnectError, ProxyCause, SocksReply, Stage, TimedOut};
 use crate::logging::TARGET;
@@ -23,11 +23,12 @@ pub(super) async fn connect<R: Runtime>(
     proxy: &Proxy,
     host: &Host,
     port: u16,
+    family: Option<AddressFamily>,
     deadline: &mut Deadline<R::Timer>,
 ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
     let mut targets = match host {
         Host::Name(name) if proxy.scheme == Scheme::Socks5h => vec![TargetAddr::Domain(name.clone().into(), port)],
-        Host::Name(_) => match deadline.wait_for(resolve::<R>(host, port)).await {
+        Host::Name(_) => match deadline.wait_for(resolve::<R>(host, port, family)).await {
             Some(Ok(addresses)) => interleave(addresses).into_iter().map(TargetAddr::Ip).collect(),
             Some(Err(error)) => return Err(ConnectError::Resolve { host: host.to_string(), error }),
             None => return Err(TimedOut::new(Stage::Resolving, deadline.timeout, host.to_string()).into()),
@@ -40,7 +41,7 @@ pub(super) async fn connect<R: Runtime>(
             let error = io::Error::new(io::ErrorKind::NotFound, "it has no address");
             return Err(ConnectError::Resolve { host: host.to_string(), error });
         };
-        match attempt::<R>(proxy, target, deadline).await {
+        match attempt::<R>(proxy, target, family, deadline).await {
             Err(ConnectError::Proxy(error)) if error.may_reach_another_address() && targets.len() > 0 => {
                 debug!(target: TARGET, "{error}; trying the next address");
             }
@@ -52,11 +53,12 @@ pub(super) async fn connect<R: Runtime>(
 async fn attempt<R: Runtime>(
     proxy: &Proxy,
     target: TargetAddr<'static>,
+    family: Option<AddressFamily>,
     deadline: &mut Deadline<R::Timer>,
 ) -> Result<(MaybeTls<R::Stream>, Addresses), ConnectError> {
     debug!(target: TARGET, %proxy, server = %shown(&target), "asking a SOCKS proxy for a connection");
     let server = shown(&target);
-    let (mut stream, addresses) = reach::<R>(proxy, deadline).await?;
+    let (mut stream, addresses) = reach::<R>(proxy, family, deadline).await?;
     let socket = Socket(&mut stream);
     let answered = match credentials(&proxy.user_info) {
         Some((user, password)) => {
