@@ -30,6 +30,8 @@ mod exit {
     pub(crate) const TIMED_OUT: u8 = 4;
     /// The server answered with another HTTP status than 101.
     pub(crate) const REFUSED: u8 = 5;
+    /// The TLS handshake failed: a certificate was not accepted, or the server does not speak TLS there.
+    pub(crate) const TLS: u8 = 6;
     /// Interrupted: a second time, so the program did not wait, or before what it was to do was done. 128 + SIGINT, as shells
     /// report it.
     pub(crate) const INTERRUPTED: u8 = 130;

@@ -196,9 +196,10 @@ async fn the_body_of_a_refusal_is_shown_on_demand() {
     assert!(stderr(&output).contains("404") && stderr(&output).contains("/counter"), "{}", stderr(&output));
 }
 
-/// What `-v` tells, but for the server's answer.
+/// What `-v` tells, but for the request and the server's answer.
 fn without_head(told: &str) -> String {
-    let is_head = |line: &&str| line.starts_with("The server answered ") || line.starts_with("  ");
+    let is_head =
+        |line: &&str| ["The request was ", "The server answered ", "  "].iter().any(|head| line.starts_with(head));
     told.split_inclusive('\n').filter(|line| !is_head(line)).collect()
 }
 

@@ -5,6 +5,7 @@ mod support;
 mod connect;
 mod connect_hints;
 mod connect_pings;
+mod dial;
 mod oneshot;
 mod serve;
 mod serve_hub;

@@ -77,7 +77,7 @@ async fn the_servers_answer_is_shown_when_asked_for() {
     let url = serve(greets).await;
     let (code, output, errors) = outcome(&["listen", "-v", &url, "-n", "1"]).await;
     assert_eq!((code, &*output), (Some(0), "message 1\n"));
-    assert!(errors.starts_with("The server answered HTTP 101 Switching Protocols:\n"), "{errors}");
+    assert!(errors.contains("\nThe server answered HTTP 101 Switching Protocols:\n"), "{errors}");
     assert!(errors.contains("\n  sec-websocket-accept: "), "{errors}");
     let demo = Demo::start().await;
     let (code, _, errors) = outcome(&["ping", "-v", &demo.url("/nowhere")]).await;

@@ -50,6 +50,24 @@ fn url(demo: &Demo) -> String {
 }
 
 #[tokio::test]
+async fn one_shots_tell_a_tls_failure_and_v_shows_the_certificate() {
+    let files = Files::new("127.0.0.1");
+    let demo = files.serve().await;
+    let output = run(&["ping", &url(&demo), "-c", "1"], "").await;
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--ca FILE"), "{}", stderr(&output));
+    let output = run(&["send", &url(&demo), "x", "--expect", "1", "-v", "--ca", &files.path("cert.pem")], "").await;
+    let shown = stderr(&output);
+    assert!(shown.starts_with("TLSv1_3 with TLS13_"), "{shown}");
+    assert!(
+        shown.contains("Certificate of CN=rcgen self signed cert:\n  issuer: CN=rcgen self signed cert\n  valid from "),
+        "{shown}"
+    );
+    let digest = shown.split("SHA-256: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{shown}");
+}
+
+#[tokio::test]
 async fn a_client_that_trusts_the_certificate_reaches_the_server() {
     let files = Files::new("127.0.0.1");
     let demo = files.serve().await;

@@ -126,8 +126,8 @@ impl fmt::Display for BadInput {
 
 pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
     // No log events are shown unless RUST_LOG asks for them.
-    let pings = if args.target.verbose {
-        let (layer, pings) = Pings::watch();
+    let pings = if args.target.verbose > 0 {
+        let (layer, pings) = Pings::watch(args.target.verbose > 1);
         logging::init_with(LevelFilter::OFF, Some(layer));
         pings
     } else {
@@ -155,8 +155,8 @@ pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
 
 async fn converse(args: &ConnectArgs, ws: WebSocket, stop: &Stop, pings: Pings) -> io::Result<Ending> {
     let mut greeting = format!("Connected to {}.\n", args.target.shown());
-    if args.target.verbose {
-        greeting.push_str(&dial::head(ws.response()));
+    if args.target.verbose > 0 {
+        greeting.push_str(&dial::opened(&ws));
         greeting.push_str(&negotiated(&ws));
     }
     if io::stdin().is_terminal() && io::stdout().is_terminal() {

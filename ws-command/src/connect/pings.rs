@@ -1,4 +1,5 @@
-//! Pings and pongs, shown with `-v`. The library answers pings by itself, and reports pings and pongs only in its log.
+//! Pings and pongs, shown with `-v`, and all frames, shown with `-vv`. The library answers pings by itself, and reports frames
+//! only in its log.
 
 use std::fmt::{self, Write as _};
 
@@ -18,15 +19,15 @@ impl Pings {
         Self(None)
     }
 
-    /// A log layer that watches for pings and pongs, and the receiver of its lines.
-    pub(super) fn watch<S>() -> (impl Layer<S> + Send + Sync, Self)
+    /// A log layer that watches for pings and pongs, or for all frames, and the receiver of its lines.
+    pub(super) fn watch<S>(all: bool) -> (impl Layer<S> + Send + Sync, Self)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let (to, from) = unbounded_channel();
         let of_the_library =
             filter_fn(|metadata| metadata.target().starts_with("ws_") && *metadata.level() <= Level::DEBUG);
-        let layer = Watch { to }.with_filter(of_the_library.with_max_level_hint(LevelFilter::DEBUG));
+        let layer = Watch { to, all }.with_filter(of_the_library.with_max_level_hint(LevelFilter::DEBUG));
         (layer, Self(Some(from)))
     }
 
@@ -48,13 +49,16 @@ impl Pings {
 
 struct Watch {
     to: UnboundedSender<String>,
+    /// Whether every frame is shown.
+    all: bool,
 }
 
 impl<S: Subscriber> Layer<S> for Watch {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = MessageText(String::new());
         event.record(&mut message);
-        if let Some(line) = shown(&message.0) {
+        let line = if self.all { frame(&message.0) } else { shown(&message.0) };
+        if let Some(line) = line {
             // Fails once the session has ended. The line is not needed then.
             let _ = self.to.send(line);
         }
@@ -79,6 +83,11 @@ fn shown(message: &str) -> Option<String> {
     let opcode = opcode.to_ascii_lowercase();
     let is_one = matches!(direction, "<" | ">") && matches!(&*opcode, "ping" | "pong");
     is_one.then(|| format!("{direction} ({opcode}) {}", rest.strip_prefix("FIN ").unwrap_or(rest)))
+}
+
+/// A line about a frame, as it is. `None` for other log messages.
+fn frame(message: &str) -> Option<String> {
+    message.split_once(" frame ").filter(|(direction, _)| matches!(*direction, "<" | ">")).map(|_| message.to_owned())
 }
 
 #[cfg(test)]

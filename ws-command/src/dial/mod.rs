@@ -1,7 +1,10 @@
 //! [`Target`]: the server to connect to, and how. All commands that connect have these options.
 
+mod credentials;
 mod hints;
 mod insecure;
+mod opened;
+mod route;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,17 +12,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
-use http::Response;
-use http::header::USER_AGENT;
-use ws_tokio::{Client, Config, ConnectError, Escaped, EscapedBytes, without_password};
+use clap::{ArgAction, Args};
+use http::header::{AUTHORIZATION, COOKIE, ORIGIN, USER_AGENT};
+use ws_tokio::{Client, Config, ConnectError, Escaped, without_password};
 
+use self::credentials::Credentials;
 use self::hints::Asked;
+pub(crate) use self::opened::{head, opened};
+use self::route::Route;
 use crate::files::{self, IdentityFiles};
 use crate::output::{fail, warn};
-
-/// The largest message accepted: 64 MiB. It is above the library's default because the user has chosen the server.
-const MAX_MESSAGE: usize = 64 << 20;
 
 /// The server to connect to, and how.
 #[derive(Debug, Args)]
@@ -32,6 +34,17 @@ pub(crate) struct Target {
     /// URL implies. `User-Agent:` sends no such header
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<Header>,
+
+    /// A cookie to send; may be repeated
+    #[arg(long = "cookie", value_name = "NAME=VALUE")]
+    cookies: Vec<Cookie>,
+
+    #[command(flatten)]
+    credentials: Credentials,
+
+    /// The User-Agent header to send
+    #[arg(long, value_name = "TEXT")]
+    user_agent: Option<String>,
 
     /// The Origin header to send, as a browser sends it for a page of that site
     #[arg(long, value_name = "ORIGIN")]
@@ -61,10 +74,17 @@ pub(crate) struct Target {
     #[arg(long)]
     no_compression: bool,
 
-    /// Show the server's response, also of a refusal. `connect` shows the negotiated subprotocol and extensions, pings and pongs,
-    /// too
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
+    /// The largest message accepted, in bytes or with K, M or G; `off` for any. A larger one ends the connection with 1009
+    #[arg(long, value_name = "SIZE|off", default_value = "64M")]
+    max_size: Size,
+
+    #[command(flatten)]
+    route: Route,
+
+    /// Show the certificates, the request and the response, also of a refusal. `connect` shows pings and pongs, too, and with
+    /// -vv every frame. Credentials and cookies are not shown
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 impl Target {
@@ -83,6 +103,20 @@ impl Target {
                 false => client.header(name, value),
             };
         }
+        if self.credentials.are_given() && self.has_header(AUTHORIZATION.as_str()) {
+            return Err("Give --basic, --bearer or an Authorization header, not two of them.".to_owned());
+        }
+        client = self.credentials.set(client)?;
+        if !self.cookies.is_empty() {
+            if self.has_header(COOKIE.as_str()) {
+                return Err("Give --cookie or a Cookie header, not both.".to_owned());
+            }
+            let cookies: Vec<_> = self.cookies.iter().map(|Cookie(pair)| &**pair).collect();
+            client = client.header(COOKIE, cookies.join("; "));
+        }
+        if let Some(user_agent) = &self.user_agent {
+            client = client.header(USER_AGENT, user_agent);
+        }
         if let Some(origin) = &self.origin {
             client = client.origin(origin);
         }
@@ -92,6 +126,7 @@ impl Target {
         if self.no_compression {
             client = client.compression(None);
         }
+        client = self.route.set(client);
         let identity = self.identity.read()?;
         if self.insecure {
             warn(format_args!(
@@ -120,7 +155,7 @@ impl Target {
             warn(format_args!("{hint}"));
         }
         let Some(response) = error.response() else { return code };
-        if !self.verbose {
+        if self.verbose == 0 {
             if !response.body().is_empty() {
                 warn(format_args!("-v shows the server's answer."));
             }
@@ -138,15 +173,20 @@ impl Target {
 
     fn config(&self) -> Config {
         let mut config = Config::default();
-        config.limits.message = Some(MAX_MESSAGE);
-        config.limits.frame = Some(MAX_MESSAGE);
+        config.limits.message = self.max_size.0;
+        config.limits.frame = self.max_size.0;
         config.deadlines.ping_interval = self.ping_interval.0;
         config
     }
 
     fn asked(&self) -> Asked {
-        let in_headers = || self.headers.iter().any(|header| header.name.eq_ignore_ascii_case("origin"));
-        Asked { origin: self.origin.is_some() || in_headers(), compression: !self.no_compression }
+        let origin = self.origin.is_some() || self.has_header(ORIGIN.as_str());
+        Asked { origin, compression: !self.no_compression }
+    }
+
+    /// Whether a header of this name is given with `-H`.
+    fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -162,6 +202,48 @@ impl FromStr for Header {
     fn from_str(argument: &str) -> Result<Self, Self::Err> {
         let (name, value) = argument.split_once(':').ok_or("expected `Name: value`")?;
         Ok(Self { name: name.trim().to_owned(), value: value.trim().to_owned() })
+    }
+}
+
+/// A cookie as it stands in the header (RFC 6265 §4.2.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cookie(String);
+
+impl FromStr for Cookie {
+    type Err = &'static str;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        let is_one = argument.find('=').is_some_and(|at| at > 0);
+        let is_clean = argument.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
+        match is_one && is_clean {
+            true => Ok(Self(argument.to_owned())),
+            false => Err("expected NAME=VALUE, without spaces and semicolons"),
+        }
+    }
+}
+
+/// The size of the largest message, in bytes. `None` for any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size(Option<usize>);
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        if argument == "off" {
+            return Ok(Self(None));
+        }
+        let unit = argument.trim_start_matches(|c: char| c.is_ascii_digit());
+        let shift = match unit {
+            "" => 0,
+            "k" | "K" => 10,
+            "m" | "M" => 20,
+            "g" | "G" => 30,
+            _ => return Err("expected a number of bytes, such as 65536, 64K, 16M or 1G, or `off`"),
+        };
+        let number: Option<usize> = argument.strip_suffix(unit).and_then(|digits| digits.parse().ok());
+        let bytes = number.and_then(|number| number.checked_mul(1 << shift)).filter(|bytes| *bytes > 0);
+        bytes.map(|bytes| Self(Some(bytes))).ok_or("expected a number of bytes above 0, or `off`")
     }
 }
 
@@ -196,15 +278,6 @@ fn host(url: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-/// A response's status and headers, for `-v`.
-pub(crate) fn head<B>(response: &Response<B>) -> String {
-    let mut lines = format!("The server answered HTTP {}:\n", response.status());
-    for (name, value) in response.headers() {
-        lines.push_str(&format!("  {name}: {}\n", EscapedBytes(value.as_bytes())));
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +288,22 @@ mod tests {
         assert_eq!(header("A: b:c "), Ok(("A".into(), "b:c".into())));
         assert_eq!(header("A:"), Ok(("A".into(), String::new())));
         assert!(header("no colon").is_err());
+    }
+
+    #[test]
+    fn sizes_and_cookies() {
+        for (argument, bytes) in [("1", 1), ("64K", 65_536), ("64k", 65_536), ("16M", 16 << 20), ("2G", 2 << 30)] {
+            assert_eq!(argument.parse(), Ok(Size(Some(bytes))), "{argument}");
+        }
+        assert_eq!("off".parse(), Ok(Size(None)));
+        for bad in ["", "0", "K", "1T", "-1", "1.5M", "99999999999999999999", "99999999999999G", "1KK"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+        assert_eq!("a=b=c".parse(), Ok(Cookie("a=b=c".to_owned())));
+        assert_eq!("a=".parse(), Ok(Cookie("a=".to_owned())));
+        for bad in ["", "a", "=b", "a=b; c=d", "a=b c", "a=\r\n", "a=é"] {
+            assert!(bad.parse::<Cookie>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) use self::listen::{ListenArgs, run as listen};
 pub(crate) use self::ping::{PingArgs, run as ping};
 pub(crate) use self::send::{SendArgs, run as send};
 use crate::connect::format;
-use crate::dial::{Target, duration, head};
+use crate::dial::{Target, duration, opened};
 use crate::output::{fail, warn};
 use crate::signals::Stop;
 use crate::{exit, logging};
@@ -34,6 +34,7 @@ macro_rules! exit_codes {
             "  3    the connection was lost, or the server closed it too early or with an error\n",
             "  4    the time was up\n",
             "  5    the server refused: it answered with another HTTP status than 101\n",
+            "  6    TLS failed: the server's certificate is not trusted, or ours is not\n",
             "  130  interrupted before that\n"
         )
     };
@@ -93,15 +94,18 @@ impl Session {
         };
         match connected {
             Some(Ok(ws)) => {
-                if target.verbose {
-                    warn(format_args!("{}", head(ws.response()).trim_end()));
+                if target.verbose > 0 {
+                    warn(format_args!("{}", opened(&ws).trim_end()));
                 }
                 Ok(Self { ws, stop, until })
             }
             Some(Err(error)) => {
                 let code = target.refused(&error);
-                let is_refusal = matches!(error, ConnectError::Rejected(_));
-                Err(Failure::Said(if is_refusal { ExitCode::from(exit::REFUSED) } else { code }))
+                Err(Failure::Said(match error {
+                    ConnectError::Rejected(_) => ExitCode::from(exit::REFUSED),
+                    ConnectError::Tls(_) => ExitCode::from(exit::TLS),
+                    _ => code,
+                }))
             }
             None => Err(Failure::TimedOut(format!("connecting to {}", target.shown()))),
         }
