@@ -59,6 +59,8 @@ impl Exchange {
     /// Makes the exchange on a new connection. Returns what was seen that may differ between peers.
     pub(crate) async fn run(self, ws: &mut WebSocket, settings: &Settings) -> Result<String, Failure> {
         let mut seen = String::new();
+        // Some lose a message that comes with the 101.
+        sleep(settings.seconds("pause", 0.0)?).await;
         match self {
             Self::Echo(messages) => {
                 for message in messages {
@@ -147,7 +149,7 @@ pub(crate) fn answered(outcome: &Outcome) -> Result<String, Failure> {
             1005 => "answered without a code".to_owned(),
             code => format!("answered {code}"),
         }),
-        Some(frame) => Err(format!("the answer is malformed: code {}", u16::from(frame.code)).into()),
+        Some(frame) => Err(format!("the answer is a malformed Close, with code {}", u16::from(frame.code)).into()),
         None => Err(format!("no Close in answer: {outcome}").into()),
     }
 }
@@ -155,6 +157,9 @@ pub(crate) fn answered(outcome: &Outcome) -> Result<String, Failure> {
 fn as_expected(outcome: &Outcome, frame: &CloseFrame) -> Result<String, Failure> {
     match &outcome.received {
         Some(received) if outcome.is_clean() && received == frame => Ok(String::new()),
+        Some(received) if outcome.malformed.is_some() => {
+            Err(format!("a malformed Close, with code {}", u16::from(received.code)).into())
+        }
         Some(received) => {
             let (code, reason) = (u16::from(received.code), &received.reason);
             Err(format!("a Close with {code} {reason:?} instead of {} {:?}", u16::from(frame.code), frame.reason)
