@@ -1,5 +1,6 @@
 //! The `ws` program: talk to a WebSocket server from a terminal or a script, or run a demo server for a browser.
 
+mod bench;
 mod connect;
 mod dial;
 mod files;
@@ -58,6 +59,7 @@ enum Command {
     Send(oneshot::SendArgs),
     Listen(oneshot::ListenArgs),
     Ping(oneshot::PingArgs),
+    Bench(bench::BenchArgs),
     Serve(serve::ServeArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Command::Send(args) => block_on(client, oneshot::send(args)),
         Command::Listen(args) => block_on(client, oneshot::listen(args)),
         Command::Ping(args) => block_on(client, oneshot::ping(args)),
+        Command::Bench(args) => block_on(client, bench::run(args)),
         Command::Serve(args) => block_on(None, serve::run(args)),
         Command::Completions(args) => shell::completions(&args, Args::command()),
         Command::Man(args) => shell::man(&args, Args::command()),

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod bench;
 mod connect;
 mod connect_hints;
 mod connect_pings;

@@ -45,6 +45,12 @@ pub(crate) use exit_codes;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit(Duration);
 
+impl Limit {
+    pub(crate) fn time(self) -> Duration {
+        self.0
+    }
+}
+
 impl std::str::FromStr for Limit {
     type Err = &'static str;
 
