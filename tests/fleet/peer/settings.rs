@@ -58,7 +58,11 @@ impl Settings {
     }
 
     pub(crate) fn server(&self, compressed: bool) -> Result<Server, Failure> {
-        let mut server = Server::new().compression(self.deflate(compressed, Deflate::server()));
+        let mut deflate = Deflate::server();
+        if let Some(bits) = self.get("window") {
+            deflate.receive_window_bits = bits.parse()?;
+        }
+        let mut server = Server::new().compression(self.deflate(compressed, deflate));
         if let Some(directory) = self.get("certificates").filter(|_| self.get("tls") == Some("yes")) {
             let read = |file: &str| std::fs::read(Path::new(directory).join(file));
             server = server.tls(read("server.pem")?, read("server.key")?);
