@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
-use ws_tokio::http::{Response, StatusCode};
+use ws_tokio::http::{Response, StatusCode, Version};
 use ws_tokio::{Bytes, ConnectError, WebSocket};
 
 use crate::Failure;
@@ -20,7 +20,11 @@ pub(crate) async fn connect(name: &str, url: &str, settings: Settings) -> Result
         client = client.ping_between_fragments(true);
     }
     if !matches!(exchange, Exchange::Refusal) {
-        return exchange.run(&mut client.connect().await?, &settings).await;
+        let mut ws = client.connect().await?;
+        if settings.get("http2") == Some("yes") && ws.response().version() != Version::HTTP_2 {
+            return Err("the connection is not one of HTTP/2".into());
+        }
+        return exchange.run(&mut ws, &settings).await;
     }
     match client.connect().await {
         Err(ConnectError::Rejected(response)) if response.status() == StatusCode::FORBIDDEN => {

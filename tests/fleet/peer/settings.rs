@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use ws_tokio::{Client, Deflate, Http2Connections, Server};
+use ws_tokio::{Client, Deflate, Http2Connections, ProxyProtocol, Server};
 
 use crate::Failure;
 
@@ -66,6 +66,9 @@ impl Settings {
         if let Some(directory) = self.get("certificates").filter(|_| self.get("tls") == Some("yes")) {
             let read = |file: &str| std::fs::read(Path::new(directory).join(file));
             server = server.tls(read("server.pem")?, read("server.key")?);
+        }
+        if self.get("proxy-protocol") == Some("yes") {
+            server = server.proxy_protocol(ProxyProtocol::Required).trusted_proxies(["127.0.0.1"]);
         }
         if let Some(names) = self.get("subprotocols") {
             server = server.subprotocols(names.split(','));

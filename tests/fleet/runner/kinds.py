@@ -5,10 +5,7 @@ import pathlib
 import shutil
 
 from runner.exchanges import EXCHANGES, SEEN
-from runner.running import EXCHANGE, Failed, Ours, Program, await_port, free_port, verdict
-
-# Exchanges that a member cannot be asked for, because of its kind.
-PROXY_EXCHANGES = [exchange for exchange in EXCHANGES if exchange != "Ping between fragments"] + ["Ping between fragments"]
+from runner.running import Failed, Program, await_port, free_port, verdict
 
 
 class Visit:
@@ -45,6 +42,15 @@ class Visit:
     def note(self, text):
         with open(self.log, "a") as log:
             log.write(text + "\n")
+
+    def end_of(self, exchange, ours, server):
+        """Our client's verdict; the server is stopped first if that is what the exchange is about."""
+        line = ours.line("open", "ok\t", "fail\t") if exchange == "shutdown" else None
+        if line in (None, "open"):
+            if line:
+                server.terminate()
+            line = ours.line("ok\t", "fail\t")
+        return verdict(line)
 
     def settings_of_ours(self, exchange):
         settings = {"idle": self.idle, "ping": 0.3 if exchange == "idle" else 20}
@@ -107,9 +113,7 @@ class Server(Visit):
             path = "refuse" if exchange == "refusal" else self.settings.get("path", "")
             url = f"{scheme}://127.0.0.1:{port}/{path}"
             ours = self.ours.start(self.log, "connect", name, url, **self.settings_of_ours(exchange))
-            if exchange == "shutdown" and ours.line("open", "fail\t", "ok\t") == "open":
-                member.terminate()
-            return verdict(ours.line("ok\t", "fail\t"))
+            return self.end_of(exchange, ours, member)
         finally:
             for program in filter(None, (ours, member)):
                 program.stop()
@@ -123,38 +127,40 @@ class Proxy(Visit):
         name = "text" if exchange == "TLS" else exchange
         # The server sends no pings: keepalive is the client's.
         settings = {"compression": "on"} if exchange == "compression" else {}
+        settings |= self.settings.get("behind", {})
         behind = self.ours.start(self.log, "echo", str(upstream), ping="off", **settings)
         proxy = ours = None
         try:
-            if behind.line("ready", "fail") != "ready":
-                raise Failed("our server does not start")
+            if (line := behind.line("ready", "fail")) != "ready":
+                raise Failed(f"our server does not start: {line}")
             names = {"port": port, "upstream": upstream, "work": self.work(exchange)}
             names |= {"cert": self.environment["FLEET_CERT"], "key": self.environment["FLEET_KEY"]}
+            names["both"] = "".join(pathlib.Path(names[file]).read_text() for file in ("cert", "key"))
             for file in self.member.manifest.get("config", []):
                 text = (self.member.folder / file).read_text()
                 for key, value in (self.names | names).items():
                     text = text.replace(f"@{key}@", str(value))
-                text = text.replace("@tls@", "1" if exchange == "TLS" else "0")
                 # Lines that only one of the two has.
-                lines = (self.choose(line, exchange == "TLS") for line in text.splitlines())
+                lines = (self.choose(line, self.uses_tls(exchange)) for line in text.splitlines())
                 (names["work"] / file).write_text("\n".join(line for line in lines if line is not None) + "\n")
             proxy = self.start(exchange, **names)
             await_port(proxy, port)
-            scheme = "wss" if exchange == "TLS" or self.settings.get("tls") == "always" else "ws"
+            scheme = "wss" if self.uses_tls(exchange) else "ws"
             url = f"{scheme}://127.0.0.1:{port}/{'refuse' if exchange == 'refusal' else ''}"
             ours = self.ours.start(self.log, "connect", name, url, **self.settings_of_ours(exchange))
-            if exchange == "shutdown" and ours.line("open", "fail\t", "ok\t") == "open":
-                behind.terminate()
-            return verdict(ours.line("ok\t", "fail\t"))
+            return self.end_of(exchange, ours, behind)
         finally:
             for program in filter(None, (ours, proxy, behind)):
                 program.stop()
+
+    def uses_tls(self, exchange):
+        return exchange == "TLS" or self.settings.get("tls") == "always"
 
     def choose(self, line, tls):
         """A line of a configuration that begins with @if-tls@ or @if-plain@ is for one of the two."""
         for mark, wanted in (("@if-tls@", True), ("@if-plain@", False)):
             if line.lstrip().startswith(mark):
-                return line.replace(mark, "").strip() if tls == wanted else None
+                return line.replace(mark, "", 1) if tls == wanted else None
         return line
 
     def work(self, exchange):
