@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use futures_util::future::BoxFuture;
 
+#[cfg(feature = "routes")]
 use super::super::adapter::Routes;
 use super::setup::*;
 
@@ -71,6 +72,7 @@ fn connections_are_spread_over_threads_and_are_one_server() {
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
 }
 
+#[cfg(feature = "routes")]
 #[test]
 fn each_path_has_its_handler() {
     let error = block_on(four().serve_routes()).unwrap_err();

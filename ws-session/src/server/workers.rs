@@ -12,6 +12,7 @@ use std::thread;
 use super::UnixSocket;
 use super::bind::{self, ServeError, TcpOptions};
 use super::listen::serve_until;
+#[cfg(feature = "routes")]
 use super::settings::ServerSettings;
 use super::sockets::ListeningSocket;
 use super::{Server, ServerHandle};
@@ -112,6 +113,7 @@ impl<R: Runtime> Workers<R> {
         Ok(self)
     }
 
+    #[cfg(feature = "routes")]
     pub(super) fn settings(&self) -> &ServerSettings {
         &self.server.settings
     }
