@@ -5,6 +5,7 @@ mod support;
 mod bench;
 mod connect;
 mod connect_hints;
+mod connect_json;
 mod connect_pings;
 mod dial;
 mod oneshot;

@@ -150,3 +150,30 @@ async fn the_end_is_told_by_name_and_exit_code() {
     terminal.expect("Connection closed: 4001 (private use) kicked.\r\n");
     assert_eq!(terminal.exit_code(), Some(3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_are_typed_at_the_prompt() {
+    let demo = Demo::start().await;
+    let mut terminal = Terminal::start(&["connect", &demo.url("/echo")]);
+    terminal.expect("> ");
+    terminal.press("/help\r");
+    terminal.expect("/close CODE TEXT");
+    terminal.press("/ping\r");
+    terminal.expect("(pong after ");
+    terminal.press("//ping\r");
+    terminal.expect("< /ping\r\n");
+    terminal.press("/me waves\r");
+    terminal.expect("< /me waves\r\n");
+    let file = std::env::temp_dir().join(format!("ws-typed-{}", std::process::id()));
+    std::fs::write(&file, [0, 255]).unwrap();
+    terminal.press(&format!("/file {}\r", file.display()));
+    terminal.expect("< (binary) 00ff\r\n");
+    std::fs::remove_file(&file).unwrap();
+    terminal.press("/file /no/such/file\r");
+    terminal.expect("(Cannot read /no/such/file: ");
+    terminal.press("/close 1006\r");
+    terminal.expect("(1006 is no code that may be sent");
+    terminal.press("/close 4000 all done\r");
+    terminal.expect("Connection closed: 4000");
+    assert_eq!(terminal.exit_code(), Some(3));
+}

@@ -4,9 +4,11 @@ mod editor;
 pub(crate) mod format;
 mod hints;
 mod history;
+mod outgoing;
 mod pings;
 mod piped;
 mod screen;
+mod slash;
 mod terminal;
 
 use std::fmt;
@@ -20,7 +22,9 @@ use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use tracing_subscriber::filter::LevelFilter;
 use ws_tokio::{Cause, CloseCode, Escaped, Outcome, WebSocket};
 
+use self::format::Format;
 use self::hints::Traffic;
+use self::outgoing::Encoding;
 use self::pings::Pings;
 
 use crate::dial::{self, Target, duration};
@@ -47,6 +51,16 @@ server has closed are still shown.
 With wss://, the server's certificate must be valid for the URL's host. Its issuer must be trusted by
 the platform or given with --ca. --cert and --key are for servers that ask for a client certificate.
 
+At the prompt, /ping measures how long the server takes to answer, /close CODE TEXT closes with a code
+and a reason, /file PATH sends a file, and /help shows these.
+
+With --json each event is an object on a line of its own, and so is each line of the input:
+  output  {\"type\":\"open\",…}  {\"type\":\"message\",\"text\":\"…\"}  {\"type\":\"message\",\"binary\":\"BASE64\"}
+          {\"type\":\"pong\",\"latency\":SECONDS}  {\"type\":\"error\",\"message\":\"…\"}
+          {\"type\":\"close\",\"code\":1000,\"reason\":\"\",\"clean\":true}; with -v also \"ping\" and \"pong\" frames
+  input   {\"text\":\"…\"}  {\"binary\":\"BASE64\"}  {\"ping\":true}  {\"close\":4000,\"reason\":\"…\"}
+A line that cannot be read is an error event, and the others are sent. The exit status is 1 then.
+
 Control characters in received text are shown escaped (\\n, \\x1b), so a server cannot control your
 terminal.
 
@@ -71,6 +85,19 @@ pub(crate) struct ConnectArgs {
     /// server closes. Default: 0.5, or 5 while fewer messages than lines have arrived
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     wait: Option<Wait>,
+
+    #[command(flatten)]
+    encoding: Encoding,
+
+    /// Show the time of each event
+    #[arg(short, long)]
+    timestamps: bool,
+}
+
+impl ConnectArgs {
+    fn format(&self) -> Format {
+        Format { json: self.encoding.is_json(), base64: self.encoding.is_base64(), timestamps: self.timestamps }
+    }
 }
 
 /// When to close the connection after the end of the input.
@@ -108,6 +135,8 @@ enum BadInput {
     NotUtf8 {
         line: u64,
     },
+    /// Some lines were not what they should be, which was said of each.
+    Unfit,
     /// The connection closed first.
     Unsent,
 }
@@ -119,6 +148,7 @@ impl fmt::Display for BadInput {
             Self::NotUtf8 { line } => {
                 write!(f, "Line {line} of the input is not UTF-8. It and the lines after it are not sent.")
             }
+            Self::Unfit => f.write_str("Some lines of the input were not sent."),
             Self::Unsent => f.write_str("The connection closed before all of the input was sent."),
         }
     }
@@ -147,13 +177,17 @@ pub(crate) async fn run(args: ConnectArgs) -> ExitCode {
         Err(error) => Err(error),
     };
     match ended {
-        Ok(Ending::Closed { outcome, input, hint }) => ExitCode::from(report(&outcome, &input, hint)),
+        Ok(Ending::Closed { outcome, input, hint }) => ExitCode::from(report(args.format(), &outcome, &input, hint)),
         Ok(Ending::Interrupted) => std::process::exit(exit::INTERRUPTED.into()),
         Err(error) => fail(format_args!("{error}.")),
     }
 }
 
 async fn converse(args: &ConnectArgs, ws: WebSocket, stop: &Stop, pings: Pings) -> io::Result<Ending> {
+    if args.encoding.is_json() {
+        let opened = args.format().opened(&args.target.shown(), &ws);
+        return piped::run(ws, stop, pings, args, opened + "\n").await;
+    }
     let mut greeting = format!("Connected to {}.\n", args.target.shown());
     if args.target.verbose > 0 {
         greeting.push_str(&dial::opened(&ws));
@@ -161,9 +195,9 @@ async fn converse(args: &ConnectArgs, ws: WebSocket, stop: &Stop, pings: Pings) 
     }
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         io::stdout().write_all(greeting.as_bytes())?;
-        terminal::run(ws, stop, pings).await
+        terminal::run(ws, stop, pings, args).await
     } else {
-        piped::run(ws, stop, pings, args.wait, greeting).await
+        piped::run(ws, stop, pings, args, greeting).await
     }
 }
 
@@ -199,9 +233,9 @@ async fn ending(ws: &WebSocket, input: Result<(), BadInput>, traffic: &Traffic) 
 }
 
 /// Prints how the connection ended, and returns the exit code.
-fn report(outcome: &Outcome, input: &Result<(), BadInput>, hint: Option<&str>) -> u8 {
+fn report(format: Format, outcome: &Outcome, input: &Result<(), BadInput>, hint: Option<&str>) -> u8 {
     // A closed standard output is not an error here.
-    let _ = writeln!(io::stdout(), "{}", format::closed(outcome.code(), outcome.reason()));
+    let _ = writeln!(io::stdout(), "{}", format.closed(outcome));
     let was_let_go = outcome.cause == Cause::Unanswered;
     if was_let_go {
         warn(format_args!("The server ended the connection after our Close, without one of its own."));
@@ -212,7 +246,7 @@ fn report(outcome: &Outcome, input: &Result<(), BadInput>, hint: Option<&str>) -
         warn(format_args!("{hint}"));
     }
     match input {
-        Err(BadInput::Unreadable(_) | BadInput::NotUtf8 { .. }) => exit::FAILED,
+        Err(BadInput::Unreadable(_) | BadInput::NotUtf8 { .. } | BadInput::Unfit) => exit::FAILED,
         Ok(()) if outcome.is_normal() || was_let_go => exit::OK,
         _ => exit::NOT_CLEAN,
     }

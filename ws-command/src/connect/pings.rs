@@ -11,15 +11,24 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines for pings and pongs, in the order in which they are sent and received. None if they are not watched.
-pub(crate) struct Pings(Option<UnboundedReceiver<String>>);
+/// A frame that was sent or received.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// `ping`, `pong`, or `frame` for all others.
+    pub(super) kind: &'static str,
+    /// `< (ping) 00ff [2 bytes]`, or with `-vv` `< frame PING FIN 00ff [2 bytes]`.
+    pub(super) line: String,
+}
+
+/// Pings and pongs, or all frames, in the order in which they are sent and received. None if they are not watched.
+pub(crate) struct Pings(Option<UnboundedReceiver<Frame>>);
 
 impl Pings {
     pub(super) fn unwatched() -> Self {
         Self(None)
     }
 
-    /// A log layer that watches for pings and pongs, or for all frames, and the receiver of its lines.
+    /// A log layer that watches for pings and pongs, or for all frames, and the receiver of what it saw.
     pub(super) fn watch<S>(all: bool) -> (impl Layer<S> + Send + Sync, Self)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -31,24 +40,24 @@ impl Pings {
         (layer, Self(Some(from)))
     }
 
-    /// Waits for the next line, for ever if pings are not watched.
-    pub(super) async fn next(&mut self) -> String {
+    /// Waits for the next one, for ever if they are not watched.
+    pub(super) async fn next(&mut self) -> Frame {
         if let Some(from) = &mut self.0
-            && let Some(line) = from.recv().await
+            && let Some(frame) = from.recv().await
         {
-            return line;
+            return frame;
         }
         std::future::pending().await
     }
 
-    /// The next line, if it is ready. A ping that arrived before a message is shown before it.
-    pub(super) fn take(&mut self) -> Option<String> {
+    /// The next one, if it is ready. A ping that arrived before a message is shown before it.
+    pub(super) fn take(&mut self) -> Option<Frame> {
         self.0.as_mut()?.try_recv().ok()
     }
 }
 
 struct Watch {
-    to: UnboundedSender<String>,
+    to: UnboundedSender<Frame>,
     /// Whether every frame is shown.
     all: bool,
 }
@@ -57,10 +66,9 @@ impl<S: Subscriber> Layer<S> for Watch {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = MessageText(String::new());
         event.record(&mut message);
-        let line = if self.all { frame(&message.0) } else { shown(&message.0) };
-        if let Some(line) = line {
-            // Fails once the session has ended. The line is not needed then.
-            let _ = self.to.send(line);
+        if let Some(frame) = frame(&message.0, self.all) {
+            // Fails once the session has ended. It is not needed then.
+            let _ = self.to.send(frame);
         }
     }
 }
@@ -76,18 +84,22 @@ impl Visit for MessageText {
     }
 }
 
-/// Turns `< frame PING FIN 00ff [2 bytes]` into `< (ping) 00ff [2 bytes]`. `None` for other log messages.
-fn shown(message: &str) -> Option<String> {
-    let (direction, frame) = message.split_once(" frame ")?;
+/// Turns `< frame PING FIN 00ff [2 bytes]` into `< (ping) 00ff [2 bytes]`, unless all frames are shown as they are. `None` for
+/// other log messages, and for other frames unless all are shown.
+fn frame(message: &str, all: bool) -> Option<Frame> {
+    let (direction, frame) = message.split_once(" frame ").filter(|(direction, _)| matches!(*direction, "<" | ">"))?;
     let (opcode, rest) = frame.split_once(' ')?;
-    let opcode = opcode.to_ascii_lowercase();
-    let is_one = matches!(direction, "<" | ">") && matches!(&*opcode, "ping" | "pong");
-    is_one.then(|| format!("{direction} ({opcode}) {}", rest.strip_prefix("FIN ").unwrap_or(rest)))
-}
-
-/// A line about a frame, as it is. `None` for other log messages.
-fn frame(message: &str) -> Option<String> {
-    message.split_once(" frame ").filter(|(direction, _)| matches!(*direction, "<" | ">")).map(|_| message.to_owned())
+    let kind = match opcode {
+        "PING" => "ping",
+        "PONG" => "pong",
+        _ if all => "frame",
+        _ => return None,
+    };
+    let line = match all {
+        true => message.to_owned(),
+        false => format!("{direction} ({kind}) {}", rest.strip_prefix("FIN ").unwrap_or(rest)),
+    };
+    Some(Frame { kind, line })
 }
 
 #[cfg(test)]
@@ -95,17 +107,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pings_and_pongs_are_shown_and_nothing_else() {
-        assert_eq!(shown("< frame PING FIN [0 bytes]").as_deref(), Some("< (ping) [0 bytes]"));
-        assert_eq!(shown("> frame PONG FIN 00ff [2 bytes]").as_deref(), Some("> (pong) 00ff [2 bytes]"));
-        for other in [
-            "",
-            "<",
-            "< text 'frame PING FIN ' [15 bytes]",
-            "< frame TEXT FIN ' frame PING FIN ' [16 bytes]",
-            "- frame PING FIN [0 bytes]",
-        ] {
-            assert_eq!(shown(other), None);
+    fn pings_and_pongs_are_shown_and_others_when_asked_for() {
+        let shown = |message, all| frame(message, all).map(|Frame { kind, line }| (kind, line));
+        let expected = |kind, line: &str| Some((kind, line.to_owned()));
+        assert_eq!(shown("< frame PING FIN [0 bytes]", false), expected("ping", "< (ping) [0 bytes]"));
+        assert_eq!(shown("> frame PONG FIN 00ff [2 bytes]", false), expected("pong", "> (pong) 00ff [2 bytes]"));
+        for line in ["< frame PING FIN [0 bytes]", "> frame PONG FIN 00ff [2 bytes]"] {
+            assert_eq!(shown(line, true).map(|(_, shown)| shown).as_deref(), Some(line));
+        }
+        let text = "< frame TEXT FIN ' frame PING FIN ' [16 bytes]";
+        assert_eq!((shown(text, false), shown(text, true)), (None, expected("frame", text)));
+        for other in ["", "<", "< text 'frame PING FIN ' [15 bytes]", "- frame PING FIN [0 bytes]"] {
+            assert_eq!((shown(other, false), shown(other, true)), (None, None));
         }
     }
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Stdin, Stdout};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use ws_tokio::{CloseCode, Sender, WebSocket};
 
+use super::format::Format;
 use super::hints::Traffic;
+use super::outgoing::{Encoding, Outgoing};
 use super::pings::Pings;
-use super::{BadInput, Ending, Wait, ending, format};
+use super::{BadInput, ConnectArgs, Ending, Wait, ending};
 use crate::output::warn;
 use crate::signals::Stop;
 
@@ -35,12 +38,15 @@ pub(super) async fn run(
     mut ws: WebSocket,
     stop: &Stop,
     mut pings: Pings,
-    wait: Option<Wait>,
+    args: &ConnectArgs,
     greeting: String,
 ) -> io::Result<Ending> {
     let traffic = Arc::new(Traffic::default());
     let mut output = Output::new(greeting);
-    let mut input = tokio::spawn(send_lines(ws.sender(), BufReader::new(tokio::io::stdin()), Arc::clone(&traffic)));
+    let format = args.format();
+    let (notes, mut noted) = unbounded_channel();
+    let source = Source { sender: ws.sender(), encoding: args.encoding, format, notes, traffic: Arc::clone(&traffic) };
+    let mut input = tokio::spawn(source.send_lines(BufReader::new(tokio::io::stdin())));
     let mut sent: Option<Sent> = None;
     let mut received = 0;
     let mut quiet_since = Instant::now();
@@ -48,13 +54,15 @@ pub(super) async fn run(
     loop {
         output.flush().await;
         let deadline = match &sent {
-            Some(sent) if !leaving => patience(wait, sent.lines, received).map(|patience| quiet_since + patience),
+            Some(sent) if !leaving => {
+                patience(args.wait, sent.messages, received).map(|patience| quiet_since + patience)
+            }
             _ => None,
         };
         let leave = tokio::select! {
             mut message = ws.recv() => loop {
                 while let Some(ping) = pings.take() {
-                    output.line(&ping);
+                    output.line(&format.frame(&ping));
                 }
                 let Ok(Some(arrived)) = message else {
                     // The outcome says more than this result.
@@ -62,11 +70,14 @@ pub(super) async fn run(
                         Some(sent) => sent,
                         None => input.await.unwrap_or_default(),
                     };
+                    while let Ok(note) = noted.try_recv() {
+                        output.line(&note);
+                    }
                     output.finish().await?;
                     return Ok(ending(&ws, sent.result, &traffic).await);
                 };
                 traffic.received();
-                output.line(&format::message(&arrived));
+                output.line(&format.message(&arrived));
                 received += 1;
                 quiet_since = Instant::now();
                 if output.is_full() {
@@ -83,7 +94,11 @@ pub(super) async fn run(
                 false
             }
             ping = pings.next() => {
-                output.line(&ping);
+                output.line(&format.frame(&ping));
+                false
+            }
+            Some(note) = noted.recv() => {
+                output.line(&note);
                 false
             }
             () = until(deadline) => true,
@@ -117,15 +132,15 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// The number of lines sent, and the reason if not all were.
+/// The number of messages sent, and the reason if not all of the input was.
 struct Sent {
-    lines: u64,
+    messages: u64,
     result: Result<(), BadInput>,
 }
 
 impl Default for Sent {
     fn default() -> Self {
-        Self { lines: 0, result: Ok(()) }
+        Self { messages: 0, result: Ok(()) }
     }
 }
 
@@ -137,37 +152,82 @@ impl Sent {
     }
 }
 
-/// Sends each line of the input, without its line end. Returns when the input or the connection ends.
-async fn send_lines(sender: Sender, mut input: BufReader<Stdin>, traffic: Arc<Traffic>) -> Sent {
-    let mut sent = Sent::default();
-    let mut line = Vec::new();
-    loop {
-        let was_there = !input.buffer().is_empty();
-        let read = tokio::select! {
-            read = input.read_until(b'\n', &mut line) => read,
-            _ = sender.closed() => {
-                if !line.is_empty() || has_backlog(&mut input).await {
-                    return sent.failed(BadInput::Unsent);
+/// What sends the lines of the input.
+struct Source {
+    sender: Sender,
+    encoding: Encoding,
+    format: Format,
+    /// Lines for the output.
+    notes: UnboundedSender<String>,
+    traffic: Arc<Traffic>,
+}
+
+impl Source {
+    /// Sends each line of the input, without its line end. Returns when the input or the connection ends.
+    async fn send_lines(self, mut input: BufReader<Stdin>) -> Sent {
+        let mut sent = Sent::default();
+        let mut line = Vec::new();
+        let mut number = 0;
+        loop {
+            let was_there = !input.buffer().is_empty();
+            let read = tokio::select! {
+                read = input.read_until(b'\n', &mut line) => read,
+                _ = self.sender.closed() => {
+                    if !line.is_empty() || has_backlog(&mut input).await {
+                        return sent.failed(BadInput::Unsent);
+                    }
+                    return sent;
                 }
-                return sent;
+            };
+            match read {
+                Ok(0) => return sent,
+                Ok(_) => number += 1,
+                Err(error) => return sent.failed(BadInput::Unreadable(error.to_string())),
             }
-        };
-        match read {
-            Ok(0) => return sent,
-            Ok(_) => {}
-            Err(error) => return sent.failed(BadInput::Unreadable(error.to_string())),
+            let outgoing = match self.encoding.read(without_line_end(std::mem::take(&mut line))) {
+                Ok(outgoing) => outgoing,
+                // Text that is not UTF-8 is not what it was meant to be.
+                Err(_) if self.encoding.is_text() => return sent.failed(BadInput::NotUtf8 { line: number }),
+                Err(why) => {
+                    self.refuse(&format!("Line {number} of the input {why}. It is not sent."));
+                    sent.result = Err(BadInput::Unfit);
+                    continue;
+                }
+            };
+            let message = match outgoing {
+                Outgoing::Message(message) => message,
+                Outgoing::Ping => {
+                    tokio::spawn(ping(self.sender.clone(), self.format, self.notes.clone()));
+                    continue;
+                }
+                Outgoing::Close(code, reason) => {
+                    let _ = self.sender.close(code, reason).await;
+                    return sent;
+                }
+            };
+            if self.sender.send(message).await.is_err() {
+                // A single line that arrives after the end of the connection does not count as unsent input.
+                let was_waiting = was_there || has_backlog(&mut input).await;
+                return if was_waiting { sent.failed(BadInput::Unsent) } else { sent };
+            }
+            self.traffic.sent();
+            sent.messages += 1;
         }
-        let Ok(text) = String::from_utf8(without_line_end(std::mem::take(&mut line))) else {
-            let line = sent.lines + 1;
-            return sent.failed(BadInput::NotUtf8 { line });
-        };
-        if sender.send(text).await.is_err() {
-            // A single line that arrives after the end of the connection does not count as unsent input.
-            let was_waiting = was_there || has_backlog(&mut input).await;
-            return if was_waiting { sent.failed(BadInput::Unsent) } else { sent };
+    }
+
+    /// Says that a line is not sent.
+    fn refuse(&self, why: &str) {
+        warn(format_args!("{why}"));
+        if self.format.json {
+            let _ = self.notes.send(self.format.problem(why));
         }
-        traffic.sent();
-        sent.lines += 1;
+    }
+}
+
+/// Pings the server, and notes how long its answer took. If there is none, the end of the connection says more.
+pub(super) async fn ping(sender: Sender, format: Format, notes: UnboundedSender<String>) {
+    if let Ok(answered) = sender.ping().await {
+        let _ = notes.send(format.pong(answered.time));
     }
 }
 
