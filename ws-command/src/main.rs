@@ -10,6 +10,7 @@ mod output;
 mod serve;
 mod shell;
 mod signals;
+mod tunnel;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ enum Command {
     Ping(oneshot::PingArgs),
     Bench(bench::BenchArgs),
     Serve(serve::ServeArgs),
+    Tunnel(tunnel::TunnelArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
 }
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Ping(args) => block_on(client, oneshot::ping(args)),
         Command::Bench(args) => block_on(client, bench::run(args)),
         Command::Serve(args) => block_on(None, serve::run(args)),
+        Command::Tunnel(args) => block_on(None, tunnel::run(args)),
         Command::Completions(args) => shell::completions(&args, Args::command()),
         Command::Man(args) => shell::man(&args, Args::command()),
     }

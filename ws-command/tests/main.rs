@@ -14,3 +14,4 @@ mod serve_hub;
 mod shell;
 mod terminal;
 mod tls;
+mod tunnel;

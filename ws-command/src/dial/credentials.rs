@@ -49,7 +49,7 @@ impl Credentials {
 
 /// The place of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Secret {
+pub(crate) enum Secret {
     File(PathBuf),
     Variable(String),
 }
@@ -68,7 +68,7 @@ impl FromStr for Secret {
 
 impl Secret {
     /// The secret, without the end of its line.
-    fn read(&self) -> Result<String, String> {
+    pub(crate) fn read(&self) -> Result<String, String> {
         let secret = match self {
             Self::File(path) => {
                 String::from_utf8(files::read(path)?).map_err(|_| format!("{} is not UTF-8.", self.place()))?

@@ -17,6 +17,7 @@ use http::header::{AUTHORIZATION, COOKIE, ORIGIN, USER_AGENT};
 use ws_tokio::{Client, Config, ConnectError, Escaped, without_password};
 
 use self::credentials::Credentials;
+pub(crate) use self::credentials::Secret;
 use self::hints::Asked;
 pub(crate) use self::opened::{head, opened};
 use self::route::Route;
