@@ -13,6 +13,7 @@ mod signals;
 mod tunnel;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
@@ -39,9 +40,28 @@ mod exit {
     pub(crate) const INTERRUPTED: u8 = 130;
 }
 
+/// The version, and what this build can do.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let optional = [
+        ("names that are not ASCII (idna)", cfg!(feature = "idna")),
+        ("redis", cfg!(feature = "redis")),
+        ("nats", cfg!(feature = "nats")),
+        ("kafka", cfg!(feature = "kafka")),
+    ];
+    let (with, without): (Vec<_>, Vec<_>) = optional.into_iter().partition(|(_, is_built)| *is_built);
+    let names = |list: Vec<(&'static str, bool)>| list.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    let mut text = format!("{}\nTLS (rustls with ring), HTTP/2, permessage-deflate", env!("CARGO_PKG_VERSION"));
+    for (word, list) in [("with", with), ("without", without)] {
+        if !list.is_empty() {
+            text += &format!("\n{word} {}", names(list));
+        }
+    }
+    text
+});
+
 /// A WebSocket client for the terminal, and a demo server for the browser.
 #[derive(Debug, Parser)]
-#[command(name = "ws", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "ws", version, long_version = LONG_VERSION.as_str(), max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Try it, with two terminals and a browser:
   ws serve                                  run the demo server; open the page that it prints

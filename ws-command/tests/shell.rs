@@ -49,3 +49,16 @@ async fn each_command_has_a_manual_page() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with(&format!("Cannot write to {file}: ")), "{}", stderr(&output));
 }
+
+#[tokio::test]
+async fn the_long_version_tells_what_is_built_in() {
+    let output = run(&["--version"], "").await;
+    let told = stdout(&output);
+    assert!(told.starts_with(&format!("ws {}\nTLS (rustls with ring), HTTP/2", env!("CARGO_PKG_VERSION"))), "{told}");
+    for (feature, is_built) in [("redis", cfg!(feature = "redis")), ("kafka", cfg!(feature = "kafka"))] {
+        let line = told.lines().find(|line| line.contains(feature)).unwrap();
+        assert_eq!(line.starts_with("with "), is_built, "{told}");
+    }
+    let output = run(&["-V"], "").await;
+    assert_eq!(stdout(&output), format!("ws {}\n", env!("CARGO_PKG_VERSION")));
+}
