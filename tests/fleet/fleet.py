@@ -83,7 +83,7 @@ def same(actual, expected):
 
 
 class Talk:
-    """A connection of our client. Settings are those of `fleet-peer`: subprotocols, origin, headers, compression, ping."""
+    """A connection of our client. Settings are those of `fleet-peer`: subprotocols, origin, headers, compression, ping, limit."""
 
     def __init__(self, url, **settings):
         arguments = [f"{name}={value}" for name, value in settings.items()]
@@ -134,9 +134,11 @@ class Talk:
                 return message
 
     def ping(self):
-        """Sends a Ping and waits for its Pong."""
+        """Sends a Ping and waits for its Pong. Messages on the way are dropped."""
         self._say("ping")
-        same(self._next(15), "pong")
+        while (line := self._next(15)) != "pong":
+            if not line.startswith(("text ", "binary ")):
+                raise ConnectionError(f"{line} instead of a Pong")
 
     def close(self, code=1000, reason=""):
         """Closes. Returns the code and the reason of the end."""
@@ -162,6 +164,16 @@ class Talk:
 
 def talk(url, **settings):
     return Talk(url, **settings)
+
+
+def ping_and_close(ws):
+    """The checks `Ping` and `we close 1000`, with which most scripts end."""
+    with check("Ping"):
+        ws.ping()
+    with check("we close 1000"):
+        code, reason = ws.close(1000, "bye")
+        if code == 1006:
+            raise AssertionError(f"no Close in answer: {reason}")
 
 
 def _end(process):

@@ -34,6 +34,13 @@ impl Settings {
 
     pub(crate) fn client(&self, url: &str, compressed: bool) -> Result<Client, Failure> {
         let mut client = Client::new(url).no_proxy().compression(self.deflate(compressed, Deflate::client()));
+        if let Some(limit) = self.get("limit") {
+            let limit = Some(limit.parse()?);
+            client = client.configure(|config| {
+                config.limits.message = limit;
+                config.limits.frame = limit;
+            });
+        }
         if let Some(directory) = self.get("certificates") {
             client = client.ca(std::fs::read(Path::new(directory).join("ca.pem"))?);
         }

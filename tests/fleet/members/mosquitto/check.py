@@ -20,7 +20,4 @@ with fleet.talk(f"ws://127.0.0.1:{port}/", subprotocols="mqtt") as ws:
         publication = bytes.fromhex("30 05 0001 74") + b"hi"
         ws.send(publication)
         fleet.same(ws.recv(), publication)
-    with fleet.check("Ping"):
-        ws.ping()
-    with fleet.check("we close 1000"):
-        fleet.same(ws.close()[0], 1000)
+    fleet.ping_and_close(ws)
