@@ -13,12 +13,16 @@ const COMMANDS: usize = 256;
 /// Bytes of one write, about: large publications do not wait for each other, and are not copied together.
 const BYTES: usize = 256 << 10;
 
+/// Commands that wait for a write. Those whose callers have given up count until it is their turn, so this bounds what they leave
+/// behind while the broker is silent. More wait in their callers.
+const WAITING: usize = 2 * COMMANDS;
+
 /// Where commands wait for the connection, in their order. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Outbox(mpsc::UnboundedSender<Item>);
+pub(super) struct Outbox(mpsc::Sender<Item>);
 
 /// The other end of an [`Outbox`].
-pub(super) struct Outgoing(mpsc::UnboundedReceiver<Item>);
+pub(super) struct Outgoing(mpsc::Receiver<Item>);
 
 struct Item {
     command: Cmd,
@@ -39,14 +43,14 @@ pub(super) enum Failed {
 
 impl Outbox {
     pub(super) fn new() -> (Self, Outgoing) {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::channel(WAITING);
         (Self(sender), Outgoing(receiver))
     }
 
     /// Sends a command of about so many bytes, and waits for its answer. If the future is dropped, the command is sent or not.
     pub(super) async fn run(&self, command: Cmd, bytes: usize) -> Result<Value, Failed> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Item { command, bytes, answer }).map_err(|_| Failed::Unsent)?;
+        self.0.send(Item { command, bytes, answer }).await.map_err(|_| Failed::Unsent)?;
         answered.await.unwrap_or(Err(Failed::Lost))
     }
 }
@@ -56,7 +60,8 @@ impl Outgoing {
     pub(super) async fn send(mut self, mut connection: MultiplexedConnection, end: End) {
         end.or(async { while self.send_some(&mut connection).await.is_some() {} }).await;
         self.0.close();
-        while let Ok(item) = self.0.try_recv() {
+        // Also of callers that are just handing theirs over.
+        while let Some(item) = self.0.recv().await {
             let _ = item.answer.send(Err(Failed::Unsent));
         }
     }
@@ -92,6 +97,8 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Future as _, poll_fn};
+    use std::task::Poll;
     use std::time::Duration;
 
     use ::redis::{Client, cmd};
@@ -186,6 +193,37 @@ mod tests {
         let refused = second.await.unwrap();
         assert!(matches!(&refused, Err(Failed::Broker(error)) if error.code() == Some("NOPERM")), "{refused:?}");
         assert_eq!(third.await.unwrap().unwrap(), Value::Int(3));
+    }
+
+    #[tokio::test]
+    async fn what_callers_leave_behind_while_the_broker_is_silent_is_bounded() {
+        let (outbox, end, mut broker, first) = busy().await;
+        for _ in 0..10 * WAITING {
+            let given_up = tokio::task::unconstrained(outbox.run(publish("given up"), 1));
+            let mut given_up = std::pin::pin!(given_up);
+            assert!(poll_fn(|cx| Poll::Ready(given_up.as_mut().poll(cx).is_pending())).await);
+        }
+        assert_eq!((outbox.0.max_capacity(), outbox.0.capacity()), (WAITING, 0));
+        let last = run(&outbox, "last");
+        tokio::task::yield_now().await;
+        broker.answer(":1\r\n").await;
+        assert!(first.await.unwrap().is_ok());
+        assert_eq!(broker.published().await, "last", "nothing that was given up is sent");
+        broker.answer(":1\r\n").await;
+        assert!(last.await.unwrap().is_ok());
+
+        // Callers that wait for room are told the end, too.
+        let sent = run(&outbox, "sent");
+        assert_eq!(broker.published().await, "sent");
+        let callers: Vec<_> = (0..WAITING + 5).map(|_| run(&outbox, "waits")).collect();
+        while outbox.0.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        end.with(GapCause::BrokerSilent);
+        assert!(matches!(sent.await.unwrap(), Err(Failed::Lost)));
+        for caller in callers {
+            assert!(matches!(caller.await.unwrap(), Err(Failed::Unsent)));
+        }
     }
 
     #[tokio::test]
