@@ -1,7 +1,5 @@
 //! The demo server's chat, counter and presence: history, recovery, and what the page gets.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use ws_tokio::{CloseCode, WebSocket};
 
@@ -143,6 +141,8 @@ async fn a_backplane_that_is_none_is_bad_usage_and_stays_secret() {
 /// What needs no broker that runs.
 #[cfg(feature = "redis")]
 mod without_its_broker {
+    use std::time::Duration;
+
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
     use tokio::net::TcpListener;
 
