@@ -74,7 +74,7 @@ struct ServeArgs {
     #[arg(long, value_name = "file:PATH|env:NAME")]
     bearer: Option<Secret>,
 
-    /// Accept connections from web pages of this origin, such as https://example.com; may be repeated. Without it, no
+    /// Accept connections from web pages of this origin, such as `https://example.com`; may be repeated. Without it, no
     /// page may connect
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     origins: Vec<String>,
