@@ -8,7 +8,7 @@ from harness.processes import Fatal
 
 FLEET = pathlib.Path(__file__).resolve().parents[1]
 KINDS = ["client", "server", "program", "proxy"]
-FIELDS = {"name", "language", "version-of", "install", "run", "ready", "config", "settings", "without", "known", "more", "seconds"}
+FIELDS = {"name", "language", "version-of", "install", "run", "config", "settings", "without", "known", "more", "seconds"}
 
 
 @dataclasses.dataclass

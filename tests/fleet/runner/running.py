@@ -1,11 +1,8 @@
 """Starts members and our program, and waits for them."""
 
-import os
-import pathlib
 import queue
 import signal
 import socket
-import ssl
 import subprocess
 import threading
 import time

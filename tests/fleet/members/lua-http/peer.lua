@@ -1,3 +1,5 @@
+-- Debian has some of its modules for older versions of Lua only.
+package.path = package.path .. ";/usr/share/lua/5.2/?.lua;/usr/share/lua/5.2/?/init.lua"
 local role, where = arg[1], arg[2]
 local websocket = require "http.websocket"
 

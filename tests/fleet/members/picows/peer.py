@@ -4,7 +4,7 @@ import signal
 import ssl
 import sys
 
-from picows import WSCloseCode, WSListener, WSMsgType, WSTransport, WSUpgradeResponseWithListener, WSUpgradeResponse, ws_connect, ws_create_server
+from picows import WSCloseCode, WSListener, WSMsgType, WSUpgradeResponseWithListener, WSUpgradeResponse, ws_connect, ws_create_server
 
 open_ones = set()
 
