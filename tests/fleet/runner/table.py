@@ -34,7 +34,7 @@ The exchanges of each column:
 | Ping | our Ping is answered with its payload, also between two fragments |
 | we close, they close | the closing handshake with 1000, 1001, 3000, 4999, no code, and a reason of 123 bytes; the application at the other end sees code and reason |
 | compression | permessage-deflate is agreed on, and messages and fragments pass. In all other columns it is off |
-| TLS | a text over TLS, with verified certificates |
+| TLS | a text over TLS. Our client verifies the certificate; whether another client does is not measured |
 | refusal | a 403 with a body in place of the handshake; the client tells its application that it was refused |
 | idle | three seconds without a message while we send Pings often. Proxies: keepalive holds the connection beyond the proxy's timeout |
 | shutdown | the server is stopped, and its clients see 1001 |
