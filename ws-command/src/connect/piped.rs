@@ -70,7 +70,8 @@ pub(super) async fn run(
                         Some(sent) => sent,
                         None => input.await.unwrap_or_default(),
                     };
-                    while let Ok(note) = noted.try_recv() {
+                    // The input and the pings have ended with the connection, or end now.
+                    while let Some(note) = noted.recv().await {
                         output.line(&note);
                     }
                     output.finish().await?;
@@ -197,7 +198,11 @@ impl Source {
             let message = match outgoing {
                 Outgoing::Message(message) => message,
                 Outgoing::Ping => {
-                    tokio::spawn(ping(self.sender.clone(), self.format, self.notes.clone()));
+                    let mut pinging = Box::pin(ping(self.sender.clone(), self.format, self.notes.clone()));
+                    // It is queued here, before the next line is sent.
+                    if (&mut pinging).now_or_never().is_none() {
+                        tokio::spawn(pinging);
+                    }
                     continue;
                 }
                 Outgoing::Close(code, reason) => {
