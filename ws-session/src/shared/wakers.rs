@@ -127,7 +127,8 @@ impl Wakers {
         if mem::take(&mut self.has_news) {
             due.waiters = self.waiters.take();
             if let Some(own) = own {
-                due.is_own |= due.waiters.take_out(own);
+                due.has_own_waiter = due.waiters.take_out(own);
+                due.is_own |= due.has_own_waiter;
             }
         }
         due
@@ -141,9 +142,16 @@ pub(crate) struct Due {
     receiver: Option<Waker>,
     waiters: Waiters,
     is_own: bool,
+    has_own_waiter: bool,
 }
 
 impl Due {
+    /// Whether a future that waits for anything but a message waits in the caller's own task.
+    #[inline]
+    pub(crate) fn has_own_waiter(&self) -> bool {
+        self.has_own_waiter
+    }
+
     /// Whether the caller's own task has something to find, too. It needs no waking.
     #[inline]
     pub(crate) fn is_own(&self) -> bool {
@@ -258,13 +266,13 @@ mod tests {
         let mut wakers = Wakers::default();
         drop(wakers.receive(&Context::from_waker(&own)));
         let due = wakers.due(true, Some(&own));
-        assert!(due.is_own());
+        assert!(due.is_own() && !due.has_own_waiter());
         due.wake();
         Waiting::default().wait(wakers.waiters(), &own);
         Waiting::default().wait(wakers.waiters(), &other);
         wakers.announce();
         let due = wakers.due(false, Some(&own));
-        assert!(due.is_own());
+        assert!(due.is_own() && due.has_own_waiter());
         due.wake();
         assert_eq!((count.0.load(Ordering::Relaxed), others.0.load(Ordering::Relaxed)), (0, 1));
         assert!(!wakers.due(true, Some(&own)).is_own());

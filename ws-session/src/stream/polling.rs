@@ -89,6 +89,10 @@ impl<T: Transport, C: Timer> WebSocketStream<T, C> {
         let step = self.driver.step(&mut state, cx, Some(own), another_follows);
         state.wakers.set_driver_awake(step.progress == Progress::Made);
         drop(state);
+        if step.due.has_own_waiter() {
+            // It may be a future of a `Sender` in this task, which was polled before the stream and is not polled after it.
+            own.wake_by_ref();
+        }
         step.due.wake();
         step.progress
     }

@@ -172,3 +172,76 @@ fn a_stream_that_changes_tasks_is_woken_in_the_new_one() {
         assert_eq!(app.take().unwrap().0, Some("in".into()));
     }
 }
+
+/// A future of a sender, in the task that polls the stream: it is polled first, and the stream after it.
+async fn beside<O>(stream: &mut Stream, waiting: impl Future<Output = O>) -> O {
+    let receiving = async {
+        loop {
+            // The end is the other future's to tell.
+            if !matches!(stream.recv().await, Ok(Some(_))) {
+                return future::pending::<()>().await;
+            }
+        }
+    };
+    let (mut waiting, mut receiving) = (pin!(waiting), pin!(receiving));
+    poll_fn(|cx| {
+        let waited = waiting.as_mut().poll(cx);
+        let Poll::Pending = receiving.as_mut().poll(cx) else { unreachable!("it does not end") };
+        waited
+    })
+    .await
+}
+
+#[test]
+fn a_sender_in_the_task_that_polls_is_told_what_it_waits_for() {
+    for role in ROLES {
+        // With messages around the pong, before it, and without any.
+        for (before, after) in [(0, 0), (3, 0), (0, 3), (3, 3)] {
+            let world = World::new(1);
+            let (mut stream, mut peer) = Streaming::new(role).timeless().open(&world);
+            let sender = stream.sender();
+            let app = world.spawn("app", async move { beside(&mut stream, sender.ping()).await });
+            world.run();
+            let [Frame(PING, payload)] = &peer.frames()[..] else { panic!("a ping") };
+            (0..before).for_each(|n| peer.send_text(&n.to_string()));
+            peer.send(PONG, payload);
+            (0..after).for_each(|n| peer.send_text(&n.to_string()));
+            world.run();
+            assert!(app.is_finished(), "{role:?}, {before} messages before the pong and {after} after it");
+        }
+
+        let world = World::new(1);
+        let (mut stream, mut peer) = Streaming::new(role).timeless().link(|link| link.capacity = 1000).open(&world);
+        let sender = stream.sender();
+        let app = world.spawn("app", async move {
+            beside(&mut stream, async move {
+                for _ in 0..50 {
+                    sender.send(vec![1; 10_000]).await.unwrap();
+                }
+                sender.flush().await.unwrap();
+            })
+            .await;
+        });
+        let mut frames = Vec::new();
+        while !app.is_finished() {
+            world.run();
+            let more = peer.frames();
+            assert!(!more.is_empty() || peer.from.len() == 0, "{role:?}: {} of 50", frames.len());
+            frames.extend(more);
+        }
+        frames.extend(peer.frames());
+        // The stream was dropped.
+        frames.retain(|frame| frame.0 != CLOSE);
+        assert_eq!(frames.len(), 50);
+
+        let world = World::new(1);
+        let (mut stream, peer) = Streaming::new(role).timeless().open(&world);
+        let sender = stream.sender();
+        let app = world.spawn("app", async move { beside(&mut stream, sender.closed()).await });
+        world.run();
+        peer.send_close(1000, "");
+        peer.to.end();
+        world.run();
+        assert!(app.is_finished(), "{role:?}: the end");
+    }
+}
