@@ -141,6 +141,57 @@ async fn errors_are_counted_by_kind() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ends_while_nothing_is_due_is_noticed() {
+    let url = serve(|ws: WebSocket| async move {
+        ws.close(CloseCode::GOING_AWAY, "").await?;
+        Ok(())
+    })
+    .await;
+    let options = ["-c", "3", "--rate", "0.001", "--duration", "3600"];
+    for more in [&[] as &[_], &["--no-echo"]] {
+        let (code, result) = bench(&url, &[&options, more].concat()).await;
+        let errors = json!({"closed by the server: 1001 (going away)": 3});
+        assert_eq!((code, &result["errors"]), (Some(3), &errors), "{result}");
+    }
+}
+
+#[tokio::test]
+async fn a_ramp_may_be_longer_than_what_is_measured() {
+    let url = serve(echo).await;
+    let (code, result) = bench(&url, &["-c", "6", "--ramp", "0.6", "-d", "0.2"]).await;
+    assert_eq!((code, &result["connections"]["opened"]), (Some(0), &json!(6)), "{result}");
+}
+
+#[tokio::test]
+async fn a_rate_that_the_server_does_not_keep_up_with_is_told() {
+    let reads_nothing = serve(|ws: WebSocket| async move {
+        let _ws = ws;
+        std::future::pending().await
+    })
+    .await;
+    let options = ["bench", &reads_nothing, "-c", "2", "--size", "100000", "--rate", "10000", "-d", "0.5"];
+    let output = run(&[&options[..], &["--no-compression"]].concat(), "").await;
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("\nThe rate was not reached: ") && told.contains("  no answer\n"), "{told}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn too_few_descriptors_are_told_and_the_others_are_measured() {
+    let url = serve(echo).await;
+    let command = format!("ulimit -n 40; exec \"$0\" bench {url} -c 60 -n 120 --json --threads 2");
+    let mut shell = tokio::process::Command::new("sh");
+    let output = shell.args(["-c", &command, env!("CARGO_BIN_EXE_ws")]).output().await.unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert!(stderr(&output).starts_with("Warning: 40 files may be open here, too few for 60 connections."));
+    let (opened, answered) = (result["connections"]["opened"].as_u64(), result["messages"]["answered"].as_u64());
+    assert!(opened > Some(0) && opened < Some(60) && answered > Some(0), "{result}");
+    assert!(result["errors"].as_object().unwrap().keys().all(|kind| kind.contains("Too many open files")), "{result}");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[tokio::test]
 async fn without_a_connection_it_fails() {
     let nobody = Nobody::new();
     let (code, result) = bench(&format!("ws://{}/", nobody.address()), &["-c", "3"]).await;
@@ -159,6 +210,8 @@ async fn bad_usage_is_told() {
     for options in [
         &["--rate", "0"] as &[_],
         &["--rate", "x"],
+        &["--rate", "1e-20"],
+        &["--rate", "1e10"],
         &["--rate", "1", "--in-flight", "2"],
         &["--size", "2-1"],
         &["--connections", "0"],

@@ -68,7 +68,10 @@ impl<'a> Connection<'a> {
             () = phase.ended() => None,
         };
         let ended = match ended {
-            Some(end) => Some(end),
+            Some(end) => {
+                self.tally().end_at(std::time::Instant::now());
+                Some(end)
+            }
             None => {
                 self.count_unsent();
                 // Answers that come now still count for the latency: leaving them out would favour slow servers.
@@ -79,7 +82,10 @@ impl<'a> Connection<'a> {
         let (kind, count) = match ended {
             Some(End::Done) => (String::new(), 0),
             Some(End::Unexpected) => ("unexpected answer".to_owned(), 1),
-            Some(End::Ended(Err(error))) => (error.to_string(), 1),
+            // The same end, whether a message was being sent then or received.
+            Some(End::Ended(Err(error))) => {
+                (error.closed().map_or_else(|| error.to_string(), |end| closed(end.outcome())), 1)
+            }
             Some(End::Ended(Ok(()))) => (closed(&self.ws.closed().await), 1),
             None => ("no answer".to_owned(), missing),
         };
@@ -127,13 +133,11 @@ impl<'a> Connection<'a> {
                     }
                 }
             } else {
-                match self.ping(is_blocked, due).await {
-                    Ok(()) => {
-                        now = Instant::now();
-                        continue;
-                    }
-                    Err(error) => return End::Ended(Err(error)),
+                if let Err(end) = self.ping(is_blocked, due, sends).await {
+                    return end;
                 }
+                now = Instant::now();
+                continue;
             };
             // One look at the clock for an answer and for what is sent after it.
             now = Instant::now();
@@ -191,28 +195,33 @@ impl<'a> Connection<'a> {
         true
     }
 
-    /// Without an echo: a ping follows what was sent, and its pong tells that the server has read all of it.
-    async fn ping(&mut self, is_blocked: bool, due: Option<Instant>) -> Result<(), Error> {
-        if self.waiting.is_empty() && !is_blocked {
-            // Nothing was due.
-            tokio::select! {
-                received = self.ws.recv() => return received.map(drop),
-                () = at(due) => return Ok(()),
+    /// Without an echo: a ping follows what was sent, and its pong tells that the server has read all of it, in time or not.
+    /// Returns early if nothing was due, and something is now.
+    async fn ping(&mut self, is_blocked: bool, due: Option<Instant>, in_time: bool) -> Result<(), End> {
+        let nothing_was_due = self.waiting.is_empty() && !is_blocked;
+        let pinging = async {
+            match nothing_was_due {
+                true => at(due).await,
+                false => drop(self.sender.ping().await.map_err(|error| End::Ended(Err(error)))?),
             }
-        }
-        let pinging = self.sender.ping();
+            Ok(())
+        };
         let mut pinging = std::pin::pin!(pinging);
         loop {
             tokio::select! {
-                pong = &mut pinging => break pong.map(drop)?,
+                answered = &mut pinging => break answered?,
                 // What the server sends is of no interest, but must not be in the way.
-                received = self.ws.recv() => drop(received?),
+                received = self.ws.recv() => match received {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Err(End::Ended(Ok(()))),
+                    Err(error) => return Err(End::Ended(Err(error))),
+                },
             }
         }
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.sent += std::mem::take(&mut self.uncounted);
         for Sent { number, at } in self.waiting.drain(..) {
-            tally.record_answer(at.elapsed(), self.load.messages.get(number).len(), true);
+            tally.record_answer(at.elapsed(), self.load.messages.get(number).len(), in_time);
         }
         Ok(())
     }

@@ -44,7 +44,8 @@ Exit status:
   0    all connections opened, and all answers were right
   1    no connection opened, or a file cannot be read or written
   2    bad usage
-  3    some connections failed or ended early, answers were wrong or missing, or the rate was not reached
+  3    some connections failed or ended early, answers were wrong or missing, or the rate was not reached:
+       more than one of a hundred messages that were due could not be sent
   130  interrupted; the result until then is printed
 
 Examples:
@@ -87,7 +88,7 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     no_echo: bool,
 
-    /// The time to measure, from when the connections are open
+    /// The time to measure, from when the connections are open or the ramp is over
     #[arg(short, long, value_name = "SECONDS", default_value = "10")]
     duration: Limit,
 
@@ -116,7 +117,7 @@ pub(crate) struct BenchArgs {
     quiet: bool,
 }
 
-/// Messages a second, above 0.
+/// Messages a second, of which one may take 1,000 seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Rate(f64);
 
@@ -125,9 +126,9 @@ impl std::str::FromStr for Rate {
 
     fn from_str(argument: &str) -> Result<Self, Self::Err> {
         let rate: f64 = argument.parse().map_err(|_| "expected messages a second")?;
-        match rate > 0.0 && rate <= 1e9 {
+        match (0.001..=1e9).contains(&rate) {
             true => Ok(Self(rate)),
-            false => Err("expected messages a second, above 0"),
+            false => Err("expected messages a second, from 0.001 to 1000000000"),
         }
     }
 }
@@ -173,7 +174,7 @@ pub(crate) async fn run(args: BenchArgs) -> ExitCode {
                 interrupted = true;
                 workers.stop();
             }
-            () = tokio::time::sleep(progress::PERIOD) => progress.show(&workers.tally()),
+            () = tokio::time::sleep(progress::PERIOD), if progress.is_shown() => progress.show(&workers.tally()),
         }
     }
     progress.clear();

@@ -21,10 +21,12 @@ impl Progress {
         Self { is_shown: wanted && std::io::stderr().is_terminal(), connections, last: None }
     }
 
+    /// Whether somebody watches.
+    pub(super) fn is_shown(&self) -> bool {
+        self.is_shown
+    }
+
     pub(super) fn show(&mut self, tally: &Tally) {
-        if !self.is_shown {
-            return;
-        }
         let now = Instant::now();
         let (answered, at) = self.last.replace((tally.answered, now)).unwrap_or((0, now));
         let seconds = (now - at).as_secs_f64();

@@ -12,8 +12,8 @@ use crate::exit;
 /// The quantiles that are told.
 const QUANTILES: [(&str, f64); 5] = [("50 %", 0.5), ("90 %", 0.9), ("99 %", 0.99), ("99.9 %", 0.999), ("most", 1.0)];
 
-/// The share of a rate that counts as the rate.
-const REACHED: f64 = 0.99;
+/// The share of the messages that were due which may be unsent in the end. The rate counts as reached then.
+const UNSENT: f64 = 0.01;
 
 /// The result of a benchmark.
 pub(super) struct Report {
@@ -41,18 +41,24 @@ impl Report {
         }
     }
 
+    /// Whether the messages were sent when they were due. When they are answered is for the latency to tell.
     fn reached_rate(&self) -> bool {
-        self.rate.is_none_or(|rate| self.per_second() >= rate * REACHED)
+        let Tally { sent, unsent, .. } = self.tally;
+        unsent as f64 <= (sent + unsent) as f64 * UNSENT
     }
 
     /// Answers a second.
     fn per_second(&self) -> f64 {
+        self.in_a_second(self.tally.answered)
+    }
+
+    fn in_a_second(&self, number: u64) -> f64 {
         let seconds = self.tally.time().as_secs_f64();
-        if seconds > 0.0 { self.tally.answered as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 { number as f64 / seconds } else { 0.0 }
     }
 
     pub(super) fn text(&self) -> String {
-        let Tally { opened, opening, answered, bytes, latency, errors, unsent, .. } = &self.tally;
+        let Tally { opened, opening, sent, answered, bytes, latency, errors, unsent, .. } = &self.tally;
         let mut text = format!("{opened} of {} connections to {} were opened", self.connections, self.url);
         text += &match opened {
             0 => ".\n".to_owned(),
@@ -64,7 +70,7 @@ impl Report {
         if *answered > 0 {
             let seconds = self.tally.time().as_secs_f64();
             let verb = if self.echo { "came back" } else { "were taken" };
-            let megabytes = *bytes as f64 / 1e6 / seconds.max(f64::MIN_POSITIVE);
+            let megabytes = self.in_a_second(*bytes) / 1e6;
             let _ = writeln!(
                 text,
                 "{} messages {verb} in {seconds:.1} s: {} a second, {megabytes:.2} MB/s.",
@@ -72,6 +78,7 @@ impl Report {
                 count(self.per_second())
             );
             text += "\nLatency\n";
+            let _ = writeln!(text, "  {:<7} {:>9}", "least", time(latency.min()));
             for (name, quantile) in QUANTILES {
                 let _ = writeln!(text, "  {name:<7} {:>9}", of(latency, quantile));
             }
@@ -82,14 +89,10 @@ impl Report {
                 }
             };
         }
-        if let Some(rate) = self.rate
-            && !self.reached_rate()
-        {
+        if !self.reached_rate() {
+            let (unsent, due) = (count(*unsent as f64), count((sent + unsent) as f64));
             let _ =
-                writeln!(text, "\nThe rate was not reached: {} of {} a second.", count(self.per_second()), count(rate));
-            if *unsent > 0 {
-                let _ = writeln!(text, "{} messages that were due were not sent.", count(*unsent as f64));
-            }
+                writeln!(text, "\nThe rate was not reached: {unsent} of {due} messages that were due were not sent.");
         }
         if !errors.is_empty() {
             text += "\nErrors\n";
@@ -178,6 +181,39 @@ pub(super) fn count(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The report of a benchmark that sent what was due, but for some.
+    fn report(opened: u64, sent: u64, unsent: u64) -> Report {
+        let mut tally = Tally::new();
+        (tally.opened, tally.sent, tally.unsent) = (opened, sent, unsent);
+        Report { url: String::new(), connections: 4, rate: Some(100.0), echo: true, tally }
+    }
+
+    #[test]
+    fn the_exit_code_tells_whether_all_was_as_it_was_asked_for() {
+        assert_eq!(report(4, 100, 0).exit_code(), exit::OK);
+        assert_eq!(report(4, 99, 1).exit_code(), exit::OK);
+        assert_eq!(report(4, 98, 2).exit_code(), exit::NOT_CLEAN);
+        assert!(
+            report(4, 98, 2).text().contains("The rate was not reached: 2 of 100 messages"),
+            "{}",
+            report(4, 98, 2).text()
+        );
+        assert_eq!(report(0, 0, 0).exit_code(), exit::FAILED);
+        let mut failed = report(3, 100, 0);
+        failed.tally.record_error("refused", 1);
+        assert_eq!(failed.exit_code(), exit::NOT_CLEAN);
+    }
+
+    #[test]
+    fn late_answers_count_for_the_latency_and_not_against_the_rate() {
+        let mut slow = report(4, 2, 0);
+        for in_time in [true, false] {
+            slow.tally.record_answer(std::time::Duration::from_secs(1), 1, in_time);
+        }
+        assert_eq!((slow.exit_code(), slow.tally.answered, slow.tally.latency.len()), (exit::OK, 1, 2));
+        assert!(slow.text().contains("\n  least "), "{}", slow.text());
+    }
 
     #[test]
     fn figures_are_short() {

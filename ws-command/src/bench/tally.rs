@@ -82,6 +82,11 @@ impl Tally {
         self.latency.saturating_record(nanoseconds(latency));
     }
 
+    /// Measuring went on until then, at least.
+    pub(super) fn end_at(&mut self, ended: Instant) {
+        self.ended = self.ended.max(Some(ended));
+    }
+
     pub(super) fn record_error(&mut self, kind: impl Into<String>, count: u64) {
         if count > 0 {
             *self.errors.entry(kind.into()).or_default() += count;

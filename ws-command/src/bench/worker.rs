@@ -1,19 +1,24 @@
 //! The threads of a benchmark. Each has a runtime, connections and a tally of its own.
 
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
 
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Instant, sleep_until};
 use ws_tokio::{Client, ConnectError};
 
 use super::connection::{Connection, RESOLUTION};
 use super::messages::Messages;
 use super::tally::Tally;
+
+/// What is counted for a connection that was not open when the time was up.
+const NOT_OPENED: &str = "not open when the time was up";
 
 /// The connections that a thread opens at the same time.
 const OPENING: usize = 64;
@@ -103,22 +108,20 @@ impl Workers {
             ended: Notify::new(),
         });
         let mut workers = Self { tallies: Vec::new(), shared };
-        let begun = std::time::Instant::now();
-        for thread in 0..threads {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // All of them before the first connection takes descriptors away.
+        let runtime = |_| tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtimes = (0..threads).map(runtime).collect::<io::Result<Vec<_>>>()?;
+        let begun = Instant::now();
+        for (thread, runtime) in (0..threads).zip(runtimes) {
             let tally = Arc::new(Mutex::new(Tally::new()));
             workers.tallies.push(Arc::clone(&tally));
             let (load, shared) = (load.clone(), Arc::clone(&workers.shared));
             let work = move || {
                 let _member = Member(Arc::clone(&shared));
-                let share = (thread..load.connections).step_by(usize::try_from(threads).unwrap_or(1));
-                runtime.block_on(tokio::task::LocalSet::new().run_until(work(
-                    load,
-                    share.collect(),
-                    shared,
-                    tally,
-                    begun.into(),
-                )));
+                let indices = (thread..load.connections).step_by(usize::try_from(threads).unwrap_or(1)).collect();
+                let phase = Phase(shared.stage.subscribe());
+                let share = Share { load: Rc::new(load), shared, tally, phase };
+                runtime.block_on(LocalSet::new().run_until(share.run(indices, begun)));
             };
             thread::Builder::new().name(format!("ws-bench-{thread}")).spawn(work)?;
         }
@@ -180,79 +183,94 @@ impl Drop for Member {
     }
 }
 
-/// Opens the connections of a thread, and runs them to the end.
-async fn work(load: Load, indices: Vec<u64>, shared: Arc<Shared>, tally: Arc<Mutex<Tally>>, started: Instant) {
-    if !load.ramp.is_zero() {
-        shared.begin();
+/// A thread's share of the work.
+#[derive(Clone)]
+struct Share {
+    load: Rc<Load>,
+    shared: Arc<Shared>,
+    tally: Arc<Mutex<Tally>>,
+    phase: Phase,
+}
+
+impl Share {
+    /// Runs connections with these numbers to the end.
+    async fn run(self, indices: Vec<u64>, started: Instant) {
+        if !self.load.ramp.is_zero() {
+            self.shared.begin();
+        }
+        let mut connections = pin!(self.clone().connections(indices, started));
+        tokio::select! {
+            () = self.measured() => {}
+            () = &mut connections => return,
+        }
+        connections.await;
     }
-    let load = std::rc::Rc::new(load);
-    let phase = Phase(shared.stage.subscribe());
-    let permits = Arc::new(tokio::sync::Semaphore::new(OPENING));
-    let mut connections = JoinSet::new();
-    for index in indices {
-        let at = started + load.ramp.mul_f64(index as f64 / load.connections as f64);
-        let mut over = phase.clone();
-        let permit = tokio::select! {
-            permit = async {
+
+    /// Ends the time in which messages are sent when it is up.
+    async fn measured(&self) {
+        let mut phase = self.phase.clone();
+        let Some(begun) = phase.begun().await else { return };
+        lock(&self.tally).begun = Some(begun.into_std());
+        tokio::select! {
+            // With a ramp, the last connection opens at its end.
+            () = sleep_until(begun + self.load.ramp + self.load.duration) => self.shared.end(),
+            () = phase.ended() => {}
+        }
+        lock(&self.tally).end_at(std::time::Instant::now());
+    }
+
+    /// Opens the connections, spread over the ramp.
+    async fn connections(self, indices: Vec<u64>, started: Instant) {
+        let permits = Arc::new(Semaphore::new(OPENING));
+        let mut connections = JoinSet::new();
+        let mut over = self.phase.clone();
+        for index in indices {
+            let at = started + self.load.ramp.mul_f64(index as f64 / self.load.connections as f64);
+            let permit = async {
                 sleep_until(at).await;
                 Arc::clone(&permits).acquire_owned().await
-            } => permit,
-            () = over.ended() => break,
-        };
-        let (load, shared, tally, mut phase) = (load.clone(), Arc::clone(&shared), Arc::clone(&tally), phase.clone());
-        connections.spawn_local(async move {
-            let begun = Instant::now();
-            let opening = tokio::select! {
-                opened = load.client.clone().connect_stream() => opened,
-                () = phase.ended() => return shared.opened(),
             };
-            drop(permit);
-            let opened = match opening {
-                Ok(ws) => {
-                    let extensions = ws.response().headers().get(SEC_WEBSOCKET_EXTENSIONS);
-                    lock(&tally).record_opening(begun.elapsed(), extensions);
-                    Some(ws)
-                }
-                Err(error) => {
-                    lock(&tally).record_error(kind(&error), 1);
-                    None
-                }
-            };
-            shared.opened();
-            let Some(mut ws) = opened else { return };
-            // What the server sends before that is no answer, but it must be read, or a Close would not be seen.
-            let begun = tokio::select! {
-                begun = phase.begun() => begun,
-                _ = ws.recv() => None,
-            };
-            let begun = begun.unwrap_or_else(Instant::now);
-            let connection =
-                Connection::new(ws, &load, &tally, load.share(index), load.first(index, begun, Instant::now()));
-            connection.run(&mut phase).await;
-        });
-    }
-    let measured = async {
-        let mut phase = phase.clone();
-        if let Some(begun) = phase.begun().await {
-            lock(&tally).begun = Some(begun.into_std());
             tokio::select! {
-                () = sleep_until(begun + load.duration) => shared.end(),
-                () = phase.ended() => {}
+                permit = permit => drop(connections.spawn_local(self.clone().connection(index, permit))),
+                () = over.ended() => lock(&self.tally).record_error(NOT_OPENED, 1),
             }
         }
-    };
-    let all = async { while connections.join_next().await.is_some() {} };
-    let mut all = std::pin::pin!(all);
-    let all_ended = tokio::select! {
-        () = measured => false,
-        () = &mut all => true,
-    };
-    lock(&tally).ended = Some(std::time::Instant::now());
-    if !all_ended {
-        all.await;
+        while connections.join_next().await.is_some() {}
     }
-    // Nothing else keeps the runtime busy.
-    sleep(Duration::ZERO).await;
+
+    async fn connection<P>(self, index: u64, permit: P) {
+        let Self { load, shared, tally, mut phase } = self;
+        let begun = Instant::now();
+        let opening = tokio::select! {
+            opened = load.client.clone().connect_stream() => opened.map_err(|error| kind(&error)),
+            () = phase.ended() => Err(NOT_OPENED.to_owned()),
+        };
+        drop(permit);
+        match &opening {
+            Ok(ws) => {
+                let extensions = ws.response().headers().get(SEC_WEBSOCKET_EXTENSIONS);
+                lock(&tally).record_opening(begun.elapsed(), extensions);
+            }
+            Err(kind) => lock(&tally).record_error(&**kind, 1),
+        }
+        shared.opened();
+        let Ok(mut ws) = opening else { return };
+        // What the server sends before that is no answer, but it must be read, or a Close would not be seen.
+        let begun = {
+            let mut begun = pin!(phase.begun());
+            loop {
+                tokio::select! {
+                    begun = &mut begun => break begun,
+                    received = ws.recv() => if !matches!(received, Ok(Some(_))) {
+                        break None;
+                    },
+                }
+            }
+        };
+        let now = Instant::now();
+        let first = load.first(index, begun.unwrap_or(now), now);
+        Connection::new(ws, &load, &tally, load.share(index), first).run(&mut phase).await;
+    }
 }
 
 fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
