@@ -7,8 +7,10 @@ mod files;
 mod logging;
 mod oneshot;
 mod output;
+mod seconds;
 mod serve;
 mod shell;
+mod shown;
 mod signals;
 mod tunnel;
 

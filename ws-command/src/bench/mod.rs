@@ -13,17 +13,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use tracing_subscriber::filter::LevelFilter;
 
 use self::messages::{Messages, Sizes};
 use self::progress::Progress;
 use self::report::Report;
 use self::worker::{Load, Workers};
-use crate::dial::{Target, duration};
-use crate::oneshot::Limit;
+use crate::dial::Target;
 use crate::output::{fail, warn};
+use crate::seconds::{self, Limit};
 use crate::signals::Stop;
 use crate::{exit, logging};
-use tracing_subscriber::filter::LevelFilter;
 
 /// The most connections that a benchmark opens: more than one machine has ports for.
 const MOST_CONNECTIONS: u64 = 1_000_000;
@@ -97,7 +97,7 @@ pub(crate) struct BenchArgs {
     messages: Option<u64>,
 
     /// Open the connections spread over this time; each sends as soon as it is open
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds::parse)]
     ramp: Duration,
 
     /// The threads to use. Default: one for each core
@@ -131,10 +131,6 @@ impl std::str::FromStr for Rate {
             false => Err("expected messages a second, from 0.001 to 1000000000"),
         }
     }
-}
-
-fn seconds(argument: &str) -> Result<Duration, &'static str> {
-    duration(argument.parse().map_err(|_| "expected a number of seconds")?)
 }
 
 pub(crate) async fn run(args: BenchArgs) -> ExitCode {

@@ -1,7 +1,7 @@
 //! `ws connect`: sends the lines typed and shows the messages received.
 
 mod editor;
-pub(crate) mod format;
+mod format;
 mod hints;
 mod history;
 mod outgoing;
@@ -27,8 +27,9 @@ use self::hints::Traffic;
 use self::outgoing::Encoding;
 use self::pings::Pings;
 
-use crate::dial::{self, Target, duration};
+use crate::dial::{self, Target};
 use crate::output::{fail, warn};
+use crate::seconds::duration;
 use crate::signals::Stop;
 use crate::{exit, logging};
 

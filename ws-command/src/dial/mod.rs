@@ -23,6 +23,7 @@ pub(crate) use self::opened::{head, opened};
 use self::route::Route;
 use crate::files::{self, IdentityFiles};
 use crate::output::{fail, warn};
+use crate::seconds::duration;
 
 /// The server to connect to, and how.
 #[derive(Debug, Args)]
@@ -265,11 +266,6 @@ impl FromStr for PingInterval {
             interval => Ok(Self(Some(interval))),
         }
     }
-}
-
-/// A time in seconds from the command line.
-pub(crate) fn duration(seconds: f64) -> Result<Duration, &'static str> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds, 0 or more")
 }
 
 /// The host and port of a valid URL.

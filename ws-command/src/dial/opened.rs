@@ -9,7 +9,7 @@ use ws_tokio::{Escaped, EscapedBytes, TlsInfo, WebSocket};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-use crate::connect::format::hex;
+use crate::shown::hex;
 
 /// The headers whose values are not shown.
 const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];

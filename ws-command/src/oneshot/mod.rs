@@ -16,11 +16,11 @@ use ws_tokio::{CloseCode, ConnectError, Escaped, Message, Outcome, WebSocket};
 pub(crate) use self::listen::{ListenArgs, run as listen};
 pub(crate) use self::ping::{PingArgs, run as ping};
 pub(crate) use self::send::{SendArgs, run as send};
-use crate::connect::format;
-use crate::dial::{Target, duration, opened};
+use crate::dial::{Target, opened};
 use crate::output::{fail, warn};
+use crate::seconds::Limit;
 use crate::signals::Stop;
-use crate::{exit, logging};
+use crate::{exit, logging, shown};
 
 /// The exit codes, for `--help`. The text of each command says what success is.
 macro_rules! exit_codes {
@@ -40,28 +40,6 @@ macro_rules! exit_codes {
     };
 }
 pub(crate) use exit_codes;
-
-/// A time limit from the command line: seconds, above 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit(Duration);
-
-impl Limit {
-    pub(crate) fn time(self) -> Duration {
-        self.0
-    }
-}
-
-impl std::str::FromStr for Limit {
-    type Err = &'static str;
-
-    fn from_str(argument: &str) -> Result<Self, Self::Err> {
-        let seconds = argument.parse().map_err(|_| "expected a number of seconds")?;
-        match duration(seconds)? {
-            Duration::ZERO => Err("expected more than 0 seconds"),
-            time => Ok(Self(time)),
-        }
-    }
-}
 
 /// The time in which the server may answer our Close, beyond a command's own limit.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -90,7 +68,7 @@ impl Session {
     /// Connects within the time limit, which counts from now for all that follows.
     async fn open(target: &Target, limit: Option<Limit>) -> Result<Self, Failure> {
         logging::init(LevelFilter::OFF);
-        let until = limit.map(|limit| Instant::now() + limit.0);
+        let until = limit.map(|limit| Instant::now() + limit.time());
         let client = target.client().map_err(|why| Failure::Said(fail(format_args!("{why}"))))?;
         let stop = Stop::listen(true).map_err(Failure::Output)?;
         let connecting = within(until, client.connect());
@@ -169,7 +147,7 @@ fn end(result: Result<(), Failure>) -> ExitCode {
             exit::TIMED_OUT
         }
         Err(Failure::Ended(outcome)) => {
-            warn(format_args!("{}", format::closed(outcome.code(), outcome.reason())));
+            warn(format_args!("{}", shown::closed(outcome.code(), outcome.reason())));
             if !outcome.is_clean() {
                 warn(format_args!("The connection did not close cleanly: {outcome}."));
             }
@@ -188,7 +166,7 @@ fn print(message: &Message) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let line: &dyn fmt::Display = match message.as_text() {
         Some(text) => &Escaped(text),
-        None => &format::hex(message.as_bytes()),
+        None => &shown::hex(message.as_bytes()),
     };
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Failure::Output)
 }

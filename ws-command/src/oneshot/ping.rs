@@ -49,7 +49,7 @@ async fn ping(args: &PingArgs, session: &mut Session) -> Result<(), Failure> {
     let mut times = Vec::new();
     let mut result = Ok(());
     for number in 1..=args.count {
-        session.until = Some(tokio::time::Instant::now() + args.timeout.0);
+        session.until = Some(tokio::time::Instant::now() + args.timeout.time());
         match one(session, number).await {
             Ok(time) => times.push(time),
             // As many were sent as the user wanted.
@@ -62,7 +62,7 @@ async fn ping(args: &PingArgs, session: &mut Session) -> Result<(), Failure> {
         say(format_args!("pong {number} from {}: {}", args.target.shown(), shown(times[times.len() - 1])))?;
         if number < args.count {
             session.until = None;
-            if session.wait(String::new, tokio::time::sleep(args.interval.0)).await.is_err() {
+            if session.wait(String::new, tokio::time::sleep(args.interval.time())).await.is_err() {
                 break;
             }
         }

@@ -44,8 +44,6 @@ fn echo<S: Read + Write>(ws: &mut WebSocket<S>, stopping: &AtomicBool) -> Option
     }
 }
 
-// The library's own type.
-#[allow(clippy::result_large_err)]
 fn admit(request: &Request, response: Response) -> Result<Response, ErrorResponse> {
     if request.uri().path() != "/refuse" {
         return Ok(response);
